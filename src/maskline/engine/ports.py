@@ -1,0 +1,61 @@
+"""What the engine needs from the rest of the product, as interfaces.
+
+What it is: the two questions a call asks upwards (who is meant? please keep this) and the value it hands
+over. What it is not: an implementation; `workflows/route_call.py` and `workflows/record_call.py` fulfil them,
+`app.py` connects them. Who uses it: `engine/runner.py`; the simulation passes its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from maskline.masking.call_record import CallRecord
+from maskline.masking.decision import Decision, VirtualNumber
+from maskline.masking.e164 import Number
+from maskline.masking.facts import Fact
+from maskline.masking.session import Role, Session
+from maskline.masking.trunk import Trunk
+
+
+@dataclass(frozen=True, slots=True)
+class CallContext:
+    """What webhook formats need to know of a call beside its facts; fixed once it is routed."""
+
+    call_id: str
+    account_id: str
+    subaccount_id: str | None
+    virtual_number: VirtualNumber
+    session: Session | None
+    caller_role: Role | None
+    caller: Number | None
+    callee: Number | None
+    leg_a_id: str
+    leg_b_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallCommit:
+    """Facts of one call that belong into one transaction, with the record when the call is over."""
+
+    context: CallContext
+    facts: tuple[Fact, ...]
+    record: CallRecord | None = None
+
+
+class CallRouter(Protocol):
+    async def route(self, caller: Number | None, called: Number, trunk: Trunk, wall: float) -> Decision:
+        """Decide; with SQLite this never suspends, so the runner finishes it without a task.
+        Raises `StoreUnavailable`."""
+        ...
+
+    def trunks(self) -> tuple[Trunk, ...]:
+        """All trunks, as last read; in-memory and cheap."""
+        ...
+
+
+class CallRecorder(Protocol):
+    def record(self, commit: CallCommit) -> None:
+        """Queue for the next group commit and return at once: a SIP answer never waits for the disk
+        (architecture decision 5). Order per call is kept. Never raises; a store that is away is retried."""
+        ...

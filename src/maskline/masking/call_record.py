@@ -1,0 +1,81 @@
+"""The record of one call: what a bill, a summary webhook and the call page are made from.
+
+What it is: frozen values filled by the engine when a call ends. Times are wall seconds (UTC) with
+milliseconds kept; formats round as their vendor does. What it is not: the fact log. Who uses it: the engine
+writes, storage keeps (numbers sealed), webhook formats and `maskline call show` read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from maskline.masking.e164 import Number
+from maskline.masking.facts import Cause, HungUpBy, LegName, Outcome
+from maskline.masking.session import Role
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """What we received from one leg's far side."""
+
+    mos: float
+    """1.0 to 4.5, E-model for G.711 (G.107)."""
+    packet_loss: float
+    """Fraction of expected packets that never came, 0.0 to 1.0."""
+    jitter_ms: float
+    """RFC 3550 §6.4.1 interarrival jitter in milliseconds."""
+    packets_received: int
+    packets_lost: int
+    packets_relayed: int = 0
+    """Sent on to the other leg; in the relay itself nothing is lost when this equals what it accepted."""
+
+
+@dataclass(frozen=True, slots=True)
+class LegRecord:
+    leg: LegName
+    id: str
+    """UUID of the leg; 8x8 `callId`, Plivo call uuid."""
+    inbound: bool
+    source: Number | None
+    """Who calls on this leg: A the real caller (None: withheld), B the virtual number."""
+    destination: Number
+    trunk_id: str
+    initiated_at: float
+    ringing_at: float | None
+    answered_at: float | None
+    ended_at: float
+    outcome: Outcome
+    cause: Cause
+    sip_status: int
+    hung_up_by: HungUpBy
+    quality: Quality | None = None
+
+    @property
+    def duration(self) -> float:
+        """Seconds from answer to end; 0 when never answered."""
+        return 0.0 if self.answered_at is None else max(0.0, self.ended_at - self.answered_at)
+
+
+@dataclass(frozen=True, slots=True)
+class CallRecord:
+    id: str
+    account_id: str
+    subaccount_id: str | None
+    session_id: str | None
+    caller: Role | None
+    virtual_number: Number
+    reference_id: str
+    """Label of the virtual number; 8x8 `*RefId`, empty when none."""
+    started_at: float
+    ended_at: float
+    outcome: Outcome
+    cause: Cause
+    hung_up_by: HungUpBy
+    legs: tuple[LegRecord, ...]
+    """Leg A first; leg B only when it was dialled."""
+
+    def leg(self, name: LegName) -> LegRecord | None:
+        for leg in self.legs:
+            if leg.leg is name:
+                return leg
+        return None

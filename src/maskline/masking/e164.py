@@ -1,0 +1,101 @@
+"""Telephone numbers: reading them from what people and carriers write, and never showing them by accident.
+
+What it is: `Number`, a wrapper that prints itself masked (`+65••••1234`), and the parser behind it
+(`phonenumbers`, cached). What it is not: a plain string; a real number reaches bytes only through `.e164`
+or `.digits`, which are easy to search for in a review. Who uses it: everything that holds a party's number.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+import phonenumbers
+
+from maskline.errors import InvalidParameter
+
+_SEPARATORS = re.compile(r"[\s().\-/]")
+_DIGITS = re.compile(r"\+?[0-9]{3,17}\Z")
+
+
+class Number:
+    """A telephone number in E.164 form, or the 3 to 17 digits that a national plan needs.
+
+    Masked in `str`, `repr` and `format`, so that a log line or an exception text cannot leak it.
+    """
+
+    __slots__ = ("digits",)
+
+    def __init__(self, digits: str) -> None:
+        self.digits = digits
+        """The number without `+`; the form Plivo's session object uses."""
+
+    @property
+    def e164(self) -> str:
+        """The number with `+`; the form stored, hashed and sent to 8x8 receivers."""
+        return "+" + self.digits
+
+    @property
+    def country(self) -> str | None:
+        """ISO 3166-1 alpha-2 of the number, `None` when the plan is unknown (short codes, 15+ digits)."""
+        return _country(self.digits)
+
+    @property
+    def masked(self) -> str:
+        """`+65••••1234`: country code and last four digits; short numbers keep the last two only."""
+        if len(self.digits) < 8:
+            return "••••" + self.digits[-2:]
+        return f"+{self.digits[: _country_code_length(self.digits)]}••••{self.digits[-4:]}"
+
+    def __str__(self) -> str:
+        return self.masked
+
+    def __repr__(self) -> str:
+        return f"Number({self.masked})"
+
+    def __format__(self, spec: str) -> str:
+        return format(self.masked, spec)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Number) and other.digits == self.digits
+
+    def __hash__(self) -> int:
+        return hash(self.digits)
+
+
+@lru_cache(maxsize=65_536)
+def parse_number(text: str, *, parameter: str = "number") -> Number:
+    """Read a number as people write it: `+` optional, blanks and punctuation allowed.
+
+    Raises `InvalidParameter` ("Invalid parameter. <parameter> is not a valid phone number", the text of
+    plivo-vts.md §1.2) when fewer than 3 or more than 17 digits, or anything else, is left. Numbers that
+    `phonenumbers` does not know are accepted: test plans, short codes and 15+ digit plans exist
+    (competitors-and-pool-maths.md §3, China's 700 numbers).
+    """
+    compact = _SEPARATORS.sub("", text.strip())
+    if compact.startswith("00"):
+        compact = "+" + compact[2:]
+    if not compact.isascii() or not _DIGITS.match(compact):
+        raise InvalidParameter(f"Invalid parameter. {parameter} is not a valid phone number", parameter=parameter)
+    return Number(compact.lstrip("+"))
+
+
+@lru_cache(maxsize=65_536)
+def _country(digits: str) -> str | None:
+    try:
+        parsed = phonenumbers.parse("+" + digits)
+    except phonenumbers.NumberParseException:
+        return None
+    region = phonenumbers.region_code_for_number(parsed)
+    # Ranges that phonenumbers cannot place (555 numbers, new ranges) still have their code's main region.
+    region = region or phonenumbers.region_code_for_country_code(parsed.country_code or 0)
+    return region if region and region not in ("ZZ", "001") else None
+
+
+@lru_cache(maxsize=65_536)
+def _country_code_length(digits: str) -> int:
+    try:
+        parsed = phonenumbers.parse("+" + digits)
+    except phonenumbers.NumberParseException:
+        return 1
+    return len(str(parsed.country_code))

@@ -1,0 +1,200 @@
+"""Facts: what happened, immutable, numbered per call or per session.
+
+What it is: the closed list of facts, the vocabulary of outcomes and hangup causes, and their JSON form for
+the fact log. What it is not: an event bus, or a place for real numbers: a fact names legs and roles, never
+parties, so that the log can be read by an operator. Who uses it: the engine and workflows emit, storage
+keeps, webhook formats translate (together with the call record, which holds the numbers).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, ClassVar
+
+
+class Outcome(StrEnum):
+    """How a leg or a call ended, in the product's words; dialects map it to their statuses."""
+
+    COMPLETED = "completed"
+    NO_ANSWER = "no_answer"
+    BUSY = "busy"
+    FAILED = "failed"
+    CANCELED = "canceled"
+    REJECTED = "rejected"
+    """Refused by us before any leg B: unknown number, unknown caller, expired session, no media."""
+    ERROR = "error"
+
+
+class Cause(StrEnum):
+    """Why it ended. One per row of the hangup tables that masking can produce (plivo-vts.md §8)."""
+
+    NORMAL = "normal"
+    CANCELED = "canceled"
+    BUSY = "busy"
+    BUSY_EVERYWHERE = "busy_everywhere"
+    NO_ANSWER = "no_answer"
+    RING_TIMEOUT = "ring_timeout"
+    CALL_TIME_LIMIT = "call_time_limit"
+    DECLINED = "declined"
+    FORBIDDEN = "forbidden"
+    UNALLOCATED = "unallocated"
+    INVALID_DESTINATION = "invalid_destination"
+    OUT_OF_SERVICE = "out_of_service"
+    NOT_ACCEPTABLE = "not_acceptable"
+    REDIRECTED = "redirected"
+    REQUEST_TIMEOUT = "request_timeout"
+    CARRIER_ERROR = "carrier_error"
+    CONGESTION = "congestion"
+    DOES_NOT_EXIST = "does_not_exist"
+    NETWORK_ERROR = "network_error"
+    NO_ROUTE = "no_route"
+    LOOP = "loop"
+    UNKNOWN_NUMBER = "unknown_number"
+    UNKNOWN_CALLER = "unknown_caller"
+    WITHHELD_CALLER = "withheld_caller"
+    SESSION_EXPIRED = "session_expired"
+    SESSION_BUSY = "session_busy"
+    MEDIA_UNAVAILABLE = "media_unavailable"
+    MEDIA_TIMEOUT = "media_timeout"
+    ACK_TIMEOUT = "ack_timeout"
+    SHUTDOWN = "shutdown"
+    INTERNAL_ERROR = "internal_error"
+
+
+class LegName(StrEnum):
+    A = "a"
+    B = "b"
+
+
+class HungUpBy(StrEnum):
+    CALLER = "caller"
+    CALLEE = "callee"
+    PLATFORM = "platform"
+    CARRIER = "carrier"
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """Common to all: the subject (a call's or a session's id), its running number from 1, wall seconds."""
+
+    subject: str
+    sequence: int
+    at: float
+    name: ClassVar[str] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CallReceived(Fact):
+    """An INVITE from a known trunk reached a number of ours."""
+
+    name: ClassVar[str] = "CallReceived"
+    trunk_id: str
+    virtual_number: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallRouted(Fact):
+    """The caller was matched with a session."""
+
+    name: ClassVar[str] = "CallRouted"
+    session_id: str
+    caller: str
+    """`first_party` or `second_party`."""
+
+
+@dataclass(frozen=True, slots=True)
+class LegDialed(Fact):
+    """INVITE sent to the other party."""
+
+    name: ClassVar[str] = "LegDialed"
+    leg: str
+    trunk_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class LegRinging(Fact):
+    """First 180 or 183 of the leg."""
+
+    name: ClassVar[str] = "LegRinging"
+    leg: str
+    early_media: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LegAnswered(Fact):
+    """The leg has a 200: for B received, for A sent."""
+
+    name: ClassVar[str] = "LegAnswered"
+    leg: str
+
+
+@dataclass(frozen=True, slots=True)
+class LegEnded(Fact):
+    """The leg is over, answered or not."""
+
+    name: ClassVar[str] = "LegEnded"
+    leg: str
+    outcome: Outcome
+    cause: Cause
+    sip_status: int
+    """Final SIP status that ended it: 200 for a normal end, 487 for a cancel, 0 when nothing was exchanged."""
+    hung_up_by: HungUpBy
+
+
+@dataclass(frozen=True, slots=True)
+class CallEnded(Fact):
+    """The last fact of every call, exactly once."""
+
+    name: ClassVar[str] = "CallEnded"
+    outcome: Outcome
+    cause: Cause
+    hung_up_by: HungUpBy
+
+
+@dataclass(frozen=True, slots=True)
+class SessionCreated(Fact):
+    name: ClassVar[str] = "SessionCreated"
+    virtual_number: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionUpdated(Fact):
+    name: ClassVar[str] = "SessionUpdated"
+    parameters: tuple[str, ...]
+    """Names of what changed, not the values."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionExpired(Fact):
+    """The session's time was over, or it was ended by request."""
+
+    name: ClassVar[str] = "SessionExpired"
+    by_request: bool
+
+
+FACTS: dict[str, type[Fact]] = {
+    cls.name: cls
+    for cls in (
+        CallReceived, CallRouted, LegDialed, LegRinging, LegAnswered, LegEnded, CallEnded,
+        SessionCreated, SessionUpdated, SessionExpired,
+    )
+}  # fmt: skip
+
+_COMMON = {"subject", "sequence", "at"}
+_FIELDS = {name: [f.name for f in dataclasses.fields(cls) if f.name not in _COMMON] for name, cls in FACTS.items()}
+_ENUMS = {"outcome": Outcome, "cause": Cause, "hung_up_by": HungUpBy}
+
+
+def fact_details(fact: Fact) -> dict[str, Any]:
+    """The fact's own fields as JSON values."""
+    return {name: getattr(fact, name) for name in _FIELDS[fact.name]}
+
+
+def restore_fact(name: str, subject: str, sequence: int, at: float, details: dict[str, Any]) -> Fact:
+    """The reverse of `fact_details`; raises `KeyError` for a fact this version does not know."""
+    values = {key: _ENUMS[key](value) if key in _ENUMS else value for key, value in details.items()}
+    if "parameters" in values:
+        values["parameters"] = tuple(values["parameters"])
+    return FACTS[name](subject, sequence, at, **values)

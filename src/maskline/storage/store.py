@@ -1,0 +1,224 @@
+"""The store protocol: what the product keeps, by intent, in domain values.
+
+What it is: the one interface that SQLite, memory and (later) PostgreSQL fulfil, held to one contract suite
+(tests/contract/test_store.py), and the small row types that belong to it. What it is not: SQL (`queries.sql`)
+or sealing (`crypto.py`). Who uses it: workflows, the deliverer, `app.py`; never the API, CLI views or engine
+directly.
+
+Every look-up takes the account it is made for; a foreign id is `NotFound` (reliability.md §5, risk 1).
+All times are wall seconds (UTC). Every method raises `StoreUnavailable` when the database cannot be used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from maskline.masking.call_record import CallRecord
+from maskline.masking.decision import VirtualNumber
+from maskline.masking.e164 import Number
+from maskline.masking.facts import Fact
+from maskline.masking.session import Interaction, NewSession, Session, SessionOptions
+from maskline.masking.trunk import Trunk
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    id: str
+    """`MA` + 18 for accounts, `SA` + 18 for subaccounts (plivo-vts.md §1.1): auth id and path id in one."""
+    name: str
+    parent_id: str | None
+    """The account a subaccount belongs to; None for accounts."""
+    auth_token: str = field(repr=False)
+    """Sealed at rest; needed in clear to sign callbacks (plivo-vts.md §7.5)."""
+    created_at: float
+
+    @property
+    def owner_id(self) -> str:
+        """The main account: itself, or its parent."""
+        return self.parent_id or self.id
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where one kind of webhook of a (sub)account goes: `eight.session_summary` or `wavecell.call_status`."""
+
+    account_id: str
+    """The subaccount's id, or the account's when it applies to calls without a subaccount."""
+    kind: str
+    url: str
+    authorization: str = field(default="", repr=False)
+    """Sent verbatim as Authorization header; sealed at rest."""
+    external_id: str = ""
+    """8x8/Wavecell `subAccountId` shown in bodies; empty: the (sub)account's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """One webhook to deliver: body fixed for all tries, signature made fresh at each (reliability.md §1)."""
+
+    id: str
+    """UUID; stable over retries."""
+    account_id: str
+    subaccount_id: str | None
+    subject: str
+    """The call's or session's id; rows of one subject and url are tried in `sequence` order, one at a time."""
+    sequence: int
+    dialect: str
+    """`plivo`, `eight` or `wavecell`: picks headers, signature and retry schedule."""
+    event: str
+    method: str
+    url: str
+    content_type: str
+    body: bytes = field(repr=False)
+    """Holds real numbers: sealed at rest."""
+    authorization: str = field(default="", repr=False)
+    created_at: float = 0.0
+    attempts: int = 0
+    due_at: float = 0.0
+    state: str = "due"
+    """due, leased, done or failed."""
+    last_status: int | None = None
+    last_error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionFilter:
+    """List filters; None: not asked. Times are wall seconds; bounds as (operator, value), operator one of
+    `eq gt gte lt lte`."""
+
+    first_party: Number | None = None
+    second_party: Number | None = None
+    virtual_number: Number | None = None
+    status: str = "all"
+    subaccount_id: str | None = None
+    created: tuple[tuple[str, float], ...] = ()
+    expires: tuple[tuple[str, float], ...] = ()
+    duration: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedCall:
+    """One call's share of a group commit."""
+
+    facts: tuple[Fact, ...]
+    account_id: str
+    outbox: tuple[OutboxRow, ...] = ()
+    record: CallRecord | None = None
+    session_id: str | None = None
+    interaction: Interaction | None = None
+    """Set with the record of a call inside a session: totals and `last_interaction_at` move in the same
+    transaction."""
+    calls_in_progress_delta: int = 0
+    """+1 when the call was routed into its session, -1 with its record."""
+
+
+class Store(Protocol):
+    async def open(self) -> None: ...
+    async def close(self) -> None: ...
+
+    # -- accounts and their things ---------------------------------------------------------------------------
+    async def add_account(self, account: Account) -> None: ...
+    async def account(self, account_id: str) -> Account:
+        """Account or subaccount by auth id; raises `NotFound`."""
+        ...
+
+    async def accounts(self, parent_id: str | None = None) -> list[Account]:
+        """Main accounts, or the subaccounts of one."""
+        ...
+
+    async def add_number(self, number: VirtualNumber, now: float) -> None:
+        """Raises `Conflict` when the number exists, whoever has it."""
+        ...
+
+    async def numbers(self, account_id: str) -> list[VirtualNumber]: ...
+    async def number(self, number: Number) -> VirtualNumber | None:
+        """Look up a dialled number; never suspends on SQLite (the engine asks on each call)."""
+        ...
+
+    async def add_trunk(self, trunk: Trunk, password: str, now: float) -> None: ...
+    async def trunks(self) -> list[Trunk]: ...
+    async def remove_trunk(self, name: str) -> None: ...
+    async def set_endpoint(self, endpoint: Endpoint) -> None:
+        """Create or replace."""
+        ...
+
+    async def endpoints(self, account_id: str) -> list[Endpoint]:
+        """All endpoints of an account or subaccount; never suspends on SQLite."""
+        ...
+
+    async def remove_endpoint(self, account_id: str, kind: str) -> None: ...
+
+    # -- sessions ---------------------------------------------------------------------------------------------
+    async def create_session(self, new: NewSession, facts_sequence: int = 1) -> Session:
+        """Allocate a number by `masking.pool` and insert session, both claims and the SessionCreated fact in
+        one transaction. Raises `PoolExhausted`. The claim key (party hash, virtual number) is unique in the
+        database over live-or-quarantined pairs: two racing creates cannot both win."""
+        ...
+
+    async def session(self, account_id: str, session_id: str) -> Session: ...
+    async def sessions(
+        self, account_id: str, wanted: SessionFilter, *, limit: int, offset: int, wall: float
+    ) -> tuple[list[Session], int]:
+        """Newest first, and the total count of the filter."""
+        ...
+
+    async def update_session(
+        self, account_id: str, session_id: str, options: SessionOptions, *,
+        expires_at: float, now: float, changed: tuple[str, ...],
+    ) -> Session: ...  # fmt: skip
+    async def end_session(
+        self, account_id: str, session_id: str, *, now: float, by_request: bool, outbox: Sequence[OutboxRow]
+    ) -> Session:
+        """Mark ended, release or quarantine both claims, add the SessionExpired fact and `outbox`, all at once.
+        Raises `SessionEnded` when it had ended already."""
+        ...
+
+    async def sessions_due(self, wall: float, limit: int) -> list[Session]:
+        """Live sessions whose time is over, oldest first; the caller ends each."""
+        ...
+
+    async def session_for_call(self, caller: Number, virtual_number: Number) -> Session | None:
+        """The session whose claim is (caller, virtual number), ended or not as long as the claim is held;
+        never suspends on SQLite."""
+        ...
+
+    # -- calls -------------------------------------------------------------------------------------------------
+    async def commit_calls(self, calls: Sequence[RecordedCall]) -> None:
+        """One transaction for all of it; durable when it returns."""
+        ...
+
+    async def call(self, account_id: str, call_id: str) -> CallRecord: ...
+    async def calls(self, account_id: str, *, session_id: str | None = None, limit: int = 20) -> list[CallRecord]: ...
+    async def facts(self, subject: str) -> list[Fact]: ...
+    async def facts_since(self, cursor: int, limit: int) -> list[tuple[int, Fact]]:
+        """Facts in order of commit after a cursor; what `call tail` follows."""
+        ...
+
+    # -- outbox ------------------------------------------------------------------------------------------------
+    async def lease_outbox(self, owner: str, *, now: float, until: float, limit: int) -> list[OutboxRow]:
+        """Claim due rows: due_at ≤ now, or leased with a lease that is over. Never two rows of one (subject,
+        url) at once, and only the lowest unfinished sequence of them. Attempts count up on lease."""
+        ...
+
+    async def finish_outbox(
+        self,
+        row_id: str,
+        owner: str,
+        *,
+        state: str,
+        due_at: float,
+        status: int | None,
+        error: str,
+        now: float,
+    ) -> bool:
+        """Compare-and-set on the lease; False when another owner has it by now."""
+        ...
+
+    async def outbox(self, account_id: str | None, *, state: str | None = None, limit: int = 50) -> list[OutboxRow]: ...
+    async def replay_outbox(self, row_id: str, now: float) -> None: ...
+    async def next_outbox_due(self) -> float | None: ...
+    async def counts(self) -> dict[str, Any]:
+        """Rows by table and outbox rows by state; for metrics, `doctor` and tests."""
+        ...
