@@ -1,0 +1,172 @@
+"""Logging: one set-up, one list of event names, and the rule that no telephone number reaches a line.
+
+What it is: structlog configured once (text or JSON lines on stderr), the same for lines of other libraries, and
+the processor that masks. What it is not: a place for facts or metrics. Who uses it: `app.py` and the CLI call
+`configure`; modules at the edge write `structlog.get_logger().info("call_committed", ...)` with a name from
+`EVENTS`; pure modules (architecture decision 11) do not log.
+
+The masking works on what is about to be written, whatever module or library wrote it: a rule that relies on
+every author remembering it would not hold. It would rather mask an id too much than a number too little.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
+from typing import Any, TextIO
+
+import structlog
+
+EVENTS: dict[str, str] = {
+    "server_started": "All parts run; calls and requests are accepted.",
+    "server_stopping": "A signal or a failing part began the stop; new calls are refused.",
+    "server_stopped": "All parts have ended.",
+    "calls_abandoned": "The drain time was over, or a second signal came; this many calls were hung up.",
+    "part_failed": "A part of the server ended with an error; the process stops.",
+    "media_is_off": "MASKLINE_MEDIA=none: SDP addresses are left as sent, parties see each other's media address.",
+    "unknown_setting": "A MASKLINE_ variable is set that no setting reads.",
+    "sessions_expired": "The sweeper ended sessions whose time was over.",
+    "sweep_failed": "The sweeper could not reach the store; it tries again.",
+    "trunks_reload_failed": "Trunks could not be read again; the last known ones stay.",
+    "unhandled_error": "A library reported an error of a task or request; the text has no bodies.",
+    "library": "A line of a library that logs by itself (uvicorn, asyncio).",
+}
+"""Every event name a line may carry, with its sentence; docs/reference/events.md is generated from it."""
+
+_MASK = "••••"
+# One pass over a text, first match wins:
+#   uuid      kept: its last group may be twelve digits
+#   plus      `+` (or its URL form) and digits with the separators people use: always a number
+#   word      letters and digits without a gap; looked at by _mask_word
+_TOKENS = re.compile(
+    r"(?P<uuid>(?<![0-9A-Za-z])[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}(?![0-9A-Za-z]))"
+    r"|(?P<plus>(?:\+|%2[Bb])\(?[0-9][0-9 ().\-]{1,24}[0-9](?![0-9•]))"
+    r"|(?P<word>[0-9A-Za-z]{7,})"
+)
+_RUN = re.compile(r"[0-9]{7,17}")
+_HEX = re.compile(r"[0-9a-f]+\Z|[0-9A-F]+\Z")
+_CREDENTIAL = re.compile(r"(?:MA|SA)[A-Z0-9]{18}\Z")
+_BRANCH = re.compile(r"z9hG4bK[0-9a-zA-Z]*\Z")
+
+
+def mask_text(text: str) -> str:
+    """`text` with everything that looks like a telephone number reduced to its last digits.
+
+    Masked: runs of 7 to 17 digits, and 3 or more digits after a `+`. Kept: UUIDs, our hex tokens (a multiple of
+    eight digits, at least one letter), credential ids, branches, and longer runs of digits. ISO timestamps, ports
+    and IP addresses have no such run.
+    """
+    return _TOKENS.sub(_mask_token, text)
+
+
+def _mask_token(match: re.Match[str]) -> str:
+    if match["uuid"]:
+        return match["uuid"]
+    if match["plus"]:
+        return _mask_run(re.sub(r"[^0-9]", "", match["plus"].removeprefix("%2B").removeprefix("%2b")), "+")
+    return _mask_word(match["word"])
+
+
+def _mask_word(word: str) -> str:
+    if word.isdecimal():
+        return _mask_run(word) if len(word) <= 17 else word
+    if _CREDENTIAL.match(word) or _BRANCH.match(word) or (len(word) % 8 == 0 and _HEX.match(word)):
+        return word
+    return _RUN.sub(lambda run: _mask_run(run[0]), word)
+
+
+def _mask_run(digits: str, sign: str = "") -> str:
+    return sign + _MASK + digits[-4:] if len(digits) >= 8 else sign + _MASK + digits[-2:]
+
+
+def mask_value(value: Any) -> Any:
+    """A log line's value, masked; what is not JSON by nature becomes masked text (`Number` masks itself)."""
+    if value is None or isinstance(value, bool | float):
+        return value
+    if isinstance(value, int):
+        # Counters and byte sums above 10 million are rare in a line; an int that is a number is not worth it.
+        return mask_text(str(value)) if abs(value) >= 1_000_000 else value
+    if isinstance(value, str):
+        return mask_text(str(value))
+    if isinstance(value, bytes | bytearray):
+        return mask_text(bytes(value).decode("latin-1"))
+    if isinstance(value, Mapping):
+        return {mask_text(str(key)): mask_value(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [mask_value(item) for item in value]
+    return mask_text(str(value))
+
+
+def mask_numbers(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """structlog processor: keys, values and the rendered exception."""
+    # `_record` and `_from_structlog` belong to structlog's bridge and are removed before rendering.
+    return {
+        key if key.startswith("_") else mask_text(key): value if key.startswith("_") else mask_value(value)
+        for key, value in event.items()
+    }
+
+
+@contextmanager
+def log_context(**values: Any) -> Iterator[None]:
+    """Add ids (`call=…`, `session=…`) to every line written inside, in this task and those it starts."""
+    with structlog.contextvars.bound_contextvars(**values):
+        yield
+
+
+def configure(level: str = "info", form: str = "text", stream: TextIO | None = None) -> None:
+    """Set up structlog and the standard library's logging; calling it again replaces the set-up.
+
+    `level` is the least severe level written, `form` is `text` or `json`; `stream` defaults to stderr, because
+    stdout belongs to what commands print.
+    """
+    stream = stream or sys.stderr
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.format_exc_info,
+        mask_numbers,
+        # After masking: the line's own time must stay readable.
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.stdlib.PositionalArgumentsFormatter(),
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[_name_library_lines, *shared],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _renderer(form, stream)],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    # Their access lines carry query strings (filters with numbers) and double what metrics count.
+    for name in ("uvicorn.access", "aiohttp.access"):
+        logging.getLogger(name).disabled = True
+    for name in ("uvicorn", "uvicorn.error", "asyncio", "aiohttp"):
+        logging.getLogger(name).setLevel("WARNING")
+
+
+def _name_library_lines(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    event["message"] = event["event"]
+    event["event"] = "unhandled_error" if event.get("exc_info") else "library"
+    return event
+
+
+def _renderer(form: str, stream: TextIO) -> Any:
+    if form == "json":
+        return structlog.processors.JSONRenderer(ensure_ascii=False)
+    return structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback)

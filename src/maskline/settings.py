@@ -1,0 +1,337 @@
+"""Every setting of Maskline, declared once: type, default, environment name, one sentence, secret or not.
+
+What it is: one frozen value read from `MASKLINE_…` variables, and the sentences that explain a wrong one. What
+it is not: a place for behaviour; `app.py` turns settings into parts. Who uses it: `app.py`, the CLI, and the
+generator of docs/reference/settings.md, which prints `describe()`. The sentence under each field is its
+documentation (style.md §4, principle 14).
+
+Lists are kept as the text an operator writes and read through a property, so that the reference, the start-up
+summary and the environment all show the same form.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from maskline.errors import ConfigurationError
+
+PREFIX = "MASKLINE_"
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class MediaChoice(StrEnum):
+    EMBEDDED = "embedded"
+    RTPENGINE = "rtpengine"
+    NONE = "none"
+
+
+class LogLevel(StrEnum):
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class LogFormat(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+
+
+class SessionDefaults(StrEnum):
+    DOCUMENTED = "documented"
+    PLIVO_ACTUAL = "plivo-actual"
+
+
+def _secret(default: str) -> Any:
+    return Field(default=default, json_schema_extra={"secret": True})
+
+
+def _port(default: int) -> Any:
+    return Field(default=default, ge=1, le=65535)
+
+
+class Settings(BaseModel):
+    """All settings. Build it with `load_settings()`, which reads the environment and turns a wrong value into
+    one sentence; `Settings(...)` alone gives the defaults and what is passed (tests, the lab)."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True, extra="forbid")
+
+    database_url: str = _secret("sqlite:///maskline.db")
+    """Where sessions, calls and webhooks are kept: `sqlite:///PATH` (a fourth slash makes the path absolute)."""
+    key_file: Path = Path("maskline.key")
+    """File with the key that seals numbers at rest; created with mode 0600 when missing, and worth a backup: \
+without it no stored number can be read."""
+    data_dir: Path = Path("maskline-data")
+    """Directory for the relay's control socket, recordings and spools; created when missing."""
+
+    http_host: str = "127.0.0.1"
+    """Address the REST API, /healthz and /metrics listen on."""
+    http_port: int = _port(8080)
+    """TCP port of the REST API."""
+    public_url: str = ""
+    """Base URL under which customers reach the API, used in links; empty: taken from each request."""
+
+    sip_host: str = "127.0.0.1"
+    """IP address the SIP socket is bound to."""
+    sip_port: int = _port(5060)
+    """UDP port of SIP."""
+    sip_advertised_host: str = ""
+    """IP address written into Via and Contact, for hosts behind a NAT or bound to 0.0.0.0; empty: \
+MASKLINE_SIP_HOST."""
+
+    media: MediaChoice = MediaChoice.EMBEDDED
+    """Who moves the audio: `embedded` (own relay processes), `rtpengine`, or `none` (signalling only, SDP \
+addresses left as sent: for benchmarks and tests)."""
+    rtpengine: str = "127.0.0.1:2223"
+    """Comma-separated ng addresses of rtpengine, used when MASKLINE_MEDIA=rtpengine."""
+    media_host: str = "127.0.0.1"
+    """IP address written into SDP, on which the embedded relay receives audio."""
+    media_ports: str = "20000-29999"
+    """First and last UDP port of the embedded relay; each call uses four."""
+    media_workers: int = Field(default=1, ge=1, le=64)
+    """Number of embedded relay processes; one per core that may be used for audio."""
+    media_timeout: float = Field(default=60.0, ge=1.0, le=3600.0)
+    """Seconds without a packet from either side after which an answered call is ended."""
+
+    egress_allow: str = ""
+    """Comma-separated CIDR list of internal addresses that webhooks may reach nevertheless."""
+    session_defaults: SessionDefaults = SessionDefaults.DOCUMENTED
+    """Defaults of a new session: `documented` (expiry 3600 s, call limit 3600 s, ring timeout 120 s) or \
+`plivo-actual` (1800, 14400 and 45 s, what the vendor's service was seen to use)."""
+    drain_timeout: float = Field(default=30.0, ge=0.0, le=86400.0)
+    """Seconds a stopping server waits for calls in progress before it hangs them up."""
+
+    log_level: LogLevel = LogLevel.INFO
+    """Least severe log lines written: debug, info, warning or error."""
+    log_format: LogFormat = LogFormat.TEXT
+    """`text` for people, `json` for one JSON object a line."""
+
+    @field_validator("media", "session_defaults", "log_level", "log_format", mode="before")
+    @classmethod
+    def _lower(cls, value: Any) -> Any:
+        return value.strip().lower() if isinstance(value, str) else value
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, value: str) -> str:
+        if value.startswith(("postgresql://", "postgres://")):
+            raise ValueError("PostgreSQL comes with a later version; use sqlite:///PATH")
+        if value == "memory://" or (value.startswith("sqlite:///") and len(value) > len("sqlite:///")):
+            return value
+        raise ValueError("it must look like sqlite:///PATH")
+
+    @field_validator("sip_host", "media_host", "http_host", "sip_advertised_host")
+    @classmethod
+    def _ip_address(cls, value: str) -> str:
+        if value == "":
+            return value
+        try:
+            return str(ipaddress.ip_address("127.0.0.1" if value == "localhost" else value))
+        except ValueError:
+            raise ValueError("it must be an IP address") from None
+
+    @field_validator("public_url")
+    @classmethod
+    def _http_url(cls, value: str) -> str:
+        if value and (urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).hostname):
+            raise ValueError("it must look like https://host[:port][/path]")
+        return value.rstrip("/")
+
+    @field_validator("media_ports")
+    @classmethod
+    def _port_range(cls, value: str) -> str:
+        first, last = _read_range(value)
+        if last - first < 3:
+            raise ValueError("a call needs four ports, so the range must hold at least four")
+        return value
+
+    @field_validator("rtpengine")
+    @classmethod
+    def _addresses(cls, value: str) -> str:
+        _read_addresses(value)
+        return value
+
+    @field_validator("egress_allow")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        _read_networks(value)
+        return value
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Settings:
+        if ipaddress.ip_address(self.advertised_sip_host).is_unspecified:
+            raise ValueError(
+                "MASKLINE_SIP_ADVERTISED_HOST must name the address carriers reach, "
+                f"because MASKLINE_SIP_HOST is {self.sip_host}"
+            )
+        if ipaddress.ip_address(self.media_host).is_unspecified:
+            raise ValueError("MASKLINE_MEDIA_HOST must be an address that carriers can send audio to")
+        return self
+
+    @property
+    def advertised_sip_host(self) -> str:
+        """The address for Via and Contact."""
+        return self.sip_advertised_host or self.sip_host
+
+    @property
+    def media_port_range(self) -> tuple[int, int]:
+        """First and last port, both usable."""
+        return _read_range(self.media_ports)
+
+    @property
+    def rtpengine_addresses(self) -> tuple[tuple[str, int], ...]:
+        """(host, port) of each rtpengine."""
+        return _read_addresses(self.rtpengine)
+
+    @property
+    def egress_networks(self) -> tuple[Network, ...]:
+        return _read_networks(self.egress_allow)
+
+    @property
+    def default_times(self) -> tuple[int, int, int]:
+        """Session expiry, call time limit, ring timeout in seconds (plivo-vts.md §2.1)."""
+        return (3600, 3600, 120) if self.session_defaults is SessionDefaults.DOCUMENTED else (1800, 14400, 45)
+
+    def summary(self) -> dict[str, str]:
+        """Environment name → value as text; of a secret only whether it differs from its default."""
+        shown = {}
+        for doc in describe():
+            value = getattr(self, doc.field)
+            configured = "yes" if str(value) != doc.default else "no"
+            shown[doc.env] = f"configured: {configured}" if doc.secret else str(value)
+        return shown
+
+
+@dataclass(frozen=True, slots=True)
+class SettingDoc:
+    """One row of the reference."""
+
+    field: str
+    env: str
+    type: str
+    """For people: `whole number`, `text`, or the allowed words joined by `|`."""
+    default: str
+    sentence: str
+    secret: bool
+
+
+def describe() -> tuple[SettingDoc, ...]:
+    """All settings in the order they are declared."""
+    docs = []
+    for name, info in Settings.model_fields.items():
+        extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
+        docs.append(
+            SettingDoc(
+                field=name,
+                env=PREFIX + name.upper(),
+                type=_type_for_people(info.annotation),
+                default=str(info.default),
+                sentence=" ".join((info.description or "").split()),
+                secret=bool(extra.get("secret")),
+            )
+        )
+    return tuple(docs)
+
+
+def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read settings from the environment (or another mapping of `MASKLINE_…` names).
+
+    Raises `ConfigurationError` with one sentence that names the variable and what is wrong with it; values of
+    secrets are not repeated.
+    """
+    environ = os.environ if environ is None else environ
+    given = {}
+    for doc in describe():
+        value = environ.get(doc.env, "").strip()
+        # An empty variable counts as unset: compose files and unit files pass empty ones through.
+        if value:
+            given[doc.field] = value
+    try:
+        return Settings(**given)  # type: ignore[arg-type]  # pydantic reads the text
+    except ValidationError as error:
+        raise ConfigurationError(_sentence(error)) from None
+
+
+def unknown_variables(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """`MASKLINE_…` variables that are no setting, each with the nearest setting's name or an empty text."""
+    known = [doc.env for doc in describe()]
+    found = {}
+    for name in sorted(os.environ if environ is None else environ):
+        if name.startswith(PREFIX) and name not in known:
+            found[name] = next(iter(difflib.get_close_matches(name, known, n=1, cutoff=0.8)), "")
+    return found
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors()[0]
+    if not first["loc"]:
+        return _message(first) + "."
+    doc = next(doc for doc in describe() if doc.field == first["loc"][0])
+    shown = "" if doc.secret else f" (now: {str(first['input'])[:80]!r})"
+    return f"{doc.env} has a wrong value{shown}: {_message(first)}."
+
+
+def _message(error: Any) -> str:
+    """pydantic's message in the product's words (`error`: one of its ErrorDetails)."""
+    match error["type"]:
+        case "int_parsing" | "int_from_float":
+            return "it must be a whole number"
+        case "float_parsing" | "finite_number":
+            return "it must be a number"
+        case "enum":
+            return "it must be one of " + str(error["ctx"]["expected"]).replace("'", "")
+        case "greater_than_equal":
+            return f"it must be at least {error['ctx']['ge']:g}"
+        case "less_than_equal":
+            return f"it must be at most {error['ctx']['le']:g}"
+    return str(error["msg"]).removeprefix("Value error, ").rstrip(".")
+
+
+def _type_for_people(annotation: Any) -> str:
+    if isinstance(annotation, type) and issubclass(annotation, StrEnum):
+        return " | ".join(annotation)
+    return {int: "whole number", float: "number", Path: "path"}.get(annotation, "text")
+
+
+def _read_range(text: str) -> tuple[int, int]:
+    first, dash, last = text.partition("-")
+    if not dash or not first.strip().isdecimal() or not last.strip().isdecimal():
+        raise ValueError("it must look like 20000-29999")
+    low, high = int(first), int(last)
+    if not 1 <= low < high <= 65535:
+        raise ValueError("ports lie between 1 and 65535, the smaller first")
+    return low, high
+
+
+def _read_addresses(text: str) -> tuple[tuple[str, int], ...]:
+    found = []
+    for part in _parts(text):
+        host, colon, port = part.rpartition(":")
+        if not colon or not host or not port.isdecimal() or not 1 <= int(port) <= 65535:
+            raise ValueError("it must look like 127.0.0.1:2223,127.0.0.1:2224")
+        found.append((host.strip("[]"), int(port)))
+    if not found:
+        raise ValueError("it must name at least one address")
+    return tuple(found)
+
+
+def _read_networks(text: str) -> tuple[Network, ...]:
+    try:
+        return tuple(ipaddress.ip_network(part) for part in _parts(text))
+    except ValueError:
+        raise ValueError("it must look like 10.0.0.0/8,192.168.7.0/24") from None
+
+
+def _parts(text: str) -> Iterable[str]:
+    return (part.strip() for part in text.split(",") if part.strip())

@@ -1,0 +1,124 @@
+"""Settings: each is documented, and a wrong one is one clear sentence."""
+
+from __future__ import annotations
+
+import pytest
+
+from maskline.errors import ConfigurationError
+from maskline.settings import PREFIX, MediaChoice, Settings, describe, load_settings, unknown_variables
+
+
+def load(**values: str) -> Settings:
+    return load_settings({PREFIX + name: value for name, value in values.items()})
+
+
+def sentence(**values: str) -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        load(**values)
+    return caught.value.sentence
+
+
+def test_an_empty_environment_gives_the_fixed_defaults():
+    settings = load()
+    assert settings.database_url == "sqlite:///maskline.db"
+    assert (settings.http_host, settings.http_port) == ("127.0.0.1", 8080)
+    assert (settings.sip_host, settings.sip_port) == ("127.0.0.1", 5060)
+    assert settings.media is MediaChoice.EMBEDDED
+    assert settings.rtpengine_addresses == (("127.0.0.1", 2223),)
+    assert settings.media_port_range == (20000, 29999)
+    assert str(settings.data_dir) == "maskline-data"
+    assert str(settings.key_file) == "maskline.key"
+    assert settings.egress_networks == ()
+
+
+def test_load_settings_reads_the_process_environment(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("MASKLINE_HTTP_PORT", "9090")
+    assert load_settings().http_port == 9090
+
+
+def test_an_empty_variable_counts_as_unset():
+    assert load(HTTP_PORT=" ").http_port == 8080
+
+
+def test_words_are_read_in_any_case():
+    assert load(MEDIA="RTPengine ").media is MediaChoice.RTPENGINE
+
+
+def test_localhost_becomes_an_address():
+    assert load(SIP_HOST="localhost").sip_host == "127.0.0.1"
+
+
+def test_lists_are_read_from_comma_separated_text():
+    settings = load(RTPENGINE="10.0.0.1:2223, [::1]:2224", EGRESS_ALLOW="10.0.0.0/8,fd00::/8")
+    assert settings.rtpengine_addresses == (("10.0.0.1", 2223), ("::1", 2224))
+    assert [str(n) for n in settings.egress_networks] == ["10.0.0.0/8", "fd00::/8"]
+
+
+def test_the_default_times_follow_the_chosen_set():
+    assert load().default_times == (3600, 3600, 120)
+    assert load(SESSION_DEFAULTS="plivo-actual").default_times == (1800, 14400, 45)
+
+
+def test_an_advertised_host_replaces_the_bound_one_in_sip():
+    assert load(SIP_HOST="0.0.0.0", SIP_ADVERTISED_HOST="203.0.113.9").advertised_sip_host == "203.0.113.9"
+    assert load(SIP_HOST="192.0.2.1").advertised_sip_host == "192.0.2.1"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "part"),
+    [
+        ("HTTP_PORT", "abc", "'abc'): it must be a whole number."),
+        ("HTTP_PORT", "0", "at least 1."),
+        ("SIP_PORT", "70000", "at most 65535."),
+        ("MEDIA_TIMEOUT", "soon", "it must be a number."),
+        ("MEDIA_TIMEOUT", "nan", "."),
+        ("MEDIA", "freeswitch", "one of embedded, rtpengine or none."),
+        ("SIP_HOST", "sip.example.com", "it must be an IP address."),
+        ("MEDIA_PORTS", "20000", "it must look like 20000-29999."),
+        ("MEDIA_PORTS", "30000-20000", "the smaller first."),
+        ("MEDIA_PORTS", "30000-30002", "at least four."),
+        ("RTPENGINE", "127.0.0.1", "it must look like"),
+        ("RTPENGINE", ",", "at least one address."),
+        ("EGRESS_ALLOW", "10.0.0.1/8", "it must look like"),
+        ("PUBLIC_URL", "maskline.example.com", "it must look like https://host"),
+        ("DATABASE_URL", "sqlite:maskline.db", "it must look like sqlite:///PATH."),
+        ("DATABASE_URL", "postgresql://u@h/d", "comes with a later version"),
+    ],
+)
+def test_a_wrong_value_is_one_sentence_naming_the_variable(name: str, value: str, part: str):
+    text = sentence(**{name: value})
+    assert text.startswith(PREFIX + name)
+    assert part in text
+    assert "\n" not in text
+
+
+def test_a_wrong_secret_is_not_repeated():
+    assert "hunter2" not in sentence(DATABASE_URL="mysql://root:hunter2@db/maskline")
+
+
+def test_binding_sip_to_every_address_needs_an_advertised_one():
+    assert sentence(SIP_HOST="0.0.0.0").startswith("MASKLINE_SIP_ADVERTISED_HOST must name")
+
+
+def test_media_cannot_be_sent_to_the_unspecified_address():
+    assert sentence(MEDIA_HOST="0.0.0.0").startswith("MASKLINE_MEDIA_HOST must be an address")
+
+
+def test_the_summary_shows_values_but_no_secret():
+    summary = load(DATABASE_URL="sqlite:///secret-place.db", HTTP_PORT="81").summary()
+    assert summary["MASKLINE_HTTP_PORT"] == "81"
+    assert summary["MASKLINE_DATABASE_URL"] == "configured: yes"
+    assert load().summary()["MASKLINE_DATABASE_URL"] == "configured: no"
+
+
+def test_every_setting_has_a_name_a_type_and_a_sentence():
+    for doc in describe():
+        assert doc.env == PREFIX + doc.field.upper()
+        assert doc.type
+        assert doc.sentence.endswith("."), doc.env
+        assert "\\" not in doc.sentence
+
+
+def test_unknown_variables_are_named_with_the_nearest_setting():
+    found = unknown_variables({"MASKLINE_HTTP_PROT": "1", "MASKLINE_QUUX": "1", "MASKLINE_MEDIA": "none", "PATH": ""})
+    assert found == {"MASKLINE_HTTP_PROT": "MASKLINE_HTTP_PORT", "MASKLINE_QUUX": ""}
