@@ -84,6 +84,23 @@ class OutboxRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Delivery:
+    """What became of one leased outbox row."""
+
+    row_id: str
+    state: str
+    """done, failed, or due (again at `due_at`)."""
+    due_at: float
+    status: int | None = None
+    """HTTP status of the answer; kept as `last_status`."""
+    error: str = ""
+    """Kept as `last_error`; names no number and no URL query."""
+    tried: bool = True
+    """False: leased but given back without a try (its receiver's lane was full); the attempt counts back down and
+    `last_status`, `last_error` stay."""
+
+
+@dataclass(frozen=True, slots=True)
 class SessionFilter:
     """List filters; None: not asked. Times are wall seconds; bounds as (operator, value), operator one of
     `eq gt gte lt lte`."""
@@ -202,18 +219,9 @@ class Store(Protocol):
         url) at once, and only the lowest unfinished sequence of them. Attempts count up on lease."""
         ...
 
-    async def finish_outbox(
-        self,
-        row_id: str,
-        owner: str,
-        *,
-        state: str,
-        due_at: float,
-        status: int | None,
-        error: str,
-        now: float,
-    ) -> bool:
-        """Compare-and-set on the lease; False when another owner has it by now."""
+    async def finish_outbox(self, owner: str, deliveries: Sequence[Delivery], *, now: float) -> list[bool]:
+        """Write back leased rows, all in one transaction (one disk write for many webhooks), each by
+        compare-and-set on its lease; in order, False where another owner has the row by now."""
         ...
 
     async def outbox(self, account_id: str | None, *, state: str | None = None, limit: int = 50) -> list[OutboxRow]: ...
