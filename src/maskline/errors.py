@@ -20,8 +20,10 @@ class MasklineError(Exception):
     sip_status: int = 500
     """Status the engine answers an INVITE with when this error ends it."""
 
-    def __init__(self, sentence: str | None = None) -> None:
+    def __init__(self, sentence: str | None = None, *, detail: str = "") -> None:
         self.sentence = sentence or (type(self).__doc__ or "").strip()
+        self.detail = detail
+        """A second sentence on the cause, shown in a field of its own where a vendor fixes the first one."""
         super().__init__(self.sentence)
 
 
@@ -87,6 +89,29 @@ class StoreUnavailable(MasklineError):
     """The database does not answer."""
 
     code, http_status, sip_status = "store_unavailable", 503, 503
+
+
+class BodyTooLarge(MasklineError):
+    """The request body is larger than 64 kB."""
+
+    code, http_status, sip_status = "body_too_large", 413, 513
+
+
+class RequestTooSlow(MasklineError):
+    """The request body did not arrive in time."""
+
+    code, http_status, sip_status = "request_too_slow", 408, 408
+
+
+class TooManyRequests(MasklineError):
+    """Too many requests. Try again later"""
+
+    code, http_status, sip_status = "too_many_requests", 429, 503
+
+    def __init__(self, sentence: str | None = None, *, retry_after: float = 1.0) -> None:
+        super().__init__(sentence)
+        self.retry_after = retry_after
+        """Seconds until a request is taken again."""
 
 
 class EgressRefused(MasklineError):

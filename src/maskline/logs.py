@@ -31,6 +31,7 @@ EVENTS: dict[str, str] = {
     "sessions_expired": "The sweeper ended sessions whose time was over.",
     "sweep_failed": "The sweeper could not reach the store; it tries again.",
     "trunks_reload_failed": "Trunks could not be read again; the last known ones stay.",
+    "request_failed": "An API request met a bug; the answer was 500 and carries the same api_id.",
     "unhandled_error": "A library reported an error of a task or request; the text has no bodies.",
     "library": "A line of a library that logs by itself (uvicorn, asyncio).",
 }

@@ -81,6 +81,9 @@ without it no stored number can be read."""
     """TCP port of the REST API."""
     public_url: str = ""
     """Base URL under which customers reach the API, used in links; empty: taken from each request."""
+    http_rate_limit: int = Field(default=0, ge=0, le=1_000_000)
+    """API requests an account may send in any five seconds before it is answered 429; 0: no limit. The vendor \
+publishes 300."""
 
     sip_host: str = "127.0.0.1"
     """IP address the SIP socket is bound to."""

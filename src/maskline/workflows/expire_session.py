@@ -1,0 +1,24 @@
+"""End one masking session by request. Called by the dialects and the CLI.
+
+What it is: the manual end. What it is not: the timed one (`expire_sessions.py`), which alone is reported as
+SessionTimeout. A call in progress goes on until its own limit (plivo-vts.md §6.1).
+"""
+
+from __future__ import annotations
+
+from maskline.clock import Clock
+from maskline.errors import SessionEnded
+from maskline.masking.session import Session
+from maskline.storage.store import Store
+from maskline.workflows.get_session import get_session
+from maskline.workflows.scope import Scope
+
+
+async def expire_session(store: Store, clock: Clock, scope: Scope, session_id: str) -> Session:
+    """Return the ended session. Raises `NotFound`, and `SessionEnded` when it was over already, by request or
+    by time, whether or not the sweeper has come by."""
+    now = clock.wall()
+    session = await get_session(store, scope, session_id)
+    if not session.is_live(now):
+        raise SessionEnded
+    return await store.end_session(scope.account_id, session_id, now=now, by_request=True, outbox=())

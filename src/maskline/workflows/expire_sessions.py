@@ -1,0 +1,51 @@
+"""End the masking sessions whose time is over: one step of the sweeper.
+
+What it is: the fact, the released claims and the SessionTimeout webhook of each due session. What it is not:
+what keeps a call from an expired session; matching looks at the time itself (`masking/match.py`), so the
+second is exact however late this runs. Who uses it: `app.py`, every second or sooner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from maskline.clock import Clock
+from maskline.errors import NotFound, SessionEnded
+from maskline.ids import Ids
+from maskline.masking.session import Session
+from maskline.storage.store import OutboxRow, Store
+
+TimeoutOutbox = Callable[[Session, float, Ids], Sequence[OutboxRow]]
+"""Webhooks of a session that timed out at a wall time: `workflows.record_call.session_timeout_outbox`."""
+
+
+class ExpireSessions:
+    """Call it to end one batch; it answers how many ended, so the owner calls again while it equals `batch`."""
+
+    __slots__ = ("_clock", "_ids", "_outbox", "_store", "batch")
+
+    def __init__(self, store: Store, clock: Clock, ids: Ids, outbox: TimeoutOutbox, *, batch: int = 200) -> None:
+        self._store = store
+        self._clock = clock
+        self._ids = ids
+        self._outbox = outbox
+        self.batch = batch
+        """Sessions per step: small enough that requests and calls get their turn between steps."""
+
+    async def __call__(self) -> int:
+        """Raises `StoreUnavailable`; nothing is lost then, since a session stays due until it is ended."""
+        now = self._clock.wall()
+        due = await self._store.sessions_due(now, self.batch)
+        ended = 0
+        for session in due:
+            ended += await self._end(session, now)
+        return ended
+
+    async def _end(self, session: Session, now: float) -> bool:
+        try:
+            # The webhook tells the planned end, not the moment the sweeper came by.
+            rows = self._outbox(session, session.expires_at, self._ids)
+            await self._store.end_session(session.account_id, session.id, now=now, by_request=False, outbox=rows)
+        except (SessionEnded, NotFound):
+            return False  # ended by request, or deleted, between the two reads: nothing is left to do
+        return True
