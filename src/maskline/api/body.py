@@ -1,0 +1,68 @@
+"""Read the JSON object of a request, within limits.
+
+What it is: size, time and syntax. What it is not: schemas. Who uses it: the dialects.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any, NoReturn
+
+from starlette.requests import ClientDisconnect, Request
+
+from maskline.errors import BodyTooLarge, InvalidParameter, RequestTooSlow
+
+MAX_BODY = 64 * 1024
+"""Bytes. The largest create of any SDK is under 8 kB."""
+BODY_TIMEOUT = 10.0
+"""Seconds in which the whole body has to arrive; the SDKs give up after 5."""
+
+
+async def read_object(request: Request, *, timeout: float = BODY_TIMEOUT) -> dict[str, Any]:
+    """The body as JSON object; an empty body is an empty object. The content type is not looked at, because
+    curl without a header calls everything a form.
+
+    Raises `BodyTooLarge`, `RequestTooSlow`, and `InvalidParameter` for anything that is no JSON object.
+    """
+    try:
+        async with asyncio.timeout(timeout):
+            body = await _read(request)
+    except TimeoutError:
+        raise RequestTooSlow from None
+    except ClientDisconnect:
+        raise _invalid("ended early") from None
+    return parse_object(body)
+
+
+async def _read(request: Request) -> bytes:
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > MAX_BODY:
+        raise BodyTooLarge
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY:
+            raise BodyTooLarge
+    return body
+
+
+def parse_object(body: bytes) -> dict[str, Any]:
+    """Raises `InvalidParameter`; NaN and Infinity are no JSON (RFC 8259 §6)."""
+    if not body.strip():
+        return {}
+    try:
+        value = json.loads(body, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):  # syntax, encoding, number of thousands of digits; nesting
+        raise _invalid("is not valid JSON") from None
+    if not isinstance(value, dict):
+        raise _invalid("is not a JSON object")
+    return value
+
+
+def _refuse_constant(_name: str) -> NoReturn:
+    raise ValueError
+
+
+def _invalid(what: str) -> InvalidParameter:
+    return InvalidParameter(f"Invalid request. The body {what}", parameter="body")

@@ -1,0 +1,102 @@
+"""From a session to the JSON object of Plivo's pages, with the types its strictest SDK (Go) accepts.
+
+What it is: field names, order, types and formats of plivo-vts.md §5. Three traps are built in here: integers
+are never `0.0`, `interaction` is null or an array, and the `+` stands only in the top-level `virtual_number`
+of a create. Who uses it: `routes.py`.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from maskline.masking.e164 import Number
+from maskline.masking.session import Interaction, Session
+
+# What PIN authentication would fill in; null while it is off (JAVA and RB fixtures).
+_PIN_OFF: dict[str, Any] = {
+    "is_pin_authentication_required": False,
+    "generate_pin": None,
+    "generate_pin_length": None,
+    "first_party_pin": None,
+    "second_party_pin": None,
+    "pin_prompt_play": None,
+    "pin_retry": None,
+    "pin_retry_wait": None,
+    "incorrect_pin_play": None,
+}
+
+
+def session_object(session: Session, base_url: str, wall: float) -> dict[str, Any]:
+    """The session as get, create and update show it at wall second `wall`.
+
+    `base_url` (scheme and host) begins the absolute URLs of calls.
+    """
+    options = session.options
+    return {
+        "session_uuid": session.id,
+        "first_party": _digits(session.first_party),
+        "second_party": _digits(session.second_party),
+        "virtual_number": session.virtual_number.digits,
+        "status": session.status(wall).value,
+        "initiate_call_to_first_party": options.initiate_call_to_first_party,
+        "session_expiry": options.session_expiry,
+        "call_time_limit": options.call_time_limit,
+        "ring_timeout": options.ring_timeout,
+        "callback_url": options.callback_url,
+        "callback_method": options.callback_method,
+        "record": options.record,
+        "record_file_format": options.record_file_format,
+        "recording_callback_url": options.recording_callback_url,
+        "recording_callback_method": options.recording_callback_method,
+        "first_party_play_url": options.first_party_play_url,
+        "second_party_play_url": options.second_party_play_url,
+        "unknown_caller_play": options.unknown_caller_play,
+        **_PIN_OFF,
+        "create_session_with_single_party": False,
+        "force_pin_authentication": False,
+        "virtual_number_cooloff_period": options.virtual_number_cooloff_period,
+        "subaccount": session.subaccount_id or "",
+        "created_time": time_text(session.created_at),
+        "modified_time": time_text(session.modified_at),
+        "expiry_time": time_text(session.expires_at),
+        "last_interaction_time": time_text(session.last_interaction_at),
+        "duration": session.planned_duration,
+        # Whole numbers until there are prices: Go's int64 breaks on 0.0 and on "0".
+        "amount": 0,
+        "total_call_amount": 0,
+        "total_session_amount": 0,
+        "total_call_count": session.total_call_count,
+        "total_call_billed_duration": session.total_call_billed_duration,
+        "interaction": [_interaction(i, session.account_id, base_url) for i in session.interactions] or None,
+    }
+
+
+def _interaction(interaction: Interaction, account_id: str, base_url: str) -> dict[str, Any]:
+    calls = f"{base_url}/v1/Account/{account_id}/Call/"
+    first, second = interaction.first_party_leg_id, interaction.second_party_leg_id
+    return {
+        "start_time": time_text(interaction.started_at),
+        "end_time": time_text(interaction.ended_at),
+        "first_party_resource_url": calls + first if first else None,
+        "second_party_resource_url": calls + second if second else None,
+        "recording_resource_url": None,
+        "type": "call",
+        "total_call_amount": 0,
+        "call_billed_duration": interaction.billed_duration,
+        "total_call_count": interaction.legs,
+        "duration": interaction.duration,
+        "auth_id": account_id,
+    }
+
+
+def _digits(number: Number | None) -> str:
+    return "" if number is None else number.digits
+
+
+def time_text(at: float | None) -> str:
+    """`YYYY-MM-DD HH:MM:SS +0000 UTC` of a wall second, or nothing for None; fractions are cut off."""
+    if at is None:
+        return ""
+    year, month, day, hour, minute, second, *_ = time.gmtime(at)
+    return f"{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} +0000 UTC"

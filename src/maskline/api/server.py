@@ -1,0 +1,100 @@
+"""The HTTP server: uvicorn, on a socket we bind, without signal handlers and without access lines.
+
+What it is: start, port, stop. What it is not: the owner of the process; `app.py` decides when to stop. Who uses
+it: `app.py`, contract tests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from maskline.errors import ConfigurationError
+
+_SHUTDOWN_SECONDS = 5
+_KEEP_ALIVE_SECONDS = 30
+
+
+class _Uvicorn(uvicorn.Server):
+    """Says when it serves, and leaves signals to the process."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = asyncio.Event()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        self.ready.set()
+
+
+class HttpServer:
+    """Serve `app` on (host, port); port 0 lets the system choose."""
+
+    def __init__(self, app: ASGIApp, host: str, port: int) -> None:
+        self._address = (host, port)
+        config = uvicorn.Config(
+            app,
+            lifespan="off",
+            # An access line would carry list filters, and those are people's numbers.
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            proxy_headers=False,
+            ws="none",
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
+            limit_concurrency=10_000,
+        )
+        self._server = _Uvicorn(config)
+        self._socket: socket.socket | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def port(self) -> int:
+        """The bound port; only after `start`."""
+        assert self._socket is not None
+        return int(self._socket.getsockname()[1])
+
+    async def start(self) -> None:
+        """Return once requests are answered; raises `ConfigurationError` when the address cannot be had."""
+        self._socket = _bind(*self._address)
+        self._task = asyncio.create_task(self._server.serve(sockets=[self._socket]))
+        ready = asyncio.create_task(self._server.ready.wait())
+        await asyncio.wait({self._task, ready}, return_when=asyncio.FIRST_COMPLETED)
+        if not self._server.ready.is_set():
+            ready.cancel()
+            await self._task
+
+    async def wait(self) -> None:
+        """Return when the server has ended; raises what ended it."""
+        assert self._task is not None
+        await self._task
+
+    async def stop(self) -> None:
+        """Finish requests in progress (for some seconds) and close; calling it again does nothing."""
+        self._server.should_exit = True
+        if self._task is not None:
+            await self._task
+            self._task = None
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise ConfigurationError(f"HTTP cannot listen on {host}:{port}: {error.strerror}.") from None
+    listener.setblocking(False)
+    return listener

@@ -1,0 +1,30 @@
+"""What every dialect is built from.
+
+What it is: the parts and settings handed down by `build_http_app`. What it is not: a place for behaviour.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from maskline.api.auth import Authenticator
+from maskline.api.limits import RequestLimiter
+from maskline.api.metrics import HttpMetrics
+from maskline.clock import Clock
+from maskline.ids import Ids
+from maskline.masking.session import SessionOptions
+from maskline.storage.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class ApiServices:
+    store: Store
+    """Only ever passed on to workflows."""
+    clock: Clock
+    ids: Ids
+    authenticate: Authenticator
+    limiter: RequestLimiter
+    metrics: HttpMetrics
+    session_defaults: SessionOptions
+    public_url: str
+    """Scheme and host that absolute links begin with; empty: as each request came in."""

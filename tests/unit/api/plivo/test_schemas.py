@@ -1,0 +1,211 @@
+"""Requests of every official client become the same domain values, or one clear sentence."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from maskline.api.plivo.attributes import ATTRIBUTES
+from maskline.api.plivo.schemas import read_create, read_update
+from maskline.errors import InvalidParameter, MissingParameter, NotSupported
+from maskline.masking.e164 import Number
+from maskline.masking.session import SessionOptions
+from maskline.workflows.update_session import UPDATABLE
+
+DEFAULTS = SessionOptions()
+PARTIES = {"first_party": "+6590000001", "second_party": "6590000002"}
+
+
+def create(**body):
+    return read_create(PARTIES | body, DEFAULTS)
+
+
+def refusal(**body):
+    with pytest.raises(InvalidParameter) as caught:
+        read_create(PARTIES | body, DEFAULTS)
+    return caught.value.sentence
+
+
+def test_two_parties_are_enough_and_the_plus_is_optional():
+    wish = create()
+    assert (wish.first_party, wish.second_party) == (Number("6590000001"), Number("6590000002"))
+    assert wish.options is DEFAULTS
+    assert wish.geomatch is None
+    assert wish.subaccount_id is None
+
+
+@pytest.mark.parametrize("missing", ["first_party", "second_party"])
+@pytest.mark.parametrize("value", [None, ""])
+def test_a_missing_null_or_empty_party_is_named(missing, value):
+    with pytest.raises(MissingParameter) as caught:
+        read_create(PARTIES | {missing: value}, DEFAULTS)
+    assert caught.value.sentence == f"Mandatory parameter missing. {missing} must be present"
+
+
+@pytest.mark.parametrize("value", ["abc", "+", "12", "+123456789012345678", 6590000001, [], {}, True, "9" * 65, "١٢٣٤"])
+def test_a_party_that_is_no_number_is_refused_without_repeating_it(value):
+    assert refusal(second_party=value) == "Invalid parameter. second_party is not a valid phone number"
+
+
+def test_every_documented_option_is_read():
+    given = {
+        "session_expiry": 600,
+        "call_time_limit": 900,
+        "ring_timeout": 30,
+        "callback_url": "https://h.example/cb#rc=2",
+        "callback_method": "get",
+        "record": True,
+        "record_file_format": "WAV",
+        "recording_callback_url": "http://h.example/rec",
+        "recording_callback_method": "GET",
+        "first_party_play_url": "https://h.example/a.mp3",
+        "second_party_play_url": "https://h.example/b.mp3",
+        "unknown_caller_play": "https://h.example/u.mp3",
+        "virtual_number_cooloff_period": 3600,
+    }
+    wanted = given | {"callback_method": "GET", "record_file_format": "wav"}
+    assert create(**given).options == replace(DEFAULTS, **wanted)
+
+
+@pytest.mark.parametrize("name", ["session_expiry", "call_time_limit"])
+@pytest.mark.parametrize("value", [59, 86_401, -1, "59", "-60", 10**30])
+def test_seconds_outside_the_range_are_refused(name, value):
+    assert refusal(**{name: value}) == f"Invalid parameter. {name} is outside the allowed range"
+
+
+@pytest.mark.parametrize("value", ["abc", 60.5, [60], {}, True, "6e1", "9" * 19, "--60", "٦٠"])
+def test_a_value_that_is_no_whole_number_is_refused(value):
+    assert refusal(session_expiry=value) == "Invalid parameter. session_expiry should be an integer"
+
+
+@pytest.mark.parametrize("value", [60, "60", " 60 ", 60.0])
+def test_whole_numbers_may_come_as_strings_or_whole_floats(value):
+    assert create(session_expiry=value).options.session_expiry == 60
+
+
+@pytest.mark.parametrize("value", [0, "0", "", None, 0.0])
+def test_zero_and_its_kin_mean_unset(value):
+    names = ("session_expiry", "call_time_limit", "ring_timeout", "virtual_number_cooloff_period")
+    assert create(**dict.fromkeys(names, value)).options == DEFAULTS
+
+
+@pytest.mark.parametrize(("value", "read"), [(True, True), ("true", True), ("True", True), (False, False), ("", False)])
+def test_booleans_may_come_as_strings(value, read):
+    assert create(record=value).options.record is read
+
+
+@pytest.mark.parametrize("value", [1, "yes", [], {}, 0])
+def test_a_value_that_is_no_boolean_is_refused(value):
+    assert refusal(record=value) == "Invalid parameter. record allowed values are true or false"
+
+
+@pytest.mark.parametrize("value", ["ogg", 3, ["mp3"]])
+def test_an_unknown_choice_is_refused_with_the_allowed_ones(value):
+    assert refusal(record_file_format=value) == "Invalid parameter. record_file_format allowed values are mp3 or wav"
+
+
+def test_an_empty_choice_is_absent():
+    assert create(callback_method="").options.callback_method == "POST"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "ftp://h.example/", "h.example/cb", "https://", "https:///cb", "http://h:99999/", "http://h:0/",
+        "http://[::1", "https://h.example/a b", "https://h.example/\n", "https://h.example/\ud800", "https://h\x00/",
+        "javascript:alert(1)", 5, [], True,
+    ],
+)  # fmt: skip
+def test_text_that_is_no_url_is_refused(value):
+    assert refusal(callback_url=value) == "Invalid parameter. callback_url should be a valid URL"
+
+
+def test_a_url_has_to_be_under_1000_characters():
+    just_fits = "https://h.example/".ljust(999, "a")
+    assert create(recording_callback_url=just_fits).options.recording_callback_url == just_fits
+    sentence = "Invalid parameter. recording_callback_url should be under 1000 characters"
+    assert refusal(recording_callback_url=just_fits + "a") == sentence
+
+
+def test_an_empty_url_takes_the_url_away():
+    assert read_update({"callback_url": ""}) == {"callback_url": ""}
+
+
+def test_unknown_keys_are_ignored_whatever_they_hold():
+    assert create(powerpack_uuid="x", nonsense={"deep": [1, {}]}, __proto__=[]) == create()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "is_pin_authentication_required", "is_pin_authentication", "pin_authentication_required",
+        "force_pin_authentication", "generate_pin", "create_session_with_single_party",
+        "create_session_with_single_Party", "initiate_call_to_first_party",
+    ],
+)  # fmt: skip
+class TestWhatIsNotBuiltYet:
+    def test_is_refused_by_its_name_when_switched_on(self, name):
+        with pytest.raises(NotSupported) as caught:
+            create(**{name: True})
+        canonical = {
+            "is_pin_authentication": "is_pin_authentication_required",
+            "pin_authentication_required": "is_pin_authentication_required",
+            "create_session_with_single_Party": "create_session_with_single_party",
+        }.get(name, name)
+        assert caught.value.sentence == f"Invalid parameter. {canonical} is not supported yet"
+
+    @pytest.mark.parametrize("value", [False, "false", None, "", 0, "0"])
+    def test_may_be_switched_off(self, name, value):
+        assert create(**{name: value}) == create()
+
+    def test_is_checked_for_its_type(self, name):
+        with pytest.raises(InvalidParameter, match="allowed values are true or false"):
+            create(**{name: "perhaps"})
+
+
+def test_pin_details_without_pin_authentication_are_ignored():
+    assert create(first_party_pin=1234, pin_retry=1, generate_pin_length=4, pin_prompt_play="x") == create()
+
+
+@pytest.mark.parametrize("key", ["geomatch", "geo_match"])
+def test_geomatch_is_kept_apart_because_left_out_is_not_false(key):
+    assert create(**{key: False}).geomatch is False
+    assert create(**{key: "true"}).geomatch is True
+    assert create(**{key: None}).geomatch is None
+
+
+@pytest.mark.parametrize("key", ["subaccount", "sub_account"])
+def test_a_subaccount_is_read_under_both_names(key):
+    assert create(**{key: "SA0123456789ABCDEFGH"}).subaccount_id == "SA0123456789ABCDEFGH"
+    assert create(**{key: ""}).subaccount_id is None
+
+
+@pytest.mark.parametrize("value", [5, "SA-1", "ü", "A" * 65, []])
+def test_a_subaccount_that_cannot_be_one_is_refused(value):
+    assert refusal(subaccount=value) == "Invalid parameter. subaccount is not a subaccount of this account"
+
+
+def test_the_real_name_wins_over_a_stray_alias():
+    # JAVA sends pin_authentication_required beside the documented name.
+    assert create(is_pin_authentication_required=False, pin_authentication_required=True) == create()
+    assert create(sub_account="SAxxx", subaccount="SA1").subaccount_id == "SA1"
+
+
+def test_what_the_java_client_always_sends_changes_nothing():
+    java = {
+        "session_expiry": 0, "call_time_limit": 0, "ring_timeout": 0, "virtual_number_cooloff_period": 0,
+        "record": False, "initiate_call_to_first_party": False, "is_pin_authentication_required": False,
+        "pin_authentication_required": False, "generate_pin": False, "force_pin_authentication": False,
+        "create_session_with_single_party": False, "generate_pin_length": 0, "pin_retry": 0, "pin_retry_wait": 0,
+    }  # fmt: skip
+    assert create(**java) == create()
+
+
+def test_an_update_keeps_fixed_attributes_for_the_workflow_to_judge():
+    read = read_update({"session_uuid": "x", "first_party": "+6590000001", "session_expiry": "120", "ring_timeout": 0})
+    assert read == {"first_party": Number("6590000001"), "session_expiry": 120}
+
+
+def test_the_table_and_the_workflow_agree_on_what_may_change():
+    assert {attribute.name for attribute in ATTRIBUTES if attribute.updatable} == UPDATABLE
