@@ -1,0 +1,101 @@
+"""Offer and answer across two legs (RFC 3264), as pure helpers.
+
+What it is: which codecs may cross, with which payload types, and whether an answer can be used. Encoding
+names and format parameters are the one thing in an SDP that a far side's words could ride on, so both are
+held to allow-lists here: a party could otherwise spell a phone number in them. What it is not: a transcoder;
+both legs speak the same codec. Who uses it: the engine, the lab phones.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable
+
+from maskline.sdp.session import AudioDescription, Codec
+
+DEFAULT_CODECS = ("PCMU", "PCMA", "G722", "G729", "OPUS", "AMR", "AMR-WB", "ILBC", "GSM", "telephone-event")
+CLOCK_RATES = frozenset((8000, 16000, 24000, 32000, 44100, 48000))
+TELEPHONE_EVENTS = "0-15"
+"""The events we write (RFC 4733 §2.4.1): the sixteen DTMF digits."""
+
+_FLAG = re.compile(r"[01]")
+_SMALL = re.compile(r"[0-9]{1,2}")
+_RATE = re.compile(r"(?:8|12|16|24|32|48|64|128)000")
+_MODES = re.compile(r"[0-8](?:,[0-8]){0,8}")
+_AMR = {"octet-align": _FLAG, "crc": _FLAG, "robust-sorting": _FLAG, "mode-set": _MODES,
+        "mode-change-period": _FLAG, "mode-change-capability": _FLAG, "mode-change-neighbor": _FLAG,
+        "max-red": _SMALL}  # fmt: skip
+FORMAT_PARAMETERS: dict[str, dict[str, re.Pattern[str]]] = {
+    "G729": {"annexb": re.compile("yes|no")},
+    "ILBC": {"mode": re.compile("20|30")},
+    "AMR": _AMR,
+    "AMR-WB": _AMR,
+    "OPUS": {"useinbandfec": _FLAG, "usedtx": _FLAG, "stereo": _FLAG, "sprop-stereo": _FLAG, "cbr": _FLAG,
+             "maxplaybackrate": _RATE, "sprop-maxcapturerate": _RATE, "maxaveragebitrate": _RATE,
+             "minptime": _SMALL},
+}  # fmt: skip
+"""Encoding name -> format parameters that may cross, with the values they may have."""
+
+_MIRROR = {"sendonly": "recvonly", "recvonly": "sendonly"}
+
+
+def filter_codecs(codecs: Iterable[Codec], allowed: Collection[str] = DEFAULT_CODECS) -> tuple[Codec, ...]:
+    """Codecs that may be offered to the other leg, order and payload types kept, format parameters rewritten
+    from the allow-list. Without any audio codec among them the result is empty (answer 488)."""
+    kept = tuple([_rewritten(codec) for codec in codecs if codec.name in allowed and _is_plausible(codec)])
+    return kept if has_audio(kept) else ()
+
+
+def answer_codecs(offered: Iterable[Codec], answered: Iterable[Codec]) -> tuple[Codec, ...]:
+    """What to answer party A: A's own payload types (`offered`, from A's SDP) for the codecs B took
+    (`answered`, from B's SDP), in B's order. Parameters come from B, through the allow-list."""
+    available = list(offered)
+    result = []
+    for theirs in answered:
+        ours = next((codec for codec in available if codec.matches(theirs)), None)
+        if ours is not None:
+            available.remove(ours)
+            answer = Codec(ours.payload_type, ours.name, ours.clock_rate, ours.channels, theirs.fmtp)
+            result.append(_rewritten(answer))
+    return tuple(result) if has_audio(result) else ()
+
+
+def is_acceptable(offered: Iterable[Codec], answer: AudioDescription) -> bool:
+    """Whether `answer` takes the stream with at least one audio codec of the offer."""
+    return answer.port != 0 and bool(answer_codecs(offered, answer.codecs))
+
+
+def has_audio(codecs: Iterable[Codec]) -> bool:
+    """Whether there is more than telephone events and comfort noise."""
+    return any(not codec.is_telephone_event and codec.name != "CN" for codec in codecs)
+
+
+def mirror_direction(direction: str) -> str:
+    """The far side's direction seen from here: its sendonly is our recvonly (RFC 3264 §6.1)."""
+    return _MIRROR.get(direction, direction)
+
+
+def _is_plausible(codec: Codec) -> bool:
+    return codec.clock_rate in CLOCK_RATES and codec.channels <= 2
+
+
+def _rewritten(codec: Codec) -> Codec:
+    if codec.is_telephone_event:
+        fmtp = TELEPHONE_EVENTS
+    elif codec.fmtp:
+        fmtp = _safe_parameters(codec)
+    else:
+        return codec
+    return Codec(codec.payload_type, codec.name, codec.clock_rate, codec.channels, fmtp)
+
+
+def _safe_parameters(codec: Codec) -> str:
+    allowed = FORMAT_PARAMETERS.get(codec.name, {})
+    kept = []
+    for parameter in codec.fmtp.split(";"):
+        name, _, value = parameter.strip().partition("=")
+        name, value = name.strip().lower(), value.strip().lower()
+        pattern = allowed.get(name)
+        if pattern is not None and pattern.fullmatch(value):
+            kept.append(f"{name}={value}")
+    return ";".join(kept)

@@ -1,0 +1,195 @@
+"""SDP text -> the one audio stream we take part in (RFC 4566, RFC 3264, RFC 3551, RFC 3605).
+
+What it is: a reader that keeps the first usable audio line and lists the others as refused. What it is not: a
+validator of lines nobody uses (o=, s=, t=, b=, k=): they are skipped and have no field to survive in. Lines
+may end in LF alone, as the RFC asks of readers (§5). Nothing but `SdpError` leaves this module. Who uses it:
+the engine, the lab phones.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass, field
+
+from maskline.sdp.errors import SdpError
+from maskline.sdp.session import AudioDescription, Codec, RefusedStream
+
+__all__ = ["SdpError", "parse"]
+
+MAX_BODY = 16_384
+MAX_LINES = 512
+MAX_STREAMS = 16
+DIRECTIONS = frozenset(("sendrecv", "sendonly", "recvonly", "inactive"))
+
+STATIC_CODECS: dict[int, Codec] = {
+    payload_type: Codec(payload_type, name, clock_rate, channels)
+    for payload_type, name, clock_rate, channels in (
+        (0, "PCMU", 8000, 1), (3, "GSM", 8000, 1), (4, "G723", 8000, 1), (5, "DVI4", 8000, 1), (6, "DVI4", 16000, 1),
+        (7, "LPC", 8000, 1), (8, "PCMA", 8000, 1), (9, "G722", 8000, 1), (10, "L16", 44100, 2), (11, "L16", 44100, 1),
+        (12, "QCELP", 8000, 1), (13, "CN", 8000, 1), (14, "MPA", 90000, 1), (15, "G728", 8000, 1),
+        (16, "DVI4", 11025, 1), (17, "DVI4", 22050, 1), (18, "G729", 8000, 1),
+    )
+}  # fmt: skip
+"""RFC 3551 §6, audio; G722's clock rate of 8000 is the table's own historical error."""
+
+_TOKEN = r"[A-Za-z0-9!#$%&'*+\-.^_`{|}~]+"
+_MEDIA = re.compile(rf"({_TOKEN}) ([0-9]{{1,5}})(?:/[0-9]{{1,5}})? ({_TOKEN}(?:/{_TOKEN})*)((?: {_TOKEN})+) *")
+_RTPMAP = re.compile(r"([0-9]{1,3})[ \t]+([A-Za-z0-9_.\-]{1,32})/([0-9]{1,6})(?:/([0-9]{1,2}))?[ \t]*")
+_FMTP = re.compile(r"([0-9]{1,3})[ \t]+([^\x00-\x1f]{1,512})")
+_PORT = re.compile(r"([0-9]{1,5})(?: .*)?")
+
+
+@dataclass(slots=True)
+class _Media:
+    """What was read of one m= section so far."""
+
+    kind: str
+    port: int
+    protocol: str
+    formats: str
+    address: str | None = None
+    direction: str | None = None
+    rtcp_port: int | None = None
+    ptime: int | None = None
+    maps: dict[int, Codec] = field(default_factory=dict)
+    fmtps: dict[int, str] = field(default_factory=dict)
+
+
+def parse(body: bytes, content_type: str = "application/sdp") -> AudioDescription:
+    """Read an offer or answer. Raises `SdpError`: 415 for any other `content_type` (multipart included), 400
+    for text that is not SDP, 488 for SDP without an RTP/AVP audio stream at an IP address."""
+    if content_type not in ("application/sdp", ""):
+        raise SdpError(415, "Unsupported Media Type")
+    session, sections = _sections(_lines(body))
+    for index, media in enumerate(sections):
+        if media.kind == "audio" and media.protocol == "RTP/AVP":
+            refused = tuple(RefusedStream(m.kind, m.protocol, m.formats) for m in sections if m is not media)
+            return _describe(media, session, refused, index)
+    raise SdpError(488, "No RTP/AVP audio stream")
+
+
+def _lines(body: bytes) -> list[str]:
+    if len(body) > MAX_BODY:
+        raise SdpError(400, "SDP too large")
+    text = body.decode("utf-8", "surrogateescape")
+    lines = [line.rstrip("\r") for line in text.split("\n")]
+    while lines and not lines[-1]:
+        lines.pop()
+    if len(lines) > MAX_LINES:
+        raise SdpError(400, "Too many SDP lines")
+    if not lines or lines[0].rstrip() != "v=0":
+        raise SdpError(400, "SDP does not start with v=0")
+    return lines
+
+
+def _sections(lines: list[str]) -> tuple[_Media, list[_Media]]:
+    """The session level (as a section without a stream) and the m= sections in order."""
+    session = current = _Media("", 0, "", "")
+    sections: list[_Media] = []
+    for line in lines:
+        if line[1:2] != "=" or not line[0].isascii() or not line[0].isalpha():
+            raise SdpError(400, "Malformed SDP line")
+        kind, value = line[0], line[2:]
+        if kind == "a":
+            _attribute(current, value)
+        elif kind == "c":
+            current.address = _connection(value)
+        elif kind == "m":
+            if len(sections) == MAX_STREAMS:
+                raise SdpError(400, "Too many SDP streams")
+            current = _media(value)
+            sections.append(current)
+    return session, sections
+
+
+def _media(value: str) -> _Media:
+    match = _MEDIA.fullmatch(value)
+    if match is None or int(match[2]) > 65_535:
+        raise SdpError(400, "Malformed m= line")
+    return _Media(match[1].lower(), int(match[2]), match[3].upper(), match[4].strip())
+
+
+def _connection(value: str) -> str:
+    parts = value.split()
+    if len(parts) != 3 or parts[0] != "IN" or parts[1] not in ("IP4", "IP6"):
+        raise SdpError(400, "Malformed c= line")
+    return parts[2].partition("/")[0]
+
+
+def _attribute(media: _Media, value: str) -> None:
+    name, _, text = value.partition(":")
+    if name in DIRECTIONS:
+        media.direction = name
+    elif name == "rtpmap":
+        match = _RTPMAP.fullmatch(text)
+        if match is None or int(match[1]) > 127:
+            raise SdpError(400, "Malformed a=rtpmap")
+        payload_type = int(match[1])
+        media.maps.setdefault(
+            payload_type, Codec(payload_type, _encoding_name(match[2]), int(match[3]), int(match[4] or 1))
+        )
+    elif name == "fmtp":
+        match = _FMTP.fullmatch(text)
+        if match is not None:
+            media.fmtps.setdefault(int(match[1]), match[2].strip())
+    elif name == "rtcp":
+        match = _PORT.fullmatch(text.strip())
+        if match is None or not 0 < int(match[1]) < 65_536:
+            raise SdpError(400, "Malformed a=rtcp")
+        media.rtcp_port = int(match[1])
+    elif name == "ptime" and text.strip().isascii() and text.strip().isdigit() and 0 < int(text.strip()[:6]) <= 1000:
+        media.ptime = int(text.strip()[:6])
+
+
+def _encoding_name(name: str) -> str:
+    return "telephone-event" if name.lower() == "telephone-event" else name.upper()
+
+
+def _describe(media: _Media, session: _Media, refused: tuple[RefusedStream, ...], index: int) -> AudioDescription:
+    address = media.address or session.address
+    if address is None:
+        raise SdpError(400, "No c= line")
+    direction = media.direction or session.direction or "sendrecv"
+    if media.port:
+        held = _check_address(address)
+        if held and direction == "sendrecv":
+            direction = "sendonly"  # RFC 3264 §8.4: 0.0.0.0 is how RFC 2543 peers put a call on hold
+    return AudioDescription(
+        address=address,
+        port=media.port,
+        rtcp_port=media.rtcp_port or min(media.port + 1, 65_535),
+        codecs=_codecs(media),
+        direction=direction,
+        ptime=media.ptime or session.ptime,
+        refused=refused,
+        audio_index=index,
+    )
+
+
+def _check_address(address: str) -> bool:
+    """Whether the address is the unspecified one; raises `SdpError` when nothing can be sent to it."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        raise SdpError(488, "Media address is not an IP address") from None
+    if parsed.is_multicast:
+        raise SdpError(488, "Media address is multicast")
+    return parsed.is_unspecified
+
+
+def _codecs(media: _Media) -> tuple[Codec, ...]:
+    """Codecs in the order of the m= line; formats without a known meaning are left out."""
+    codecs: dict[int, Codec] = {}
+    for text in media.formats.split():
+        if not (text.isascii() and text.isdigit() and len(text) <= 3) or int(text) > 127:
+            continue
+        payload_type = int(text)
+        codec = media.maps.get(payload_type) or STATIC_CODECS.get(payload_type)
+        if codec is None or payload_type in codecs:
+            continue
+        fmtp = media.fmtps.get(payload_type)
+        if fmtp:
+            codec = Codec(payload_type, codec.name, codec.clock_rate, codec.channels, fmtp)
+        codecs[payload_type] = codec
+    return tuple(codecs.values())

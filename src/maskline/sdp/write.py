@@ -1,0 +1,39 @@
+"""Our own SDP: every line is written here, none is copied from a party.
+
+What it is: `AudioDescription` (our address and port, codecs that went through `negotiate.filter_codecs`) ->
+bytes. `o=` carries `-` as user and our own session id and version (RFC 4566 §5.2); `s=-`. What it is not: a
+filter; a description parsed from one party must never be written to the other (its `refused` lines and fmtp
+texts are that party's words): `refused` may only go back to the party that offered it. Who uses it: the
+engine, the lab phones.
+"""
+
+from __future__ import annotations
+
+from maskline.sdp.session import AudioDescription, Codec
+
+
+def write(local: AudioDescription, *, session_id: int, version: int) -> bytes:
+    """The body that describes `local`. `version` must rise by one with each change (RFC 3264 §8)."""
+    family = "IP6" if ":" in local.address else "IP4"
+    streams = [f"m={stream.kind} 0 {stream.protocol} {stream.formats}\r\n" for stream in local.refused]
+    streams.insert(local.audio_index, _audio(local))
+    return (
+        f"v=0\r\no=- {session_id} {version} IN {family} {local.address}\r\ns=-\r\n"
+        f"c=IN {family} {local.address}\r\nt=0 0\r\n{''.join(streams)}"
+    ).encode("utf-8", "surrogateescape")
+
+
+def _audio(local: AudioDescription) -> str:
+    formats = " ".join([str(codec.payload_type) for codec in local.codecs])
+    if local.port == 0:
+        return f"m=audio 0 RTP/AVP {formats or '0'}\r\n"
+    lines = "".join([_codec_lines(codec) for codec in local.codecs])
+    rtcp = f"a=rtcp:{local.rtcp_port}\r\n" if local.rtcp_port != local.port + 1 else ""
+    ptime = f"a=ptime:{local.ptime}\r\n" if local.ptime else ""
+    return f"m=audio {local.port} RTP/AVP {formats}\r\n{lines}{rtcp}{ptime}a={local.direction}\r\n"
+
+
+def _codec_lines(codec: Codec) -> str:
+    channels = f"/{codec.channels}" if codec.channels != 1 else ""
+    rtpmap = f"a=rtpmap:{codec.payload_type} {codec.name}/{codec.clock_rate}{channels}\r\n"
+    return f"{rtpmap}a=fmtp:{codec.payload_type} {codec.fmtp}\r\n" if codec.fmtp else rtpmap

@@ -1,0 +1,125 @@
+"""Typed values of the headers the stack itself reads: Via, addresses, CSeq, Reason.
+
+What it is: small slotted values, each built from one header element. What it is not: messages; `message` calls
+these when a value is first asked for. Raising `ParseError` is their only failure.
+"""
+
+from __future__ import annotations
+
+import re
+
+from maskline.sip.grammar import (
+    MAX_CSEQ,
+    ParseError,
+    is_token,
+    parse_number,
+    parse_parameters,
+    split_list,
+    split_quoted,
+)  # fmt: skip
+from maskline.sip.uri import Uri, parse_host_port
+
+MAGIC_COOKIE = "z9hG4bK"
+"""RFC 3261 §8.1.1.7: a branch that starts with it is unique."""
+_VIA = re.compile(
+    r"SIP\s*/\s*([0-9]+\.[0-9]+)\s*/\s*([A-Za-z0-9\-.!%*_+`'~]+)\s+([^;]+)(;.*)?", re.DOTALL | re.IGNORECASE
+)
+
+
+class Via:
+    """One Via element."""
+
+    __slots__ = ("branch", "host", "parameters", "port", "text", "transport")
+
+    text: str
+    branch: str
+    """Empty when absent: an RFC 2543 peer."""
+    host: str
+    port: int | None
+
+    def __init__(self, text: str) -> None:
+        match = _VIA.fullmatch(text)
+        if match is None:
+            raise ParseError(400, "Malformed Via")
+        self.text = text
+        self.transport = match[2].lower()
+        self.host, self.port = parse_host_port(match[3].rstrip())
+        self.parameters = parse_parameters(match[4]) if match[4] else {}
+        self.branch = self.parameters.get("branch", "")
+        if self.branch == MAGIC_COOKIE:
+            # RFC 4475 §3.2.1 badbranch: the cookie promises a unique branch and none follows.
+            raise ParseError(400, "Empty branch")
+
+    @property
+    def has_cookie(self) -> bool:
+        return self.branch.startswith(MAGIC_COOKIE)
+
+
+class Address:
+    """name-addr or addr-spec with header parameters: From, To, Contact, Route, P-Asserted-Identity."""
+
+    __slots__ = ("_uri", "display", "parameters", "uri_text")
+
+    display: str
+    """Display name without quotes; may name a person, so it never crosses to the other leg."""
+    uri_text: str
+    parameters: dict[str, str]
+
+    def __init__(self, text: str) -> None:
+        self._uri: Uri | None = None
+        quoted, rest = split_quoted(text) if text.startswith('"') else ("", text)
+        before, angle, after = rest.partition("<")
+        if angle:
+            # Unquoted display names with commas are common from carriers; no other reading is possible in a
+            # header with a single value, so they are taken as they are (RFC 4475 §3.1.2.15 allows it).
+            uri_text, closed, parameters = after.partition(">")
+            if not closed or '"' in before or (quoted and before.strip()):
+                raise ParseError(400, "Malformed address")
+            self.display = quoted or before.strip()
+        else:
+            # Without angle brackets every parameter belongs to the header (§20.10).
+            uri_text, semicolon, tail = rest.strip().partition(";")
+            uri_text, parameters = uri_text.rstrip(), semicolon + tail
+            self.display = ""
+            if quoted or "?" in uri_text:
+                raise ParseError(400, "Malformed address")
+        if not uri_text or uri_text[0].isspace() or uri_text[-1].isspace():
+            raise ParseError(400, "Malformed address")
+        self.uri_text = uri_text
+        self.parameters = parse_parameters(parameters) if parameters else {}
+
+    @property
+    def uri(self) -> Uri:
+        """Parsed at first use; raises `ParseError`."""
+        if self._uri is None:
+            self._uri = Uri(self.uri_text)
+        return self._uri
+
+    @property
+    def tag(self) -> str:
+        return self.parameters.get("tag", "")
+
+    def __repr__(self) -> str:
+        return "Address(•••)"
+
+
+def parse_cseq(text: str) -> tuple[int, str]:
+    number, _, method = text.partition(" ")
+    method = method.strip()
+    if not is_token(method):
+        raise ParseError(400, "Malformed CSeq")
+    return parse_number(number, MAX_CSEQ, "CSeq"), method
+
+
+def parse_q850_cause(text: str) -> int | None:
+    """The Q.850 cause of a Reason header (RFC 3326), or None; malformed elements are passed over, because a
+    call must not stay up for a bad explanation of its end."""
+    for element in split_list(text):
+        protocol, semicolon, parameters = element.partition(";")
+        if protocol.strip().upper() != "Q.850":
+            continue
+        try:
+            return parse_number(parse_parameters(semicolon + parameters).get("cause", ""), 127, "cause")
+        except ParseError:
+            continue
+    return None

@@ -1,0 +1,162 @@
+"""Requests and responses as they arrived: header text by key, typed values parsed at first use.
+
+What it is: the two message values. Headers live in one dict, lower-case long name -> text; a header that came
+several times holds its values joined by a line feed, which cannot occur in a header value, so most messages
+need no list at all. Unknown headers are kept as text and never sent on. What it is not: parsing of bytes
+(`parser`) or building (`build`). Who uses it: the agent, the engine, the lab.
+"""
+
+from __future__ import annotations
+
+from maskline.sip.grammar import ParseError, parse_number, split_list
+from maskline.sip.headers import Address, Via, parse_q850_cause
+from maskline.sip.uri import Uri
+
+
+class Message:
+    """What requests and responses share. The parser sets every attribute; treat it as read-only."""
+
+    __slots__ = ("_contact", "_from", "_to", "_via", "body", "call_id", "cseq", "cseq_method", "headers")
+
+    headers: dict[str, str]
+    body: bytes
+    call_id: str
+    cseq: int
+    cseq_method: str
+
+    def __init__(self, headers: dict[str, str], body: bytes) -> None:
+        self.headers = headers
+        self.body = body
+        self.call_id = ""
+        self.cseq = 0
+        self.cseq_method = ""
+        self._from: Address | None = None
+        self._to: Address | None = None
+        self._via: Via | None = None
+        self._contact: Address | None = None
+
+    def header(self, name: str) -> str | None:
+        """First value of a header as text, or None. `name` in any case, long form."""
+        value = self.headers.get(name) or self.headers.get(name.lower())
+        return value.partition("\n")[0] if value is not None else None
+
+    def values(self, name: str) -> list[str]:
+        """All elements of a comma-separated header, over all its lines; empty elements left out."""
+        value = self.headers.get(name.lower())
+        return [element for element in split_list(value) if element] if value else []
+
+    @property
+    def via(self) -> Via:
+        """The topmost Via; raises `ParseError` (so do the properties below)."""
+        if self._via is None:
+            self._via = Via(self.split_top_via()[0])
+        return self._via
+
+    def split_top_via(self) -> tuple[str, str]:
+        """Text of the topmost Via element and of all others (lines joined by a line feed, may be empty)."""
+        line, _, rest = self.headers.get("via", "").partition("\n")
+        if "," in line:
+            top, *others = split_list(line)
+            return top, "\n".join([", ".join(others), rest] if rest else [", ".join(others)])
+        return line, rest
+
+    @property
+    def from_address(self) -> Address:
+        if self._from is None:
+            self._from = Address(self.headers.get("from", ""))
+        return self._from
+
+    @property
+    def to_address(self) -> Address:
+        if self._to is None:
+            self._to = Address(self.headers.get("to", ""))
+        return self._to
+
+    @property
+    def from_uri(self) -> Uri:
+        return self.from_address.uri
+
+    @property
+    def to_uri(self) -> Uri:
+        return self.to_address.uri
+
+    @property
+    def from_tag(self) -> str:
+        return self.from_address.parameters.get("tag", "")
+
+    @property
+    def to_tag(self) -> str:
+        return self.to_address.parameters.get("tag", "")
+
+    @property
+    def contact(self) -> Address | None:
+        """The first Contact, or None."""
+        if self._contact is None:
+            values = self.values("contact")
+            if not values:
+                return None
+            self._contact = Address(values[0])
+        return self._contact
+
+    @property
+    def content_type(self) -> str:
+        """`type/subtype` in lower case without parameters; empty when absent."""
+        value = self.headers.get("content-type", "")
+        return value.partition(";")[0].strip().lower()
+
+    @property
+    def q850_cause(self) -> int | None:
+        """ISDN cause of the Reason header, where a carrier gives one (RFC 3326)."""
+        value = self.headers.get("reason")
+        return parse_q850_cause(value) if value else None
+
+
+class Request(Message):
+    """A request. `method` keeps its case: methods are case-sensitive (§7.1)."""
+
+    __slots__ = ("_uri", "method", "uri_text")
+
+    def __init__(self, method: str, uri_text: str, headers: dict[str, str], body: bytes) -> None:
+        super().__init__(headers, body)
+        self.method = method
+        self.uri_text = uri_text
+        self._uri: Uri | None = None
+
+    @property
+    def request_uri(self) -> Uri:
+        if self._uri is None:
+            self._uri = Uri(self.uri_text)
+        return self._uri
+
+    @property
+    def max_forwards(self) -> int | None:
+        value = self.headers.get("max-forwards")
+        return None if value is None else parse_number(value, 255, "Max-Forwards")
+
+    def __repr__(self) -> str:
+        return f"Request({self.method})"
+
+
+class Response(Message):
+    """A response."""
+
+    __slots__ = ("reason", "status")
+
+    def __init__(self, status: int, reason: str, headers: dict[str, str], body: bytes) -> None:
+        super().__init__(headers, body)
+        self.status = status
+        self.reason = reason
+
+    @property
+    def retry_after(self) -> int | None:
+        """Seconds of Retry-After, or None when absent or malformed."""
+        value = self.headers.get("retry-after")
+        if value is None:
+            return None
+        try:
+            return parse_number(value.partition("(")[0].partition(";")[0].strip(), 2**32 - 1, "Retry-After")
+        except ParseError:
+            return None
+
+    def __repr__(self) -> str:
+        return f"Response({self.status} {self.cseq_method})"

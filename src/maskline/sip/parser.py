@@ -1,0 +1,157 @@
+"""Bytes of one message -> `Request` or `Response`, within limits.
+
+What it is: one pass over the header block. Two strictness levels: a framing fault (no start line, bare CR or
+LF, too large) leaves nothing to answer and the message is dropped; a field fault in a request that has a Via
+is answered with the status in the `ParseError`. Faulty responses are always dropped (§8.1.3, §18.1.2 know no
+error for them). What it is not: policy (methods, schemes, extensions: `agent_checks`), nor stream framing:
+TCP and TLS will cut messages at Content-Length in a `Framer` of their own and hand each one to `parse`.
+Nothing but `ParseError` leaves this module. Who uses it: `agent`, tests.
+"""
+
+from __future__ import annotations
+
+import re
+
+from maskline.sip.grammar import (
+    HEADER_KEYS,
+    MAX_HEADERS,
+    MAX_LINE,
+    MAX_MESSAGE,
+    ParseError,
+    header_key,
+    is_token,
+    parse_number,
+    unfold,
+)  # fmt: skip
+from maskline.sip.headers import parse_cseq
+from maskline.sip.message import Message, Request, Response
+
+__all__ = ["ParseError", "parse"]
+
+_VERSION = re.compile(r"SIP/([0-9]+\.[0-9]+)", re.IGNORECASE)
+_SINGLE = frozenset(("from", "to", "call-id", "cseq", "content-length", "max-forwards", "content-type"))
+
+
+def parse(data: bytes) -> Request | Response:
+    """Parse one datagram. Bytes after Content-Length are ignored (§18.3). Raises `ParseError`."""
+    if len(data) > MAX_MESSAGE:
+        raise ParseError(513, "Message Too Large")
+    if data[:1] in (b"\r", b"\n"):
+        data = data.lstrip(b"\r\n")  # §7.5: line breaks before the start line are ignored
+    head, blank_line, body = data.partition(b"\r\n\r\n")
+    lines = _lines(head)
+    headers, fault = _headers(lines, check_length=len(head) > MAX_LINE)
+    if not blank_line and fault is None:
+        fault = ParseError(400, "Message ends inside its headers")
+    if lines[0][:4].upper() == "SIP/":
+        return _response(lines[0], headers, body, fault)
+    return _request(lines[0], headers, body, fault)
+
+
+def _lines(head: bytes) -> list[str]:
+    text = unfold(head.decode("utf-8", "surrogateescape"))
+    lines = text.split("\r\n")
+    breaks = len(lines) - 1
+    if text.count("\n") != breaks or text.count("\r") != breaks:
+        # A lone CR or LF is how one header is smuggled into another; nothing of this is worth an answer.
+        raise ParseError(400, "Bare CR or LF")
+    return lines
+
+
+def _headers(lines: list[str], *, check_length: bool) -> tuple[dict[str, str], ParseError | None]:
+    """Header text by key, and the first fault; parsing goes on behind it so that there is a Via to answer to."""
+    fault: ParseError | None = None
+    if len(lines) > MAX_HEADERS + 1:
+        fault = ParseError(400, "Too many headers")
+        del lines[MAX_HEADERS + 1 :]
+    headers: dict[str, str] = {}
+    known = HEADER_KEYS.get
+    for line in lines[1:]:
+        name, colon, value = line.partition(":")
+        try:
+            key = known(name) or header_key(name)
+            if not colon or (check_length and len(line) > MAX_LINE):
+                raise ParseError(400, "Header without colon" if not colon else "Header line too long")
+            if key in headers and key in _SINGLE:
+                raise ParseError(400, f"Repeated {key} header")
+        except ParseError as error:
+            fault = fault or error
+            continue
+        value = value.strip(" \t")
+        if key in headers:
+            headers[key] += "\n" + value
+        else:
+            headers[key] = value
+    return headers, fault
+
+
+def _request(start: str, headers: dict[str, str], body: bytes, fault: ParseError | None) -> Request:
+    parts = start.split(" ")
+    if len(start) > MAX_LINE or not is_token(parts[0]):
+        raise ParseError(400, "Malformed start line")
+    request = Request(parts[0], parts[1] if len(parts) > 1 else "", headers, body)
+    try:
+        if fault is not None:
+            raise fault
+        _check_request_line(parts)
+        _check_fields(request)
+        if request.cseq_method != request.method:
+            raise ParseError(400, "CSeq method mismatch")
+        if request.request_uri.headers:
+            raise ParseError(400, "Headers in Request-URI")  # §19.1.5, RFC 4475 §3.1.2.11 escruri
+        _ = request.max_forwards
+    except ParseError as error:
+        answerable = request if "via" in headers and request.method != "ACK" else None
+        raise ParseError(error.status, error.reason, answerable) from None
+    return request
+
+
+def _check_request_line(parts: list[str]) -> None:
+    if len(parts) != 3 or not parts[1]:
+        raise ParseError(400, "Malformed Request-Line")
+    if parts[2] != "SIP/2.0" and parts[2].upper() != "SIP/2.0":
+        if _VERSION.fullmatch(parts[2]):
+            raise ParseError(505, "Version Not Supported")
+        raise ParseError(400, "Malformed Request-Line")
+
+
+def _response(start: str, headers: dict[str, str], body: bytes, fault: ParseError | None) -> Response:
+    version, _, rest = start.partition(" ")
+    status, _, reason = rest.partition(" ")
+    if version.upper() != "SIP/2.0" or len(start) > MAX_LINE:
+        raise ParseError(400, "Malformed Status-Line")
+    if not (len(status) == 3 and status.isascii() and status.isdigit() and "100" <= status <= "699"):
+        raise ParseError(400, "Malformed Status-Line")
+    if fault is not None:
+        raise fault
+    response = Response(int(status), reason, headers, body)
+    _check_fields(response)
+    return response
+
+
+def _check_fields(message: Message) -> None:
+    """What every layer above relies on: Via, From, To, Call-ID, CSeq are there once and sound."""
+    headers = message.headers
+    try:
+        message.call_id = headers["call-id"]
+        message.cseq, message.cseq_method = parse_cseq(headers["cseq"])
+        for name in ("via", "from", "to"):
+            if not headers[name]:
+                raise KeyError(name)
+    except KeyError as error:
+        raise ParseError(400, f"Missing {error.args[0]} header") from None
+    if not message.call_id or " " in message.call_id or "\t" in message.call_id:
+        raise ParseError(400, "Malformed Call-ID")
+    _ = message.via, message.from_address, message.to_address
+    _cut_body(message)
+
+
+def _cut_body(message: Message) -> None:
+    length_text = message.headers.get("content-length")
+    if length_text is None:
+        return  # §18.3: over UDP the datagram's end is the body's end
+    length = parse_number(length_text, MAX_MESSAGE, "Content-Length")
+    if length > len(message.body):
+        raise ParseError(400, "Body shorter than Content-Length")
+    if length < len(message.body):
+        message.body = message.body[:length]

@@ -1,0 +1,126 @@
+"""SIP, SIPS and TEL URIs (RFC 3261 §19.1, RFC 3966); other schemes are kept opaque.
+
+What it is: one immutable value with the parts a masked call needs. What it is not: resolution (RFC 3263) or
+phone number rules (`masking/e164`). Who uses it: `headers`, `message`, `dialog`, the engine.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import unquote
+
+from maskline.sip.grammar import ParseError, parse_parameters
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*")
+_FORBIDDEN = re.compile(r'[\x00-\x20<>"\x7f]')
+_BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_HOST = r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._\-]+)"
+_HOST_PART = re.compile(_HOST + r"(?::([0-9]{1,5}))?(;[^?]*)?(?:\?(.*))?", re.DOTALL)
+_HOST_PORT = re.compile(_HOST + r"[ \t]*(?::[ \t]*([0-9]{1,5}))?")
+_SUBSCRIBER = re.compile(r"[+0-9*#]")
+
+
+class Uri:
+    """A parsed URI. Treat as immutable; it is shared between messages and dialogs."""
+
+    __slots__ = ("_parameters", "_raw_parameters", "headers", "host", "port", "scheme", "text", "user")
+
+    text: str
+    """As it was written, without angle brackets."""
+    scheme: str
+    """Lower case: `sip`, `sips`, `tel`, or one we do not speak."""
+    user: str
+    """User part, unescaped, without password. A telephone subscriber (it starts with a digit, `+`, `*` or `#`)
+    comes without its `;phone-context=` and other parameters. Empty when there is none."""
+    host: str
+    """Lower case; IPv6 without brackets; empty for `tel` and opaque schemes."""
+    port: int | None
+    headers: str
+    """What follows `?`, unparsed."""
+
+    def __init__(self, text: str) -> None:
+        """Raises `ParseError` (400)."""
+        scheme, colon, rest = text.partition(":")
+        if not colon or _SCHEME.fullmatch(scheme) is None or _FORBIDDEN.search(rest):
+            raise ParseError(400, "Malformed URI")
+        if "%" in rest and _BAD_ESCAPE.search(rest):
+            raise ParseError(400, "Malformed escape in URI")
+        self.text = text
+        self.scheme = scheme.lower()
+        self.user = self.host = self.headers = self._raw_parameters = ""
+        self.port = None
+        self._parameters: dict[str, str] | None = None
+        if self.scheme in ("sip", "sips"):
+            self._parse_sip(rest)
+        elif self.scheme == "tel":
+            number, _, parameters = rest.partition(";")
+            self.user = _unescape(number)
+            self._raw_parameters = f";{parameters}" if parameters else ""
+
+    def _parse_sip(self, rest: str) -> None:
+        # '@' may stand in no parameter or header of a URI, so the last one ends the user part (§19.1.1).
+        user_part, _, host_part = rest.rpartition("@")
+        match = _HOST_PART.fullmatch(host_part)
+        if match is None:
+            raise ParseError(400, "Malformed host in URI")
+        host, port, parameters, headers = match.groups()
+        self.host = bare_host(host)
+        self.port = parse_port(port)
+        self._raw_parameters = parameters or ""
+        self.headers = headers or ""
+        if user_part:
+            user = user_part.partition(":")[0]
+            if ";" in user and _SUBSCRIBER.match(user):
+                user = user.partition(";")[0]
+            self.user = _unescape(user)
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """URI parameters, names lower case; raises `ParseError` at first use when they are malformed."""
+        if self._parameters is None:
+            self._parameters = parse_parameters(self._raw_parameters) if self._raw_parameters else {}
+        return self._parameters
+
+    @property
+    def is_loose_router(self) -> bool:
+        return "lr" in self.parameters
+
+    @property
+    def transport(self) -> str:
+        """The transport parameter in lower case (it is case-insensitive, §19.1.4), or empty."""
+        return self.parameters.get("transport", "").lower()
+
+    def __repr__(self) -> str:
+        # The user part is a real number; it must not reach a log through a traceback.
+        return f"Uri({self.scheme}:•••@{self.host})"
+
+
+def _unescape(text: str) -> str:
+    return unquote(text, errors="surrogateescape") if "%" in text else text
+
+
+def bare_host(host: str) -> str:
+    """Lower case, without the brackets of an IPv6 reference."""
+    return host[1:-1].lower() if host[0] == "[" else host.lower()
+
+
+def bracketed(host: str) -> str:
+    """The host as it stands in a URI or Via: IPv6 addresses in brackets."""
+    return f"[{host}]" if ":" in host else host
+
+
+def parse_port(digits: str | None) -> int | None:
+    if digits is None:
+        return None
+    port = int(digits)
+    if not 0 < port < 65_536:
+        raise ParseError(400, "Port out of range")
+    return port
+
+
+def parse_host_port(text: str) -> tuple[str, int | None]:
+    """`host[:port]` of a Via; white space around the colon is legal there. Raises `ParseError`."""
+    match = _HOST_PORT.fullmatch(text)
+    if match is None:
+        raise ParseError(400, "Malformed host")
+    return bare_host(match[1]), parse_port(match[2])

@@ -1,0 +1,79 @@
+"""SIP, SIPS and TEL URIs."""
+
+from __future__ import annotations
+
+import pytest
+
+from maskline.sip.grammar import ParseError
+from maskline.sip.uri import Uri, bracketed, parse_host_port
+
+
+def test_all_parts_of_a_sip_uri_are_read() -> None:
+    uri = Uri("SIP:alice:secret@Example.COM:5070;Transport=UDP;lr?Subject=x")
+    assert (uri.scheme, uri.user, uri.host, uri.port, uri.headers) == ("sip", "alice", "example.com", 5070, "Subject=x")
+    assert uri.transport == "udp"
+    assert uri.is_loose_router
+    assert uri.parameters is uri.parameters
+
+
+def test_a_bare_host_has_no_user_port_or_parameters() -> None:
+    uri = Uri("sips:example.com")
+    assert (uri.user, uri.port, uri.parameters, uri.transport, uri.is_loose_router) == ("", None, {}, "", False)
+
+
+def test_ipv6_hosts_lose_their_brackets_and_get_them_back() -> None:
+    assert Uri("sip:a@[2001:DB8::1]:5060").host == "2001:db8::1"
+    assert bracketed("2001:db8::1") == "[2001:db8::1]"
+    assert bracketed("192.0.2.1") == "192.0.2.1"
+
+
+def test_escapes_in_the_user_part_are_resolved() -> None:
+    assert Uri("sip:%75se%72@x").user == "user"
+    assert Uri("sip:sips%3Auser%40example.com@example.net").user == "sips:user@example.com"
+    assert Uri("sip:null-%00-null@x").user == "null-\x00-null"
+
+
+@pytest.mark.parametrize("text", ["sip:+15550100;npdi;rn=1@x", "tel:+15550100;phone-context=+1"])
+def test_a_telephone_subscriber_comes_without_its_parameters(text: str) -> None:
+    assert Uri(text).user == "+15550100"
+
+
+def test_a_name_keeps_its_semicolons() -> None:
+    assert Uri("sip:user;par=u%40example.net@example.com").user == "user;par=u@example.net"
+
+
+def test_tel_parameters_are_read() -> None:
+    assert Uri("tel:5550100;phone-context=+1").parameters == {"phone-context": "+1"}
+    assert Uri("tel:+15550100").parameters == {}
+
+
+def test_other_schemes_stay_opaque() -> None:
+    uri = Uri("soap.beep://192.0.2.103:3002")
+    assert (uri.scheme, uri.user, uri.host) == ("soap.beep", "", "")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "sip", ":x", "<sip:x>", "sip:", "sip:a@", "sip:a b@x", "sip:a@x:0", "sip:a@x:99999", "sip:a@x:1234567",
+     "sip:%4@x", "sip:a@h%st", "sip:a@[::1", 'sip:"a"@x', "sip:a@x\x01", "1sip:x"],
+)  # fmt: skip
+def test_malformed_uris_are_refused(text: str) -> None:
+    with pytest.raises(ParseError) as caught:
+        Uri(text)
+    assert caught.value.status == 400
+
+
+def test_malformed_parameters_are_refused_when_asked_for() -> None:
+    with pytest.raises(ParseError):
+        _ = Uri("sip:x;;").parameters
+
+
+def test_the_user_is_not_shown_in_a_traceback() -> None:
+    assert "15550100" not in repr(Uri("sip:15550100@x"))
+
+
+def test_host_and_port_of_a_via_may_have_spaces_around_the_colon() -> None:
+    assert parse_host_port("Example.com : 5060") == ("example.com", 5060)
+    assert parse_host_port("[::1]") == ("::1", None)
+    with pytest.raises(ParseError):
+        parse_host_port("a b")
