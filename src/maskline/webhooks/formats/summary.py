@@ -1,0 +1,165 @@
+"""What a summary of one call says, before a vendor's spelling: leg statuses, session status, clean times.
+
+What it is: the status matrix of 8x8-wavecell.md §6.1 as a table, and the rules on times (truncate, never go
+backwards) and durations (round) that hold for both summary dialects. What it is not: a body; `eight` and
+`wavecell` spell it. Who uses it: those two.
+
+How a call that never got a leg B is told (the vendors know no sessions that expire, §1.1, so this is ours):
+- refused by us (unknown or withheld caller, expired session, no route, no media): leg A ERROR, session ERROR,
+  the published row "the inbound leg had an error while processing the call";
+- session busy with another call: leg A BUSY, session BUSY (the D row "first leg fails: same as A");
+- the caller gave up before leg B was dialled: CANCELED.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from maskline.masking.call_record import CallRecord, LegRecord
+from maskline.masking.facts import Cause, LegName, Outcome
+
+
+class Status(StrEnum):
+    COMPLETED = "COMPLETED"
+    NO_ANSWER = "NO_ANSWER"
+    BUSY = "BUSY"
+    CANCELED = "CANCELED"
+    FAILED = "FAILED"
+    ERROR = "ERROR"
+
+
+_C, _N, _B, _X, _F, _E = Status  # short names keep the table readable
+
+MATRIX: dict[Status, dict[Status | None, Status]] = {
+    _C: {_C: _C, _N: _N, _B: _B, _F: _F, _X: _X, _E: _E, None: _C},
+    # The caller left: whatever leg B was about to become no longer matters to them.
+    _X: {_C: _X, _N: _X, _B: _X, _F: _X, _X: _X, _E: _E, None: _X},
+    _E: {_C: _E, _N: _E, _B: _E, _F: _E, _X: _E, _E: _E, None: _E},
+    _N: {None: _N},
+    _B: {None: _B},
+    _F: {None: _F},
+}
+"""Leg A's status, leg B's status (None: never dialled) → session status (8x8-wavecell.md §6.1)."""
+
+UNANSWERED: dict[Cause, Status] = {
+    Cause.NORMAL: _X,
+    Cause.CANCELED: _X,
+    Cause.BUSY: _B,
+    Cause.BUSY_EVERYWHERE: _B,
+    Cause.NO_ANSWER: _N,
+    Cause.RING_TIMEOUT: _N,
+    Cause.CALL_TIME_LIMIT: _N,
+    Cause.DECLINED: _B,
+    Cause.FORBIDDEN: _F,
+    Cause.UNALLOCATED: _F,
+    Cause.INVALID_DESTINATION: _F,
+    Cause.OUT_OF_SERVICE: _F,
+    Cause.NOT_ACCEPTABLE: _F,
+    Cause.REDIRECTED: _F,
+    Cause.REQUEST_TIMEOUT: _F,
+    Cause.CARRIER_ERROR: _F,
+    Cause.CONGESTION: _F,
+    Cause.DOES_NOT_EXIST: _F,
+    Cause.NETWORK_ERROR: _F,
+    Cause.LOOP: _F,
+    Cause.MEDIA_TIMEOUT: _F,
+    Cause.ACK_TIMEOUT: _F,
+    Cause.SESSION_BUSY: _B,
+    Cause.NO_ROUTE: _E,
+    Cause.UNKNOWN_NUMBER: _E,
+    Cause.UNKNOWN_CALLER: _E,
+    Cause.WITHHELD_CALLER: _E,
+    Cause.SESSION_EXPIRED: _E,
+    Cause.MEDIA_UNAVAILABLE: _E,
+    Cause.SHUTDOWN: _E,
+    Cause.INTERNAL_ERROR: _E,
+}
+"""What a leg that was never answered is called; the SIP rows behind it are in the paragraph after §6.1's table."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One call, judged. `b` is None when leg B was never dialled."""
+
+    session: Status
+    a: Status
+    b: Status | None
+    error: Cause | None
+    """Why, when the session is ERROR: the failing leg's cause."""
+
+
+def summarize(record: CallRecord) -> Summary:
+    """Statuses of both legs and of the session."""
+    leg_a, leg_b = record.legs[0], record.leg(LegName.B)
+    if leg_b is None:
+        a = _status_alone(leg_a)
+        session = MATRIX[a][None]
+        return Summary(session, a, None, leg_a.cause if session is _E else None)
+    a, b = _status_beside_b(leg_a), _leg_status(leg_b)
+    session = MATRIX[a][b]
+    failing = leg_b if b is _E else leg_a
+    return Summary(session, a, b, failing.cause if session is _E else None)
+
+
+def _status_alone(leg: LegRecord) -> Status:
+    status = _leg_status(leg)
+    # A refusal is our own act: congestion or a loop here is an error of this platform, not of a callee.
+    return _E if leg.outcome is Outcome.REJECTED and status is _F else status
+
+
+def _status_beside_b(leg: LegRecord) -> Status:
+    # "A is COMPLETED in the NO_ANSWER/BUSY/FAILED rows even if it was never answered" (§6.1): leg A itself went
+    # well, it is leg B that tells why nobody talked.
+    status = _leg_status(leg)
+    return status if status in (_X, _E) else _C
+
+
+def _leg_status(leg: LegRecord) -> Status:
+    if leg.outcome is Outcome.ERROR:
+        return _E
+    if leg.answered_at is not None:
+        return _C
+    # 480 without prior ringing means switched off or unreachable, which the comment column files under FAILED.
+    if leg.cause is Cause.NO_ANSWER and leg.ringing_at is None:
+        return _F
+    return UNANSWERED[leg.cause]
+
+
+@dataclass(frozen=True, slots=True)
+class LegTimes:
+    """A leg's times as shown: initiated ≤ connected ≤ disconnected even after a step of the wall clock (C17)."""
+
+    initiated: str
+    connected: str | None
+    disconnected: str
+    duration: int
+    """Seconds from answer to end, of the exact times, rounded half up; 0 when never connected."""
+
+
+def leg_times(leg: LegRecord) -> LegTimes:
+    connected = None if leg.answered_at is None else max(leg.initiated_at, leg.answered_at)
+    ended = max(leg.initiated_at, connected or 0.0, leg.ended_at)
+    duration = 0 if connected is None else math.floor(ended - connected + 0.5)
+    shown = None if connected is None else iso_seconds(connected)
+    return LegTimes(iso_seconds(leg.initiated_at), shown, iso_seconds(ended), duration)
+
+
+def session_times(record: CallRecord) -> tuple[str, str]:
+    """Start of the session = leg A initiated (C1), end = last disconnect (C2)."""
+    start = record.legs[0].initiated_at
+    return iso_seconds(start), iso_seconds(max(start, *(leg.ended_at for leg in record.legs)))
+
+
+def iso_seconds(at: float) -> str:
+    """`2024-03-25T06:01:30Z`; truncated, not rounded (8x8-wavecell.md §2 "Time, VSS")."""
+    return datetime.fromtimestamp(math.floor(at), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def compact_json(body: dict[str, Any]) -> bytes:
+    """As sent: no blanks, keys in the order given, UTF-8."""
+    return json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()

@@ -1,0 +1,93 @@
+"""Headers that let a receiver know a webhook is ours, and the request as it goes out.
+
+What it is: Plivo's V3 and V2 signatures (plivo-vts.md §7.5) and the URL and body that are signed. What it is
+not: keys, clocks or randomness; they come as arguments. Who uses it: `deliver.py`, at each try, so that nonce
+and signature are fresh while id and body stay.
+
+8x8 and Wavecell sign nothing: the configured Authorization value is sent verbatim (8x8-wavecell.md §11).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl, urlsplit
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is sent: fragment stripped, a GET's parameters moved into the query."""
+
+    method: str
+    url: str = field(repr=False)
+    """Carries real numbers when the method is GET: never log it."""
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKeys:
+    """Auth tokens in clear, newest first; several while a token is being changed."""
+
+    own: tuple[str, ...] = field(repr=False)
+    """Of the account or subaccount the event belongs to."""
+    main: tuple[str, ...] = field(repr=False)
+    """Of the main account; the same as `own` without a subaccount."""
+
+
+def build_request(method: str, url: str, body: bytes) -> Request:
+    """The request for an outbox row: `#ct=…` is for us alone; GET carries the form in the query (§7)."""
+    plain = url.partition("#")[0]
+    if method != "GET":
+        return Request(method, plain, body)
+    joint = "" if not body else "&" if "?" in plain else "?"
+    return Request(method, plain + joint + body.decode("ascii"), b"")
+
+
+def plivo_headers(request: Request, keys: SigningKeys, nonce: str) -> dict[str, str]:
+    """Both header families, V3 and V2, each with the owner's and the main account's signature."""
+    v3 = plivo_v3_text(request) + "." + nonce
+    v2 = _base(request.url) + nonce
+    return {
+        "X-Plivo-Signature-V3": _signatures(keys.own, v3),
+        "X-Plivo-Signature-Ma-V3": _signatures(keys.main, v3),
+        "X-Plivo-Signature-V3-Nonce": nonce,
+        "X-Plivo-Signature-V2": _signatures(keys.own[:1], v2),
+        "X-Plivo-Signature-Ma-V2": _signatures(keys.main[:1], v2),
+        "X-Plivo-Signature-V2-Nonce": nonce,
+    }
+
+
+def plivo_v3_text(request: Request) -> str:
+    """What V3 signs before `.nonce` (§7.5 steps 1 to 5)."""
+    query = "&".join(f"{key}={value}" for key, value in sorted(_pairs(urlsplit(request.url).query)))
+    form = "".join(key + value for key, value in sorted(_pairs(request.body.decode())))
+    base = _base(request.url)
+    if not form:
+        return f"{base}?{query}" if query else base
+    return f"{base}?{query}.{form}" if query else f"{base}?{form}"
+
+
+def decimal_nonce(entropy: str) -> str:
+    """20 decimal digits from hex digits, the shape of the vendor's samples."""
+    return str(int(entropy, 16) % 10**20).zfill(20)
+
+
+def _base(url: str) -> str:
+    """scheme://host[:port]/path as the receiver sees it: no user info, `/` for an empty path, no query."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path or '/'}"
+
+
+def _pairs(text: str) -> list[tuple[str, str]]:
+    return parse_qsl(text, keep_blank_values=True)
+
+
+def _signatures(tokens: tuple[str, ...], text: str) -> str:
+    # V3 validators accept any of a comma-separated list; V2's compare the whole header, hence one there.
+    return ",".join(_signature(token, text) for token in tokens)
+
+
+def _signature(token: str, text: str) -> str:
+    return base64.b64encode(hmac.digest(token.encode(), text.encode(), hashlib.sha256)).decode()

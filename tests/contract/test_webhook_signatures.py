@@ -1,0 +1,63 @@
+"""Plivo's own package judges our signatures, as its customers' receivers do."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl
+
+import pytest
+from plivo.utils import validate_signature, validate_v3_signature
+from tests.support.calls import CALLEE, CALLER, T0, make_session
+
+from maskline.masking.facts import LegName, LegRinging
+from maskline.webhooks.formats import plivo
+from maskline.webhooks.sign import SigningKeys, build_request, decimal_nonce, plivo_headers
+
+KEYS = SigningKeys(own=("sub-token-" + "s" * 30, "sub-token-before"), main=("main-token-" + "m" * 29,))
+NONCE = decimal_nonce("9f3b5c7d1e2f4a6b8c9d")
+URLS = [
+    "https://hooks.example/masking",
+    "https://hooks.example/masking?tenant=7&b=x%20y&b=a",
+    "https://hooks.example:8443/",
+    "https://hooks.example/masking?empty=#ct=500&rt=2000&rc=3",
+]
+
+
+def body():
+    fact = LegRinging("call", 3, T0, LegName.B, False)
+    who = plivo.parties(make_session(), CALLER, CALLEE)
+    return plivo.call_event(who, fact, "SessionSecondPartyRing", 1, None)
+
+
+@pytest.mark.parametrize("url", URLS)
+@pytest.mark.parametrize("method", ["POST", "GET"])
+def test_the_vendors_validator_accepts_every_live_token(method, url):
+    request = build_request(method, url, body())
+    headers = plivo_headers(request, KEYS, NONCE)
+    for header, tokens in (("X-Plivo-Signature-V3", KEYS.own), ("X-Plivo-Signature-Ma-V3", KEYS.main)):
+        for token in tokens:
+            # The receiver passes the URL it was called at and the form it read; a GET has no form.
+            form = dict(parse_qsl(request.body.decode(), keep_blank_values=True))
+            nonce = headers["X-Plivo-Signature-V3-Nonce"]
+            assert validate_v3_signature(method, request.url, nonce, token, headers[header], form) is True
+
+
+@pytest.mark.parametrize("url", URLS)
+def test_the_vendors_older_validator_accepts_v2(url):
+    request = build_request("POST", url, body())
+    headers = plivo_headers(request, KEYS, NONCE)
+    nonce = headers["X-Plivo-Signature-V2-Nonce"]
+    assert validate_signature(request.url, nonce, headers["X-Plivo-Signature-V2"], KEYS.own[0]) is True
+    assert validate_signature(request.url, nonce, headers["X-Plivo-Signature-Ma-V2"], KEYS.main[0]) is True
+
+
+@pytest.mark.parametrize("change", ["token", "form", "url", "nonce"])
+def test_the_vendors_validator_refuses_anything_changed(change):
+    request = build_request("POST", URLS[0], body())
+    signature = plivo_headers(request, KEYS, NONCE)["X-Plivo-Signature-V3"]
+    form = dict(parse_qsl(request.body.decode(), keep_blank_values=True))
+    arguments = {"method": "POST", "uri": request.url, "nonce": NONCE, "auth_token": KEYS.own[0],
+                 "v3_signature": signature, "params": form}  # fmt: skip
+    assert validate_v3_signature(**arguments) is True
+    wrong = {"token": {"auth_token": "another"}, "form": {"params": {**form, "To": "1"}},
+             "url": {"uri": request.url + "/x"}, "nonce": {"nonce": "1"}}[change]  # fmt: skip
+    assert validate_v3_signature(**{**arguments, **wrong}) is False
