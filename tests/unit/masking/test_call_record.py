@@ -1,0 +1,25 @@
+"""masking.call_record: durations and finding a leg."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tests.support.store_values import T0, call_record
+
+from maskline.masking.facts import LegName
+
+
+def test_a_leg_lasts_from_answer_to_end() -> None:
+    leg = call_record().legs[0]
+    assert leg.duration == 27.5
+    assert replace(leg, answered_at=None).duration == 0.0
+
+
+def test_a_clock_that_went_back_makes_no_negative_duration() -> None:
+    assert replace(call_record().legs[0], ended_at=T0).duration == 0.0
+
+
+def test_a_leg_is_found_by_its_name() -> None:
+    record = call_record()
+    assert record.leg(LegName.B) is record.legs[1]
+    assert replace(record, legs=record.legs[:1]).leg(LegName.B) is None

@@ -1,0 +1,86 @@
+"""masking.e164: reading numbers, and never showing them by accident."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from maskline.errors import InvalidParameter
+from maskline.masking.e164 import Number, parse_number
+
+
+@pytest.mark.parametrize(
+    ("text", "digits"),
+    [
+        ("+6581234567", "6581234567"),
+        ("6581234567", "6581234567"),
+        (" +65 8123-4567 ", "6581234567"),
+        ("0065.8123.4567", "6581234567"),
+        ("(415) 555/0100", "4155550100"),
+        ("110", "110"),
+        ("12345678901234567", "12345678901234567"),
+    ],
+)
+def test_a_number_is_read_as_people_write_it(text: str, digits: str) -> None:
+    assert parse_number(text).digits == digits
+
+
+@pytest.mark.parametrize(
+    "text", ["", "+", "12", "123456789012345678", "+65x1234", "++65123", "65+123", "٣٣٣٣٣", "sip:1", "123\n4x"]
+)
+def test_anything_else_is_refused_by_parameter_and_not_by_value(text: str) -> None:
+    with pytest.raises(InvalidParameter) as caught:
+        parse_number(text, parameter="first_party")
+    assert caught.value.sentence == "Invalid parameter. first_party is not a valid phone number"
+    assert caught.value.parameter == "first_party"
+
+
+def test_a_number_has_its_wire_forms() -> None:
+    number = Number("6581234567")
+    assert (number.e164, number.digits) == ("+6581234567", "6581234567")
+
+
+@pytest.mark.parametrize(
+    ("digits", "country"),
+    [
+        ("6581234567", "SG"),
+        ("12015550123", "US"),
+        ("14165550123", "CA"),
+        ("15555550100", "US"),
+        ("442079460000", "GB"),
+        ("999", None),
+        ("99999999999999999", None),
+        ("80012345678", None),
+    ],
+)
+def test_the_country_of_a_number_is_known_where_its_plan_is(digits: str, country: str | None) -> None:
+    assert Number(digits).country == country
+
+
+@pytest.mark.parametrize(
+    ("digits", "masked"),
+    [
+        ("6581234567", "+65••••4567"),
+        ("12015550123", "+1••••0123"),
+        ("110", "••••10"),
+        ("1234567", "••••67"),
+        ("99999999999999999", "+9••••9999"),
+    ],
+)
+def test_a_number_shows_itself_masked(digits: str, masked: str) -> None:
+    number = Number(digits)
+    assert number.masked == str(number) == f"{number}" == masked
+    assert repr(number) == f"Number({masked})"
+
+
+@given(st.from_regex(r"\A[1-9][0-9]{7,16}\Z"))
+def test_no_text_form_of_a_number_contains_it(digits: str) -> None:
+    number = Number(digits)
+    assert all(digits not in text for text in (str(number), repr(number), f"{number:>30}", str([number])))
+
+
+def test_numbers_are_equal_by_their_digits() -> None:
+    assert Number("6581") == parse_number("+65 81") != Number("6582")
+    assert len({Number("6581"), Number("6581")}) == 1
+    assert Number("6581") != "6581"

@@ -1,0 +1,40 @@
+"""masking.facts: every fact survives its JSON form."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from maskline.masking import facts
+from maskline.masking.facts import Cause, Fact, HungUpBy, Outcome
+
+EXAMPLES: list[Fact] = [
+    facts.CallReceived("c", 1, 1.5, "trunk", "6531000001"),
+    facts.CallRouted("c", 2, 1.5, "s", "first_party"),
+    facts.LegDialed("c", 3, 1.5, "b", "trunk"),
+    facts.LegRinging("c", 4, 1.5, "b", True),
+    facts.LegAnswered("c", 5, 1.5, "b"),
+    facts.LegEnded("c", 6, 1.5, "b", Outcome.BUSY, Cause.BUSY, 486, HungUpBy.CALLEE),
+    facts.CallEnded("c", 7, 1.5, Outcome.BUSY, Cause.BUSY, HungUpBy.CALLEE),
+    facts.SessionCreated("s", 1, 1.5, "6531000001"),
+    facts.SessionUpdated("s", 2, 1.5, ("session_expiry", "record")),
+    facts.SessionExpired("s", 3, 1.5, False),
+]
+
+
+@pytest.mark.parametrize("fact", EXAMPLES, ids=lambda fact: fact.name)
+def test_a_fact_survives_json(fact: Fact) -> None:
+    details = json.loads(json.dumps(facts.fact_details(fact)))
+    restored = facts.restore_fact(fact.name, fact.subject, fact.sequence, fact.at, details)
+    assert restored == fact
+    assert [type(getattr(restored, key)) for key in details] == [type(getattr(fact, key)) for key in details]
+
+
+def test_every_fact_has_an_example_here() -> None:
+    assert {fact.name for fact in EXAMPLES} == set(facts.FACTS)
+
+
+def test_a_fact_of_a_later_version_is_a_key_error() -> None:
+    with pytest.raises(KeyError):
+        facts.restore_fact("PinChecked", "c", 1, 1.5, {})

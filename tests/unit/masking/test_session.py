@@ -1,0 +1,31 @@
+"""masking.session: what a session says of itself at a moment."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tests.support.store_values import ALICE, BOB, CAROL, T0, VN1
+
+from maskline.masking.session import Role, Session, SessionOptions, SessionStatus
+
+SESSION = Session("s", "MA", None, ALICE, BOB, VN1, SessionOptions(), T0, T0, T0 + 60, 60)
+
+
+def test_a_session_is_live_until_its_end_and_not_at_it() -> None:
+    assert SESSION.is_live(T0 + 59.99)
+    assert not SESSION.is_live(T0 + 60)
+    assert not replace(SESSION, ended_at=T0).is_live(T0)
+
+
+def test_a_call_in_progress_outranks_everything_in_the_status() -> None:
+    assert SESSION.status(T0) is SessionStatus.ACTIVE
+    assert SESSION.status(T0 + 60) is SessionStatus.EXPIRED
+    assert replace(SESSION, calls_in_progress=1).status(T0 + 60) is SessionStatus.IN_PROGRESS
+
+
+def test_a_party_has_one_role_and_the_other_party_the_other() -> None:
+    assert SESSION.role_of(ALICE) is Role.FIRST
+    assert SESSION.role_of(BOB) is Role.SECOND
+    assert SESSION.role_of(CAROL) is None
+    assert (SESSION.party(Role.FIRST), SESSION.party(Role.SECOND)) == (ALICE, BOB)
+    assert (Role.FIRST.other, Role.SECOND.other) == (Role.SECOND, Role.FIRST)
