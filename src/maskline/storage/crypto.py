@@ -1,0 +1,164 @@
+"""Sealing: what may not be read from a stolen database file, and how it is looked up all the same.
+
+What it is: AES-256-GCM for values that are only read back, a keyed hash for party numbers that are compared,
+and the key file. What it is not: transport security, or password hashing. Who uses it: the stores' row codec;
+`app.py` and the CLI load the key.
+
+Threat: someone has the database (file, backup, SQL injection) but not the key file. Sealed: party numbers,
+auth tokens, trunk passwords, webhook bodies and authorization values. The hash has a key of its own, since
+all telephone numbers can be tried against an unkeyed one in minutes.
+
+Nonces: at 1,000 calls/s random 96-bit nonces under one key would reach the 2^32 limit of NIST SP 800-38D §8.3
+within days. Therefore each process seals under its own key, derived from the master key and a random run id
+that is stored beside the value, and counts its nonces: no pair of key and nonce comes twice, and a seal costs
+no system call.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import itertools
+import os
+import secrets
+from functools import lru_cache
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from maskline.errors import ConfigurationError, StoreUnavailable
+from maskline.masking.e164 import Number
+
+KEY_BYTES = 32
+_HEADER = "# Maskline key: opens the numbers and secrets in the database. Back it up apart from the database.\n"
+_VERSION = b"\x01"
+_KEY_ID_BYTES = 4
+_RUN_BYTES = 16
+_COUNTER_BYTES = 8
+_RUN_START = len(_VERSION) + _KEY_ID_BYTES
+_COUNTER_START = _RUN_START + _RUN_BYTES
+_CIPHERTEXT_START = _COUNTER_START + _COUNTER_BYTES
+_NONCE_PADDING = bytes(12 - _COUNTER_BYTES)
+_HASH_BYTES = 16
+"""128 of HMAC-SHA-256's 256 bits: at 10^10 numbers the chance of any collision is below 10^-18, and the two
+largest indexes are half as big."""
+
+
+class SealBroken(StoreUnavailable):
+    """A stored value cannot be opened: it was changed, or sealed with another key file."""
+
+    code = "seal_broken"
+
+
+class Sealer:
+    """Seals and opens values under one master key; safe to share between threads.
+
+    `context` names the place of a value (`table.column:row id`) and is authenticated, so a sealed value that
+    is moved to another row or column does not open.
+    """
+
+    __slots__ = ("_counter", "_hash_key", "_master", "_pid", "_prefix", "_run_cipher", "key_id")
+
+    def __init__(self, master: bytes) -> None:
+        if len(master) != KEY_BYTES:
+            raise ConfigurationError(f"The key must have {KEY_BYTES} bytes.")
+        self._master = master
+        self._hash_key = _derive(master, b"maskline number look-up")
+        self.key_id = _derive(master, b"maskline key id")[:_KEY_ID_BYTES]
+        """Names the key in each sealed value; says nothing about the key."""
+        self._start_run()
+
+    def _start_run(self) -> None:
+        run = secrets.token_bytes(_RUN_BYTES)
+        self._prefix = _VERSION + self.key_id + run
+        self._run_cipher = _run_cipher(self._master, run)
+        self._counter = itertools.count()
+        self._pid = os.getpid()
+
+    def seal(self, plain: bytes, context: str) -> bytes:
+        """Version, key id, run id, counter, ciphertext and tag: 45 bytes more than `plain`."""
+        if self._pid != os.getpid():
+            # A forked child has the parent's counter: without a run of its own both would use the same nonces.
+            self._start_run()
+        counter = next(self._counter).to_bytes(_COUNTER_BYTES, "big")
+        sealed = self._run_cipher.encrypt(_NONCE_PADDING + counter, plain, context.encode())
+        return self._prefix + counter + sealed
+
+    def unseal(self, sealed: bytes, context: str) -> bytes:
+        """Raises `SealBroken`."""
+        if sealed[:_RUN_START] != _VERSION + self.key_id:
+            raise SealBroken
+        cipher = _run_cipher(self._master, sealed[_RUN_START:_COUNTER_START])
+        nonce = _NONCE_PADDING + sealed[_COUNTER_START:_CIPHERTEXT_START]
+        try:
+            return cipher.decrypt(nonce, sealed[_CIPHERTEXT_START:], context.encode())
+        except (InvalidTag, ValueError):
+            raise SealBroken from None
+
+    def number_hash(self, number: Number) -> bytes:
+        """What a party's number is looked up by: 16 bytes, equal for equal numbers, useless without the key."""
+        return hmac.digest(self._hash_key, number.e164.encode(), hashlib.sha256)[:_HASH_BYTES]
+
+
+def _derive(master: bytes, purpose: bytes) -> bytes:
+    return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=purpose).derive(master)
+
+
+@lru_cache(maxsize=1024)
+def _run_cipher(master: bytes, run: bytes) -> AESGCM:
+    return AESGCM(_derive(master, b"maskline sealing run" + run))
+
+
+def load_key(path: Path, *, create: bool = True) -> bytes:
+    """Read the key file; write a new one (mode 0600) when it is missing and `create` is set.
+
+    Raises `ConfigurationError` when it cannot be read or written or holds no key. The sentences name the
+    path, never the content.
+    """
+    try:
+        if create and not path.exists():
+            _create_key_file(path)
+        text = path.read_text("ascii")
+    except FileNotFoundError:
+        raise ConfigurationError(f"The key file {path} is missing (MASKLINE_KEY_FILE).") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"The key file {path} cannot be used: {_reason(error)}.") from None
+    return _parse_key(path, text)
+
+
+def _reason(error: OSError | UnicodeDecodeError) -> str:
+    return (error.strerror or type(error).__name__) if isinstance(error, OSError) else "it is not a text file"
+
+
+def _parse_key(path: Path, text: str) -> bytes:
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    try:
+        key = base64.b64decode(lines[0], validate=True) if len(lines) == 1 else b""
+    except ValueError:
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise ConfigurationError(f"The key file {path} holds no key: one line of base64, {KEY_BYTES} bytes.")
+    return key
+
+
+def _create_key_file(path: Path) -> None:
+    """Written beside and linked into place: of two processes that start at once both use the first one's key,
+    and none ever reads half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(_HEADER + base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode() + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            return
+    finally:
+        draft.unlink()
