@@ -78,9 +78,13 @@ class OutboxRow:
     attempts: int = 0
     due_at: float = 0.0
     state: str = "due"
-    """due, leased, done or failed."""
+    """due, leased, done, failed, or waiting: behind an unfinished row of the same subject and url."""
     last_status: int | None = None
     last_error: str = ""
+
+
+PENDING_STATES = frozenset({"waiting", "due", "leased"})
+"""States of an outbox row that still has a try before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +121,8 @@ class SessionFilter:
 
 @dataclass(frozen=True, slots=True)
 class RecordedCall:
-    """One call's share of a group commit."""
+    """One call's share of a group commit. Applied once: a share whose first fact is stored already is skipped,
+    so a commit whose answer was lost may be repeated."""
 
     facts: tuple[Fact, ...]
     account_id: str
@@ -136,7 +141,11 @@ class Store(Protocol):
     async def close(self) -> None: ...
 
     # -- accounts and their things ---------------------------------------------------------------------------
-    async def add_account(self, account: Account) -> None: ...
+    async def add_account(self, account: Account) -> None:
+        """Account, or subaccount when it has a parent. Raises `Conflict` (id exists), `NotFound` (no such
+        parent)."""
+        ...
+
     async def account(self, account_id: str) -> Account:
         """Account or subaccount by auth id; raises `NotFound`."""
         ...
@@ -146,35 +155,60 @@ class Store(Protocol):
         ...
 
     async def add_number(self, number: VirtualNumber, now: float) -> None:
-        """Raises `Conflict` when the number exists, whoever has it."""
+        """Appended to the pool of its subaccount, or of its account when it has none. Raises `Conflict` when the
+        number exists, whoever has it, and `NotFound` when the account or subaccount does not."""
         ...
 
-    async def numbers(self, account_id: str) -> list[VirtualNumber]: ...
+    async def numbers(self, account_id: str) -> list[VirtualNumber]:
+        """All numbers of an account (its subaccounts' too) or of one subaccount, in order of their adding."""
+        ...
+
     async def number(self, number: Number) -> VirtualNumber | None:
         """Look up a dialled number; never suspends on SQLite (the engine asks on each call)."""
         ...
 
-    async def add_trunk(self, trunk: Trunk, password: str, now: float) -> None: ...
-    async def trunks(self) -> list[Trunk]: ...
-    async def remove_trunk(self, name: str) -> None: ...
+    async def add_trunk(self, trunk: Trunk, password: str, now: float) -> None:
+        """Raises `Conflict` when the name or id exists."""
+        ...
+
+    async def trunks(self) -> list[Trunk]:
+        """In order of their adding."""
+        ...
+
+    async def remove_trunk(self, name: str) -> None:
+        """Raises `NotFound`."""
+        ...
+
     async def set_endpoint(self, endpoint: Endpoint) -> None:
-        """Create or replace."""
+        """Create or replace. Raises `NotFound` when the (sub)account does not exist."""
         ...
 
     async def endpoints(self, account_id: str) -> list[Endpoint]:
         """All endpoints of an account or subaccount; never suspends on SQLite."""
         ...
 
-    async def remove_endpoint(self, account_id: str, kind: str) -> None: ...
+    async def remove_endpoint(self, account_id: str, kind: str) -> None:
+        """Raises `NotFound`."""
+        ...
+
+    async def configuration_version(self) -> int:
+        """Moves whenever an account, number, trunk or endpoint was written, by any process: what was read before
+        is then to be read again. Never suspends on SQLite; costs a few microseconds."""
+        ...
 
     # -- sessions ---------------------------------------------------------------------------------------------
     async def create_session(self, new: NewSession, facts_sequence: int = 1) -> Session:
         """Allocate a number by `masking.pool` and insert session, both claims and the SessionCreated fact in
-        one transaction. Raises `PoolExhausted`. The claim key (party hash, virtual number) is unique in the
-        database over live-or-quarantined pairs: two racing creates cannot both win."""
+        one transaction. Raises `PoolExhausted`, `InvalidParameter` (both parties are one number), `NotFound`
+        (account, or a subaccount that is not the account's) and `Conflict` (id exists). The claim key (party hash,
+        virtual number) is unique in the database over live-or-quarantined pairs: two racing creates cannot both
+        win."""
         ...
 
-    async def session(self, account_id: str, session_id: str) -> Session: ...
+    async def session(self, account_id: str, session_id: str) -> Session:
+        """Raises `NotFound`."""
+        ...
+
     async def sessions(
         self, account_id: str, wanted: SessionFilter, *, limit: int, offset: int, wall: float
     ) -> tuple[list[Session], int]:
@@ -184,12 +218,17 @@ class Store(Protocol):
     async def update_session(
         self, account_id: str, session_id: str, options: SessionOptions, *,
         expires_at: float, now: float, changed: tuple[str, ...],
-    ) -> Session: ...  # fmt: skip
+    ) -> Session:  # fmt: skip
+        """Replace the options, move the planned end and add the SessionUpdated fact. Raises `NotFound`, and
+        `SessionEnded` when it is not live at `now`: its pairs may be another session's by then."""
+        ...
+
     async def end_session(
         self, account_id: str, session_id: str, *, now: float, by_request: bool, outbox: Sequence[OutboxRow]
     ) -> Session:
         """Mark ended, release or quarantine both claims, add the SessionExpired fact and `outbox`, all at once.
-        Raises `SessionEnded` when it had ended already."""
+        A request moves `expires_at` to `now`. Raises `NotFound`, and `SessionEnded` when it had ended already, or by
+        request when its time is over."""
         ...
 
     async def sessions_due(self, wall: float, limit: int) -> list[Session]:
@@ -197,8 +236,12 @@ class Store(Protocol):
         ...
 
     async def session_for_call(self, caller: Number, virtual_number: Number) -> Session | None:
-        """The session whose claim is (caller, virtual number), ended or not as long as the claim is held;
-        never suspends on SQLite."""
+        """The session that holds the pair (caller, virtual number) or held it last (`pool.FORGET_AFTER`): ask
+        `is_live`. Its `interactions` are not loaded. Never suspends on SQLite."""
+        ...
+
+    async def reset_calls_in_progress(self) -> int:
+        """At the start of the only engine: no call of a former process lives on. Returns how many were stuck."""
         ...
 
     # -- calls -------------------------------------------------------------------------------------------------
@@ -206,17 +249,27 @@ class Store(Protocol):
         """One transaction for all of it; durable when it returns."""
         ...
 
-    async def call(self, account_id: str, call_id: str) -> CallRecord: ...
-    async def calls(self, account_id: str, *, session_id: str | None = None, limit: int = 20) -> list[CallRecord]: ...
-    async def facts(self, subject: str) -> list[Fact]: ...
+    async def call(self, account_id: str, call_id: str) -> CallRecord:
+        """Raises `NotFound`."""
+        ...
+
+    async def calls(self, account_id: str, *, session_id: str | None = None, limit: int = 20) -> list[CallRecord]:
+        """Newest first."""
+        ...
+
+    async def facts(self, subject: str) -> list[Fact]:
+        """Of one call or session, by sequence."""
+        ...
+
     async def facts_since(self, cursor: int, limit: int) -> list[tuple[int, Fact]]:
         """Facts in order of commit after a cursor; what `call tail` follows."""
         ...
 
     # -- outbox ------------------------------------------------------------------------------------------------
     async def lease_outbox(self, owner: str, *, now: float, until: float, limit: int) -> list[OutboxRow]:
-        """Claim due rows: due_at ≤ now, or leased with a lease that is over. Never two rows of one (subject,
-        url) at once, and only the lowest unfinished sequence of them. Attempts count up on lease."""
+        """Claim due rows: due_at ≤ now, or leased with a lease that is over; a leased row's `due_at` is the end of
+        its lease. Never two rows of one (subject, url) at once: the others are `waiting`, and when one is finished
+        the lowest sequence of them becomes due. Attempts count up on lease."""
         ...
 
     async def finish_outbox(self, owner: str, deliveries: Sequence[Delivery], *, now: float) -> list[bool]:
@@ -224,9 +277,19 @@ class Store(Protocol):
         compare-and-set on its lease; in order, False where another owner has the row by now."""
         ...
 
-    async def outbox(self, account_id: str | None, *, state: str | None = None, limit: int = 50) -> list[OutboxRow]: ...
-    async def replay_outbox(self, row_id: str, now: float) -> None: ...
-    async def next_outbox_due(self) -> float | None: ...
+    async def outbox(self, account_id: str | None, *, state: str | None = None, limit: int = 50) -> list[OutboxRow]:
+        """Newest first; of all accounts when `account_id` is None."""
+        ...
+
+    async def replay_outbox(self, row_id: str, now: float) -> None:
+        """Due at once, with all its tries before it when it was done or failed; a row that is leased or waiting
+        is sent anyway and left alone. Raises `NotFound`."""
+        ...
+
+    async def next_outbox_due(self) -> float | None:
+        """When the next try or the end of a lease is; None when nothing is pending."""
+        ...
+
     async def counts(self) -> dict[str, Any]:
         """Rows by table and outbox rows by state; for metrics, `doctor` and tests."""
         ...

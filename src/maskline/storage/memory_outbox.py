@@ -1,0 +1,107 @@
+"""The outbox of the in-memory store: lanes, leases and retries on dictionaries.
+
+What it is: the same rules as `queries.sql` states for the outbox, in Python. What it is not: durable. Who uses
+it: `storage/memory.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from maskline.errors import NotFound
+from maskline.storage.store import PENDING_STATES, Delivery, OutboxRow
+
+
+class MemoryOutbox:
+    """Webhooks to deliver; a *lane* is the rows of one (subject, url), of which one at a time is due or leased."""
+
+    __slots__ = ("_open", "_owners", "rows")
+
+    def __init__(self) -> None:
+        self.rows: dict[str, OutboxRow] = {}
+        self._open: dict[str, None] = {}
+        """Ids of rows that are waiting, due or leased."""
+        self._owners: dict[str, str] = {}
+
+    def add(self, rows: Iterable[OutboxRow]) -> None:
+        for row in rows:
+            if row.id not in self.rows:
+                self._put(replace(row, state=self._state_in_lane(row)))
+
+    def lease(self, owner: str, *, now: float, until: float, limit: int) -> list[OutboxRow]:
+        due = [row for row in self._in_state("due", "leased") if row.due_at <= now]
+        due.sort(key=lambda row: row.due_at)
+        leased = [
+            replace(row, state="leased", due_at=until, attempts=row.attempts + 1)
+            for row in due[: max(limit, 0)]
+        ]  # fmt: skip
+        for row in leased:
+            self._put(row)
+            self._owners[row.id] = owner
+        return sorted(leased, key=lambda row: (row.created_at, row.sequence, row.id))
+
+    def finish(self, owner: str, done: Delivery, now: float) -> bool:
+        row = self.rows.get(done.row_id)
+        if row is None or self._owners.get(done.row_id) != owner:
+            return False
+        row = replace(row, state=done.state, due_at=done.due_at)
+        if done.tried:
+            row = replace(row, last_status=done.status, last_error=done.error)
+        else:
+            row = replace(row, attempts=row.attempts - 1)
+        self._put(row)
+        if done.state not in PENDING_STATES:
+            self._promote(row, now)
+        return True
+
+    def replay(self, row_id: str, now: float) -> None:
+        row = self.rows.get(row_id)
+        if row is None:
+            raise NotFound
+        if row.state == "due":
+            self._put(replace(row, due_at=now))
+        elif row.state not in PENDING_STATES:
+            self._put(replace(row, state=self._state_in_lane(row), due_at=now, attempts=0))
+
+    def select(self, account_id: str | None, state: str | None, limit: int) -> list[OutboxRow]:
+        wanted = [
+            row
+            for row in self.rows.values()
+            if account_id in (None, row.account_id) and state in (None, row.state)
+        ]  # fmt: skip
+        wanted.sort(key=lambda row: (row.created_at, row.sequence, row.id), reverse=True)
+        return wanted[: max(limit, 0)]
+
+    def next_due(self) -> float | None:
+        return min((row.due_at for row in self._in_state("due", "leased")), default=None)
+
+    def by_state(self) -> dict[str, int]:
+        states: dict[str, int] = {}
+        for row in self.rows.values():
+            states[row.state] = states.get(row.state, 0) + 1
+        return states
+
+    def _in_state(self, *states: str) -> list[OutboxRow]:
+        return [row for row in map(self.rows.__getitem__, self._open) if row.state in states]
+
+    def _lane(self, row: OutboxRow) -> list[OutboxRow]:
+        rows = map(self.rows.__getitem__, self._open)
+        return [other for other in rows if other.subject == row.subject and other.url == row.url]
+
+    def _state_in_lane(self, row: OutboxRow) -> str:
+        return "waiting" if self._lane(row) else "due"
+
+    def _promote(self, finished: OutboxRow, now: float) -> None:
+        following = min(self._lane(finished), key=lambda row: (row.sequence, row.id), default=None)
+        if following is not None:
+            self._put(replace(following, state="due", due_at=max(following.due_at, now)))
+
+    def _put(self, row: OutboxRow) -> None:
+        self.rows[row.id] = row
+        if row.state in PENDING_STATES:
+            self._open[row.id] = None
+        else:
+            self._open.pop(row.id, None)
+        if row.state != "leased":
+            self._owners.pop(row.id, None)

@@ -1,0 +1,29 @@
+"""Every store under one suite: a test that asks for `store` runs once per implementation."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from tests.support.store_values import ACCOUNT, OTHER, SUB, VN1, VN2, VN3, virtual_number
+
+from maskline.storage.memory import MemoryStore
+from maskline.storage.store import Store
+
+
+@pytest.fixture(params=["memory"])
+async def empty_store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
+    store: Store = MemoryStore()
+    await store.open()
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+async def store(empty_store: Store) -> Store:
+    """Two accounts, one subaccount; Acme has the numbers VN1, VN2 and VN3."""
+    for account in (ACCOUNT, OTHER, SUB):
+        await empty_store.add_account(account)
+    for number in (VN1, VN2, VN3):
+        await empty_store.add_number(virtual_number(number), 0.0)
+    return empty_store

@@ -1,0 +1,140 @@
+"""The store contract: accounts, numbers, trunks, endpoints."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from tests.support.store_values import ACCOUNT, OTHER, SUB, T0, TRUNK, VN1, VN2, VN3, virtual_number
+
+from maskline.errors import Conflict, NotFound
+from maskline.masking.e164 import Number
+from maskline.storage.store import Endpoint, Store
+
+ENDPOINT = Endpoint(SUB.id, "eight.session_summary", "https://hooks.example/8", "Bearer s3cret", "riders")
+
+
+async def test_an_account_is_read_back_with_its_token(store: Store) -> None:
+    assert await store.account(ACCOUNT.id) == ACCOUNT
+    assert await store.account(SUB.id) == SUB
+
+
+async def test_an_unknown_account_is_not_found(store: Store) -> None:
+    with pytest.raises(NotFound):
+        await store.account("MA-nobody")
+
+
+async def test_an_account_is_added_once(store: Store) -> None:
+    with pytest.raises(Conflict):
+        await store.add_account(replace(ACCOUNT, name="again"))
+    assert await store.account(ACCOUNT.id) == ACCOUNT
+
+
+async def test_a_subaccount_needs_its_parent(store: Store) -> None:
+    with pytest.raises(NotFound):
+        await store.add_account(replace(SUB, id="SA-orphan", parent_id="MA-nobody"))
+
+
+async def test_accounts_are_listed_by_age_and_subaccounts_by_their_parent(store: Store) -> None:
+    assert await store.accounts() == [ACCOUNT, OTHER]
+    assert await store.accounts(ACCOUNT.id) == [SUB]
+    assert await store.accounts(OTHER.id) == []
+
+
+async def test_a_dialled_number_is_looked_up(store: Store) -> None:
+    assert await store.number(VN2) == virtual_number(VN2)
+    assert await store.number(Number("4420000000")) is None
+
+
+async def test_a_number_is_added_once_whoever_has_it(store: Store) -> None:
+    with pytest.raises(Conflict):
+        await store.add_number(virtual_number(VN1, account_id=OTHER.id), T0)
+    assert await store.number(VN1) == virtual_number(VN1)
+
+
+@pytest.mark.parametrize(
+    "owner",
+    [{"account_id": "MA-nobody"}, {"subaccount_id": "SA-nobody"}, {"account_id": OTHER.id, "subaccount_id": SUB.id}],
+)
+async def test_a_number_needs_an_owner_that_exists(store: Store, owner: dict[str, str]) -> None:
+    with pytest.raises(NotFound):
+        await store.add_number(virtual_number(Number("6531000099"), **owner), T0)
+    assert await store.number(Number("6531000099")) is None
+
+
+async def test_numbers_are_listed_in_order_for_the_account_and_for_the_subaccount(store: Store) -> None:
+    of_sub = virtual_number(Number("6531000000"), subaccount_id=SUB.id, country=None, reference_id="")
+    await store.add_number(of_sub, T0)
+    assert await store.numbers(ACCOUNT.id) == [*map(virtual_number, (VN1, VN2, VN3)), of_sub]
+    assert await store.numbers(SUB.id) == [of_sub]
+    assert await store.numbers(OTHER.id) == []
+
+
+async def test_trunks_are_kept_in_order_and_removed_by_name(store: Store) -> None:
+    second = replace(TRUNK, id="trunk-0", name="second", account_id=ACCOUNT.id, prefixes=(), nat=False, username="")
+    await store.add_trunk(TRUNK, "pa55word", T0)
+    await store.add_trunk(second, "", T0)
+    assert await store.trunks() == [TRUNK, second]
+    await store.remove_trunk(TRUNK.name)
+    assert await store.trunks() == [second]
+
+
+async def test_a_trunk_name_and_id_are_taken_once(store: Store) -> None:
+    await store.add_trunk(TRUNK, "", T0)
+    for again in (replace(TRUNK, id="other"), replace(TRUNK, name="other")):
+        with pytest.raises(Conflict):
+            await store.add_trunk(again, "", T0)
+
+
+async def test_removing_an_unknown_trunk_is_not_found(store: Store) -> None:
+    with pytest.raises(NotFound):
+        await store.remove_trunk("nobody")
+
+
+async def test_an_endpoint_is_set_replaced_and_removed(store: Store) -> None:
+    await store.set_endpoint(ENDPOINT)
+    other_kind = replace(ENDPOINT, kind="wavecell.call_status", authorization="", external_id="")
+    await store.set_endpoint(other_kind)
+    moved = replace(ENDPOINT, url="https://hooks.example/9", authorization="Bearer other", external_id="x")
+    await store.set_endpoint(moved)
+    assert await store.endpoints(SUB.id) == [moved, other_kind]
+    assert await store.endpoints(ACCOUNT.id) == []
+    await store.remove_endpoint(SUB.id, ENDPOINT.kind)
+    assert await store.endpoints(SUB.id) == [other_kind]
+
+
+async def test_an_endpoint_needs_an_account_and_removing_an_unknown_one_is_not_found(store: Store) -> None:
+    with pytest.raises(NotFound):
+        await store.set_endpoint(replace(ENDPOINT, account_id="SA-nobody"))
+    with pytest.raises(NotFound):
+        await store.remove_endpoint(SUB.id, ENDPOINT.kind)
+
+
+async def test_the_configuration_version_moves_with_each_write_of_configuration_and_with_nothing_else(
+    store: Store,
+) -> None:
+    seen = [await store.configuration_version()]
+    await store.add_account(replace(SUB, id="SA-new"))
+    seen.append(await store.configuration_version())
+    await store.add_number(virtual_number(Number("6531000099")), T0)
+    seen.append(await store.configuration_version())
+    await store.add_trunk(TRUNK, "", T0)
+    seen.append(await store.configuration_version())
+    await store.remove_trunk(TRUNK.name)
+    seen.append(await store.configuration_version())
+    await store.set_endpoint(ENDPOINT)
+    seen.append(await store.configuration_version())
+    await store.remove_endpoint(SUB.id, ENDPOINT.kind)
+    seen.append(await store.configuration_version())
+    assert len(set(seen)) == 7
+    with pytest.raises(NotFound):
+        await store.remove_trunk("nobody")
+    await store.trunks()
+    assert await store.configuration_version() == seen[-1]
+
+
+async def test_counts_name_every_table(store: Store) -> None:
+    assert await store.counts() == {
+        "accounts": 3, "numbers": 3, "trunks": 0, "endpoints": 0, "sessions": 0, "claims": 0, "calls": 0, "facts": 0,
+        "outbox": {},
+    }  # fmt: skip
