@@ -1,0 +1,215 @@
+"""The SDP of a call: what each side said, what we write to the other.
+
+What it is: one `CallMedia` per call, with one `LegMedia` per leg; reads bodies, chooses codecs, writes bodies
+from our own values, and says which far side the media driver should attach. What it is not: an order of events
+(`call.py`) or a media driver. Nothing of one side's SDP reaches the other but codec, payload type, direction
+and packet time (architecture decision 2).
+
+Payload types are those of the party that will receive them, on both sides: the relay does not rewrite
+packets, so what A reads in our answer is what B asked for (RFC 3264 §5.1 lets them differ by direction).
+
+Without relay (`MASKLINE_MEDIA=none`) our SDP names the other side's own address and port, and later changes
+of it are not told to the other side.
+"""
+
+from __future__ import annotations
+
+from maskline.masking.facts import LegName
+from maskline.media.port import FarMedia, LocalMedia
+from maskline.sdp.errors import SdpError
+from maskline.sdp.negotiate import TELEPHONE_EVENTS, filter_codecs, has_audio, mirror_direction
+from maskline.sdp.parse import parse
+from maskline.sdp.session import AudioDescription, Codec
+from maskline.sdp.write import write
+
+OUR_OFFER: tuple[Codec, ...] = (
+    Codec(0, "PCMU"),
+    Codec(8, "PCMA"),
+    Codec(9, "G722"),
+    Codec(101, "telephone-event", fmtp=TELEPHONE_EVENTS),
+)
+"""What we offer to a callee whose caller made no offer."""
+
+_PACKET_TIMES = frozenset({10, 20, 30, 40, 60})
+_HELD = frozenset({"0.0.0.0", "::"})
+"""Addresses that mean "do not send to me" in the way of RFC 2543; the last real one stays attached."""
+
+
+def common(codecs: tuple[Codec, ...], others: tuple[Codec, ...]) -> tuple[Codec, ...]:
+    """Those of `codecs` that `others` have too. Raises `SdpError` (488) when no audio codec is among them."""
+    return _audible(tuple([codec for codec in codecs if any(codec.matches(other) for other in others)]))
+
+
+def _audible(codecs: tuple[Codec, ...]) -> tuple[Codec, ...]:
+    if not has_audio(codecs):
+        raise SdpError(488, "no audio codec in common")
+    return codecs
+
+
+class LegMedia:
+    """One leg's side of it."""
+
+    __slots__ = ("_session_id", "_version", "_written", "awaits_answer", "far", "local", "nat")
+
+    def __init__(self, session_id: int) -> None:
+        self._session_id = session_id
+        self._version = 0
+        self._written: AudioDescription | None = None
+        self.far: AudioDescription | None = None
+        self.local: LocalMedia | None = None
+        self.nat = False
+        self.awaits_answer = False
+        """We made an offer in a 2xx; the ACK brings the answer."""
+
+    def write(
+        self, codecs: tuple[Codec, ...], direction: str, ptime: int | None, like: AudioDescription | None = None
+    ) -> bytes:
+        """Our SDP for this leg; the version in `o=` moves when the content does (RFC 3264 §8). `like` is the
+        offer we answer: its refused streams are listed again."""
+        assert self.local is not None, "SDP is written once the ports are known"
+        description = AudioDescription(
+            self.local.address,
+            self.local.port,
+            self.local.rtcp_port,
+            codecs,
+            direction,
+            ptime if ptime in _PACKET_TIMES else None,
+            like.refused if like else (),
+            like.audio_index if like else 0,
+        )
+        if description != self._written:
+            self._written = description
+            self._version += 1
+        return write(description, session_id=self._session_id, version=self._version)
+
+    def rewrite(self) -> bytes:
+        """Our last SDP for this leg again, as an offer in the full direction."""
+        last = self._written
+        assert last is not None, "a leg without SDP has no re-INVITE"
+        return self.write(last.codecs, "sendrecv", last.ptime, last)
+
+    @property
+    def written(self) -> AudioDescription:
+        assert self._written is not None, "read after the first write"
+        return self._written
+
+    def far_media(self) -> FarMedia:
+        """Where the far side of this leg receives."""
+        far = self.far
+        assert far is not None, "attached only after its SDP was read"
+        return FarMedia(far.address, far.port, far.rtcp_port, far.codecs, self.nat)
+
+
+class CallMedia:
+    """Both legs. Every `take_*` raises `SdpError` and then changes nothing."""
+
+    __slots__ = ("_legs", "early_fork", "is_open", "late", "relay")
+
+    def __init__(self, relay: bool, session_id_a: int, session_id_b: int) -> None:
+        self.relay = relay
+        self._legs = {LegName.A: LegMedia(session_id_a), LegName.B: LegMedia(session_id_b)}
+        self.late = False
+        """The caller's INVITE had no offer."""
+        self.early_fork: str | None = None
+        """The fork whose early media the caller hears; first come, until the 200."""
+        self.is_open = False
+        """The driver has been asked for ports."""
+
+    def leg(self, name: LegName) -> LegMedia:
+        return self._legs[name]
+
+    def take_offer(self, body: bytes, content_type: str) -> None:
+        """The caller's offer, or b"" when it wants ours."""
+        if not body:
+            if not self.relay:
+                raise SdpError(488, "without relay there is no address to offer")
+            self.late = True
+            return
+        offer = _audio(body, content_type)
+        _audible(filter_codecs(offer.codecs))
+        self._legs[LegName.A].far = offer
+        if not self.relay:
+            self._legs[LegName.B].local = _as_local(offer)
+
+    def caller_far(self) -> FarMedia | None:
+        return None if self.late else self._legs[LegName.A].far_media()
+
+    def offered_codecs(self) -> tuple[Codec, ...]:
+        """What we offer to the callee."""
+        offer = self._legs[LegName.A].far
+        return filter_codecs(offer.codecs) if offer else OUR_OFFER
+
+    def offer_to_callee(self) -> bytes:
+        offer = self._legs[LegName.A].far
+        return self._legs[LegName.B].write(
+            self.offered_codecs(), offer.direction if offer else "sendrecv", offer.ptime if offer else None
+        )
+
+    def take_callee(self, body: bytes) -> None:
+        """The callee's SDP in a 18x or 2xx. An empty 2xx stands for the early one (a reliable 18x had it)."""
+        leg = self._legs[LegName.B]
+        if not body and leg.far is not None:
+            return
+        answer = _audio(body)
+        common(filter_codecs(answer.codecs), leg.written.codecs)
+        leg.far = answer
+        if not self.relay:
+            self._legs[LegName.A].local = _as_local(answer)
+
+    def sdp_for_caller(self) -> bytes:
+        """Answer to the caller's offer, or our late offer, from the callee's SDP."""
+        leg, callee = self._legs[LegName.A], self._legs[LegName.B]
+        assert callee.far is not None, "written after the callee's SDP"
+        codecs = common(filter_codecs(callee.far.codecs), callee.written.codecs)
+        leg.awaits_answer = self.late
+        return leg.write(codecs, callee.far.direction, callee.far.ptime, leg.far)
+
+    def offer_again(self, name: LegName) -> bytes:
+        """Our offer for a re-INVITE that came without one."""
+        leg = self._legs[name]
+        leg.awaits_answer = True
+        return leg.rewrite()
+
+    def take_answer(self, name: LegName, body: bytes) -> bool:
+        """The answer in an ACK; False when there is no new address to attach."""
+        leg = self._legs[name]
+        leg.awaits_answer = False
+        answer = _audio(body)
+        common(leg.written.codecs, answer.codecs)
+        return self._move(leg, answer)
+
+    def take_change(self, name: LegName, body: bytes, content_type: str) -> tuple[bytes, bool]:
+        """An offer inside a leg: our answer, and whether there is a new address to attach.
+
+        The other side is not asked, so only what was agreed may stay: same codecs under the same payload types.
+        """
+        leg = self._legs[name]
+        offer = _audio(body, content_type)
+        before = leg.far
+        assert before is not None, "an answered leg has said where it listens"
+        kept = tuple(c for c in before.codecs if _same(c, offer.codecs))
+        codecs = common(leg.written.codecs, kept)
+        answer = leg.write(codecs, mirror_direction(offer.direction), offer.ptime, offer)
+        return answer, self._move(leg, offer)
+
+    def _move(self, leg: LegMedia, said: AudioDescription) -> bool:
+        if said.address in _HELD:
+            return False
+        moved = leg.far is None or (leg.far.address, leg.far.port) != (said.address, said.port)
+        leg.far = said
+        return self.relay and moved
+
+
+def _audio(body: bytes, content_type: str = "") -> AudioDescription:
+    description = parse(body, content_type)
+    if description.port == 0:
+        raise SdpError(488, "the audio stream is refused")
+    return description
+
+
+def _same(codec: Codec, offered: tuple[Codec, ...]) -> bool:
+    return any(codec.payload_type == other.payload_type and codec.matches(other) for other in offered)
+
+
+def _as_local(far: AudioDescription) -> LocalMedia:
+    return LocalMedia(far.address, far.port, far.rtcp_port)

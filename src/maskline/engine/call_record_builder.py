@@ -1,0 +1,157 @@
+"""Facts and the record of one call, as it goes on.
+
+What it is: numbers the facts, keeps each leg's times and results, and makes the `CallRecord` at the end. What
+it is not: a judge; `call.py` says what ended and why. Times come in as monotonic seconds and go out as wall
+seconds by one offset taken when the call began, so that durations stay true when the machine's clock is set
+during the call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from maskline.engine.effects import Effect, Emit, Finish
+from maskline.engine.ports import CallContext
+from maskline.masking import facts
+from maskline.masking.call_record import CallRecord, LegRecord, Quality
+from maskline.masking.decision import VirtualNumber
+from maskline.masking.e164 import Number
+from maskline.masking.facts import Cause, Fact, HungUpBy, LegName, Outcome
+from maskline.masking.session import Role, Session
+
+
+class LegTrack:
+    """What happened on one leg; wall seconds."""
+
+    __slots__ = ("answered_at", "cause", "ended_at", "hung_up_by", "id", "initiated_at", "outcome", "ringing_at",
+                 "sip_status", "trunk_id")  # fmt: skip
+
+    def __init__(self, leg_id: str) -> None:
+        self.id = leg_id
+        self.trunk_id = ""
+        self.initiated_at: float | None = None
+        self.ringing_at: float | None = None
+        self.answered_at: float | None = None
+        self.ended_at: float | None = None
+        self.outcome = Outcome.ERROR
+        self.cause = Cause.INTERNAL_ERROR
+        self.sip_status = 0
+        self.hung_up_by = HungUpBy.PLATFORM
+
+
+class CallRecordBuilder:
+    """One per call. Methods that record something append the fact to `out`."""
+
+    __slots__ = ("_call_id", "_callee", "_caller", "_ended", "_legs", "_offset", "_sequence", "_started_at",
+                 "context", "finished")  # fmt: skip
+
+    def __init__(self, call_id: str, leg_a_id: str, leg_b_id: str, wall_offset: float) -> None:
+        self._call_id = call_id
+        self._offset = wall_offset
+        self._sequence = 0
+        self._legs = {LegName.A: LegTrack(leg_a_id), LegName.B: LegTrack(leg_b_id)}
+        self._caller: Number | None = None
+        self._callee: Number | None = None
+        self._started_at = 0.0
+        self._ended: tuple[float, Outcome, Cause, HungUpBy] | None = None
+        self.finished = False
+        self.context: CallContext | None = None
+        """None until the dialled number is known to be ours; without it no fact is written."""
+
+    def begin(self, caller: Number | None, trunk_id: str, now: float) -> None:
+        self._started_at = now + self._offset
+        leg = self._legs[LegName.A]
+        leg.initiated_at = self._started_at
+        leg.trunk_id = trunk_id
+        self._caller = caller
+
+    def identify(
+        self, number: VirtualNumber, session: Session | None, role: Role | None, callee: Number | None,
+        out: list[Effect],
+    ) -> None:  # fmt: skip
+        """The dialled number is ours: from here on there are facts."""
+        legs = self._legs
+        self._callee = callee
+        self.context = CallContext(
+            self._call_id, number.account_id, number.subaccount_id, number, session, role, self._caller, callee,
+            legs[LegName.A].id, legs[LegName.B].id,
+        )  # fmt: skip
+        self._emit(facts.CallReceived, self._started_at, out, legs[LegName.A].trunk_id, number.number.e164)
+
+    def routed(self, now: float, session_id: str, role: Role, out: list[Effect]) -> None:
+        self._emit(facts.CallRouted, now + self._offset, out, session_id, role.value)
+
+    def dialled(self, now: float, trunk_id: str, out: list[Effect]) -> None:
+        leg = self._legs[LegName.B]
+        leg.initiated_at = now + self._offset
+        leg.trunk_id = trunk_id
+        self._emit(facts.LegDialed, leg.initiated_at, out, LegName.B.value, trunk_id)
+
+    def rang(self, now: float, early_media: bool, out: list[Effect]) -> None:
+        """The callee's side rings, and we ring the caller; one fact, at the first time."""
+        at = now + self._offset
+        if self._legs[LegName.B].ringing_at is None:
+            self._legs[LegName.A].ringing_at = self._legs[LegName.B].ringing_at = at
+            self._emit(facts.LegRinging, at, out, LegName.B.value, early_media)
+
+    def answered(self, leg: LegName, now: float, out: list[Effect]) -> None:
+        at = self._legs[leg].answered_at = now + self._offset
+        self._emit(facts.LegAnswered, at, out, leg.value)
+
+    def ended(
+        self, name: LegName, now: float, outcome: Outcome, cause: Cause, sip_status: int, by: HungUpBy,
+        out: list[Effect],
+    ) -> None:  # fmt: skip
+        """A leg is over; a leg B that was never dialled leaves no trace."""
+        leg = self._legs[name]
+        if leg.initiated_at is None or self.context is None:
+            return
+        leg.ended_at = now + self._offset
+        leg.outcome, leg.cause, leg.sip_status, leg.hung_up_by = outcome, cause, sip_status, by
+        self._emit(facts.LegEnded, leg.ended_at, out, name.value, outcome, cause, sip_status, by)
+
+    def close(self, now: float, outcome: Outcome, cause: Cause, by: HungUpBy) -> None:
+        """The call's result is fixed; `finish` writes it once the media's figures are in."""
+        self._ended = (now + self._offset, outcome, cause, by)
+
+    @property
+    def closed(self) -> bool:
+        return self._ended is not None
+
+    def finish(self, quality: Mapping[LegName, Quality], out: list[Effect]) -> None:
+        """CallEnded and the record, exactly once; nothing when the dialled number is not ours."""
+        if self.finished or self._ended is None:
+            return
+        self.finished = True
+        if self.context is not None:
+            at, outcome, cause, by = self._ended
+            self._emit(facts.CallEnded, at, out, outcome, cause, by)
+            out.append(Finish(self._record(self.context, at, outcome, cause, by, quality)))
+
+    def _record(
+        self, context: CallContext, at: float, outcome: Outcome, cause: Cause, by: HungUpBy,
+        quality: Mapping[LegName, Quality],
+    ) -> CallRecord:  # fmt: skip
+        legs = [self._leg_record(LegName.A, self._caller, context.virtual_number.number, quality)]
+        if self._callee is not None and self._legs[LegName.B].initiated_at is not None:
+            legs.append(self._leg_record(LegName.B, context.virtual_number.number, self._callee, quality))
+        return CallRecord(
+            self._call_id, context.account_id, context.subaccount_id,
+            context.session.id if context.session else None, context.caller_role, context.virtual_number.number,
+            context.virtual_number.reference_id, self._started_at, at, outcome, cause, by, tuple(legs),
+        )  # fmt: skip
+
+    def _leg_record(
+        self, name: LegName, source: Number | None, destination: Number, quality: Mapping[LegName, Quality]
+    ) -> LegRecord:
+        leg = self._legs[name]
+        assert leg.initiated_at is not None and leg.ended_at is not None, "a record is made of legs that ended"
+        return LegRecord(
+            name, leg.id, name is LegName.A, source, destination, leg.trunk_id, leg.initiated_at, leg.ringing_at,
+            leg.answered_at, leg.ended_at, leg.outcome, leg.cause, leg.sip_status, leg.hung_up_by, quality.get(name),
+        )  # fmt: skip
+
+    def _emit(self, kind: Callable[..., Fact], at: float, out: list[Effect], *details: Any) -> None:
+        self._sequence += 1
+        out.append(Emit(kind(self._call_id, self._sequence, at, *details)))

@@ -1,0 +1,201 @@
+"""What can happen to a call: the closed list of inputs of `Call.handle`.
+
+What it is: small frozen values. What it is not: SIP messages; `core.py` reads those and keeps what may cross,
+so a call never holds a header of either side. Bodies are bytes of SDP, read by `call_media.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from maskline.masking.call_record import Quality
+from maskline.masking.decision import Forward, Refuse
+from maskline.masking.e164 import Number
+from maskline.masking.facts import Cause, LegName
+from maskline.masking.trunk import Trunk
+from maskline.media.port import LocalMedia
+
+
+class Input:
+    """Base of all inputs."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Received(Input):
+    """An INVITE for a number came from a known trunk."""
+
+    caller: Number | None
+    """None: withheld, or not a number."""
+    called: Number
+    trunk: Trunk
+    body: bytes
+    """SDP offer; empty: the caller wants our offer (late offer)."""
+    content_type: str
+    max_forwards: int
+    looped: bool = False
+    """The INVITE carries our own loop token."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forwarded(Input):
+    """The router found the session."""
+
+    decision: Forward
+
+
+@dataclass(frozen=True, slots=True)
+class Refused(Input):
+    """The router refused."""
+
+    decision: Refuse
+
+
+@dataclass(frozen=True, slots=True)
+class RouteFailed(Input):
+    """The router could not decide: the store is away, or a bug."""
+
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
+class MediaOpened(Input):
+    """Both legs have ports."""
+
+    a: LocalMedia
+    b: LocalMedia
+
+
+@dataclass(frozen=True, slots=True)
+class EarlyMediaReady(Input):
+    """The callee's early media reaches the caller."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerMediaReady(Input):
+    """The callee's answered media is attached."""
+
+
+@dataclass(frozen=True, slots=True)
+class LateMediaReady(Input):
+    """The answer to an offer of ours in a 2xx is attached."""
+
+    first: bool
+    """The call had no media before."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeReady(Input):
+    """A leg's new media address is attached; answer the request that brought it."""
+
+    leg: LegName
+    key: object
+    body: bytes
+    """SDP of our answer."""
+
+
+Ready = EarlyMediaReady | AnswerMediaReady | LateMediaReady | ChangeReady
+
+
+@dataclass(frozen=True, slots=True)
+class MediaFailed(Input):
+    """A media step failed because the driver is away."""
+
+    step: Ready | None = None
+    """What would have come; None: `MediaOpened`."""
+
+
+@dataclass(frozen=True, slots=True)
+class MediaClosed(Input):
+    """Everything of the call is freed, or the driver is away and will free it by its own time-out."""
+
+    quality: Mapping[LegName, Quality]
+    """Last figures of each leg that sent a packet; empty when the driver is away."""
+
+
+@dataclass(frozen=True, slots=True)
+class MediaEnded(Input):
+    """The driver reports silence (`MEDIA_TIMEOUT`) or lost the call (`MEDIA_UNAVAILABLE`)."""
+
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled(Input):
+    """The caller gave up before the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progressed(Input):
+    """180 or 183 from the callee."""
+
+    status: int
+    fork: str
+    """To tag: tells forks apart."""
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered(Input):
+    """2xx from the callee."""
+
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Failed(Input):
+    """Our INVITE to the callee got a final failure, or nothing."""
+
+    status: int
+    q850: int | None = None
+    """Cause of a `Reason: Q.850` header."""
+    network: bool = False
+    """No response at all, the transport failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Acked(Input):
+    """ACK for a 2xx of ours; `body` is the answer when the 2xx carried our offer."""
+
+    leg: LegName
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class AckMissing(Input):
+    """64*T1 without an ACK for a 2xx of ours."""
+
+    leg: LegName
+
+
+@dataclass(frozen=True, slots=True)
+class HungUp(Input):
+    """BYE received (200 is on its way)."""
+
+    leg: LegName
+
+
+@dataclass(frozen=True, slots=True)
+class ByeDone(Input):
+    """Our BYE was answered, or given up."""
+
+    leg: LegName
+
+
+@dataclass(frozen=True, slots=True)
+class Offered(Input):
+    """Re-INVITE or UPDATE inside a leg; an empty body of a re-INVITE asks for our offer."""
+
+    leg: LegName
+    key: object
+    """Names the request in `RespondRequest`."""
+    body: bytes
+    content_type: str = ""
+    update: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TimerFired(Input):
+    """The call's one timer: ring time-out before the answer, call time limit after it."""

@@ -1,0 +1,61 @@
+"""One leg of a call: the state of one SIP dialog, and what it owes the far side.
+
+What it is: a machine over `call_states.LEG_A` or `LEG_B`, one instance per leg, composed by `call.py`. What it
+is not: SIP (the agent holds the dialog) or the call's purpose. `usage` and `call` are for `core.py` alone, the
+way from an agent's event to the call and back; it clears them when the call is forgotten.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from maskline.engine import effects as e
+from maskline.engine.call_states import LEG_A, LEG_B, LegAction, LegSignal, LegState
+from maskline.masking.facts import LegName
+
+if TYPE_CHECKING:
+    from maskline.engine.call import Call
+    from maskline.sip.invite_usage import InviteUsage
+
+
+class Leg:
+    """Feed it signals, get effects. What an effect carries (body, status) is given with the signal."""
+
+    __slots__ = ("_table", "call", "id", "name", "state", "usage")
+
+    def __init__(self, name: LegName, leg_id: str) -> None:
+        self.name = name
+        self.id = leg_id
+        self._table = LEG_A if name is LegName.A else LEG_B
+        self.state = LegState.TRYING if name is LegName.A else LegState.IDLE
+        self.usage: InviteUsage | None = None
+        self.call: Call | None = None
+
+    @property
+    def ended(self) -> bool:
+        return self.state is LegState.ENDED
+
+    def step(self, signal: LegSignal, out: list[e.Effect], carried: e.Effect | None = None) -> bool:
+        """Take `signal` and append what follows to `out`; False when the signal came too late to matter.
+
+        `carried` is the effect to use where the table says INVITE, PROGRESS, ANSWER or REJECT, since only the
+        call knows what to write there.
+        """
+        row = self._table.get((self.state, signal))
+        if row is None:
+            return False
+        self.state, actions = row
+        for action in actions:
+            own = _OWN.get((action, self.name), carried)
+            assert own is not None, (action, "needs an effect to carry")
+            out.append(own)
+        return True
+
+
+_OWN: dict[tuple[LegAction, LegName], e.Effect] = {
+    (LegAction.ACK, LegName.B): e.Ack(),
+    (LegAction.CANCEL, LegName.B): e.Cancel(),
+    (LegAction.BYE, LegName.A): e.Bye(LegName.A),
+    (LegAction.BYE, LegName.B): e.Bye(LegName.B),
+}
+"""Effects that say the same each time, made once."""

@@ -1,0 +1,112 @@
+"""One call machine without SIP: ready-made parties, decisions and bodies, and a driver that remembers effects."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from maskline.engine import effects as e
+from maskline.engine import inputs as i
+from maskline.engine.call import Call
+from maskline.engine.call_media import CallMedia
+from maskline.engine.call_record_builder import CallRecordBuilder
+from maskline.engine.leg import Leg
+from maskline.masking.call_record import CallRecord
+from maskline.masking.decision import Forward, VirtualNumber
+from maskline.masking.e164 import Number
+from maskline.masking.facts import Fact, LegName
+from maskline.masking.session import Role, Session, SessionOptions
+from maskline.masking.trunk import Trunk
+from maskline.media.port import LocalMedia
+
+CALLER, CALLEE, VIRTUAL = Number("6591112222"), Number("6583334444"), Number("6531590001")
+TRUNK_A = Trunk("trunk-a", "alpha", None, "192.0.2.10", 5060)
+TRUNK_B = Trunk("trunk-b", "beta", None, "192.0.2.20", 5060)
+NUMBER = VirtualNumber(VIRTUAL, "MA1", "SA1", "campaign-7", "SG")
+WALL = 1_700_000_000.0
+LOCAL_A, LOCAL_B = LocalMedia("203.0.113.1", 20_000, 20_001), LocalMedia("203.0.113.1", 20_002, 20_003)
+
+E = TypeVar("E", bound=e.Effect)
+
+
+def session(**options: int) -> Session:
+    return Session(
+        "session-1", "MA1", "SA1", CALLER, CALLEE, VIRTUAL, SessionOptions(**options), WALL, WALL, WALL + 3600, 3600
+    )  # type: ignore[arg-type]
+
+
+def forward(trunk: Trunk = TRUNK_B, **options: int) -> Forward:
+    return Forward(session(**options), Role.FIRST, CALLEE, NUMBER, trunk)
+
+
+def sdp(
+    address: str = "198.51.100.7", port: int = 4000, codecs: str = "0 8 101", direction: str = "sendrecv",
+    extra: str = "",
+) -> bytes:  # fmt: skip
+    return (
+        f"v=0\r\no=alice 53 54 IN IP4 {address}\r\ns=secret\r\nc=IN IP4 {address}\r\nt=0 0\r\n"
+        f"m=audio {port} RTP/AVP {codecs}\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n"
+        f"a=ptime:20\r\na={direction}\r\n{extra}"
+    ).encode()
+
+
+A_SDP, B_SDP = sdp(), sdp("198.51.100.99", 6000, "0 101")
+
+
+def received(body: bytes = A_SDP, max_forwards: int = 70, looped: bool = False) -> i.Received:
+    return i.Received(CALLER, VIRTUAL, TRUNK_A, body, "application/sdp" if body else "", max_forwards, looped)
+
+
+class Driven:
+    """A call, its clock, and everything it asked for."""
+
+    def __init__(self, relay: bool = True) -> None:
+        legs = Leg(LegName.A, "leg-a"), Leg(LegName.B, "leg-b")
+        self.call = Call("call-1", legs, CallMedia(relay, 11, 22), CallRecordBuilder("call-1", "leg-a", "leg-b", WALL))
+        self.now = 0.0
+        self.all: list[e.Effect] = []
+
+    def feed(self, *inputs: i.Input, after: float = 1.0) -> list[e.Effect]:
+        """Each input `after` seconds after the one before; returns the effects of all."""
+        made: list[e.Effect] = []
+        for inp in inputs:
+            self.now += after
+            made += self.call.handle(inp, self.now)
+        self.all += made
+        return made
+
+    def only(self, kind: type[E]) -> E:
+        (effect,) = [effect for effect in self.all if isinstance(effect, kind)]
+        return effect
+
+    def none(self, kind: type[e.Effect]) -> bool:
+        return not any(isinstance(effect, kind) for effect in self.all)
+
+    @property
+    def facts(self) -> list[Fact]:
+        return [effect.fact for effect in self.all if isinstance(effect, e.Emit)]
+
+    @property
+    def record(self) -> CallRecord:
+        return self.only(e.Finish).record
+
+    @property
+    def forgotten(self) -> bool:
+        return sum(isinstance(effect, e.Forget) for effect in self.all) == 1
+
+    # -- stations on the way ----------------------------------------------------------------------------------
+    def dialled(self, decision: Forward | None = None, body: bytes = A_SDP) -> Driven:
+        self.feed(received(body), i.Forwarded(decision or forward()))
+        if self.call.media.relay:
+            self.feed(i.MediaOpened(LOCAL_A, LOCAL_B))
+        return self
+
+    def ringing(self, decision: Forward | None = None) -> Driven:
+        self.dialled(decision).feed(i.Progressed(180, "fork-1"))
+        return self
+
+    def talking(self, decision: Forward | None = None) -> Driven:
+        self.ringing(decision).feed(i.Answered(B_SDP))
+        if self.call.media.relay:
+            self.feed(i.AnswerMediaReady())
+        self.feed(i.Acked(LegName.A))
+        return self

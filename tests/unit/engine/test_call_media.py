@@ -1,0 +1,188 @@
+import pytest
+from tests.support.call_machine import A_SDP, B_SDP, LOCAL_A, LOCAL_B, sdp
+
+from maskline.engine.call_media import OUR_OFFER, CallMedia, LegMedia
+from maskline.masking.facts import LegName
+from maskline.media.port import LocalMedia
+from maskline.sdp.errors import SdpError
+from maskline.sdp.parse import parse
+
+SDP = "application/sdp"
+A, B = LegName.A, LegName.B
+
+
+def offered(body: bytes = A_SDP, relay: bool = True) -> CallMedia:
+    media = CallMedia(relay, 11, 22)
+    media.take_offer(body, SDP if body else "")
+    if relay:
+        media.leg(A).local, media.leg(B).local = LOCAL_A, LOCAL_B
+    return media
+
+
+def answered(body: bytes = A_SDP, answer: bytes = B_SDP) -> CallMedia:
+    media = offered(body)
+    media.offer_to_callee()
+    media.take_callee(answer)
+    media.sdp_for_caller()
+    return media
+
+
+def origin(body: bytes) -> str:
+    return body.split(b"\r\n")[1].decode()
+
+
+def test_the_callee_is_offered_our_own_address_and_only_known_codecs() -> None:
+    media = offered(sdp(codecs="0 77 8 101", extra="a=rtpmap:77 spell-65911/8000\r\na=tool:phone\r\n"))
+    body = media.offer_to_callee()
+    description = parse(body)
+    assert (description.address, description.port) == ("203.0.113.1", 20_002)
+    assert [codec.payload_type for codec in description.codecs] == [0, 8, 101]
+    assert origin(body) == "o=- 22 1 IN IP4 203.0.113.1"
+    assert b"198.51.100.7" not in body and b"secret" not in body and b"alice" not in body
+
+
+def test_the_caller_gets_what_the_callee_took() -> None:
+    media = offered()
+    media.offer_to_callee()
+    media.take_callee(sdp("198.51.100.99", 6000, "8 101", "sendonly"))
+    description = parse(media.sdp_for_caller())
+    assert [codec.name for codec in description.codecs] == ["PCMA", "telephone-event"]
+    assert (description.address, description.port, description.direction) == ("203.0.113.1", 20_000, "sendonly")
+
+
+def test_streams_the_caller_offered_beside_audio_are_refused_to_it_alone() -> None:
+    media = offered(sdp(extra="m=video 5000 RTP/AVP 96\r\n"))
+    assert b"m=video" not in media.offer_to_callee()
+    media.take_callee(B_SDP)
+    assert b"m=video 0 RTP/AVP 96" in media.sdp_for_caller()
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "status"),
+    [
+        (b"nonsense", SDP, 400),
+        (A_SDP, "multipart/mixed", 415),
+        (sdp(codecs="101"), SDP, 488),
+        (sdp(port=0), SDP, 488),
+    ],
+)
+def test_an_offer_we_cannot_take_part_in_names_its_status(body: bytes, content_type: str, status: int) -> None:
+    with pytest.raises(SdpError) as caught:
+        CallMedia(True, 1, 2).take_offer(body, content_type)
+    assert caught.value.status == status
+
+
+def test_an_answer_without_any_offered_codec_is_refused_and_forgotten() -> None:
+    media = offered(sdp(codecs="0"))
+    media.offer_to_callee()
+    with pytest.raises(SdpError):
+        media.take_callee(sdp(codecs="8"))
+    assert media.leg(B).far is None
+
+
+def test_a_200_without_sdp_stands_for_the_early_answer() -> None:
+    media = answered()
+    media.take_callee(b"")
+    far = media.leg(B).far_media()
+    assert (far.address, far.port, far.nat) == ("198.51.100.99", 6000, False)
+
+
+def test_a_200_without_any_sdp_is_no_answer() -> None:
+    media = offered()
+    media.offer_to_callee()
+    with pytest.raises(SdpError):
+        media.take_callee(b"")
+
+
+def test_without_relay_each_side_is_given_the_others_address() -> None:
+    media = offered(relay=False)
+    assert parse(media.offer_to_callee()).address == "198.51.100.7"
+    media.take_callee(B_SDP)
+    assert (parse(media.sdp_for_caller()).address, parse(media.sdp_for_caller()).port) == ("198.51.100.99", 6000)
+
+
+def test_without_relay_a_late_offer_has_no_address() -> None:
+    with pytest.raises(SdpError):
+        CallMedia(False, 1, 2).take_offer(b"", "")
+
+
+def test_a_late_offer_asks_the_callee_first_and_the_caller_in_the_200() -> None:
+    media = offered(b"")
+    assert media.late and media.caller_far() is None
+    assert [codec.name for codec in parse(media.offer_to_callee()).codecs] == [codec.name for codec in OUR_OFFER]
+    media.take_callee(B_SDP)
+    assert [codec.name for codec in parse(media.sdp_for_caller()).codecs] == ["PCMU", "telephone-event"]
+    assert media.leg(A).awaits_answer
+    assert media.take_answer(A, sdp(codecs="0"))
+    assert media.leg(A).far_media().port == 4000 and not media.leg(A).awaits_answer
+
+
+def test_a_late_answer_must_share_a_codec() -> None:
+    media = offered(b"")
+    media.offer_to_callee()
+    media.take_callee(B_SDP)
+    media.sdp_for_caller()
+    with pytest.raises(SdpError):
+        media.take_answer(A, sdp(codecs="8"))
+
+
+def test_the_same_sdp_keeps_its_version_and_a_changed_one_moves_it() -> None:
+    media = answered()
+    assert origin(media.sdp_for_caller()).startswith("o=- 11 1 ")
+    body, moved = media.take_change(A, sdp(direction="sendonly"), SDP)
+    assert origin(body).startswith("o=- 11 2 ") and b"a=recvonly" in body
+    assert not moved
+
+
+def test_a_new_address_is_to_be_attached() -> None:
+    media = answered()
+    body, moved = media.take_change(B, sdp("198.51.100.98", 6002, "0"), SDP)
+    assert moved and media.leg(B).far_media().address == "198.51.100.98"
+    assert parse(body).address == "203.0.113.1"
+
+
+def test_hold_by_the_unspecified_address_keeps_the_real_one() -> None:
+    media = answered()
+    body, moved = media.take_change(A, sdp("0.0.0.0"), SDP)
+    assert not moved and media.leg(A).far_media().address == "198.51.100.7"
+    assert b"a=recvonly" in body
+
+
+@pytest.mark.parametrize("codecs", ["8", "101"])
+def test_a_change_to_codecs_that_were_not_agreed_is_refused(codecs: str) -> None:
+    media = answered()
+    with pytest.raises(SdpError) as caught:
+        media.take_change(A, sdp(codecs=codecs), SDP)
+    assert caught.value.status == 488
+
+
+def test_a_change_of_payload_type_is_refused_since_the_other_side_sends_the_old_one() -> None:
+    g729 = "a=rtpmap:97 G729/8000\r\n"
+    media = offered(sdp(codecs="97", extra=g729))
+    media.offer_to_callee()
+    media.take_callee(sdp("198.51.100.99", 6000, "97", extra=g729))
+    media.sdp_for_caller()
+    with pytest.raises(SdpError):
+        media.take_change(A, sdp(codecs="98", extra="a=rtpmap:98 G729/8000\r\n"), SDP)
+
+
+def test_without_relay_a_new_address_is_nobodys_to_attach() -> None:
+    media = offered(relay=False)
+    media.offer_to_callee()
+    media.take_callee(B_SDP)
+    media.sdp_for_caller()
+    assert media.take_change(A, sdp(port=4002), SDP)[1] is False
+
+
+def test_a_request_without_offer_gets_ours_in_the_full_direction() -> None:
+    media = answered()
+    media.take_change(A, sdp(direction="sendonly"), SDP)
+    again = media.offer_again(A)
+    assert b"a=sendrecv" in again and media.leg(A).awaits_answer
+
+
+def test_an_unusual_packet_time_is_not_passed() -> None:
+    leg = LegMedia(1)
+    leg.local = LocalMedia("203.0.113.1", 20_000, 20_001)
+    assert b"ptime" not in leg.write(OUR_OFFER, "sendrecv", 37)
+    assert b"a=ptime:30" in leg.write(OUR_OFFER, "sendrecv", 30)

@@ -1,0 +1,70 @@
+import pytest
+
+from maskline.engine import effects as e
+from maskline.engine.call_states import LEG_A, LEG_B, LegAction, LegSignal, LegState
+from maskline.engine.leg import Leg
+from maskline.masking.facts import LegName
+
+
+def run(leg: Leg, *signals: LegSignal) -> list[e.Effect]:
+    out: list[e.Effect] = []
+    for signal in signals:
+        leg.step(signal, out, e.Answer(b"carried"))
+    return out
+
+
+def test_a_callers_leg_is_not_hung_up_before_its_ack() -> None:
+    leg = Leg(LegName.A, "x")
+    assert run(leg, LegSignal.ANSWER, LegSignal.HANG_UP) == [e.Answer(b"carried")]
+    assert leg.state is LegState.HANGING_UP
+    assert run(leg, LegSignal.ACKED) == [e.Bye(LegName.A)]
+
+
+def test_a_callers_leg_whose_ack_is_lost_gets_a_bye() -> None:
+    leg = Leg(LegName.A, "x")
+    run(leg, LegSignal.ANSWER)
+    assert run(leg, LegSignal.ACK_MISSING) == [e.Bye(LegName.A)]
+    run(leg, LegSignal.BYE_DONE)
+    assert leg.ended
+
+
+def test_a_200_that_crosses_our_cancel_is_acknowledged_and_hung_up() -> None:
+    leg = Leg(LegName.B, "x")
+    run(leg, LegSignal.DIAL)
+    assert run(leg, LegSignal.HANG_UP) == [e.Cancel()]
+    assert run(leg, LegSignal.ANSWER) == [e.Ack(), e.Bye(LegName.B)]
+    assert not leg.ended
+
+
+def test_a_leg_never_dialled_ends_without_a_message() -> None:
+    leg = Leg(LegName.B, "x")
+    assert run(leg, LegSignal.HANG_UP) == []
+    assert leg.ended
+
+
+def test_a_late_signal_changes_nothing_and_says_so() -> None:
+    leg = Leg(LegName.B, "x")
+    out: list[e.Effect] = []
+    assert not leg.step(LegSignal.FAR_BYE, out)
+    assert leg.state is LegState.IDLE and out == []
+
+
+def test_an_action_that_needs_content_cannot_be_taken_without_it() -> None:
+    with pytest.raises(AssertionError):
+        Leg(LegName.A, "x").step(LegSignal.ANSWER, [])
+
+
+@pytest.mark.parametrize("table", [LEG_A, LEG_B], ids=["a", "b"])
+def test_every_leg_can_be_ended_from_every_state_and_nothing_leaves_the_end(table: dict) -> None:
+    assert not [state for state, _ in table if state is LegState.ENDED]
+    states = {state for state, _ in table} - {LegState.ENDING, LegState.HANGING_UP, LegState.CANCELLING}
+    assert {state for state, signal in table if signal is LegSignal.HANG_UP} == states
+
+
+@pytest.mark.parametrize("table", [LEG_A, LEG_B], ids=["a", "b"])
+def test_every_dialog_that_was_answered_ends_by_bye_of_one_side(table: dict) -> None:
+    for (state, signal), (after, actions) in table.items():
+        if after is LegState.ENDED and state in (LegState.TALKING, LegState.ENDING, LegState.ANSWERED):
+            assert signal in (LegSignal.FAR_BYE, LegSignal.BYE_DONE)
+        if after is LegState.ENDING and state is not LegState.ENDING:
+            assert LegAction.BYE in actions
