@@ -8,7 +8,6 @@ Who uses it: the product's `app.py`, and tests.
 from __future__ import annotations
 
 import json
-import logging
 import re
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -31,7 +30,6 @@ from maskline.ids import Ids
 from maskline.masking.session import SessionOptions
 from maskline.storage.store import Store
 
-_log = logging.getLogger(__name__)
 _SLASHES = re.compile("//+")
 
 
@@ -43,7 +41,7 @@ def build_http_app(
     registry: CollectorRegistry,
     session_defaults: SessionOptions | None = None,
     public_url: str = "",
-    rate_limit: int = 300,
+    rate_limit: int = 0,
     health: Health = no_parts,
 ) -> ASGIApp:
     """Everything that answers HTTP. `store` is open already; `rate_limit` is requests per account in any five
@@ -67,6 +65,8 @@ def build_http_app(
         ],
         exception_handlers={404: _no_route, 405: _no_route},
     )
+    # A redirect from /v1 to /v1/ would meet OneSlash and come back for ever.
+    root.router.redirect_slashes = False
     return OneSlash(root)
 
 

@@ -24,8 +24,6 @@ from maskline.workflows.find_account import own_subaccount
 from maskline.workflows.list_numbers import list_numbers
 from maskline.workflows.scope import Scope
 
-_ABSENCE_IS_TRUSTED_FOR = 1.0
-"""Seconds that "this pool has no number of that country" is believed; a new number counts after that."""
 _ABSENCES_KEPT = 10_000
 
 
@@ -50,7 +48,8 @@ class CreateSession:
         self._store = store
         self._clock = clock
         self._ids = ids
-        self._absent: dict[tuple[Scope, str], float] = {}
+        self._absent: dict[tuple[Scope, str], int] = {}
+        """Pools without a number of a country, with the configuration version that was found at."""
 
     async def __call__(self, scope: Scope, wish: SessionWish) -> Session:
         """Keep and return the session. Raises `InvalidParameter`, and `PoolExhausted` with a `detail` that says
@@ -58,15 +57,20 @@ class CreateSession:
         pool = await self._pool(scope, wish)
         await self._check_parties(pool.account_id, wish)
         country = wish.first_party.country
-        geomatch = self._geomatch(pool, wish, country)
+        geomatch = await self._geomatch(pool, wish, country)
         try:
             return await self._create(pool, wish, geomatch)
         except PoolExhausted:
+            # Read before the numbers: one that is added meanwhile makes what is concluded from them outdated.
+            version = await self._store.configuration_version()
             numbers = await self._numbers(pool)
         lacks_country = geomatch and all(number.country != country for number in numbers)
-        if not (numbers and lacks_country and wish.geomatch is None):
-            raise PoolExhausted(detail=_lack(numbers, country if lacks_country else None))
-        self._remember_absence(pool, country)
+        if wish.geomatch is None and lacks_country and numbers and country is not None:
+            self._remember_absence(pool, country, version)
+            return await self._create_anywhere(pool, wish, numbers)
+        raise PoolExhausted(detail=_lack(numbers, country if lacks_country else None))
+
+    async def _create_anywhere(self, pool: Scope, wish: SessionWish, numbers: list[VirtualNumber]) -> Session:
         try:
             return await self._create(pool, wish, geomatch=False)
         except PoolExhausted:
@@ -94,18 +98,18 @@ class CreateSession:
             if virtual is not None and virtual.account_id == account_id:
                 raise InvalidParameter(f"Invalid parameter. {name} is a virtual number of this account", parameter=name)
 
-    def _geomatch(self, pool: Scope, wish: SessionWish, country: str | None) -> bool:
+    async def _geomatch(self, pool: Scope, wish: SessionWish, country: str | None) -> bool:
         if country is None:  # a plan without country: there is nothing to match
             return False
         if wish.geomatch is not None:
             return wish.geomatch
-        until = self._absent.get((pool, country))
-        return until is None or until < self._clock.now()
+        version = self._absent.get((pool, country))
+        return version is None or version != await self._store.configuration_version()
 
-    def _remember_absence(self, pool: Scope, country: str | None) -> None:
+    def _remember_absence(self, pool: Scope, country: str, version: int) -> None:
         if len(self._absent) >= _ABSENCES_KEPT:
             self._absent.clear()
-        self._absent[pool, country or ""] = self._clock.now() + _ABSENCE_IS_TRUSTED_FOR
+        self._absent[pool, country] = version
 
     async def _create(self, pool: Scope, wish: SessionWish, geomatch: bool) -> Session:
         options = wish.options if wish.options.geomatch == geomatch else replace(wish.options, geomatch=geomatch)
@@ -117,7 +121,9 @@ class CreateSession:
         )  # fmt: skip
 
     async def _numbers(self, pool: Scope) -> list[VirtualNumber]:
-        return await list_numbers(self._store, pool.subaccount_id or pool.account_id)
+        owned = await list_numbers(self._store, pool.subaccount_id or pool.account_id)
+        # A subaccount's numbers are for its own sessions only.
+        return [number for number in owned if number.subaccount_id == pool.subaccount_id]
 
 
 def _lack(numbers: list[VirtualNumber], country: str | None) -> str:

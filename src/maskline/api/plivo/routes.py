@@ -11,11 +11,11 @@ document is derived from the same table.
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -40,7 +40,7 @@ from maskline.workflows.update_session import update_session
 
 DIALECT = "plivo"
 COLLECTION = "/Account/{auth_id}/Masking/Session"
-_log = logging.getLogger(__name__)
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class PlivoDialect:
         single = {
             "GET": ("get", self._get), "POST": ("update", self._update), "DELETE": ("expire", self._expire),
         }  # fmt: skip
-        return Starlette(
+        app = Starlette(
             routes=[
                 Route("/openapi.json", self._openapi, methods=["GET"]),
                 Route(COLLECTION, self._endpoint(collection), methods=list(collection)),
@@ -83,6 +83,8 @@ class PlivoDialect:
             ],
             exception_handlers={404: self._no_route, 405: self._no_route},
         )
+        app.router.redirect_slashes = False
+        return app
 
     # -- the five operations -----------------------------------------------------------------------------------
     async def _create(self, exchange: Exchange) -> tuple[int, dict[str, Any]]:
@@ -150,7 +152,7 @@ class PlivoDialect:
             return _json(error.http_status, error_body(api_id, error.sentence, error.detail), error_headers(error))
         except Exception as error:  # noqa: BLE001  the process edge: a bug must not reach the client as a traceback
             # Type and place only: the text of an unforeseen exception may hold a number.
-            _log.error("request_failed api_id=%s error=%s at=%s", api_id, type(error).__name__, _place(error))
+            _log.error("request_failed", api_id=api_id, error=type(error).__name__, at=_place(error))
             return _json(500, error_body(api_id, INTERNAL))
         return _json(status, body)
 

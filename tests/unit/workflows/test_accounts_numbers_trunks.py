@@ -1,0 +1,187 @@
+"""Accounts, numbers, trunks and webhook targets: what the operator sets up."""
+
+from __future__ import annotations
+
+import pytest
+from tests.support.api_world import NUMBER, World
+
+from maskline.errors import Conflict, InvalidParameter, MissingParameter, NotFound, NotSupported
+from maskline.masking.e164 import Number
+from maskline.storage.store import Endpoint
+from maskline.workflows.add_number import add_number
+from maskline.workflows.add_trunk import TrunkWish, add_trunk
+from maskline.workflows.find_account import find_account
+from maskline.workflows.list_accounts import list_accounts
+from maskline.workflows.list_numbers import list_numbers
+from maskline.workflows.list_trunks import list_trunks
+from maskline.workflows.remove_trunk import remove_trunk
+from maskline.workflows.scope import Scope
+from maskline.workflows.set_webhook import list_webhook_targets, remove_webhook, set_webhook
+
+
+class TestAccounts:
+    async def test_get_ids_as_the_vendors_clients_demand(self):
+        world = World()
+        account = await world.account(" Acme ")
+        subaccount = await world.subaccount(account)
+        assert account.id[:2] == "MA"
+        assert subaccount.id[:2] == "SA"
+        for one in (account, subaccount):
+            assert len(one.id) == 20
+            assert one.id.isalnum()
+            assert len(one.auth_token) >= 40
+        assert (account.name, account.owner_id, subaccount.owner_id) == ("Acme", account.id, account.id)
+        assert account.created_at == world.clock.wall()
+        assert await find_account(world.store, subaccount.id) == subaccount
+
+    async def test_need_a_name(self):
+        world = World()
+        with pytest.raises(MissingParameter, match="name must be present"):
+            await world.account("  ")
+
+    async def test_are_listed_by_level(self):
+        world = World()
+        account = await world.account()
+        subaccount = await world.subaccount(account)
+        assert await list_accounts(world.store) == [account]
+        assert await list_accounts(world.store, account.id) == [subaccount]
+        with pytest.raises(NotFound):
+            await list_accounts(world.store, "MA0")
+
+    async def test_a_subaccount_has_no_subaccounts(self):
+        world = World()
+        subaccount = await world.subaccount(await world.account())
+        with pytest.raises(InvalidParameter, match="is a subaccount itself"):
+            await world.subaccount(subaccount)
+
+    async def test_become_scopes(self):
+        world = World()
+        account = await world.account()
+        subaccount = await world.subaccount(account)
+        assert Scope.of(account) == Scope(account.id)
+        assert Scope.of(subaccount) == Scope(account.id, subaccount.id)
+
+
+class TestNumbers:
+    async def test_know_their_country_and_label(self):
+        world = World()
+        account = await world.account()
+        added = await add_number(world.store, world.clock, "+65 3158-0001", account.id, reference_id="shop-1")
+        assert (added.number, added.country, added.reference_id) == (Number("6531580001"), "SG", "shop-1")
+        assert await list_numbers(world.store, account.id) == [added]
+
+    async def test_belong_to_one_account_only(self):
+        world = World()
+        await world.number(await world.account())
+        other = await world.account("Other")
+        with pytest.raises(Conflict):
+            await world.number(other)
+
+    async def test_of_a_subaccount_are_named_either_way(self):
+        world = World()
+        account = await world.account()
+        subaccount = await world.subaccount(account)
+        one = await add_number(world.store, world.clock, "+6531580001", account.id, subaccount.id)
+        two = await add_number(world.store, world.clock, "+6531580002", subaccount.id)
+        assert one.account_id == two.account_id == account.id
+        assert await list_numbers(world.store, subaccount.id) == [one, two]
+        assert await list_numbers(world.store, account.id) == [one, two]
+
+    async def test_cannot_go_to_a_foreign_subaccount(self):
+        world = World()
+        account, other = await world.account(), await world.account("Other")
+        foreign = await world.subaccount(other)
+        for wrong in (foreign.id, "SA0", other.id):
+            with pytest.raises(InvalidParameter, match="not a subaccount of this account"):
+                await add_number(world.store, world.clock, NUMBER, account.id, wrong)
+
+    async def test_must_be_numbers_of_known_accounts(self):
+        world = World()
+        with pytest.raises(InvalidParameter, match="number is not a valid phone number"):
+            await add_number(world.store, world.clock, "x", "MA0")
+        with pytest.raises(NotFound):
+            await add_number(world.store, world.clock, NUMBER, "MA0")
+
+
+class TestTrunks:
+    async def test_are_kept_as_asked(self):
+        world = World()
+        account = await world.account()
+        wish = TrunkWish("carrier", "192.0.2.1", 5070, prefixes=("+65", "+1"), account_id=account.id, nat=True)
+        trunk = await add_trunk(world.store, world.clock, world.ids, wish)
+        assert (trunk.name, trunk.host, trunk.port, trunk.prefixes) == ("carrier", "192.0.2.1", 5070, ("+65", "+1"))
+        assert (trunk.account_id, trunk.nat, trunk.transport) == (account.id, True, "udp")
+        assert await list_trunks(world.store) == [trunk]
+        await remove_trunk(world.store, "carrier")
+        assert await list_trunks(world.store) == []
+
+    async def test_have_distinct_names(self):
+        world = World()
+        await add_trunk(world.store, world.clock, world.ids, TrunkWish("a", "192.0.2.1"))
+        with pytest.raises(Conflict):
+            await add_trunk(world.store, world.clock, world.ids, TrunkWish("a", "192.0.2.2"))
+
+    @pytest.mark.parametrize(
+        ("wish", "error", "parameter"),
+        [
+            (TrunkWish(" ", "192.0.2.1"), MissingParameter, "name"),
+            (TrunkWish("a", "sip.example.com"), InvalidParameter, "host"),
+            (TrunkWish("a", "192.0.2.1", 0), InvalidParameter, "port"),
+            (TrunkWish("a", "192.0.2.1", 65_536), InvalidParameter, "port"),
+            (TrunkWish("a", "192.0.2.1", transport="sctp"), InvalidParameter, "transport"),
+            (TrunkWish("a", "192.0.2.1", transport="tls"), NotSupported, "transport"),
+            (TrunkWish("a", "192.0.2.1", prefixes=("65",)), InvalidParameter, "prefix"),
+            (TrunkWish("a", "192.0.2.1", password="secret"), MissingParameter, "username"),
+        ],
+    )
+    async def test_with_a_wrong_value_are_refused_by_its_name(self, wish, error, parameter):
+        world = World()
+        with pytest.raises(error) as caught:
+            await add_trunk(world.store, world.clock, world.ids, wish)
+        assert caught.value.parameter == parameter
+
+    async def test_of_an_unknown_account_are_refused(self):
+        world = World()
+        with pytest.raises(NotFound):
+            await add_trunk(world.store, world.clock, world.ids, TrunkWish("a", "192.0.2.1", account_id="MA0"))
+
+    def test_do_not_print_their_password(self):
+        assert "secret" not in repr(TrunkWish("a", "192.0.2.1", username="u", password="secret"))
+
+
+class TestWebhookTargets:
+    async def test_are_set_replaced_and_removed(self):
+        world = World()
+        account = await world.account()
+        await set_webhook(world.store, account.id, "eight.session_summary", "https://h.example/one")
+        second = await set_webhook(
+            world.store, account.id, "eight.session_summary", "https://h.example/two",
+            authorization="Bearer x", external_id="acme_hq",
+        )  # fmt: skip
+        assert await list_webhook_targets(world.store, account.id) == [second]
+        assert second == Endpoint(account.id, "eight.session_summary", "https://h.example/two", "Bearer x", "acme_hq")
+        await remove_webhook(world.store, account.id, "eight.session_summary")
+        assert await list_webhook_targets(world.store, account.id) == []
+
+    @pytest.mark.parametrize(
+        ("kind", "url", "authorization", "parameter"),
+        [
+            ("plivo", "https://h.example/", "", "kind"),
+            ("wavecell.call_status", "h.example", "", "url"),
+            ("wavecell.call_status", "https://h.example/", "a\r\nX-Evil: 1", "authorization"),
+            ("wavecell.call_status", "https://h.example/", "Bearer ü", "authorization"),
+        ],
+    )
+    async def test_with_a_wrong_value_are_refused_by_its_name(self, kind, url, authorization, parameter):
+        world = World()
+        account = await world.account()
+        with pytest.raises(InvalidParameter) as caught:
+            await set_webhook(world.store, account.id, kind, url, authorization=authorization)
+        assert caught.value.parameter == parameter
+
+    async def test_of_an_unknown_account_are_refused(self):
+        world = World()
+        with pytest.raises(NotFound):
+            await set_webhook(world.store, "MA0", "wavecell.call_status", "https://h.example/")
+        with pytest.raises(NotFound):
+            await list_webhook_targets(world.store, "MA0")

@@ -1,0 +1,361 @@
+"""A masking session from its creation to its end."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from tests.support.api_world import FIRST, NUMBER, SECOND, World
+
+from maskline.errors import InvalidParameter, NotFound, PoolExhausted, SessionEnded
+from maskline.masking.e164 import Number, parse_number
+from maskline.masking.facts import SessionExpired, SessionUpdated
+from maskline.masking.session import SessionOptions, SessionStatus
+from maskline.storage.store import OutboxRow, SessionFilter
+from maskline.workflows.create_session import CreateSession, SessionWish
+from maskline.workflows.expire_session import expire_session
+from maskline.workflows.expire_sessions import ExpireSessions
+from maskline.workflows.get_session import get_session
+from maskline.workflows.list_sessions import list_sessions
+from maskline.workflows.scope import Scope
+from maskline.workflows.update_session import update_session
+
+
+def wish(first=FIRST, second=SECOND, options=None, **more):
+    return SessionWish(parse_number(first), parse_number(second), options or SessionOptions(), **more)
+
+
+class Sessions(World):
+    """One account with one Singapore number; `create` makes sessions in it."""
+
+    async def start(self, *numbers):
+        self.acme = await self.account()
+        self.scope = Scope(self.acme.id)
+        for text in numbers or (NUMBER,):
+            await self.number(self.acme, text)
+        self.create = CreateSession(self.store, self.clock, self.ids)
+        return self
+
+
+class TestCreate:
+    async def test_gives_number_id_and_times(self):
+        world = await Sessions().start()
+        session = await world.create(world.scope, wish(options=SessionOptions(session_expiry=600)))
+        assert session.virtual_number == Number("6531580001")
+        assert session.created_at == session.modified_at == world.clock.wall()
+        assert session.expires_at == world.clock.wall() + 600
+        assert await get_session(world.store, world.scope, session.id) == session
+
+    async def test_refuses_one_party_twice(self):
+        world = await Sessions().start()
+        with pytest.raises(InvalidParameter) as caught:
+            await world.create(world.scope, wish(second="+65 9000-0001"))
+        assert caught.value.sentence == "Invalid parameter. second_party must differ from first_party"
+
+    @pytest.mark.parametrize(("first", "second"), [(NUMBER, SECOND), (FIRST, NUMBER)])
+    async def test_refuses_an_own_virtual_number_as_party(self, first, second):
+        world = await Sessions().start()
+        with pytest.raises(InvalidParameter, match="_party is a virtual number of this account"):
+            await world.create(world.scope, wish(first, second))
+
+    async def test_does_not_tell_which_numbers_other_accounts_have(self):
+        world = await Sessions().start()
+        await world.number(await world.account("Other"), "+6531589999")
+        assert await world.create(world.scope, wish("+6531589999"))
+
+    async def test_without_a_free_number_says_what_is_lacking(self):
+        world = await Sessions().start()
+        await world.create(world.scope, wish())
+        with pytest.raises(PoolExhausted) as caught:
+            await world.create(world.scope, wish(second="+6590000003"))
+        assert caught.value.sentence == "Number pool exhausted or not available"
+        assert caught.value.detail == "Every virtual number of this pool is held by one of the two parties"
+
+    async def test_without_any_number_says_how_to_add_one(self):
+        world = await Sessions().start()
+        other = await world.account("Other")
+        with pytest.raises(PoolExhausted) as caught:
+            await world.create(Scope(other.id), wish())
+        assert "maskline number add" in caught.value.detail
+
+
+class TestGeomatch:
+    async def test_left_out_prefers_the_first_partys_country(self):
+        world = await Sessions().start("+14155550100", "+6531580001")
+        session = await world.create(world.scope, wish())
+        assert session.virtual_number == Number("6531580001")
+        assert session.options.geomatch is True
+
+    async def test_left_out_stays_in_a_country_the_pool_has(self):
+        world = await Sessions().start("+14155550100", "+6531580001")
+        await world.create(world.scope, wish())
+        with pytest.raises(PoolExhausted):
+            await world.create(world.scope, wish(second="+6590000003"))
+
+    async def test_left_out_takes_a_foreign_number_where_there_is_no_other(self):
+        world = await Sessions().start("+14155550100")
+        for second in ("+6590000002", "+6590000003"):
+            if second.endswith("3"):
+                await world.number(world.acme, "+14155550101")
+            session = await world.create(world.scope, wish(second=second))
+            assert session.virtual_number.country == "US"
+            assert session.options.geomatch is False
+
+    async def test_notices_at_once_when_a_number_of_the_country_is_added(self):
+        world = await Sessions().start("+14155550100")
+        assert (await world.create(world.scope, wish())).virtual_number.country == "US"
+        await world.number(world.acme, "+6531580001")
+        assert (await world.create(world.scope, wish(second="+6590000003"))).virtual_number.country == "SG"
+
+    async def test_left_out_and_all_foreign_numbers_held_says_so(self):
+        world = await Sessions().start("+14155550100")
+        await world.create(world.scope, wish())
+        for _ in range(2):  # once found out, once remembered
+            with pytest.raises(PoolExhausted) as caught:
+                await world.create(world.scope, wish(second="+6590000003"))
+            assert caught.value.detail == "Every virtual number of this pool is held by one of the two parties"
+
+    async def test_asked_for_is_strict_and_says_what_is_lacking(self):
+        world = await Sessions().start("+14155550100")
+        with pytest.raises(PoolExhausted) as caught:
+            await world.create(world.scope, wish(geomatch=True))
+        assert "no virtual number of country SG" in caught.value.detail
+
+    async def test_switched_off_takes_the_first_number(self):
+        world = await Sessions().start("+14155550100", "+6531580001")
+        session = await world.create(world.scope, wish(geomatch=False))
+        assert session.virtual_number == Number("14155550100")
+
+    async def test_of_a_party_without_country_matches_all(self):
+        world = await Sessions().start()
+        assert await world.create(world.scope, wish(first="9990001", geomatch=True))
+
+    async def test_remembers_a_bounded_number_of_absences(self, monkeypatch):
+        monkeypatch.setattr("maskline.workflows.create_session._ABSENCES_KEPT", 1)
+        world = await Sessions().start("+14155550100")
+        for first in ("+6590000001", "+447400000001", "+819012345678"):
+            assert (await world.create(world.scope, wish(first=first, second=first + "9"))).virtual_number
+        assert len(world.create._absent) == 1
+
+
+class TestSubaccounts:
+    async def start(self):
+        world = await Sessions().start()
+        world.rides = await world.subaccount(world.acme)
+        return world
+
+    async def test_draw_from_their_own_numbers_only(self):
+        world = await self.start()
+        with pytest.raises(PoolExhausted) as caught:
+            await world.create(world.scope, wish(subaccount_id=world.rides.id))
+        assert "There is no virtual number in this pool" in caught.value.detail
+        await world.number(world.rides, "+6531580009")
+        session = await world.create(world.scope, wish(subaccount_id=world.rides.id))
+        assert session.virtual_number == Number("6531580009")
+        assert (session.account_id, session.subaccount_id) == (world.acme.id, world.rides.id)
+
+    async def test_may_name_themselves_but_no_other(self):
+        world = await self.start()
+        await world.number(world.rides, "+6531580009")
+        food = await world.subaccount(world.acme, "Acme food")
+        own = Scope.of(world.rides)
+        assert await world.create(own, wish(subaccount_id=world.rides.id))
+        with pytest.raises(InvalidParameter, match="not a subaccount of this account"):
+            await world.create(own, wish(subaccount_id=food.id))
+
+    async def test_of_other_accounts_cannot_be_named(self):
+        world = await self.start()
+        foreign = await world.subaccount(await world.account("Other"))
+        with pytest.raises(InvalidParameter, match="not a subaccount of this account"):
+            await world.create(world.scope, wish(subaccount_id=foreign.id))
+
+    async def test_see_and_touch_their_own_sessions_only(self):
+        world = await self.start()
+        await world.number(world.rides, "+6531580009")
+        mine = await world.create(Scope.of(world.rides), wish())
+        main = await world.create(world.scope, wish())
+        own = Scope.of(world.rides)
+        assert await get_session(world.store, own, mine.id) == mine
+        assert await get_session(world.store, world.scope, mine.id) == mine
+        for attempt in (
+            get_session(world.store, own, main.id),
+            update_session(world.store, world.clock, own, main.id, {"record": True}),
+            expire_session(world.store, world.clock, own, main.id),
+        ):
+            with pytest.raises(NotFound):
+                await attempt
+
+    async def test_list_their_own_sessions_only(self):
+        world = await self.start()
+        await world.number(world.rides, "+6531580009")
+        mine = await world.create(Scope.of(world.rides), wish())
+        await world.create(world.scope, wish())
+
+        async def listed(scope, wanted):
+            found, total = await list_sessions(world.store, world.clock, scope, wanted, limit=20, offset=0)
+            assert len(found) == total
+            return found
+
+        assert await listed(Scope.of(world.rides), SessionFilter()) == [mine]
+        assert await listed(Scope.of(world.rides), SessionFilter(subaccount_id="SA0")) == []
+        assert await listed(world.scope, SessionFilter(subaccount_id=world.rides.id)) == [mine]
+        assert len(await listed(world.scope, SessionFilter())) == 2
+
+
+class TestUpdate:
+    async def start(self):
+        world = await Sessions().start()
+        world.session = await world.create(world.scope, wish(options=SessionOptions(session_expiry=600)))
+        world.clock.advance(100)
+        return world
+
+    async def update(self, world, **wanted):
+        return await update_session(world.store, world.clock, world.scope, world.session.id, wanted)
+
+    async def test_of_session_expiry_restarts_the_clock(self):
+        world = await self.start()
+        session = await self.update(world, session_expiry=600)
+        assert session.expires_at == world.clock.wall() + 600
+        assert session.modified_at == world.clock.wall()
+        assert session.planned_duration == 700
+
+    async def test_of_anything_else_leaves_the_end_alone(self):
+        world = await self.start()
+        session = await self.update(world, record=True, callback_url="https://h.example/")
+        assert session.expires_at == world.session.expires_at
+        assert session.options == replace(world.session.options, record=True, callback_url="https://h.example/")
+        fact = (await world.store.facts(session.id))[-1]
+        assert isinstance(fact, SessionUpdated)
+        assert set(fact.parameters) == {"record", "callback_url"}
+
+    async def test_of_nothing_changes_nothing(self):
+        world = await self.start()
+        assert await self.update(world) == world.session
+
+    async def test_accepts_fixed_attributes_with_the_value_they_have(self):
+        world = await self.start()
+        same = {
+            "first_party": Number("6590000001"), "subaccount": None,
+            "geomatch": True, "unknown_caller_play": "", "virtual_number_cooloff_period": 0,
+        }  # fmt: skip
+        assert await self.update(world, **same) == world.session
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("second_party", Number("6590000009")),
+            ("geomatch", False),
+            ("subaccount", "SA1"),
+            ("unknown_caller_play", "x"),
+        ],
+    )
+    async def test_refuses_to_change_a_fixed_attribute_and_then_changes_nothing(self, name, value):
+        world = await self.start()
+        with pytest.raises(InvalidParameter) as caught:
+            await self.update(world, record=True, **{name: value})
+        assert caught.value.sentence == f"Invalid parameter. {name} cannot be changed"
+        assert await get_session(world.store, world.scope, world.session.id) == world.session
+
+    async def test_of_an_expired_session_is_refused_to_the_second(self):
+        world = await self.start()
+        world.clock.advance(499.999)
+        assert await self.update(world, record=True)
+        world.clock.advance(0.001)
+        with pytest.raises(SessionEnded, match="Session already expired"):
+            await self.update(world, session_expiry=600)
+
+
+class TestExpire:
+    async def test_by_request_ends_it_now_and_keeps_the_planned_duration(self):
+        world = await Sessions().start()
+        session = await world.create(world.scope, wish())
+        world.clock.advance(10)
+        ended = await expire_session(world.store, world.clock, world.scope, session.id)
+        assert ended.expires_at == ended.ended_at == world.clock.wall()
+        assert ended.planned_duration == 3600
+        assert ended.status(world.clock.wall()) is SessionStatus.EXPIRED
+        assert (await world.store.facts(session.id))[-1].by_request is True
+        assert await world.store.outbox(None) == []
+
+    async def test_twice_is_refused(self):
+        world = await Sessions().start()
+        session = await world.create(world.scope, wish())
+        await expire_session(world.store, world.clock, world.scope, session.id)
+        with pytest.raises(SessionEnded, match="Session already expired"):
+            await expire_session(world.store, world.clock, world.scope, session.id)
+
+    async def test_after_its_time_is_refused_even_before_the_sweeper_came(self):
+        world = await Sessions().start()
+        session = await world.create(world.scope, wish())
+        world.clock.advance(3600)
+        with pytest.raises(SessionEnded):
+            await expire_session(world.store, world.clock, world.scope, session.id)
+
+    async def test_frees_the_number_for_its_parties(self):
+        world = await Sessions().start()
+        session = await world.create(world.scope, wish())
+        await expire_session(world.store, world.clock, world.scope, session.id)
+        assert (await world.create(world.scope, wish())).virtual_number == session.virtual_number
+
+
+def timeout_row(session, at, ids):
+    return [
+        OutboxRow(
+            id=ids.uuid(), account_id=session.account_id, subaccount_id=None, subject=session.id, sequence=1,
+            dialect="plivo", event="SessionTimeout", method="POST", url="https://h.example/",
+            content_type="application/x-www-form-urlencoded", body=str(at).encode(), created_at=at, due_at=at,
+        )
+    ]  # fmt: skip
+
+
+class TestTheSweeper:
+    async def start(self, count, batch=200):
+        numbers = [f"+65315800{n:02}" for n in range(count)]
+        world = await Sessions().start(*numbers)
+        world.sessions = []
+        for n in range(count):
+            options = SessionOptions(session_expiry=60 + n)
+            world.sessions.append(await world.create(world.scope, wish(second=f"+659001{n:04}", options=options)))
+        world.sweep = ExpireSessions(world.store, world.clock, world.ids, timeout_row, batch=batch)
+        return world
+
+    async def test_ends_what_is_due_to_the_second_and_reports_it_once(self):
+        world = await self.start(3)
+        world.clock.advance(59.999)
+        assert await world.sweep() == 0
+        world.clock.advance(0.001)
+        assert await world.sweep() == 1
+        assert await world.sweep() == 0
+        (row,) = await world.store.outbox(None)
+        due = world.sessions[0]
+        assert (row.event, row.subject, row.body) == ("SessionTimeout", due.id, str(due.expires_at).encode())
+        fact = (await world.store.facts(due.id))[-1]
+        assert isinstance(fact, SessionExpired)
+        assert fact.by_request is False
+
+    async def test_tells_the_planned_end_however_late_it_comes(self):
+        world = await self.start(1)
+        world.clock.advance(500)
+        assert await world.sweep() == 1
+        (row,) = await world.store.outbox(None)
+        assert row.body == str(world.sessions[0].expires_at).encode()
+
+    async def test_works_in_batches(self):
+        world = await self.start(5, batch=2)
+        world.clock.advance(600)
+        assert [await world.sweep() for _ in range(4)] == [2, 2, 1, 0]
+        assert len(await world.store.outbox(None)) == 5
+
+    async def test_leaves_alone_what_was_ended_in_between(self, monkeypatch):
+        world = await self.start(2)
+        first = world.sessions[0]
+        due = [await world.store.session(world.acme.id, session.id) for session in world.sessions]
+        await expire_session(world.store, world.clock, world.scope, first.id)
+        world.clock.advance(600)
+
+        async def stale(wall, limit):
+            return due
+
+        monkeypatch.setattr(world.store, "sessions_due", stale)
+        assert await world.sweep() == 1
+        assert [row.subject for row in await world.store.outbox(None)] == [world.sessions[1].id]
