@@ -13,6 +13,7 @@ What it is: (attempt, result) → Done, RetryAt or GiveUp, and the time-outs of 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from urllib.parse import parse_qsl
 
@@ -144,6 +145,17 @@ def read_rules(url: str) -> CallbackRules:
     if retries is None and policy:
         retries = 1  # the vendor's default count
     return CallbackRules(connect, max(connect, total), retries, policy or _NO_RULES.policy)
+
+
+def read_retry_after(text: str, now: float) -> float | None:
+    """Seconds from a `Retry-After` value, which is seconds or an HTTP date (RFC 9110 §10.2.3); None for neither."""
+    seconds = _number(text.strip())
+    if seconds is not None:
+        return float(seconds)
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - now)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _seconds(values: dict[str, str], key: str, default: float) -> float:

@@ -13,6 +13,7 @@ from maskline.webhooks.schedule import (
     RetryAt,
     TryResult,
     next_try,
+    read_retry_after,
     read_rules,
 )
 
@@ -95,6 +96,23 @@ def test_retry_after_is_obeyed_upwards_within_a_day(asked, pause):
 
 def test_retry_after_replaces_the_doubled_pause():
     assert next_try(1, TryResult(429, retry_after=7.0), "native", MIDDLE, NOW) == RetryAt(NOW + 7)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("120", 120.0),
+        (" 0 ", 0.0),
+        ("Mon, 25 Mar 2024 06:02:30 GMT", 60.0),
+        ("Mon, 25 Mar 2024 06:01:00 GMT", 0.0),
+        ("", None),
+        ("soon", None),
+        ("-5", None),
+        ("9999999", None),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date(text, seconds):
+    assert read_retry_after(text, NOW) == seconds
 
 
 class TestFragment:

@@ -122,7 +122,8 @@ def _status_beside_b(leg: LegRecord) -> Status:
 def _leg_status(leg: LegRecord) -> Status:
     if leg.outcome is Outcome.ERROR:
         return _E
-    if leg.answered_at is not None:
+    # Answered and FAILED: a 200 that never became a conversation (lost ACK, no common codec).
+    if leg.answered_at is not None and leg.outcome is not Outcome.FAILED:
         return _C
     # 480 without prior ringing means switched off or unreachable, which the comment column files under FAILED.
     if leg.cause is Cause.NO_ANSWER and leg.ringing_at is None:

@@ -107,6 +107,12 @@ def unanswered(name, outcome, cause, **changes):
             unanswered(A, Outcome.CANCELED, Cause.CANCELED), make_leg(B), (X, C, X), id="cancel crosses the answer"
         ),
         pytest.param(
+            make_leg(A, outcome=Outcome.FAILED, cause=Cause.ACK_TIMEOUT),
+            make_leg(B, outcome=Outcome.FAILED, cause=Cause.ACK_TIMEOUT),
+            (C, F, F),
+            id="the caller's ACK never came",
+        ),
+        pytest.param(
             make_leg(A, cause=Cause.MEDIA_TIMEOUT), make_leg(B, cause=Cause.MEDIA_TIMEOUT), (C, C, C), id="no audio"
         ),
     ],
