@@ -1,0 +1,92 @@
+"""What a request must satisfy before the agent's user sees it (RFC 3261 §8.2), as pure checks.
+
+What it is: request -> `Refusal` or None, in the order of §8.2: method, addresses, extensions, content. What it
+is not: anything that needs dialogs or transactions (481, 482, 491, 500: `agent_server`). Who uses it:
+`agent_server`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from maskline.sip.build import AgentConfig, Builder
+from maskline.sip.grammar import ParseError
+from maskline.sip.headers import Address
+from maskline.sip.message import Request
+
+KNOWN_METHODS = frozenset((
+    "INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "REGISTER", "INFO", "UPDATE", "PRACK", "SUBSCRIBE", "NOTIFY", "REFER",
+    "MESSAGE", "PUBLISH",
+))  # fmt: skip
+"""Methods with an RFC: not allowed here is 405; anything else is 501 (§21.5.2)."""
+OFFER_METHODS = frozenset(("INVITE", "UPDATE"))
+"""Methods whose body must be SDP."""
+_ACCEPTABLE = frozenset(("application/sdp", "application/*", "*/*"))
+
+
+class Refusal(NamedTuple):
+    """The response that ends a request; `headers` are complete lines."""
+
+    status: int
+    headers: str = ""
+    reason: str = ""
+
+
+def check_method(request: Request, config: AgentConfig, build: Builder) -> Refusal | None:
+    if request.method in config.allow:
+        return None
+    return Refusal(405 if request.method in KNOWN_METHODS else 501, build.allow)
+
+
+def check_outside_dialog(request: Request, config: AgentConfig, build: Builder) -> Refusal | None:
+    """Everything the user may read of a request that opens a dialog, or of OPTIONS, is sound after this: the
+    URIs of Request-Line, From, To and Contact parse."""
+    try:
+        refusal = _check_scheme(request, config)
+        if refusal is not None:
+            return refusal
+        _ = request.from_uri, request.to_uri
+        if request.contact is not None:
+            _ = request.contact.uri
+        _check_identities(request)
+    except ParseError as error:
+        return Refusal(error.status, reason=error.reason)
+    if request.method == "INVITE" and request.max_forwards == 0:
+        # We are the end of an INVITE only formally: answering means sending another one (RFC 5393 §5 counts on
+        # B2BUAs to hold the limit). OPTIONS ends here and is answered whatever it says (§11, RFC 4475 §3.3.11).
+        return Refusal(483)
+    return check_content(request, config, build)
+
+
+def check_content(request: Request, config: AgentConfig, build: Builder) -> Refusal | None:
+    """Extensions and body (§8.2.2.3, §8.2.3)."""
+    if "require" in request.headers:
+        unsupported = [tag for tag in request.values("require") if tag not in config.supported]
+        if unsupported:
+            return Refusal(420, f"Unsupported: {', '.join(unsupported)}\r\n")
+    if request.method not in OFFER_METHODS:
+        return None
+    if request.body:
+        if request.content_type not in ("application/sdp", ""):
+            return Refusal(415, build.accept)
+        encoding = request.headers.get("content-encoding", "identity").lower()
+        if encoding != "identity":
+            return Refusal(415, build.accept + "Accept-Encoding: identity\r\n")
+    if "accept" in request.headers:
+        offered = {element.partition(";")[0].strip().lower() for element in request.values("accept")}
+        if offered and not offered & _ACCEPTABLE:
+            return Refusal(406)
+    return None
+
+
+def _check_scheme(request: Request, config: AgentConfig) -> Refusal | None:
+    scheme = request.request_uri.scheme
+    if scheme in ("sip", "tel") or (scheme == "sips" and config.transport == "tls"):
+        return None
+    return Refusal(416)
+
+
+def _check_identities(request: Request) -> None:
+    """P-Asserted-Identity decides who calls; it must not fail later, in the engine's hands."""
+    for value in request.values("p-asserted-identity"):
+        _ = Address(value).uri

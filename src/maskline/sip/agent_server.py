@@ -1,0 +1,338 @@
+"""The server half of the agent: requests we receive, and the answers our user gives.
+
+What it is: requests -> transactions, usages, dialogs -> events; everything RFC 3261 lets an endpoint answer
+without asking is answered here. What it is not: checks of a request alone (`agent_checks`), retransmission
+(`transaction_server`), requests of ours (`agent_client`). Who uses it: `agent`.
+"""
+
+from __future__ import annotations
+
+from maskline.sip.agent_checks import OFFER_METHODS, Refusal, check_content, check_method, check_outside_dialog
+from maskline.sip.agent_client import AgentClient
+from maskline.sip.build import Headers, header_lines, record_routes
+from maskline.sip.core import Core
+from maskline.sip.dialog import Dialog, dialog_of_request
+from maskline.sip.events import (
+    AckMissing,
+    ByeFinished,
+    ByeReceived,
+    Flow,
+    InviteAcked,
+    InviteCancelled,
+    InviteReceived,
+    RequestReceived,
+)
+from maskline.sip.grammar import ParseError
+from maskline.sip.invite_usage import InviteUsage, UsageState
+from maskline.sip.message import Request
+from maskline.sip.transaction_server import ServerTransaction, ServerTransactions, merge_key, server_key
+from maskline.sip.transaction_states import State
+
+RESEND_2XX, GIVE_UP_2XX = "2xx", "2xx end"
+_UNANSWERED = (UsageState.CALLING, UsageState.CANCELLING)
+
+
+class AgentServer:
+    """Requests we receive."""
+
+    __slots__ = ("_client", "_core", "transactions")
+
+    def __init__(self, core: Core, client: AgentClient) -> None:
+        self._core = core
+        self._client = client
+        self.transactions = ServerTransactions(core)
+
+    # ---- what arrives
+
+    def receive(self, request: Request, flow: Flow, now: float) -> None:
+        method = request.method
+        if method == "ACK":
+            self._receive_ack(request, now)
+            return
+        known = self.transactions.get(server_key(request, method))
+        if known is not None:
+            self.transactions.receive_again(known, now)
+        elif method == "CANCEL":
+            self._receive_cancel(request, flow, now)
+        elif request.to_tag:
+            self._receive_in_dialog(request, flow, now)
+        else:
+            self._receive_outside_dialog(request, flow, now)
+
+    def refuse(self, request: Request, flow: Flow, refusal: Refusal, tag: str = "") -> None:
+        """Answer without keeping state: a copy of the request gets a copy of the answer (§8.2.7)."""
+        build = self._core.build
+        self._core.counters.refused += 1
+        echo = build.echo(request, flow, tag or build.stateless_tag(request))
+        status, headers, reason = refusal
+        self._core.send(build.response(status, echo, headers, reason=reason), flow)
+
+    def _receive_outside_dialog(self, request: Request, flow: Flow, now: float) -> None:
+        core = self._core
+        refusal = check_method(request, core.config, core.build)
+        if refusal is None and request.method not in ("INVITE", "OPTIONS"):
+            refusal = Refusal(481)  # BYE, INFO, UPDATE mean a dialog and name none
+        refusal = refusal or check_outside_dialog(request, core.config, core.build)
+        if refusal is None and self.transactions.is_merged(merge_key(request)):
+            refusal = Refusal(482)
+        if refusal is not None:
+            self.refuse(request, flow, refusal)
+        elif request.method == "INVITE":
+            self._open_usage(request, flow, now)
+        else:
+            echo = core.build.echo(request, flow, core.ids.token(8))
+            key = self._start(request, flow, echo, None).key
+            core.emit(RequestReceived(key, request, flow, None))
+
+    def _open_usage(self, request: Request, flow: Flow, now: float) -> None:
+        core = self._core
+        local_tag = core.ids.token(8)
+        try:
+            dialog = dialog_of_request(request, flow, local_tag)
+        except ParseError as error:
+            self.refuse(request, flow, Refusal(error.status, reason=error.reason))
+            return
+        usage = InviteUsage(local_tag, flow, is_client=False, request=request)
+        usage.dialog = dialog
+        core.usages[local_tag] = usage
+        echo = core.build.echo(request, flow, local_tag)
+        transaction = usage.transaction = self._start(request, flow, echo, usage)
+        self.transactions.respond(transaction, 100, core.build.response(100, echo), now)
+        core.emit(InviteReceived(usage, request, flow))
+
+    def _receive_in_dialog(self, request: Request, flow: Flow, now: float) -> None:
+        core = self._core
+        usage = core.usages.get(request.to_tag)
+        dialog = usage.dialog_with(request.from_tag) if usage is not None else None
+        if usage is None or dialog is None or dialog.call_id != request.call_id:
+            self.refuse(request, flow, Refusal(481))
+            return
+        refusal = check_method(request, core.config, core.build) or check_content(request, core.config, core.build)
+        if refusal is None and not dialog.accepts_cseq(request.cseq):
+            refusal = Refusal(500, reason="CSeq out of order")
+        if refusal is None and request.method in OFFER_METHODS:
+            refusal = self._check_glare(usage, request)
+        if refusal is not None:
+            self.refuse(request, flow, refusal)
+            return
+        transaction = self._start(request, flow, core.build.echo(request, flow, usage.local_tag), usage)
+        if request.method == "BYE":
+            self._receive_bye(usage, dialog, transaction, request, now)
+        elif request.method == "OPTIONS":
+            self._respond(transaction, 200, now, core.build.allow + core.build.accept)
+        else:
+            self._hand_over(usage, transaction, request, flow, now)
+
+    def _hand_over(
+        self, usage: InviteUsage, transaction: ServerTransaction, request: Request, flow: Flow, now: float
+    ) -> None:
+        if request.method == "INVITE" or (request.method == "UPDATE" and request.body):
+            usage.remote_pending = transaction.key
+        if request.method == "INVITE":
+            self._respond(transaction, 100, now)
+        self._core.emit(RequestReceived(transaction.key, request, flow, usage))
+
+    def _check_glare(self, usage: InviteUsage, request: Request) -> Refusal | None:
+        """§14.2, RFC 3311 §5.2: one offer at a time."""
+        if usage.state is UsageState.ENDING:
+            return Refusal(481)
+        if request.method != "INVITE" and not request.body:
+            return None
+        if usage.remote_pending is not None or usage.state is UsageState.INCOMING:
+            seconds = int(self._core.ids.token(1), 16) % 10 + 1
+            return Refusal(500, f"Retry-After: {seconds}\r\n")
+        # An ACK still to come belongs to an offer still open (RFC 5407 §3.1.4).
+        open_offers = (usage.pending, usage.unacked, usage.ack_due)
+        is_open = any(offer is not None for offer in open_offers) or usage.state in _UNANSWERED
+        return Refusal(491) if is_open else None
+
+    def _receive_bye(
+        self, usage: InviteUsage, dialog: Dialog, transaction: ServerTransaction, request: Request, now: float
+    ) -> None:
+        self._respond(transaction, 200, now)
+        transaction.usage = None
+        state = usage.state
+        if state is UsageState.ENDING and usage.bye_headers is None:
+            return  # crossed ours, whose response ends the usage
+        if state in _UNANSWERED:
+            if usage.early is not None and len(usage.early) > 1:
+                del usage.early[dialog.remote_tag]  # one fork of several gave up; the others go on ringing
+                usage.dialog = next(reversed(usage.early.values()))
+                return
+            if state is UsageState.CALLING:
+                self._client.abandon(usage, now)
+        self._refuse_pending(usage, now)
+        self._core.end(usage)
+        self._core.emit(ByeFinished(usage, 200) if state is UsageState.ENDING else ByeReceived(usage, request))
+
+    def _refuse_pending(self, usage: InviteUsage, now: float) -> None:
+        """§15.1.2: whatever of theirs is still unanswered ends with 487."""
+        pending = usage.remote_pending
+        transaction = self.transactions.get(pending) if pending is not None else None
+        if isinstance(usage.transaction, ServerTransaction):
+            transaction = usage.transaction
+        if transaction is not None:
+            self._respond(transaction, 487, now)
+
+    def _receive_cancel(self, request: Request, flow: Flow, now: float) -> None:
+        transaction = self.transactions.get(server_key(request, "INVITE"))
+        if transaction is None:
+            self.refuse(request, flow, Refusal(481))
+            return
+        build, usage = self._core.build, transaction.usage
+        tag = usage.local_tag if usage is not None else build.stateless_tag(request)
+        self._core.send(build.response(200, build.echo(request, flow, tag)), flow)
+        if usage is None or transaction.state is not State.PROCEEDING:
+            return  # answered already: a CANCEL changes nothing any more (§9.2)
+        self._respond(transaction, 487, now)
+        if usage.transaction is transaction:
+            self._core.end(usage)
+            self._core.emit(InviteCancelled(usage))
+        else:
+            transaction.usage = usage.remote_pending = None
+
+    def _receive_ack(self, request: Request, now: float) -> None:
+        transaction = self.transactions.get(server_key(request, "INVITE"))
+        if transaction is not None and not self.transactions.receive_ack(transaction, now):
+            return
+        usage = self._core.usages.get(request.to_tag)
+        if (
+            usage is None
+            or usage.dialog is None
+            or usage.unacked is None
+            or usage.unacked_cseq != request.cseq
+            or (usage.dialog.remote_tag, usage.dialog.call_id) != (request.from_tag, request.call_id)
+        ):
+            self._core.counters.stray += 1
+            return
+        self._stop_2xx(usage)
+        if usage.bye_headers is not None:
+            self._send_waiting_bye(usage, now)
+            return
+        self._core.emit(InviteAcked(usage, request.body))
+
+    # ---- what our user answers
+
+    def progress(self, usage: InviteUsage, status: int, now: float, body: bytes, headers: Headers) -> None:
+        transaction = usage.transaction
+        if usage.state is not UsageState.INCOMING or not isinstance(transaction, ServerTransaction):
+            return
+        extra = f"{self._dialog_lines(transaction)}{header_lines(headers)}"
+        self._respond(transaction, status, now, extra, body, "application/sdp")
+
+    def answer(self, usage: InviteUsage, now: float, body: bytes, headers: Headers) -> None:
+        transaction = usage.transaction
+        if usage.state is not UsageState.INCOMING or not isinstance(transaction, ServerTransaction):
+            return
+        build = self._core.build
+        extra = f"{self._dialog_lines(transaction)}{build.allow}{build.supported}{header_lines(headers)}"
+        usage.state = UsageState.ANSWERED
+        usage.transaction = transaction.usage = None
+        self._send_2xx(usage, transaction, 200, now, extra, body, "application/sdp")
+
+    def reject(self, usage: InviteUsage, status: int, now: float, reason: str, headers: Headers) -> None:
+        transaction = usage.transaction
+        if usage.state is not UsageState.INCOMING or not isinstance(transaction, ServerTransaction):
+            return
+        self._respond(transaction, status, now, header_lines(headers), reason=reason)
+        self._core.end(usage)
+
+    def respond(self, key: object, status: int, now: float, body: bytes, content_type: str, headers: Headers) -> None:
+        transaction = self.transactions.get(key) if isinstance(key, str) else None
+        if transaction is None or transaction.request is None:
+            return  # cancelled, or its call is over
+        usage, build, method = transaction.usage, self._core.build, transaction.method
+        extra = header_lines(headers)
+        if method == "OPTIONS":
+            extra = f"{build.allow}{build.accept}{build.supported}{extra}"
+        elif method in OFFER_METHODS and status < 300:
+            extra = f"{build.contact}{extra}"
+        if status < 200 or usage is None:
+            self._respond(transaction, status, now, extra, body, content_type)
+            return
+        transaction.usage = None
+        if usage.remote_pending == transaction.key:
+            usage.remote_pending = None
+        if method in OFFER_METHODS and status < 300 and usage.dialog is not None:
+            usage.dialog.refresh_target(transaction.request)
+        if method == "INVITE" and status < 300:
+            self._send_2xx(usage, transaction, status, now, extra, body, content_type)
+        else:
+            self._respond(transaction, status, now, extra, body, content_type)
+
+    def bye(self, usage: InviteUsage, now: float, extra: str) -> None:
+        if usage.state is UsageState.INCOMING:
+            self.reject(usage, 480, now, "", ())
+        elif usage.unacked is not None:
+            # §15: the callee must not hang up before the ACK came or its time is over.
+            usage.state = UsageState.ENDING
+            usage.bye_headers = extra
+        else:
+            self._client.bye(usage, now, extra)
+
+    # ---- timers
+
+    def fire(self, timer: str, key: str, now: float) -> None:
+        if timer not in (RESEND_2XX, GIVE_UP_2XX):
+            self.transactions.fire(timer, key, now)
+            return
+        usage = self._core.usages.get(key)
+        if usage is None or usage.unacked is None or usage.dialog is None:
+            return
+        if timer == RESEND_2XX:
+            self._core.resend(usage.unacked, usage.flow)
+            usage.interval = min(2 * usage.interval, self._core.config.t2)
+            self._core.timers.set((RESEND_2XX, key), now + usage.interval)
+            return
+        self._stop_2xx(usage)
+        if usage.bye_headers is not None:
+            self._send_waiting_bye(usage, now)
+        else:
+            self._core.emit(AckMissing(usage))
+
+    # ---- shared
+
+    def _send_2xx(
+        self, usage: InviteUsage, transaction: ServerTransaction, status: int, now: float, extra: str, body: bytes,
+        content_type: str,
+    ) -> None:  # fmt: skip
+        """§13.3.1.4: repeated from T1 up to T2, over any transport, until the ACK or 64*T1."""
+        core, request = self._core, transaction.request
+        assert request is not None
+        usage.unacked_cseq = request.cseq
+        usage.flow = transaction.flow
+        data = core.build.response(status, transaction.echo, extra, body, content_type)
+        self.transactions.respond(transaction, status, data, now)
+        usage.unacked = data
+        usage.interval = core.config.t1
+        core.timers.set((RESEND_2XX, usage.local_tag), now + usage.interval)
+        core.timers.set((GIVE_UP_2XX, usage.local_tag), now + 64 * core.config.t1)
+
+    def _stop_2xx(self, usage: InviteUsage) -> None:
+        self._core.timers.cancel((RESEND_2XX, usage.local_tag))
+        self._core.timers.cancel((GIVE_UP_2XX, usage.local_tag))
+        usage.unacked = usage.request = None
+        if usage.state is UsageState.ANSWERED:
+            usage.state = UsageState.CONFIRMED
+
+    def _send_waiting_bye(self, usage: InviteUsage, now: float) -> None:
+        extra, usage.bye_headers = usage.bye_headers or "", None
+        self._client.bye(usage, now, extra)
+
+    def _dialog_lines(self, transaction: ServerTransaction) -> str:
+        request = transaction.request
+        assert request is not None
+        return f"{record_routes(request)}{self._core.build.contact}"
+
+    def _start(self, request: Request, flow: Flow, echo: str, usage: InviteUsage | None) -> ServerTransaction:
+        merge = None if request.to_tag else merge_key(request)
+        transaction = ServerTransaction(server_key(request, request.method), request, flow, echo, usage, merge)
+        self.transactions.start(transaction)
+        return transaction
+
+    def _respond(
+        self, transaction: ServerTransaction, status: int, now: float, extra: str = "", body: bytes = b"",
+        content_type: str = "", reason: str = "",
+    ) -> None:  # fmt: skip
+        data = self._core.build.response(status, transaction.echo, extra, body, content_type, reason)
+        self.transactions.respond(transaction, status, data, now)

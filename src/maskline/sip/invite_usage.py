@@ -1,0 +1,103 @@
+"""The handle of one INVITE usage: everything between an INVITE and the end of what it set up (RFC 5057).
+
+What it is: the value the agent's user holds, and the state the agent keeps in it. What it is not: behaviour;
+every change is made by the agent. Who uses it: the engine's legs and the lab's phones read the attributes that
+are documented here and write only `owner`.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from maskline.sip.dialog import Dialog
+from maskline.sip.events import Flow
+
+if TYPE_CHECKING:
+    from maskline.sip.message import Request
+    from maskline.sip.transaction_client import ClientTransaction
+    from maskline.sip.transaction_server import ServerTransaction
+
+
+class UsageState(StrEnum):
+    CALLING = "calling"
+    """Client: INVITE sent, no final response."""
+    CANCELLING = "cancelling"
+    """Client: the user wants out; CANCEL is sent as soon as a 1xx allows it."""
+    INCOMING = "incoming"
+    """Server: INVITE received, not answered."""
+    ANSWERED = "answered"
+    """2xx sent or received, ACK still to come."""
+    CONFIRMED = "confirmed"
+    ENDING = "ending"
+    """Our BYE is under way, or waits for the ACK of our 2xx (§15)."""
+    ENDED = "ended"
+
+
+class InviteUsage:
+    """One INVITE usage."""
+
+    __slots__ = (
+        "ack_due", "bye_headers", "dialog", "early", "flow", "id", "interval", "is_client", "local_tag", "owner",
+        "pending", "provisional_seen", "remote_pending", "request", "state", "transaction", "unacked", "unacked_cseq",
+    )  # fmt: skip
+
+    id: str
+    """Our tag of the dialog; unique."""
+    is_client: bool
+    """Whether we sent the INVITE."""
+    dialog: Dialog | None
+    """Server: from the start. Client: from the first 2xx, until then the latest early dialog or None."""
+    request: Request | None
+    """Server: the INVITE, until it was answered and acknowledged."""
+    flow: Flow
+    """Where the INVITE came from or went to."""
+    owner: object | None
+    """The user's own back reference. The agent clears it after the usage's last event has been read (at the next
+    call of `Agent.events`), so that no cycle outlives the call."""
+
+    def __init__(self, local_tag: str, flow: Flow, *, is_client: bool, request: Request | None = None) -> None:
+        self.id = self.local_tag = local_tag
+        self.is_client = is_client
+        self.state = UsageState.CALLING if is_client else UsageState.INCOMING
+        self.dialog = None
+        self.request = request
+        self.flow = flow
+        self.owner = None
+        # From here on the agent's own.
+        self.transaction: ClientTransaction | ServerTransaction | None = None
+        """The initial INVITE until its final response, later our re-INVITE under way."""
+        self.early: dict[str, Dialog] | None = None
+        """Client: early dialogs by remote tag."""
+        self.ack_due: ClientTransaction | None = None
+        """Our INVITE whose 2xx the user has not acknowledged."""
+        self.unacked: bytes | None = None
+        """Our 2xx, repeated until its ACK comes."""
+        self.unacked_cseq = 0
+        self.interval = 0.0
+        self.pending: str | None = None
+        """INVITE or UPDATE: the method of our offer that has no final response yet."""
+        self.remote_pending: str | None = None
+        """Transaction key of their INVITE or UPDATE inside the dialog that we have not answered."""
+        self.provisional_seen = False
+        self.bye_headers: str | None = None
+        """Header lines of a BYE that waits for an ACK (§15)."""
+
+    @property
+    def is_over(self) -> bool:
+        return self.state is UsageState.ENDED
+
+    def dialog_with(self, remote_tag: str) -> Dialog | None:
+        """The dialog, early ones included, whose far side has this tag."""
+        if self.dialog is not None and self.dialog.remote_tag == remote_tag:
+            return self.dialog
+        return self.early.get(remote_tag) if self.early else None
+
+    def end(self) -> None:
+        """Cut every reference a finished call could be kept alive by."""
+        self.state = UsageState.ENDED
+        transaction = self.transaction
+        if transaction is not None and transaction.usage is self:
+            transaction.usage = None
+        self.transaction = self.ack_due = None
+        self.request = self.early = self.unacked = self.remote_pending = None
