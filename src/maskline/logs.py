@@ -33,6 +33,16 @@ EVENTS: dict[str, str] = {
     "trunks_reload_failed": "Trunks could not be read again; the last known ones stay.",
     "request_failed": "An API request met a bug; the answer was 500 and carries the same api_id.",
     "unhandled_error": "A library reported an error of a task or request; the text has no bodies.",
+    "call_commit_delayed": "The store is away; facts and records of calls wait in memory and are written in order.",
+    "call_commit_resumed": "The store is back; what waited has been written.",
+    "call_commit_failed": "The store refused a group of calls; each is tried by itself.",
+    "call_facts_dropped": "Facts of a call were lost: the store refused them, or was away for too long.",
+    "webhook_failed": "A webhook was given up; `maskline webhook replay` sends it again.",
+    "webhook_retried": "A try of a webhook failed; the next is at the time given.",
+    "webhook_lease_lost": "Results came after their lease was over; those webhooks are sent once more.",
+    "webhook_try_broken": "A try of a webhook met a bug; it counts as failed and is retried.",
+    "deliverer_delayed": "The store is away; results of webhooks wait in memory.",
+    "deliverer_resumed": "The store is back; webhooks are sent again.",
     "library": "A line of a library that logs by itself (uvicorn, asyncio).",
 }
 """Every event name a line may carry, with its sentence; docs/reference/events.md is generated from it."""

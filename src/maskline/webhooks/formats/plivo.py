@@ -125,7 +125,12 @@ def leg_seconds(answered_at: float | None, ended_at: float) -> tuple[int, int]:
 
 def session_time(at: float) -> str:
     """`2024-03-25 06:01:30 +0000 UTC`, the session object's time format (§5)."""
-    return datetime.fromtimestamp(math.floor(at), UTC).strftime("%Y-%m-%d %H:%M:%S +0000 UTC")
+    return _session_second(math.floor(at))
+
+
+@lru_cache(maxsize=1024)  # many calls have something to tell of the same second
+def _session_second(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%d %H:%M:%S +0000 UTC")
 
 
 _NO_HANGUP = "&Amount=&BilledDuration=&Duration=&PlivoHangupCause=&PlivoHangupCauseCode="

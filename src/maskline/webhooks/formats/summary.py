@@ -18,6 +18,7 @@ import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from maskline.masking.call_record import CallRecord, LegRecord
@@ -158,9 +159,17 @@ def session_times(record: CallRecord) -> tuple[str, str]:
 
 def iso_seconds(at: float) -> str:
     """`2024-03-25T06:01:30Z`; truncated, not rounded (8x8-wavecell.md §2 "Time, VSS")."""
-    return datetime.fromtimestamp(math.floor(at), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _iso(math.floor(at))
+
+
+@lru_cache(maxsize=1024)  # the two legs of a call share most of their seconds, and calls share them too
+def _iso(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 def compact_json(body: dict[str, Any]) -> bytes:
     """As sent: no blanks, keys in the order given, UTF-8."""
-    return json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
+    return _encode(body).encode()

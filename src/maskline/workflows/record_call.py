@@ -1,0 +1,201 @@
+"""Keep what happened in calls: facts, records, session totals and webhooks, in group commits.
+
+What it is: the `CallRecorder` of the engine. `record()` queues and returns; one background task takes what has
+gathered for a few milliseconds and writes it in one transaction, so that 1,000 calls/s do not mean 5,000 disk
+writes (architecture decision 5). What it is not: sending; after each commit it tells the deliverer to look.
+
+Order: commits are written in the order they were recorded, and a group that cannot be written is repeated
+unchanged before anything newer (the store skips shares it has), so a call's facts never overtake each other.
+While the store is away the queue grows; routing needs the store too, so only calls in progress add to it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TypeVar
+
+import structlog
+
+from maskline.clock import Clock
+from maskline.engine.ports import CallCommit
+from maskline.errors import NotFound, StoreUnavailable
+from maskline.ids import Ids
+from maskline.storage.store import RecordedCall, Store
+from maskline.workflows.build_outbox import (
+    CallProgress,
+    Receiver,
+    build_share,
+    receiver_owner,
+    session_timeout_outbox,
+)
+
+__all__ = ["CallRecording", "session_timeout_outbox"]
+
+T = TypeVar("T")
+_log = structlog.get_logger("maskline.record_call")
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0
+
+
+class CallRecording:
+    """Fulfils `CallRecorder`. Run `run()` as a task; end with `stop()`, which makes it write the rest and return.
+
+    `committed` is called after each commit that holds webhooks. `window`: seconds to gather. `group`: most commits
+    in one transaction, so that neither building nor writing holds up the loop for long. `limit`: commits held
+    while the store is away; beyond it facts are dropped and counted, records (one per call) never.
+    """
+
+    __slots__ = (
+        "_clock", "_committed", "_group", "_idle", "_ids", "_limit", "_progress", "_queue", "_receivers",
+        "_stopping", "_store", "_version", "_wake", "_window", "dropped",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        ids: Ids,
+        committed: Callable[[], None],
+        *,
+        window: float = 0.004,
+        group: int = 128,
+        limit: int = 200_000,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._ids = ids
+        self._committed = committed
+        self._window = window
+        self._group = group
+        self._limit = limit
+        self._queue: deque[CallCommit] = deque()
+        self._progress: dict[str, CallProgress] = {}
+        self._receivers: dict[str, tuple[Receiver, ...]] = {}
+        self._version: int | None = None
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._stopping = False
+        self.dropped = 0
+        """Commits or shares that were lost; not 0 means that the log says why."""
+
+    @property
+    def depth(self) -> int:
+        """Commits waiting to be written."""
+        return len(self._queue)
+
+    @property
+    def open_calls(self) -> int:
+        """Calls whose record has not come yet."""
+        return len(self._progress)
+
+    def record(self, commit: CallCommit) -> None:
+        """Queue for the next group commit; never raises and never waits."""
+        if len(self._queue) >= self._limit and commit.record is None:
+            self._drop(commit.context.call_id, "the store has been away for too long")
+            return
+        self._queue.append(commit)
+        self._idle.clear()
+        self._wake.set()
+
+    async def flush(self) -> None:
+        """Wait until everything recorded so far, and what comes meanwhile, is written."""
+        await self._idle.wait()
+
+    def stop(self) -> None:
+        """Make `run()` write what is queued and return."""
+        self._stopping = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        while True:
+            await self._wake.wait()
+            if self._queue:
+                if not self._stopping:
+                    await asyncio.sleep(self._window)
+                await self._write(self._take())
+            if not self._queue:
+                self._idle.set()
+                if self._stopping:
+                    return
+                self._wake.clear()
+
+    def _take(self) -> list[CallCommit]:
+        return [self._queue.popleft() for _ in range(min(len(self._queue), self._group))]
+
+    async def _write(self, commits: list[CallCommit]) -> None:
+        await self._persistently(partial(self._load_receivers, commits))
+        shares = [share for commit in commits if (share := self._build(commit)) is not None]
+        try:
+            await self._persistently(partial(self._store.commit_calls, shares))
+        except Exception as error:  # noqa: BLE001 - the process edge: one bad call must not stop the others
+            _log.error("call_commit_failed", error=type(error).__name__, calls=len(shares))
+            shares = await self._write_singly(shares)
+        if any(share.outbox for share in shares):
+            self._committed()
+
+    async def _write_singly(self, shares: list[RecordedCall]) -> list[RecordedCall]:
+        written = []
+        for share in shares:
+            try:
+                await self._persistently(partial(self._store.commit_calls, [share]))
+                written.append(share)
+            except Exception as error:  # noqa: BLE001 - as above
+                self._drop(share.facts[0].subject if share.facts else "", type(error).__name__)
+        return written
+
+    def _build(self, commit: CallCommit) -> RecordedCall | None:
+        call_id = commit.context.call_id
+        progress = self._progress.get(call_id) or self._progress.setdefault(call_id, CallProgress())
+        if commit.record is not None:
+            del self._progress[call_id]
+        try:
+            return build_share(commit, progress, self._receivers, self._clock.wall(), self._ids)
+        except Exception as error:  # noqa: BLE001 - the process edge: the other calls of the group must be kept
+            self._drop(call_id, type(error).__name__)
+            return None
+
+    async def _load_receivers(self, commits: list[CallCommit]) -> None:
+        """Endpoints of every (sub)account whose call ends in this group; cached until anything is configured."""
+        owners = {receiver_owner(commit.context) for commit in commits if commit.record is not None}
+        if not owners:
+            return
+        version = await self._store.configuration_version()
+        if version != self._version:
+            self._receivers.clear()
+            self._version = version
+        for owner in owners - self._receivers.keys():
+            self._receivers[owner] = await self._read_receivers(owner)
+
+    async def _read_receivers(self, owner: str) -> tuple[Receiver, ...]:
+        try:
+            name = (await self._store.account(owner)).name
+        except NotFound:
+            return ()
+        return tuple(
+            Receiver(endpoint.kind, endpoint.url, endpoint.external_id or name, endpoint.authorization)
+            for endpoint in await self._store.endpoints(owner)
+        )
+
+    async def _persistently(self, action: Callable[[], Awaitable[T]]) -> T:
+        """Repeat while the store is away, with growing pauses."""
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                result = await action()
+            except StoreUnavailable:
+                if pause == _FIRST_PAUSE:
+                    _log.warning("call_commit_delayed", waiting=len(self._queue))
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+                continue
+            if pause > _FIRST_PAUSE:
+                _log.info("call_commit_resumed", waiting=len(self._queue))
+            return result
+
+    def _drop(self, call_id: str, reason: str) -> None:
+        if self.dropped & (self.dropped - 1) == 0:  # the 1st, 2nd, 3rd, 5th, 9th …: enough to notice, no flood
+            _log.error("call_facts_dropped", call_id=call_id, reason=reason, dropped=self.dropped + 1)
+        self.dropped += 1

@@ -1,0 +1,187 @@
+"""Which webhooks a call's facts become, in which order, and the totals that move with its record."""
+
+from __future__ import annotations
+
+import json
+from urllib.parse import parse_qsl
+
+import pytest
+from tests.support.calls import (
+    ACCOUNT,
+    CALL_ID,
+    CALLEE,
+    CALLER,
+    SESSION_ID,
+    SUBACCOUNT,
+    T0,
+    make_context,
+    make_leg,
+    make_record,
+    make_session,
+)
+
+from maskline.engine.ports import CallCommit
+from maskline.ids import SeededIds
+from maskline.masking.facts import (
+    CallEnded,
+    CallReceived,
+    CallRouted,
+    Cause,
+    HungUpBy,
+    LegAnswered,
+    LegDialed,
+    LegEnded,
+    LegName,
+    LegRinging,
+    Outcome,
+)
+from maskline.masking.session import Role, SessionOptions
+from maskline.workflows.build_outbox import CallProgress, Receiver, build_share, interaction_of, session_timeout_outbox
+
+A, B = LegName.A, LegName.B
+NOW = T0 + 30
+EIGHT = Receiver("eight.session_summary", "https://eight.example/vss", "sub_x", "Bearer t")
+WAVECELL = Receiver("wavecell.call_status", "https://wave.example/", "sub_y")
+
+
+def leg_ended(sequence, leg, at=T0 + 22, cause=Cause.NORMAL):
+    return LegEnded(CALL_ID, sequence, at, leg, Outcome.COMPLETED, cause, 200, HungUpBy.CALLER)
+
+
+FACTS = (
+    CallReceived(CALL_ID, 1, T0, "trunk", "+6568332048"),
+    CallRouted(CALL_ID, 2, T0, SESSION_ID, "first_party"),
+    LegDialed(CALL_ID, 3, T0, "b", "trunk"),
+    LegRinging(CALL_ID, 4, T0 + 3, "b", False),
+    LegAnswered(CALL_ID, 5, T0 + 9, "b"),
+    LegAnswered(CALL_ID, 6, T0 + 9.5, "a"),
+    leg_ended(7, "b"),
+    leg_ended(8, "a"),
+    CallEnded(CALL_ID, 9, T0 + 22, Outcome.COMPLETED, Cause.NORMAL, HungUpBy.CALLER),
+)
+
+
+def share(facts=FACTS, record=None, *, session=None, receivers=(), progress=None, **context):
+    commit = CallCommit(make_context(session, **context), facts, record)
+    owner = context.get("subaccount_id") or ACCOUNT
+    return build_share(commit, progress or CallProgress(), {owner: tuple(receivers)}, NOW, SeededIds(1))
+
+
+def form(row):
+    return dict(parse_qsl(row.body.decode(), keep_blank_values=True))
+
+
+def test_a_call_in_a_session_tells_its_five_events_in_order():
+    rows = share(session=make_session()).outbox
+    assert [row.event for row in rows] == [
+        "SessionSecondPartyRing",
+        "SessionSecondPartyAnswer",
+        "SessionFirstPartyAnswer",
+        "SessionSecondPartyHangup",
+        "SessionFirstPartyHangup",
+    ]
+    assert [row.sequence for row in rows] == [1, 2, 3, 4, 5]
+    assert [form(row)["SequenceNumber"] for row in rows] == ["1", "2", "3", "4", "5"]
+    assert {(row.subject, row.dialect, row.state) for row in rows} == {(CALL_ID, "plivo", "due")}
+    assert len({row.id for row in rows}) == 5
+
+
+def test_durations_come_from_the_answer_of_the_same_leg_even_in_another_commit():
+    progress = CallProgress()
+    share(FACTS[:6], session=make_session(), progress=progress)
+    b, a = share(FACTS[6:], session=make_session(), progress=progress).outbox
+    assert (form(b)["Duration"], form(b)["BilledDuration"]) == ("13", "13")
+    assert (form(a)["Duration"], form(a)["BilledDuration"]) == ("13", "13")
+    assert (form(b)["SequenceNumber"], form(a)["SequenceNumber"]) == ("4", "5")
+
+
+def test_a_session_without_a_callback_url_tells_nothing():
+    assert share(session=make_session("")).outbox == ()
+
+
+def test_a_call_without_a_session_tells_nothing_to_a_callback_url():
+    assert share((FACTS[0], leg_ended(2, "a", cause=Cause.UNKNOWN_CALLER))).outbox == ()
+
+
+def test_a_get_keeps_its_parameters_in_the_sealed_body_and_not_in_the_url():
+    options = SessionOptions(callback_url="https://h.example/cb?x=1#rc=2", callback_method="get")
+    row = share(session=make_session(options=options)).outbox[0]
+    assert (row.method, row.url) == ("GET", "https://h.example/cb?x=1#rc=2")
+    assert form(row)["From"] == CALLER.digits
+
+
+def test_summaries_go_out_with_the_record_to_every_configured_receiver():
+    later = Receiver("native.later", "https://later.example/", "x")
+    rows = share(record=make_record(), receivers=[EIGHT, later, WAVECELL], session=make_session()).outbox[5:]
+    assert [(row.dialect, row.event, row.url) for row in rows] == [
+        ("eight", "SESSION_SUMMARY", EIGHT.url),
+        ("wavecell", "AGGREGATED_CALL_STATUS", WAVECELL.url),
+    ]
+    assert [row.sequence for row in rows] == [6, 7]
+    assert rows[0].authorization == "Bearer t"
+    assert json.loads(rows[0].body)["payload"]["subAccountId"] == "sub_x"
+    assert json.loads(rows[1].body)["subAccountId"] == "sub_y"
+
+
+def test_no_summary_before_the_record():
+    assert share(receivers=[EIGHT]).outbox == ()
+
+
+def test_a_subaccounts_call_asks_for_the_subaccounts_receivers():
+    assert len(share(record=make_record(), receivers=[EIGHT], subaccount_id=SUBACCOUNT).outbox) == 1
+    rows = build_share(
+        CallCommit(make_context(subaccount_id=SUBACCOUNT), FACTS, make_record()),
+        CallProgress(), {ACCOUNT: (EIGHT,)}, NOW, SeededIds(1),
+    ).outbox  # fmt: skip
+    assert rows == ()
+
+
+def test_the_session_counts_the_call_while_it_lasts():
+    progress, session = CallProgress(), make_session()
+    first = share(FACTS[:3], session=session, progress=progress)
+    middle = share(FACTS[3:6], session=session, progress=progress)
+    last = share(FACTS[6:], make_record(), session=session, progress=progress)
+    assert [part.calls_in_progress_delta for part in (first, middle, last)] == [1, 0, -1]
+    assert [part.interaction is not None for part in (first, middle, last)] == [False, False, True]
+    assert {part.session_id for part in (first, middle, last)} == {SESSION_ID}
+    assert share(FACTS, make_record(), session=session).calls_in_progress_delta == 0
+
+
+def test_a_refused_call_is_kept_but_is_no_interaction():
+    record = make_record(make_leg(A, outcome=Outcome.REJECTED, cause=Cause.SESSION_BUSY, answered_at=None))
+    part = share((FACTS[0], leg_ended(2, "a", cause=Cause.SESSION_BUSY)), record, session=make_session())
+    assert (part.interaction, part.calls_in_progress_delta) == (None, 0)
+    assert part.record is record
+    assert [form(row)["PlivoHangupCause"] for row in part.outbox] == ["Busy Line"]
+
+
+@pytest.mark.parametrize(
+    ("caller", "first", "second"), [(Role.FIRST, "leg-a", "leg-b"), (Role.SECOND, "leg-b", "leg-a")]
+)
+def test_an_interaction_files_legs_by_party(caller, first, second):
+    done = interaction_of(make_record(caller=caller))
+    assert (done.first_party_leg_id, done.second_party_leg_id) == (first, second)
+    assert (done.duration, done.billed_duration, done.legs) == (26, 26, 2)
+
+
+def test_an_interaction_without_leg_b_has_one_leg():
+    done = interaction_of(make_record(make_leg(A, answered_at=None)))
+    assert (done.second_party_leg_id, done.duration, done.billed_duration, done.legs) == (None, 0, 0, 1)
+
+
+def test_a_billed_second_is_begun_by_each_leg():
+    done = interaction_of(make_record(make_leg(A, answered_at=T0 + 9.6), make_leg(B, answered_at=T0 + 9.6)))
+    assert (done.duration, done.billed_duration) == (24, 26)
+
+
+def test_a_session_timeout_is_one_row_of_the_session():
+    (row,) = session_timeout_outbox(make_session(subaccount_id=SUBACCOUNT), T0, SeededIds(1))
+    assert (row.subject, row.event, row.sequence) == (SESSION_ID, "SessionTimeout", 1)
+    assert (row.account_id, row.subaccount_id, row.due_at) == (ACCOUNT, SUBACCOUNT, T0)
+    assert form(row)["EventName"] == "SessionTimeout"
+    assert session_timeout_outbox(make_session(""), T0, SeededIds(1)) == ()
+
+
+def test_a_body_with_numbers_is_not_in_a_repr():
+    rows = share(record=make_record(), receivers=[EIGHT, WAVECELL], session=make_session()).outbox
+    assert not [row for row in rows if CALLER.digits in repr(row) or CALLEE.digits in repr(row)]
