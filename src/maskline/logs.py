@@ -27,6 +27,8 @@ EVENTS: dict[str, str] = {
     "calls_abandoned": "The drain time was over, or a second signal came; this many calls were hung up.",
     "part_failed": "A part of the server ended with an error; the process stops.",
     "media_is_off": "MASKLINE_MEDIA=none: SDP addresses are left as sent, parties see each other's media address.",
+    "media_away": "A media worker or node does not answer; it gets no new calls, and with none left calls get a 503.",
+    "media_back": "It answers again; no restart was needed.",
     "unknown_setting": "A MASKLINE_ variable is set that no setting reads.",
     "sessions_expired": "The sweeper ended sessions whose time was over.",
     "sweep_failed": "The sweeper could not reach the store; it tries again.",

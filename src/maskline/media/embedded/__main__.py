@@ -1,0 +1,29 @@
+"""`python -m maskline.media.embedded`: a relay worker, started by `driver.py`.
+
+What it is: the arguments of a worker. What it is not: the public command; that is `maskline media`, which means the
+same but imports the whole CLI first (half a second that a restart of a lost worker should not take).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from maskline.media.embedded.worker import WorkerOptions, main
+
+
+def read_arguments(arguments: list[str]) -> WorkerOptions:
+    parser = argparse.ArgumentParser(prog="python -m maskline.media.embedded")
+    parser.add_argument("--socket", type=Path, required=True)
+    parser.add_argument("--host", default=WorkerOptions.host)
+    parser.add_argument("--ports", default="20000-29999", help="first and last, as in 20000-29999")
+    parser.add_argument("--timeout", type=float, default=WorkerOptions.timeout)
+    parser.add_argument("--orphan-seconds", type=float, default=WorkerOptions.orphan_seconds)
+    read = parser.parse_args(arguments)
+    low, _, high = read.ports.partition("-")
+    return WorkerOptions(read.socket, read.host, (int(low), int(high)), read.timeout, read.orphan_seconds)
+
+
+if __name__ == "__main__":
+    sys.exit(main(read_arguments(sys.argv[1:])))

@@ -1,0 +1,143 @@
+"""The embedded media driver: relay workers of our own, installed with pip alone.
+
+What it is: `MediaDriver` over one or more `WorkerLink`s; a new call goes to the worker with the fewest. What it is
+not: in the path of audio; this is the engine's process, packets never come here. Who uses it: `app.py` builds it,
+the engine calls it through the port.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from maskline.errors import ConfigurationError, MediaUnavailable
+from maskline.masking.call_record import Quality
+from maskline.masking.facts import LegName
+from maskline.media.embedded import wire
+from maskline.media.embedded.link import DEFAULT_COMMAND, WorkerLink, WorkerSetup
+from maskline.media.port import FarMedia, LocalMedia, MediaEvent
+from maskline.sdp.session import Codec
+
+_LONGEST_SOCKET_PATH = 100
+"""Bytes; a unix socket address holds 108 on Linux and 104 elsewhere, the terminating zero included."""
+_LEAST_PORTS = 4
+"""One call."""
+
+
+class EmbeddedDriver:
+    def __init__(
+        self,
+        *,
+        host: str,
+        ports: tuple[int, int],
+        socket_dir: Path,
+        workers: int = 1,
+        timeout: float = 60.0,
+        command: Sequence[str] = DEFAULT_COMMAND,
+    ) -> None:
+        """`ports` is the first and last one, shared out among `workers`; `socket_dir` is made with mode 0700.
+        `timeout` is seconds without a packet from either side. Raises `ConfigurationError`."""
+        self._socket_dir = socket_dir.absolute()
+        self._on_event: Callable[[MediaEvent], None] = _ignore
+        self._links: list[WorkerLink] = []
+        for index, share in enumerate(_share_out(ports, workers)):
+            socket = self._socket_dir / f"media-{index}.sock"
+            if len(str(socket).encode()) > _LONGEST_SOCKET_PATH:
+                raise ConfigurationError(f"The path of the data directory is too long for a socket: {socket}.")
+            self._links.append(WorkerLink(WorkerSetup(socket, host, share, timeout, command), self._emit))
+
+    async def start(self, on_event: Callable[[MediaEvent], None]) -> None:
+        self._on_event = on_event
+        self._socket_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        await asyncio.gather(*(link.start() for link in self._links))
+
+    async def stop(self) -> None:
+        await asyncio.gather(*(link.stop() for link in self._links))
+
+    @property
+    def available(self) -> bool:
+        return any(link.up for link in self._links)
+
+    def calls(self) -> set[str]:
+        """What the workers hold, calls of an engine before this one included."""
+        return set().union(*(link.calls for link in self._links))
+
+    def worker_pids(self) -> list[int]:
+        """Process ids of the workers last reached, for `maskline doctor` and tests."""
+        return [link.pid for link in self._links if link.pid]
+
+    async def open_leg(
+        self, call_id: str, leg: LegName, far: FarMedia | None, *, codecs: tuple[Codec, ...]
+    ) -> LocalMedia:
+        held_by = self._link_of(call_id)
+        link = held_by or self._least_busy()
+        link.calls.add(call_id)
+        try:
+            reply = await link.request(
+                "open", call=call_id, leg=leg.value, far=wire.write_far(far), codecs=wire.write_codecs(codecs)
+            )
+        except MediaUnavailable:
+            if held_by is None and link.up:  # it answered, and refused: it holds nothing
+                link.calls.discard(call_id)
+            raise
+        return wire.read_local(reply)
+
+    async def attach(self, call_id: str, leg: LegName, far: FarMedia) -> None:
+        await self._need_link(call_id).request("attach", call=call_id, leg=leg.value, far=wire.write_far(far))
+
+    async def bridge(self, call_id: str) -> None:
+        await self._need_link(call_id).request("bridge", call=call_id)
+
+    async def stats(self, call_id: str) -> dict[LegName, Quality]:
+        return _read_figures(await self._need_link(call_id).request("stats", call=call_id))
+
+    async def close(self, call_id: str) -> dict[LegName, Quality]:
+        link = self._link_of(call_id)
+        if link is None:
+            if not self.available:
+                raise MediaUnavailable
+            return {}
+        figures = _read_figures(await link.request("close", call=call_id))
+        link.calls.discard(call_id)
+        return figures
+
+    def _emit(self, event: MediaEvent) -> None:
+        self._on_event(event)
+
+    def _link_of(self, call_id: str) -> WorkerLink | None:
+        for link in self._links:
+            if call_id in link.calls:
+                return link
+        return None
+
+    def _need_link(self, call_id: str) -> WorkerLink:
+        link = self._link_of(call_id)
+        if link is None:
+            raise MediaUnavailable("The media of this call is gone." if self.available else None)
+        return link
+
+    def _least_busy(self) -> WorkerLink:
+        living = [link for link in self._links if link.up]
+        if not living:
+            raise MediaUnavailable
+        return min(living, key=lambda link: len(link.calls))
+
+
+def _ignore(_event: MediaEvent) -> None:
+    """Before `start` nobody listens and nothing happens."""
+
+
+def _read_figures(reply: wire.Message) -> dict[LegName, Quality]:
+    return {LegName(leg): wire.read_quality(figures) for leg, figures in reply.items()}
+
+
+def _share_out(ports: tuple[int, int], workers: int) -> list[tuple[int, int]]:
+    """Even, non-overlapping parts of the range."""
+    low, high = ports
+    low += low & 1
+    pairs = (high - low + 1) // 2
+    share = pairs // max(workers, 1)
+    if workers < 1 or share * 2 < _LEAST_PORTS:
+        raise ConfigurationError("The range of media ports is too small: a call needs four.")
+    return [(low + 2 * share * index, low + 2 * share * (index + 1) - 1) for index in range(workers)]

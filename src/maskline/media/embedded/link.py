@@ -1,0 +1,287 @@
+"""The engine's end of one worker: find it or start it, talk to it, notice when it is gone, bring it back.
+
+What it is: one supervised connection. A worker that lives (it outlives engines) is taken over with its calls; a
+dead one is started anew and its calls are reported lost; one that stops answering is killed after a while, since
+its calls are silent anyway. What it is not: the choice among workers (`driver.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+import maskline
+from maskline.errors import MediaUnavailable
+from maskline.media.embedded import wire
+from maskline.media.port import MediaEvent, MediaLost, MediaTimedOut
+
+ANSWER_WITHIN = 1.5
+"""Seconds; the port promises `MediaUnavailable` within 2."""
+_PING_EVERY = 1.0
+_KILL_AFTER = 10.0
+"""Seconds without an answer after which a worker is taken for hung: ten times what any pause of it lasts."""
+_START_WITHIN = 5.0
+_SLOWEST_RETRY = 5.0
+
+DEFAULT_COMMAND = (sys.executable, "-m", "maskline.media.embedded")
+
+_log = structlog.get_logger()
+
+_SENTENCES = {
+    "no_ports": "All media ports are in use.",
+    "unknown_call": "The media of this call is gone.",
+    "unusable_address": "The media address of the far side cannot be used from here.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSetup:
+    socket: Path
+    host: str
+    ports: tuple[int, int]
+    timeout: float
+    command: Sequence[str] = DEFAULT_COMMAND
+
+    def arguments(self) -> list[str]:
+        low, high = self.ports
+        options = {"--socket": self.socket, "--host": self.host, "--ports": f"{low}-{high}", "--timeout": self.timeout}
+        return [*self.command, *(str(part) for pair in options.items() for part in pair)]
+
+    def agrees_with(self, identity: wire.Message) -> bool:
+        """Whether a living worker runs with these settings and this protocol."""
+        return (
+            identity.get("version") == wire.VERSION
+            and identity.get("host") == self.host
+            and identity.get("ports") == list(self.ports)
+            and identity.get("timeout") == self.timeout
+        )
+
+
+class WorkerLink:
+    def __init__(self, setup: WorkerSetup, on_event: Callable[[MediaEvent], None]) -> None:
+        self._setup = setup
+        self._on_event = on_event
+        self.calls: set[str] = set()
+        """What the worker holds, as far as we know."""
+        self._process: subprocess.Popen[bytes] | None = None
+        self.pid = 0
+        self._writer: asyncio.StreamWriter | None = None
+        self._waiting: dict[int, asyncio.Future[wire.Message]] = {}
+        self._serial = 0
+        self._responsive = False
+        self._said_away = False
+        self._ready = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def up(self) -> bool:
+        return self._writer is not None and self._responsive
+
+    # --- life ---------------------------------------------------------------------------------------------------
+
+    async def start(self, within: float = 2.0) -> None:
+        """Start supervising; returns when the worker answers, or after `within` seconds without it."""
+        self._tasks = [asyncio.create_task(self._supervise()), asyncio.create_task(self._watch())]
+        try:
+            await asyncio.wait_for(self._ready.wait(), within)
+        except TimeoutError:
+            self._set_responsive(False)
+
+    async def stop(self) -> None:
+        """End the worker and with it whatever calls it still holds."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._writer is not None:
+            with contextlib.suppress(OSError):
+                self._writer.write(wire.pack({"id": 0, "op": "shutdown"}))
+                await self._writer.drain()
+        if self._process is not None:
+            await asyncio.to_thread(self._reap, self._process)
+        self._disconnect()
+
+    @staticmethod
+    def _reap(process: subprocess.Popen[bytes]) -> None:
+        try:
+            process.wait(2.0)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    async def _supervise(self) -> None:
+        retry = 0.1
+        while True:
+            try:
+                reader = await self._connect()
+            except (OSError, MediaUnavailable, wire.BrokenFrame):
+                self._set_responsive(False)
+                await asyncio.sleep(retry)
+                retry = min(retry * 2.0, _SLOWEST_RETRY)
+                continue
+            retry = 0.1
+            await self._read(reader)
+            self._disconnect()
+
+    async def _connect(self) -> asyncio.StreamReader:
+        """Reach the living worker, or a new one; raises `OSError` when neither comes up."""
+        try:
+            reader = await self._greet()
+        except (FileNotFoundError, ConnectionError):
+            self._lose(set(self.calls))
+            self._spawn()
+            reader = await self._greet_new()
+        self._set_responsive(True)
+        self._ready.set()
+        return reader
+
+    async def _greet_new(self) -> asyncio.StreamReader:
+        deadline = asyncio.get_running_loop().time() + _START_WITHIN
+        while True:
+            try:
+                return await self._greet()
+            except (FileNotFoundError, ConnectionError):
+                ended = self._process is None or self._process.poll() is not None
+                if ended or asyncio.get_running_loop().time() > deadline:
+                    raise
+                await asyncio.sleep(0.02)
+
+    async def _greet(self) -> asyncio.StreamReader:
+        reader, writer = await asyncio.open_unix_connection(str(self._setup.socket))
+        try:
+            writer.write(wire.pack({"id": 0, "op": "hello"}))
+            identity = (await asyncio.wait_for(_read_frame(reader), ANSWER_WITHIN))["ok"]
+            if not self._setup.agrees_with(identity):
+                # Left over from a run with other settings: no engine knows its calls any more.
+                writer.write(wire.pack({"id": 0, "op": "shutdown"}))
+                await asyncio.wait_for(reader.read(), ANSWER_WITHIN)
+                raise ConnectionResetError("the worker had other settings")
+        except (asyncio.IncompleteReadError, KeyError) as error:
+            writer.close()
+            raise ConnectionResetError("no hello") from error
+        except BaseException:
+            writer.close()
+            raise
+        self._writer, self.pid = writer, identity["pid"]
+        held = set(identity["calls"])
+        self._lose(self.calls - held)
+        self.calls = held
+        return reader
+
+    def _spawn(self) -> None:
+        if self._process is not None:
+            self._process.poll()  # reaps the one that died
+        # The worker must run this very code, also from a checkout that nobody installed.
+        source = str(Path(maskline.__file__).parents[1])
+        paths = [source, *filter(None, [os.environ.get("PYTHONPATH")])]
+        self._process = subprocess.Popen(  # its own session: Ctrl-C on the engine ends calls in order, not at once
+            self._setup.arguments(),
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+            start_new_session=True,
+        )
+
+    def _disconnect(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+        waiting, self._waiting = self._waiting, {}
+        for future in waiting.values():
+            if not future.done():
+                future.set_exception(MediaUnavailable())
+
+    def _lose(self, calls: set[str]) -> None:
+        self.calls -= calls
+        for call_id in calls:
+            self._on_event(MediaLost(call_id))
+
+    # --- talk ---------------------------------------------------------------------------------------------------
+
+    async def request(self, op: str, **fields: Any) -> wire.Message:
+        """The `ok` of the reply; raises `MediaUnavailable` within 2 s."""
+        if not self.up:
+            raise MediaUnavailable
+        return await self._ask(op, fields)
+
+    async def _ask(self, op: str, fields: wire.Message) -> wire.Message:
+        if self._writer is None:
+            raise MediaUnavailable
+        self._serial += 1
+        serial = self._serial
+        future: asyncio.Future[wire.Message] = asyncio.get_running_loop().create_future()
+        self._waiting[serial] = future
+        self._writer.write(wire.pack({"id": serial, "op": op, **fields}))
+        try:
+            reply = await asyncio.wait_for(future, ANSWER_WITHIN)
+        except TimeoutError:
+            self._set_responsive(False)
+            raise MediaUnavailable from None
+        finally:
+            self._waiting.pop(serial, None)
+        if "error" in reply:
+            raise MediaUnavailable(_SENTENCES.get(reply["error"]))
+        ok: wire.Message = reply["ok"]
+        return ok
+
+    async def _read(self, reader: asyncio.StreamReader) -> None:
+        """Hand out replies and events until the worker closes or speaks nonsense."""
+        while True:
+            try:
+                message = await _read_frame(reader)
+            except (asyncio.IncompleteReadError, OSError, wire.BrokenFrame):
+                self._set_responsive(False)
+                return
+            if "event" in message:
+                self._on_event(MediaTimedOut(message["call"]))
+            elif (future := self._waiting.get(message["id"])) is not None and not future.done():
+                future.set_result(message)
+
+    # --- health -------------------------------------------------------------------------------------------------
+
+    async def _watch(self) -> None:
+        """Ask for a sign of life each second, so that a hung worker refuses calls at once and is replaced."""
+        loop = asyncio.get_running_loop()
+        answered = loop.time()
+        while True:
+            await asyncio.sleep(_PING_EVERY)
+            if self._writer is None:
+                answered = loop.time()
+                continue
+            try:
+                await self._ask("ping", {})
+            except MediaUnavailable:
+                if self._writer is not None and loop.time() - answered > _KILL_AFTER:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(self.pid, signal.SIGKILL)
+                    answered = loop.time()
+            else:
+                answered = loop.time()
+                self._set_responsive(True)
+
+    def _set_responsive(self, responsive: bool) -> None:
+        """Remember it, and say it once each way."""
+        self._responsive = responsive
+        worker = self._setup.socket.stem
+        if not responsive and not self._said_away:
+            self._said_away = True
+            _log.error("media_away", driver="embedded", worker=worker, calls=len(self.calls))
+        elif responsive and self._said_away:
+            self._said_away = False
+            _log.warning("media_back", driver="embedded", worker=worker, calls=len(self.calls))
+
+
+async def _read_frame(reader: asyncio.StreamReader) -> wire.Message:
+    head = await reader.readexactly(4)
+    (length,) = wire.LENGTH.unpack(head)
+    if length > wire.LONGEST_FRAME:
+        raise wire.BrokenFrame("frame too long")
+    return wire.unpack(await reader.readexactly(length))

@@ -1,0 +1,372 @@
+"""The media port's contract, over both drivers with real packets on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+from tests.support.media_harness import EmbeddedHarness, Harness
+from tests.support.rtp_party import EVENTS, PCMA, PCMU, VOICE, Party
+
+from maskline.errors import MediaUnavailable
+from maskline.masking.facts import LegName
+from maskline.media.g711 import A_TO_LINEAR, MU_TO_LINEAR
+from maskline.media.port import MediaLost, MediaTimedOut
+from maskline.media.rtp import RtpPacket, build, parse_rtcp
+
+pytestmark = pytest.mark.wire
+
+A, B = LegName.A, LegName.B
+CALL = "7d4a5b02-0c7f-4f9b-8a0e-4f2f6d0c9a11"
+
+
+async def until(condition: Callable[[], bool], within: float = 8.0) -> None:
+    deadline = time.monotonic() + within
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        await asyncio.sleep(0.02)
+
+
+@pytest.fixture(params=["embedded"])
+def make_harness(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., Harness]:
+    if request.param == "embedded":
+        return lambda **options: EmbeddedHarness(tmp_path / "m", **options)
+    if shutil.which("rtpengine") is None:
+        pytest.skip("rtpengine is not installed (apt-get install rtpengine-daemon)")
+    from tests.support.rtpengine_process import RtpengineHarness
+
+    return lambda **options: RtpengineHarness(tmp_path, **options)
+
+
+@pytest.fixture
+async def media(make_harness: Callable[..., Harness]) -> AsyncIterator[Harness]:
+    harness = make_harness()
+    await harness.start()
+    yield harness
+    await harness.stop()
+
+
+async def connect(media: Harness, alice: Party, bob: Party, call_id: str = CALL) -> None:
+    """A call as the engine sets it up: offer, dial, answer, bridge."""
+    driver = media.driver
+    alice.aim(await driver.open_leg(call_id, A, alice.far, codecs=alice.codecs))
+    bob.aim(await driver.open_leg(call_id, B, None, codecs=bob.codecs))
+    await driver.attach(call_id, B, bob.far)
+    await driver.bridge(call_id)
+
+
+async def speak(sender: Party, receiver: Party, packets: int, *, drop: Callable[[int], bool] = lambda _: False) -> int:
+    """Send `packets` one by one, each awaited at the other end; returns how many were sent."""
+    sent = 0
+    for index in range(packets):
+        if drop(index):
+            sender.next()
+            continue
+        sender.send()
+        await receiver.receive()
+        sent += 1
+    return sent
+
+
+async def test_audio_is_relayed_both_ways_with_its_payload_untouched(media: Harness) -> None:
+    with Party(0x0A0A0A0A) as alice, Party(0x0B0B0B0B) as bob:
+        await connect(media, alice, bob)
+        alice.send(b"a" * 160)
+        assert (await bob.receive()).payload == b"a" * 160
+        bob.send(b"b" * 160)
+        assert (await alice.receive()).payload == b"b" * 160
+        event = alice.send(b"\x05\x0a\x00\xa0", payload_type=101)
+        heard = await bob.receive()
+        assert (heard.payload_type, heard.payload) == (101, event.payload)
+
+
+async def test_neither_party_sees_the_address_of_the_other(media: Harness) -> None:
+    with Party(0x0A0A0A0A) as alice, Party(0x0B0B0B0B) as bob:
+        await connect(media, alice, bob)
+        alice.send()
+        _, source = await bob.receive_bytes()
+        assert source == bob.to
+        bob.send()
+        _, source = await alice.receive_bytes()
+        assert source == alice.to
+
+
+async def test_each_leg_has_ports_of_its_own_even_for_rtp_and_odd_for_rtcp(media: Harness) -> None:
+    with Party(1) as alice:
+        first = await media.driver.open_leg(CALL, A, alice.far, codecs=VOICE)
+        second = await media.driver.open_leg(CALL, B, None, codecs=VOICE)
+    assert first.port % 2 == second.port % 2 == 0
+    assert (first.rtcp_port, second.rtcp_port) == (first.port + 1, second.port + 1)
+    assert first.port != second.port
+
+
+async def test_opening_an_open_leg_again_returns_the_same_ports(media: Harness) -> None:
+    with Party(1) as alice:
+        first = await media.driver.open_leg(CALL, A, alice.far, codecs=VOICE)
+        assert await media.driver.open_leg(CALL, A, alice.far, codecs=VOICE) == first
+        leg_b = await media.driver.open_leg(CALL, B, None, codecs=VOICE)
+        assert await media.driver.open_leg(CALL, B, None, codecs=VOICE) == leg_b
+
+
+async def test_a_stranger_who_sends_first_is_not_heard_and_shuts_nobody_out(media: Harness) -> None:
+    with Party(1) as alice, Party(2) as bob, Party(0x666) as stranger:
+        await connect(media, alice, bob)
+        stranger.to = alice.to
+        for _ in range(5):
+            stranger.send(b"x" * 160)
+        alice.send(b"a" * 160)
+        assert (await bob.receive()).payload == b"a" * 160
+        assert not bob.queued()
+        bob.send(b"b" * 160)
+        assert (await alice.receive()).payload == b"b" * 160
+        assert not stranger.queued()
+
+
+async def test_a_stranger_who_sends_later_is_not_heard(media: Harness) -> None:
+    with Party(1) as alice, Party(2) as bob, Party(0x666) as stranger:
+        await connect(media, alice, bob)
+        await speak(alice, bob, 3)
+        await speak(bob, alice, 3)
+        for target in (alice.to, bob.to):
+            stranger.to = target
+            for _ in range(5):
+                stranger.send(b"x" * 160)
+        alice.send(b"a" * 160)
+        assert (await bob.receive()).payload == b"a" * 160
+        bob.send(b"b" * 160)
+        assert (await alice.receive()).payload == b"b" * 160
+        assert not alice.queued()
+        assert not bob.queued()
+        assert not stranger.queued()
+
+
+async def test_a_party_behind_nat_is_followed_to_the_port_it_sends_from_and_no_other(media: Harness) -> None:
+    with Party(1, nat=True) as alice, Party(2) as bob, Party(1) as behind, Party(0x666) as stranger:
+        await connect(media, alice, bob)
+        behind.to = alice.to  # what the router really sends from; Alice's SDP names another port
+        behind.send(b"a" * 160)
+        assert (await bob.receive()).payload == b"a" * 160
+        stranger.to = alice.to
+        for _ in range(5):
+            stranger.send(b"x" * 160)
+        bob.send(b"b" * 160)
+        assert (await behind.receive()).payload == b"b" * 160
+        behind.send(b"c" * 160)
+        assert (await bob.receive()).payload == b"c" * 160
+        assert not stranger.queued()
+
+
+async def test_a_new_far_side_is_used_at_once_and_our_ports_stay(media: Harness) -> None:
+    with Party(1) as alice, Party(2) as bob, Party(3) as moved:
+        await connect(media, alice, bob)
+        await speak(bob, alice, 3)
+        await media.driver.attach(CALL, B, moved.far)
+        await media.driver.bridge(CALL)
+        moved.to = bob.to
+        alice.send(b"a" * 160)
+        assert (await moved.receive()).payload == b"a" * 160
+        bob.send(b"x" * 160)
+        moved.send(b"m" * 160)
+        assert (await alice.receive()).payload == b"m" * 160
+        local = await media.driver.open_leg(CALL, B, None, codecs=VOICE)
+        assert (local.address, local.port) == bob.to
+
+
+async def test_a_law_and_mu_law_legs_understand_each_other(media: Harness) -> None:
+    with Party(1, codecs=(PCMU, EVENTS)) as alice, Party(2, codecs=(PCMA, EVENTS)) as bob:
+        await connect(media, alice, bob)
+        bob.send(b"\xd5" * 160, payload_type=8)
+        heard = await alice.receive()
+        assert (heard.payload_type, len(heard.payload)) == (0, 160)
+        assert all(abs(MU_TO_LINEAR[byte]) <= 8 for byte in heard.payload)  # silence stays silence
+        alice.send(b"\xff" * 160)
+        heard = await bob.receive()
+        assert (heard.payload_type, len(heard.payload)) == (8, 160)
+        assert all(abs(A_TO_LINEAR[byte]) <= 8 for byte in heard.payload)
+
+
+async def test_both_parties_get_reports_and_neither_gets_the_cname_of_the_other(media: Harness) -> None:
+    with Party(0x0A0A0A0A) as alice, Party(0x0B0B0B0B) as bob:
+        await connect(media, alice, bob)
+        await speak(alice, bob, 5)
+        await speak(bob, alice, 5)
+        alice.send_report(b"alice@home.example")
+        bob.send_report(b"bob@home.example")
+        for party in (alice, bob):
+            data = await party.receive_rtcp()
+            assert parse_rtcp(data)
+            assert b"alice" not in data
+            assert b"bob" not in data
+
+
+async def test_clean_audio_has_figures_without_loss(media: Harness) -> None:
+    with Party(1) as alice, Party(2) as bob:
+        await connect(media, alice, bob)
+        await speak(alice, bob, 100)
+        await speak(bob, alice, 50)
+        figures = await media.driver.stats(CALL)
+        assert (figures[A].packets_received, figures[A].packets_relayed) == (100, 100)
+        assert (figures[B].packets_received, figures[B].packets_relayed) == (50, 50)
+        assert figures[A].packets_lost == figures[B].packets_lost == 0
+        assert figures[A].packet_loss == 0.0
+        assert 4.2 <= figures[A].mos <= 4.5
+        assert await media.driver.close(CALL) == figures
+
+
+async def test_a_leg_that_never_sent_a_packet_has_no_figures(media: Harness) -> None:
+    with Party(1) as alice, Party(2) as bob:
+        await connect(media, alice, bob)
+        await speak(alice, bob, 5)
+        assert set(await media.driver.close(CALL)) == {A}
+
+
+async def test_lost_packets_are_counted_and_lower_the_mos(media: Harness) -> None:
+    with Party(1) as alice, Party(2) as bob:
+        await connect(media, alice, bob)
+        sent = await speak(alice, bob, 400, drop=lambda index: index % 20 == 10)
+        await speak(bob, alice, 1)
+        bob.send_report()
+        await speak(alice, bob, 1)
+        await until_reported(media, B)
+        figures = await media.driver.close(CALL)
+        assert figures[A].packets_received == sent + 1
+        assert figures[A].packets_lost == 20
+        assert figures[A].packet_loss == pytest.approx(0.05, abs=0.005)
+        assert 3.3 <= figures[A].mos <= 4.1
+
+
+async def test_uneven_arrival_is_measured_as_jitter(media: Harness) -> None:
+    """Timestamps that run 0 to 40 ms ahead of the packets are the same to a receiver as packets that come late."""
+    with Party(1) as alice, Party(2) as bob:
+        await connect(media, alice, bob)
+        for index in range(60):
+            packet = alice.next()
+            uneven = RtpPacket(0, packet.sequence, packet.timestamp + 320 * (index % 2), packet.ssrc, packet.payload)
+            alice.rtp.sendto(build(uneven), alice.to)
+            await bob.receive()
+        await speak(bob, alice, 1)
+        bob.send_report()
+        await speak(alice, bob, 1)
+        await until_reported(media, B)
+        figures = await media.driver.close(CALL)
+        assert 20.0 <= figures[A].jitter_ms <= 60.0
+
+
+async def until_reported(media: Harness, leg: LegName) -> None:
+    """rtpengine knows loss and jitter from reports only, and reads them in its own time."""
+    deadline = time.monotonic() + 3.0
+    while media.needs_reports and time.monotonic() < deadline:
+        figures = await media.driver.stats(CALL)
+        if figures[A].packets_lost or figures[A].jitter_ms:
+            return
+        await asyncio.sleep(0.05)
+
+
+async def test_silence_from_both_sides_of_a_bridged_call_times_out(make_harness: Callable[..., Harness]) -> None:
+    media = make_harness(timeout=1.0)
+    await media.start()
+    try:
+        with Party(1) as alice, Party(2) as bob:
+            await connect(media, alice, bob)
+            await speak(alice, bob, 2)
+            await until(lambda: MediaTimedOut(CALL) in media.events, within=10.0)
+            assert set(await media.driver.close(CALL)) <= {A}
+        assert media.events == [MediaTimedOut(CALL)]
+    finally:
+        await media.stop()
+
+
+async def test_a_call_that_rings_does_not_time_out_while_one_that_is_silent_does(
+    make_harness: Callable[..., Harness],
+) -> None:
+    media = make_harness(timeout=1.0)
+    await media.start()
+    try:
+        with Party(1) as alice, Party(2) as bob:
+            await media.driver.open_leg("ringing", A, alice.far, codecs=VOICE)
+            await connect(media, alice, bob)
+            await until(lambda: bool(media.events), within=10.0)
+        assert media.events == [MediaTimedOut(CALL)]
+    finally:
+        await media.stop()
+
+
+async def test_closing_a_call_ends_the_relay(media: Harness) -> None:
+    with Party(1) as alice, Party(2) as bob, Party(3) as carol, Party(4) as dave:
+        await connect(media, alice, bob)
+        await media.driver.close(CALL)
+        alice.send(b"x" * 160)
+        await connect(media, carol, dave, "another")
+        await speak(carol, dave, 1)
+        assert not bob.queued()
+        assert await media.driver.close("another")
+
+
+async def test_more_calls_than_ports_are_refused_and_closing_frees_them(make_harness: Callable[..., Harness]) -> None:
+    media = make_harness()
+    await media.start()
+    try:
+        with Party(1) as alice:
+            with pytest.raises(MediaUnavailable):
+                for index in range(60):
+                    await media.driver.open_leg(f"call-{index}", A, alice.far, codecs=VOICE)
+            for index in range(60):
+                await media.driver.close(f"call-{index}")
+
+            async def opens() -> bool:
+                try:
+                    await media.driver.open_leg("again", A, alice.far, codecs=VOICE)
+                except MediaUnavailable:
+                    return False
+                return True
+
+            deadline = time.monotonic() + 10.0  # freed ports rest for some seconds
+            while not await opens():
+                assert time.monotonic() < deadline
+                await asyncio.sleep(0.2)
+    finally:
+        await media.stop()
+
+
+async def test_closing_an_unknown_call_gives_nothing(media: Harness) -> None:
+    assert await media.driver.close("never-opened") == {}
+    with Party(1) as alice, Party(2) as bob:
+        await connect(media, alice, bob)
+        await media.driver.close(CALL)
+    assert await media.driver.close(CALL) == {}
+
+
+async def test_a_driver_that_does_not_answer_refuses_within_two_seconds(media: Harness) -> None:
+    with Party(1) as alice:
+        media.freeze()
+        try:
+            started = time.monotonic()
+            with pytest.raises(MediaUnavailable):
+                await media.driver.open_leg(CALL, A, alice.far, codecs=VOICE)
+            assert time.monotonic() - started < 2.0
+            assert not media.driver.available
+            started = time.monotonic()
+            with pytest.raises(MediaUnavailable):
+                await media.driver.open_leg(CALL, A, alice.far, codecs=VOICE)
+            assert time.monotonic() - started < 0.1, "known to be away: refused at once"
+        finally:
+            media.thaw()
+        await until(lambda: media.driver.available)
+        await media.driver.open_leg(CALL, A, alice.far, codecs=VOICE)
+
+
+async def test_calls_work_again_after_the_media_process_died_and_its_calls_are_reported_lost(media: Harness) -> None:
+    with Party(1) as alice, Party(2) as bob:
+        await connect(media, alice, bob)
+        await media.kill()
+        await media.revive()
+        await until(lambda: MediaLost(CALL) in media.events)
+        await until(lambda: media.driver.available)
+        await connect(media, alice, bob, "after")
+        await speak(alice, bob, 3)
+        assert media.events.count(MediaLost(CALL)) == 1
+        assert await media.driver.close(CALL) == {}

@@ -1,0 +1,415 @@
+"""The relay of one worker, driven by hand: real sockets on loopback, time as an argument."""
+
+from __future__ import annotations
+
+import secrets
+import selectors
+import socket
+import struct
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+from tests.support.media_harness import free_range
+from tests.support.rtp_party import PCMU, VOICE, Party
+
+from maskline.masking.facts import LegName
+from maskline.media.embedded.relay import LINGER, NoPorts, Relay, UnknownCall
+from maskline.media.embedded.sockets import UnusableAddress, open_socket
+from maskline.media.port import FarMedia, LocalMedia
+from maskline.media.rtp import Goodbye, Report, RtpPacket, build, parse, parse_rtcp
+from maskline.sdp.session import Codec
+
+A, B = LegName.A, LegName.B
+
+
+@dataclass
+class Bench:
+    """A relay with its selector; `turn` lets it read what is there."""
+
+    timeout: float = 60.0
+    rest_seconds: float = 5.0
+    ports: tuple[int, int] = field(default_factory=free_range)
+    timed_out: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.selector = selectors.DefaultSelector()
+        self.relay = Relay(
+            self.selector,
+            "127.0.0.1",
+            self.ports,
+            timeout=self.timeout,
+            on_timeout=self.timed_out.append,
+            wall=lambda: 1_700_000_000.0,
+            rest_seconds=self.rest_seconds,
+        )
+
+    def turn(self) -> None:
+        while ready := self.selector.select(0):
+            for key, _ in ready:
+                key.data()
+
+    def connect(self, alice: Party, bob: Party, call_id: str = "call", now: float = 0.0) -> None:
+        alice.aim(self.relay.open_leg(call_id, A, alice.far, alice.codecs, now))
+        bob.aim(self.relay.open_leg(call_id, B, None, bob.codecs, now))
+        self.relay.attach(call_id, B, bob.far)
+        self.relay.bridge(call_id, now)
+
+    def pass_on(self, sender: Party, receiver: Party, packet: RtpPacket | bytes) -> RtpPacket:
+        sender.rtp.sendto(packet if isinstance(packet, bytes) else build(packet), sender.to)
+        self.turn()
+        parsed = parse(receiver.rtp.recv(2048))
+        assert parsed is not None
+        return parsed
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    made = Bench()
+    yield made
+    made.relay.close_all(0.0)
+    made.selector.close()
+
+
+@pytest.fixture
+def alice() -> Iterator[Party]:
+    with Party(0x0A0A0A0A) as party:
+        yield party
+
+
+@pytest.fixture
+def bob() -> Iterator[Party]:
+    with Party(0x0B0B0B0B) as party:
+        yield party
+
+
+class TestWhatCrosses:
+    def test_the_ssrc_of_a_party_does_not(self, bench: Bench, alice: Party, bob: Party) -> None:
+        bench.connect(alice, bob)
+        heard = [bench.pass_on(alice, bob, alice.next()) for _ in range(3)]
+        assert {packet.ssrc for packet in heard} != {alice.ssrc}
+        assert len({packet.ssrc for packet in heard}) == 1
+
+    def test_contributors_extensions_and_padding_do_not(self, bench: Bench, alice: Party, bob: Party) -> None:
+        bench.connect(alice, bob)
+        packet = struct.pack(">BBHII", 0x80 | 0x20 | 0x10 | 1, 0, 1, 2, alice.ssrc)
+        packet += b"CSRC" + struct.pack(">HH", 0xBEDE, 1) + b"WHO!" + b"audio" + b"\0\0\x03"
+        alice.rtp.sendto(packet, alice.to)
+        bench.turn()
+        data = bob.rtp.recv(2048)
+        assert data[0] == 0x80
+        assert data[12:] == b"audio"
+
+    def test_a_new_stream_of_a_party_continues_ours(self, bench: Bench, alice: Party, bob: Party) -> None:
+        bench.connect(alice, bob)
+        first = bench.pass_on(alice, bob, alice.next())
+        second = bench.pass_on(alice, bob, RtpPacket(0, 60_000, 9, 0x77777777, b"x" * 160))
+        third = bench.pass_on(alice, bob, RtpPacket(0, 60_001, 169, 0x77777777, b"x" * 160))
+        assert second.ssrc == first.ssrc
+        assert [(packet.sequence - first.sequence) & 0xFFFF for packet in (second, third)] == [1, 2]
+        assert (second.timestamp - first.timestamp) & 0xFFFFFFFF < 8000
+        assert (third.timestamp - second.timestamp) & 0xFFFFFFFF == 160
+
+    def test_rubbish_and_payload_types_nobody_agreed_on_do_not(self, bench: Bench, alice: Party, bob: Party) -> None:
+        bench.connect(alice, bob)
+        for rubbish in (b"", b"short", b"\x00" * 60, b"\xbf" * 12):
+            alice.rtp.sendto(rubbish, alice.to)
+        alice.send(payload_type=34)
+        alice.send(payload_type=72)  # what RTCP looks like on the RTP port
+        assert bench.pass_on(alice, bob, alice.next(b"good" * 40)).payload == b"good" * 40
+        assert not bob.queued()
+
+    def test_duplicates_do_not(self, bench: Bench, alice: Party, bob: Party) -> None:
+        bench.connect(alice, bob)
+        packet = alice.next()
+        bench.pass_on(alice, bob, packet)
+        alice.rtp.sendto(build(packet), alice.to)
+        bench.turn()
+        assert not bob.queued()
+        assert bench.relay.stats("call")[A].packets_received == 1
+
+    def test_telephone_events_change_their_payload_type_with_the_leg(self, bench: Bench, alice: Party) -> None:
+        with Party(2, codecs=(PCMU, Codec(96, "telephone-event"))) as bob:
+            bench.connect(alice, bob)
+            assert bench.pass_on(alice, bob, alice.next(b"\x01\x0a\x00\xa0", 101)).payload_type == 96
+
+
+class TestBefore:
+    def test_nothing_is_relayed_or_counted_before_the_bridge(self, bench: Bench, alice: Party, bob: Party) -> None:
+        alice.aim(bench.relay.open_leg("call", A, alice.far, VOICE, 0.0))
+        bob.aim(bench.relay.open_leg("call", B, None, VOICE, 0.0))
+        alice.send()
+        bench.turn()
+        bench.relay.attach("call", B, bob.far)
+        bench.relay.bridge("call", 0.0)
+        bench.turn()
+        assert not bob.queued()
+        assert bench.relay.stats("call") == {}
+
+    def test_a_stranger_in_the_queue_is_sifted_out_at_the_attach(self, bench: Bench, alice: Party, bob: Party) -> None:
+        with Party(0x666) as stranger:
+            alice.aim(bench.relay.open_leg("call", A, alice.far, VOICE, 0.0))
+            local = bench.relay.open_leg("call", B, bob.far, VOICE, 0.0)
+            bench.relay.bridge("call", 0.0)
+            bob.aim(local)
+            bob.send(b"x" * 160)  # in the queue when the far side moves to the stranger
+            bench.relay.attach("call", B, stranger.far)
+            assert not alice.queued()
+
+    def test_a_call_needs_both_legs_to_be_bridged(self, bench: Bench, alice: Party) -> None:
+        bench.relay.open_leg("call", A, alice.far, VOICE, 0.0)
+        with pytest.raises(UnknownCall):
+            bench.relay.bridge("call", 0.0)
+        with pytest.raises(UnknownCall):
+            bench.relay.attach("other", A, alice.far)
+
+    @pytest.mark.parametrize("address", ["phone.example", "", "300.1.1.1", "2001:db8::1"])
+    def test_an_address_that_cannot_be_used_holds_no_ports(self, bench: Bench, address: str) -> None:
+        free = len(bench.relay._ports)
+        with pytest.raises(UnusableAddress):
+            bench.relay.open_leg("call", A, FarMedia(address, 4000, 4001, VOICE), VOICE, 0.0)
+        assert len(bench.relay) == 0
+        assert len(bench.relay._ports) == free
+
+    def test_a_far_side_offered_again_may_change(self, bench: Bench, alice: Party, bob: Party) -> None:
+        with Party(3) as moved:
+            bench.connect(alice, bob)
+            local = bench.relay.open_leg("call", A, moved.far, VOICE, 0.0)
+            moved.aim(local)
+            assert bench.pass_on(bob, moved, bob.next(b"m" * 160)).payload == b"m" * 160
+
+
+class TestHold:
+    def test_a_far_side_that_wants_nothing_gets_nothing_and_is_still_heard(
+        self, bench: Bench, alice: Party, bob: Party
+    ) -> None:
+        bench.connect(alice, bob)
+        bench.relay.attach("call", B, FarMedia("0.0.0.0", bob.port, bob.port + 1, VOICE))
+        alice.send()
+        assert bench.pass_on(bob, alice, bob.next(b"b" * 160)).payload == b"b" * 160
+        assert not bob.queued()
+        assert bench.relay.stats("call")[A].packets_relayed == 0
+        bench.relay.attach("call", B, bob.far)
+        assert bench.pass_on(alice, bob, alice.next(b"a" * 160)).payload == b"a" * 160
+
+    def test_an_ended_far_side_costs_packets_but_no_call(self, bench: Bench, alice: Party, bob: Party) -> None:
+        bench.connect(alice, bob)
+        bob.rtp.close()
+        for _ in range(6):
+            alice.send()
+        leg = bench.relay._calls["call"].legs[A]
+        for _ in range(6):  # each send leaves an ICMP error on Bob's leg, which the next one meets
+            leg.on_rtp()
+        bench.turn()
+        assert bench.relay.stats("call")[A].packets_received == 6
+        bench.relay._calls["call"].legs[B].put = None
+        assert not bench.relay._calls["call"].legs[B].put_again(12)
+
+
+class TestNat:
+    def test_it_is_sent_to_the_sdp_address_until_it_sends_itself(self, bench: Bench, bob: Party) -> None:
+        with Party(1, nat=True) as alice, Party(1) as behind:
+            bench.connect(alice, bob)
+            assert bench.pass_on(bob, alice, bob.next(b"1" * 160)).payload == b"1" * 160
+            behind.to = alice.to
+            assert bench.pass_on(behind, bob, behind.next(b"2" * 160)).payload == b"2" * 160
+            assert bench.pass_on(bob, behind, bob.next(b"3" * 160)).payload == b"3" * 160
+
+    def test_only_rtp_latches(self, bench: Bench, bob: Party) -> None:
+        with Party(1, nat=True) as alice, Party(1) as behind, Party(6) as scanner:
+            bench.connect(alice, bob)
+            scanner.rtp.sendto(b"probe", alice.to)
+            behind.to = alice.to
+            bench.turn()
+            assert bench.pass_on(behind, bob, behind.next(b"2" * 160)).payload == b"2" * 160
+
+    def test_a_stranger_queued_behind_the_first_sender_is_sifted_out(self, bench: Bench, bob: Party) -> None:
+        with Party(1, nat=True) as alice, Party(1) as behind, Party(6) as stranger:
+            bench.connect(alice, bob)
+            behind.to = stranger.to = alice.to
+            behind.send(b"1" * 160)
+            stranger.send(b"x" * 160)
+            assert bench.pass_on(behind, bob, behind.next(b"2" * 160)).payload == b"1" * 160
+            assert parse(bob.rtp.recv(2048)) is not None
+            assert not bob.queued()
+
+    def test_the_same_far_side_again_keeps_the_latch_and_another_one_is_looked_for(
+        self, bench: Bench, bob: Party
+    ) -> None:
+        with Party(1, nat=True) as alice, Party(1) as behind, Party(3, nat=True) as moved:
+            bench.connect(alice, bob)
+            behind.to = alice.to
+            bench.pass_on(behind, bob, behind.next())
+            bench.relay.attach("call", A, alice.far)
+            assert bench.pass_on(bob, behind, bob.next(b"k" * 160)).payload == b"k" * 160
+            bench.relay.attach("call", A, moved.far)
+            moved.to = alice.to
+            assert bench.pass_on(moved, bob, moved.next(b"m" * 160)).payload == b"m" * 160
+            assert bench.pass_on(bob, moved, bob.next(b"n" * 160)).payload == b"n" * 160
+
+    def test_a_held_party_behind_nat_gets_nothing_until_it_sends(self, bench: Bench, bob: Party) -> None:
+        with Party(1) as behind:
+            far = FarMedia("0.0.0.0", 0, 0, VOICE, nat=True)
+            behind.aim(bench.relay.open_leg("call", A, far, VOICE, 0.0))
+            bob.aim(bench.relay.open_leg("call", B, bob.far, VOICE, 0.0))
+            bench.relay.bridge("call", 0.0)
+            bob.send()
+            bench.turn()
+            assert bench.pass_on(behind, bob, behind.next(b"2" * 160)).payload == b"2" * 160
+
+
+class TestReports:
+    def test_each_side_gets_ours_every_five_seconds_or_so(self, bench: Bench, alice: Party, bob: Party) -> None:
+        bench.connect(alice, bob)
+        bench.pass_on(alice, bob, alice.next())
+        bench.relay.tick(100.0)
+        (report,) = parse_rtcp(bob.rtcp.recv(2048))
+        assert isinstance(report, Report)
+        assert report.sender is not None
+        assert report.sender.packets == 1
+        (report,) = parse_rtcp(alice.rtcp.recv(2048))
+        assert isinstance(report, Report)
+        assert [block.ssrc for block in report.blocks] == [alice.ssrc]
+        deadline = bench.relay.next_deadline()
+        assert deadline is not None
+        assert 2.5 <= deadline - 100.0 <= 7.5
+
+    def test_theirs_end_here_and_those_of_strangers_are_ignored(self, bench: Bench, alice: Party, bob: Party) -> None:
+        bench.connect(alice, bob)
+        bench.pass_on(bob, alice, bob.next())
+        alice.counts.count(1, 2, 3, 4.0)
+        leg = bench.relay._calls["call"].legs[A]
+        with Party(6) as stranger:
+            stranger.rtcp_to = alice.rtcp_to
+            stranger.counts.ssrc = leg.reports.ssrc
+            stranger.send_report()
+            bench.turn()
+        assert leg.foreign == 1
+        alice.counts.ssrc = leg.reports.ssrc
+        alice.counts.lost = 1
+        alice.send_report()
+        alice.rtcp.sendto(b"rubbish", alice.rtcp_to)
+        bench.turn()
+        assert leg.reports.far_loss == 0.5
+        assert leg.refused == 1
+        with pytest.raises(BlockingIOError):
+            bob.rtcp.recv(2048)
+
+    def test_behind_nat_they_come_from_the_host_of_the_audio(self, bench: Bench, bob: Party) -> None:
+        with Party(1, nat=True) as alice:
+            bench.connect(alice, bob)
+            leg = bench.relay._calls["call"].legs[A]
+            alice.send_report()
+            bench.turn()
+            assert leg.foreign == 1
+            bench.pass_on(alice, bob, alice.next())
+            alice.send_report()
+            bench.turn()
+            assert leg.foreign == 1
+            bench.relay.tick(100.0)
+            assert parse_rtcp(alice.rtcp.recv(2048))
+
+    def test_a_goodbye_ends_them(self, bench: Bench, alice: Party, bob: Party) -> None:
+        bench.connect(alice, bob)
+        bench.relay.close("call", 1.0)
+        assert isinstance(parse_rtcp(alice.rtcp.recv(2048))[-1], Goodbye)
+
+    def test_an_address_the_kernel_refuses_is_counted(self, bench: Bench, alice: Party, bob: Party) -> None:
+        bench.connect(alice, bob)
+        leg = bench.relay._calls["call"].legs[A]
+        leg._rtcp_target = ("192.0.2.1", 9)  # a loopback socket cannot send there
+        leg.report(1.0, 1.0)
+        assert leg.unsent == 1
+
+
+class TestTime:
+    def test_silence_on_a_bridged_call_is_told_once_and_freed_later(self, alice: Party, bob: Party) -> None:
+        bench = Bench(timeout=10.0)
+        bench.connect(alice, bob)
+        bench.relay.tick(9.9)
+        assert bench.timed_out == []
+        bench.relay.tick(10.0)
+        bench.relay.tick(20.0)
+        assert bench.timed_out == ["call"]
+        bench.relay.tick(10.0 + LINGER + 8.0)
+        assert len(bench.relay) == 0
+
+    def test_audio_keeps_a_call_alive(self, alice: Party, bob: Party) -> None:
+        bench = Bench(timeout=10.0)
+        now = time.monotonic()
+        bench.connect(alice, bob, now=now - 9.0)
+        bench.pass_on(alice, bob, alice.next())
+        bench.relay.tick(now + 1.0)
+        assert bench.timed_out == []
+        bench.relay.tick(now + 60.0)
+        assert bench.timed_out == ["call"]
+        bench.relay.close_all(now)
+
+    def test_a_ringing_call_is_left_to_its_controller_and_freed_without_one(self, alice: Party) -> None:
+        bench = Bench(timeout=10.0)
+        bench.relay.open_leg("call", A, alice.far, VOICE, 0.0)
+        bench.relay.tick(10.0)
+        assert (len(bench.relay), bench.timed_out) == (1, [])
+        bench.relay.controlled = False
+        bench.relay.tick(20.0)
+        assert len(bench.relay) == 0
+
+
+class TestPorts:
+    def test_a_port_somebody_else_has_is_skipped(self, alice: Party) -> None:
+        bench = Bench(ports=free_range(8))
+        low = bench.ports[0] + (bench.ports[0] & 1)
+        taken = [open_socket("127.0.0.1", low + 1), open_socket("127.0.0.1", low + 2)]
+        try:
+            locals_ = [bench.relay.open_leg(str(index), A, alice.far, VOICE, 0.0) for index in range(2)]
+            assert {local.port for local in locals_} == {low + 4, low + 6}
+            with pytest.raises(NoPorts):
+                bench.relay.open_leg("none left", A, alice.far, VOICE, 0.0)
+        finally:
+            bench.relay.close_all(0.0)
+            for opened in taken:
+                opened.close()
+
+    def test_closing_gives_ports_back_after_a_rest(self, alice: Party) -> None:
+        bench = Bench(ports=free_range(2), rest_seconds=5.0)
+        local = bench.relay.open_leg("one", A, alice.far, VOICE, 0.0)
+        bench.relay.close("one", 0.0)
+        with pytest.raises(NoPorts):
+            bench.relay.open_leg("two", A, alice.far, VOICE, 4.0)
+        assert bench.relay.open_leg("two", A, alice.far, VOICE, 5.0) == local
+        bench.relay.close_all(0.0)
+
+    def test_an_address_in_front_of_us_is_told_but_not_bound(self, alice: Party) -> None:
+        low, high = free_range(4)
+        bench = Bench()
+        relay = Relay(
+            bench.selector, "192.0.2.55", (low, high), timeout=9.0, on_timeout=bench.timed_out.append, wall=time.time
+        )
+        local = relay.open_leg("one", A, alice.far, VOICE, 0.0)
+        assert local == LocalMedia("192.0.2.55", local.port, local.port + 1)
+        with pytest.raises(OSError, match="in use"), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.bind(("0.0.0.0", local.port))
+        relay.close_all(0.0)
+
+    def test_a_range_that_may_not_be_bound_is_told_as_no_ports(
+        self, alice: Party, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(*_: object) -> None:
+            raise PermissionError(13, "Permission denied")
+
+        monkeypatch.setattr("maskline.media.embedded.leg.open_pair", refuse)
+        bench = Bench()
+        with pytest.raises(NoPorts, match="denied"):
+            bench.relay.open_leg("one", A, alice.far, VOICE, 0.0)
+
+
+def test_a_thousand_random_datagrams_change_nothing(bench: Bench, alice: Party, bob: Party) -> None:
+    bench.connect(alice, bob)
+    for _ in range(1000):
+        alice.rtp.sendto(secrets.token_bytes(secrets.randbelow(200)), alice.to)
+        alice.rtcp.sendto(secrets.token_bytes(secrets.randbelow(200)), alice.rtcp_to)
+        bench.turn()
+    while bob.queued():
+        bob.rtp.recv(2048)
+    assert bench.pass_on(alice, bob, RtpPacket(0, 1, 1, 0x12345678, b"g" * 160)).payload == b"g" * 160
