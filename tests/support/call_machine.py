@@ -53,7 +53,7 @@ A_SDP, B_SDP = sdp(), sdp("198.51.100.99", 6000, "0 101")
 
 
 def received(body: bytes = A_SDP, max_forwards: int = 70, looped: bool = False) -> i.Received:
-    return i.Received(CALLER, VIRTUAL, TRUNK_A, body, "application/sdp" if body else "", max_forwards, looped)
+    return i.Received(CALLER, VIRTUAL, TRUNK_A, body, max_forwards, looped)
 
 
 class Driven:

@@ -100,7 +100,7 @@ class Call:
             return self._end(Cause.LOOP, HungUpBy.PLATFORM, now, out, status=482 if offer.looped else 483)
         self.media.leg(B).nat = decision.trunk.nat
         try:
-            self.media.take_offer(offer.body, offer.content_type)
+            self.media.take_offer(offer.body)
         except SdpError as error:
             return self._end(Cause.NOT_ACCEPTABLE, HungUpBy.PLATFORM, now, out, status=error.status)
         if self.media.relay:
@@ -229,7 +229,7 @@ class Call:
             out.append(e.RespondRequest(inp.leg, inp.key, 200, body))
             return
         try:
-            body, moved = self.media.take_change(inp.leg, inp.body, inp.content_type)
+            body, moved = self.media.take_change(inp.leg, inp.body)
         except SdpError as error:
             out.append(e.RespondRequest(inp.leg, inp.key, error.status))
             return
@@ -256,7 +256,7 @@ class Call:
     def _lose_media(self, inp: i.MediaFailed, now: float, out: list[e.Effect]) -> None:
         self._end(Cause.MEDIA_UNAVAILABLE, HungUpBy.PLATFORM, now, out)
 
-    def _end_media(self, inp: i.MediaEnded, now: float, out: list[e.Effect]) -> None:
+    def _stop(self, inp: i.Stopped, now: float, out: list[e.Effect]) -> None:
         self._end(inp.cause, HungUpBy.PLATFORM, now, out)
 
     def _refuse_failed_change(self, inp: i.MediaFailed, now: float, out: list[e.Effect]) -> None:

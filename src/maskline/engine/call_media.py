@@ -118,14 +118,14 @@ class CallMedia:
     def leg(self, name: LegName) -> LegMedia:
         return self._legs[name]
 
-    def take_offer(self, body: bytes, content_type: str) -> None:
+    def take_offer(self, body: bytes) -> None:
         """The caller's offer, or b"" when it wants ours."""
         if not body:
             if not self.relay:
                 raise SdpError(488, "without relay there is no address to offer")
             self.late = True
             return
-        offer = _audio(body, content_type)
+        offer = _audio(body)
         _audible(filter_codecs(offer.codecs))
         self._legs[LegName.A].far = offer
         if not self.relay:
@@ -178,13 +178,13 @@ class CallMedia:
         common(leg.written.codecs, answer.codecs)
         return self._move(leg, answer)
 
-    def take_change(self, name: LegName, body: bytes, content_type: str) -> tuple[bytes, bool]:
+    def take_change(self, name: LegName, body: bytes) -> tuple[bytes, bool]:
         """An offer inside a leg: our answer, and whether there is a new address to attach.
 
         The other side is not asked, so only what was agreed may stay: same codecs under the same payload types.
         """
         leg = self._legs[name]
-        offer = _audio(body, content_type)
+        offer = _audio(body)
         before = leg.far
         assert before is not None, "an answered leg has said where it listens"
         kept = tuple(c for c in before.codecs if _same(c, offer.codecs))
@@ -200,8 +200,8 @@ class CallMedia:
         return self.relay and moved
 
 
-def _audio(body: bytes, content_type: str = "") -> AudioDescription:
-    description = parse(body, content_type)
+def _audio(body: bytes) -> AudioDescription:
+    description = parse(body)
     if description.port == 0:
         raise SdpError(488, "the audio stream is refused")
     return description

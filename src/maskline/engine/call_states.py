@@ -35,11 +35,8 @@ class LegState(_Identity):
     TALKING = auto()
     CANCELLING = auto()
     """B only: CANCEL sent, the INVITE's final response is still to come."""
-    HANGING_UP = auto()
-    """A only: to be hung up as soon as its ACK comes or is given up; RFC 3261 §15 forbids a callee's BYE
-    before that."""
     ENDING = auto()
-    """BYE sent."""
+    """BYE sent; on A the agent holds it back until the ACK has come or is given up (RFC 3261 §15)."""
     ENDED = auto()
 
 
@@ -85,11 +82,8 @@ LEG_A: LegTable = {
     (LegState.EARLY, LegSignal.FAR_BYE): (LegState.ENDED, ()),
     (LegState.ANSWERED, LegSignal.ACKED): (LegState.TALKING, ()),
     (LegState.ANSWERED, LegSignal.ACK_MISSING): (LegState.ENDING, (LegAction.BYE,)),
-    (LegState.ANSWERED, LegSignal.HANG_UP): (LegState.HANGING_UP, ()),
+    (LegState.ANSWERED, LegSignal.HANG_UP): (LegState.ENDING, (LegAction.BYE,)),
     (LegState.ANSWERED, LegSignal.FAR_BYE): (LegState.ENDED, ()),
-    (LegState.HANGING_UP, LegSignal.ACKED): (LegState.ENDING, (LegAction.BYE,)),
-    (LegState.HANGING_UP, LegSignal.ACK_MISSING): (LegState.ENDING, (LegAction.BYE,)),
-    (LegState.HANGING_UP, LegSignal.FAR_BYE): (LegState.ENDED, ()),
     # The ACK of a 2xx to its re-INVITE can go missing as well (§14.2).
     (LegState.TALKING, LegSignal.ACK_MISSING): (LegState.ENDING, (LegAction.BYE,)),
     (LegState.TALKING, LegSignal.HANG_UP): (LegState.ENDING, (LegAction.BYE,)),
@@ -108,9 +102,12 @@ LEG_B: LegTable = {
     (LegState.EARLY, LegSignal.ANSWER): (LegState.TALKING, (LegAction.ACK,)),
     (LegState.EARLY, LegSignal.REFUSED): (LegState.ENDED, ()),
     (LegState.EARLY, LegSignal.HANG_UP): (LegState.CANCELLING, (LegAction.CANCEL,)),
+    # A callee may not end an early dialog by BYE (RFC 3261 §15); the agent takes it at its word.
+    (LegState.TRYING, LegSignal.FAR_BYE): (LegState.ENDED, ()),
     (LegState.EARLY, LegSignal.FAR_BYE): (LegState.ENDED, ()),
     (LegState.CANCELLING, LegSignal.FAR_BYE): (LegState.ENDED, ()),
-    # The 200 crossed our CANCEL (RFC 3261 §9.1): it is answered, so take it and hang up.
+    # The 200 crossed our CANCEL (§9.1). The agent hangs such a call up and reports 487; the row is for an
+    # answer that was in its event queue already.
     (LegState.CANCELLING, LegSignal.ANSWER): (LegState.ENDING, (LegAction.ACK, LegAction.BYE)),
     (LegState.CANCELLING, LegSignal.REFUSED): (LegState.ENDED, ()),
     (LegState.TALKING, LegSignal.ACK_MISSING): (LegState.ENDING, (LegAction.BYE,)),
@@ -156,13 +153,14 @@ CALL: dict[tuple[CallState, type[i.Input]], tuple[CallState, str]] = {
     (_S.OPENING, i.MediaFailed): (_S.ENDING, "lose_media"),
     (_S.OPENING, i.Cancelled): (_S.ENDING, "cancel"),
     (_S.OPENING, i.HungUp): (_S.ENDING, "hang_up_early"),
+    (_S.OPENING, i.Stopped): (_S.ENDING, "stop"),
     (_S.DIALING, i.Progressed): (_S.RINGING, "ring"),
     (_S.DIALING, i.Answered): (_S.ANSWERING, "connect"),
     (_S.DIALING, i.Failed): (_S.ENDING, "fail"),
     (_S.DIALING, i.TimerFired): (_S.ENDING, "stop_ringing"),
     (_S.DIALING, i.Cancelled): (_S.ENDING, "cancel"),
     (_S.DIALING, i.HungUp): (_S.ENDING, "hang_up_early"),
-    (_S.DIALING, i.MediaEnded): (_S.ENDING, "end_media"),
+    (_S.DIALING, i.Stopped): (_S.ENDING, "stop"),
     (_S.RINGING, i.Progressed): (_S.RINGING, "ring"),
     (_S.RINGING, i.EarlyMediaReady): (_S.RINGING, "pass_early_media"),
     (_S.RINGING, i.Answered): (_S.ANSWERING, "connect"),
@@ -171,13 +169,13 @@ CALL: dict[tuple[CallState, type[i.Input]], tuple[CallState, str]] = {
     (_S.RINGING, i.Cancelled): (_S.ENDING, "cancel"),
     (_S.RINGING, i.HungUp): (_S.ENDING, "hang_up_early"),
     (_S.RINGING, i.MediaFailed): (_S.ENDING, "lose_media"),
-    (_S.RINGING, i.MediaEnded): (_S.ENDING, "end_media"),
+    (_S.RINGING, i.Stopped): (_S.ENDING, "stop"),
     (_S.RINGING, i.Offered): (_S.RINGING, "refuse_early_change"),
     (_S.ANSWERING, i.AnswerMediaReady): (_S.TALKING, "answer"),
     (_S.ANSWERING, i.Cancelled): (_S.ENDING, "cancel"),
     (_S.ANSWERING, i.HungUp): (_S.ENDING, "hang_up"),
     (_S.ANSWERING, i.MediaFailed): (_S.ENDING, "lose_media"),
-    (_S.ANSWERING, i.MediaEnded): (_S.ENDING, "end_media"),
+    (_S.ANSWERING, i.Stopped): (_S.ENDING, "stop"),
     (_S.ANSWERING, i.Offered): (_S.ANSWERING, "refuse_early_change"),
     (_S.TALKING, i.Acked): (_S.TALKING, "take_ack"),
     (_S.TALKING, i.AckMissing): (_S.ENDING, "miss_ack"),
@@ -186,7 +184,7 @@ CALL: dict[tuple[CallState, type[i.Input]], tuple[CallState, str]] = {
     (_S.TALKING, i.Offered): (_S.TALKING, "change"),
     (_S.TALKING, i.ChangeReady): (_S.TALKING, "confirm_change"),
     (_S.TALKING, i.MediaFailed): (_S.TALKING, "refuse_failed_change"),
-    (_S.TALKING, i.MediaEnded): (_S.ENDING, "end_media"),
+    (_S.TALKING, i.Stopped): (_S.ENDING, "stop"),
     (_S.ENDING, i.Offered): (_S.ENDING, "refuse_late_change"),
     (_S.ENDING, i.ChangeReady): (_S.ENDING, "refuse_late_change"),
     (_S.ENDING, i.MediaFailed): (_S.ENDING, "refuse_failed_change"),

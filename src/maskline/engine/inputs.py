@@ -33,7 +33,6 @@ class Received(Input):
     trunk: Trunk
     body: bytes
     """SDP offer; empty: the caller wants our offer (late offer)."""
-    content_type: str
     max_forwards: int
     looped: bool = False
     """The INVITE carries our own loop token."""
@@ -116,8 +115,9 @@ class MediaClosed(Input):
 
 
 @dataclass(frozen=True, slots=True)
-class MediaEnded(Input):
-    """The driver reports silence (`MEDIA_TIMEOUT`) or lost the call (`MEDIA_UNAVAILABLE`)."""
+class Stopped(Input):
+    """We end the call: the media driver reports silence (`MEDIA_TIMEOUT`) or lost it (`MEDIA_UNAVAILABLE`), or
+    the engine shuts down (`SHUTDOWN`)."""
 
     cause: Cause
 
@@ -192,7 +192,6 @@ class Offered(Input):
     key: object
     """Names the request in `RespondRequest`."""
     body: bytes
-    content_type: str = ""
     update: bool = False
 
 

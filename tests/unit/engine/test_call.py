@@ -376,7 +376,7 @@ def test_media_that_fails_on_the_way_ends_the_call(answered: bool) -> None:
 @pytest.mark.parametrize("cause", [Cause.MEDIA_TIMEOUT, Cause.MEDIA_UNAVAILABLE])
 def test_silence_or_a_lost_relay_ends_an_answered_call(cause: Cause) -> None:
     call = Driven().talking()
-    made = call.feed(i.MediaEnded(cause))
+    made = call.feed(i.Stopped(cause))
     assert e.Bye(A) in made and e.Bye(B) in made
     assert result(close(call)) == (Outcome.COMPLETED, cause, HungUpBy.PLATFORM)
 
@@ -388,8 +388,15 @@ def test_a_relay_lost_before_the_answer_refuses_the_caller(state: str) -> None:
         call.feed(i.Progressed(180, "fork-1"))
     if state == "answering":
         call.feed(i.Answered(B_SDP))
-    assert e.Reject(503) in call.feed(i.MediaEnded(Cause.MEDIA_UNAVAILABLE))
+    assert e.Reject(503) in call.feed(i.Stopped(Cause.MEDIA_UNAVAILABLE))
     assert result(close(call))[:2] == (Outcome.FAILED, Cause.MEDIA_UNAVAILABLE)
+
+
+def test_a_shutdown_ends_a_call_that_waits_for_its_ports() -> None:
+    call = Driven()
+    call.feed(received(), i.Forwarded(forward()), i.Stopped(Cause.SHUTDOWN))
+    assert e.Reject(503) in call.all
+    assert result(close(call)) == (Outcome.REJECTED, Cause.SHUTDOWN, HungUpBy.PLATFORM)
 
 
 def test_the_caller_leaves_while_ports_are_opened_and_they_are_freed() -> None:
@@ -404,14 +411,14 @@ def test_the_caller_leaves_while_ports_are_opened_and_they_are_freed() -> None:
 
 def test_hold_is_answered_here_and_the_other_side_hears_nothing_of_it() -> None:
     call = Driven().talking()
-    (response,) = call.feed(i.Offered(A, "key-1", sdp(direction="sendonly"), "application/sdp"))
+    (response,) = call.feed(i.Offered(A, "key-1", sdp(direction="sendonly")))
     assert isinstance(response, e.RespondRequest) and (response.leg, response.status) == (A, 200)
     assert b"a=recvonly" in response.body
 
 
 def test_a_new_address_is_attached_before_it_is_confirmed() -> None:
     call = Driven().talking()
-    (attach,) = call.feed(i.Offered(B, "key-1", sdp("198.51.100.98", 6002, "0"), "application/sdp"))
+    (attach,) = call.feed(i.Offered(B, "key-1", sdp("198.51.100.98", 6002, "0")))
     assert isinstance(attach, e.AttachMedia) and attach.far.port == 6002
     (response,) = call.feed(attach.then)
     assert isinstance(response, e.RespondRequest) and (response.leg, response.key, response.status) == (B, "key-1", 200)
@@ -419,7 +426,7 @@ def test_a_new_address_is_attached_before_it_is_confirmed() -> None:
 
 def test_a_change_the_driver_cannot_make_is_refused_and_the_call_goes_on() -> None:
     call = Driven().talking()
-    (attach,) = call.feed(i.Offered(B, "key-1", sdp("198.51.100.98", 6002, "0"), "application/sdp"))
+    (attach,) = call.feed(i.Offered(B, "key-1", sdp("198.51.100.98", 6002, "0")))
     assert call.feed(i.MediaFailed(attach.then)) == [e.RespondRequest(B, "key-1", 500)]  # type: ignore[attr-defined]
     assert call.feed(i.MediaFailed(i.EarlyMediaReady())) == []
     assert call.call.state is CallState.TALKING
@@ -427,7 +434,7 @@ def test_a_change_the_driver_cannot_make_is_refused_and_the_call_goes_on() -> No
 
 def test_a_change_without_common_codec_is_refused() -> None:
     call = Driven().talking()
-    made = call.feed(i.Offered(A, "key-1", sdp(codecs="18"), "application/sdp"))
+    made = call.feed(i.Offered(A, "key-1", sdp(codecs="18")))
     assert made == [e.RespondRequest(A, "key-1", 488)]
 
 
@@ -460,16 +467,14 @@ def test_an_answer_from_the_same_address_needs_no_attachment() -> None:
 
 def test_a_change_before_the_answer_is_refused_and_a_refresh_is_not() -> None:
     call = Driven().ringing()
-    assert call.feed(i.Offered(B, "key-1", B_SDP, "application/sdp", update=True)) == [
-        e.RespondRequest(B, "key-1", 488)
-    ]
+    assert call.feed(i.Offered(B, "key-1", B_SDP, update=True)) == [e.RespondRequest(B, "key-1", 488)]
     call.feed(i.Answered(B_SDP))
     assert call.feed(i.Offered(B, "key-2", b"", update=True)) == [e.RespondRequest(B, "key-2", 200)]
 
 
 def test_changes_that_come_or_get_ready_after_the_end_get_487() -> None:
     call = Driven().talking()
-    (attach,) = call.feed(i.Offered(A, "key-1", sdp("198.51.100.98", 6002, "0"), "application/sdp"))
+    (attach,) = call.feed(i.Offered(A, "key-1", sdp("198.51.100.98", 6002, "0")))
     call.feed(i.HungUp(B))
     assert call.feed(attach.then) == [e.RespondRequest(A, "key-1", 487)]  # type: ignore[attr-defined]
     assert call.feed(i.MediaFailed(attach.then)) == [e.RespondRequest(A, "key-1", 500)]  # type: ignore[attr-defined]
@@ -518,7 +523,7 @@ def test_a_late_answer_the_driver_cannot_attach_ends_the_call() -> None:
 def test_a_second_reason_to_end_changes_nothing() -> None:
     call = Driven().talking()
     call.feed(i.HungUp(A))
-    assert call.feed(i.TimerFired(), i.MediaEnded(Cause.MEDIA_TIMEOUT), i.Cancelled()) == []
+    assert call.feed(i.TimerFired(), i.Stopped(Cause.MEDIA_TIMEOUT), i.Cancelled()) == []
     call.feed(i.AckMissing(B))
     assert result(close(call))[1] is Cause.NORMAL
 

@@ -1,0 +1,363 @@
+"""The engine without IO: datagrams, results and `now` in; datagrams, outside work and commits out.
+
+What it is: the SIP agent, the calls in progress and their timers in one machine. It turns agent events into
+inputs of the call they belong to, and performs the effects that need nothing from outside. What needs the
+router or the media driver is handed out by `work()` and comes back by `deliver()`. What it is not: asyncio or
+sockets (`runner.py`), or rules (`call.py`). Who uses it: the runner; the simulation drives it on a virtual
+clock.
+
+After each call of `receive`, `handle_timer` or `deliver`, drain `work()`, then `commits()` and `datagrams()`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from maskline.clock import Clock
+from maskline.engine import effects as e
+from maskline.engine import inputs as i
+from maskline.engine.call import Call
+from maskline.engine.call_media import CallMedia
+from maskline.engine.call_record_builder import CallRecordBuilder
+from maskline.engine.counters import EngineCounters
+from maskline.engine.identity import DEFAULT_MAX_FORWARDS, called_of, caller_of, has_looped, outgoing_invite
+from maskline.engine.leg import Leg
+from maskline.engine.ports import CallCommit
+from maskline.ids import Ids
+from maskline.masking.e164 import Number
+from maskline.masking.facts import Cause, Fact, LegName
+from maskline.masking.trunk import Trunk, match_inbound
+from maskline.media.port import MediaEvent, MediaTimedOut
+from maskline.sip import events as sip
+from maskline.sip.agent import Agent
+from maskline.sip.invite_usage import InviteUsage
+from maskline.sip.message import Message
+from maskline.timers import Timers
+
+Outside = e.Route | e.OpenMedia | e.AttachMedia | e.CloseMedia
+"""Effects the runner performs."""
+
+_SDP = "application/sdp"
+_RETRY_AFTER = (("Retry-After", "5"),)
+
+
+@dataclass(frozen=True, slots=True)
+class EngineConfig:
+    """What the machine needs to know of its surroundings."""
+
+    host: str
+    """Our own address, as written into the From of leg B."""
+    loop_token: str
+    """Names this installation in leg B's INVITEs; the same for all its engines."""
+    relay: bool = True
+    """False: no media driver, `MASKLINE_MEDIA=none`."""
+
+
+class EngineCore:
+    def __init__(
+        self, config: EngineConfig, agent: Agent, ids: Ids, clock: Clock, trunks: Callable[[], tuple[Trunk, ...]]
+    ) -> None:
+        """`trunks` is asked at every datagram and must be cheap; it returns the same tuple until one changes."""
+        self._config = config
+        self.agent = agent
+        self._ids = ids
+        self._clock = clock
+        self._read_trunks = trunks
+        self._trunks: tuple[Trunk, ...] = ()
+        self._by_host: dict[str, tuple[Trunk, ...]] = {}
+        self._timers: Timers[str] = Timers()
+        self._work: list[tuple[str, Outside]] = []
+        self._commits: list[CallCommit] = []
+        self.calls: dict[str, Call] = {}
+        """Calls in progress by id."""
+        self.counters = EngineCounters()
+        self.draining = False
+        """True: new calls are refused with 503, calls in progress go on."""
+        self._on_event: dict[type, Callable[[Any, float], None]] = {
+            sip.InviteReceived: self._on_invite,
+            sip.InviteProgress: self._on_progress,
+            sip.InviteAnswered: self._on_answered,
+            sip.InviteFailed: self._on_failed,
+            sip.InviteCancelled: self._on_cancelled,
+            sip.InviteAcked: self._on_acked,
+            sip.AckMissing: self._on_ack_missing,
+            sip.ByeReceived: self._on_bye,
+            sip.ByeFinished: self._on_bye_done,
+            sip.RequestReceived: self._on_request,
+        }
+        self._perform: dict[type, Callable[[Call, Any, float], None]] = {
+            e.Route: self._hand_out,
+            e.OpenMedia: self._hand_out,
+            e.AttachMedia: self._hand_out,
+            e.CloseMedia: self._hand_out,
+            e.SendInvite: self._send_invite,
+            e.Progress: self._progress,
+            e.Answer: self._answer,
+            e.Reject: self._reject,
+            e.Ack: self._ack,
+            e.Cancel: self._cancel,
+            e.Bye: self._bye,
+            e.RespondRequest: self._respond,
+            e.StartTimer: self._start_timer,
+            e.StopTimer: self._stop_timer,
+            e.Forget: self._forget,
+        }
+
+    # -- inputs -----------------------------------------------------------------------------------------------
+
+    def receive(self, data: bytes, flow: sip.Flow, now: float) -> bool:
+        """One datagram. False: it came from the address of no trunk and was dropped unread, so that a scanner
+        learns nothing, not even that something listens (reliability.md §4)."""
+        trunks = self._read_trunks()
+        if trunks is not self._trunks:
+            self._learn(trunks)
+        if flow.host not in self._by_host:
+            self.counters.strangers += 1
+            return False
+        self.agent.receive(data, flow, now)
+        self._drain(now)
+        return True
+
+    def handle_timer(self, now: float) -> None:
+        self.agent.handle_timer(now)
+        self._drain(now)
+        for call_id in self._timers.expired(now):
+            self._feed(self.calls[call_id], i.TimerFired(), now)
+
+    def flow_failed(self, flow: sip.Flow, now: float) -> None:
+        """The network says that nobody is there (ICMP)."""
+        self.counters.unreachable += 1
+        self.agent.flow_failed(flow, now)
+        self._drain(now)
+
+    def deliver(self, call_id: str, inp: i.Input, now: float) -> None:
+        """The result of outside work. A call that is gone by now needs it no more."""
+        call = self.calls.get(call_id)
+        if call is None:
+            return
+        if isinstance(inp, i.MediaFailed):
+            self.counters.media_failed += 1
+        elif isinstance(inp, i.RouteFailed):
+            self.counters.routes_failed += 1
+        elif isinstance(inp, i.Refused) and inp.decision.virtual_number is None:
+            self.counters.unknown_numbers += 1
+        self._feed(call, inp, now)
+        self._drain(now)
+
+    def media_event(self, event: MediaEvent, now: float) -> None:
+        """Silence, or media lost by the driver."""
+        silent = isinstance(event, MediaTimedOut)
+        self.deliver(event.call_id, i.Stopped(Cause.MEDIA_TIMEOUT if silent else Cause.MEDIA_UNAVAILABLE), now)
+
+    def stop_calls(self, now: float) -> None:
+        """Hang up everything, since the process is about to end."""
+        for call in list(self.calls.values()):
+            self._feed(call, i.Stopped(Cause.SHUTDOWN), now)
+        self._drain(now)
+
+    # -- outputs ----------------------------------------------------------------------------------------------
+
+    def next_deadline(self) -> float | None:
+        first, second = self.agent.next_deadline(), self._timers.next_deadline()
+        if first is None or second is None:
+            return second if first is None else first
+        return min(first, second)
+
+    def datagrams(self) -> list[sip.Datagram]:
+        return self.agent.datagrams()
+
+    def work(self) -> list[tuple[str, Outside]]:
+        """(call id, effect) pairs since the last time, in order; drains."""
+        work, self._work = self._work, []
+        return work
+
+    def commits(self) -> list[CallCommit]:
+        """Facts and records since the last time, in order; drains."""
+        commits, self._commits = self._commits, []
+        return commits
+
+    # -- agent events -----------------------------------------------------------------------------------------
+
+    def _drain(self, now: float) -> None:
+        while events := self.agent.events():
+            for event in events:
+                handler = self._on_event.get(type(event))
+                if handler is not None:
+                    handler(event, now)
+
+    def _to_leg(self, leg: Leg | None, inp: i.Input, now: float) -> None:
+        if leg is not None and leg.call is not None:
+            self._feed(leg.call, inp, now)
+
+    def _on_cancelled(self, event: sip.InviteCancelled, now: float) -> None:
+        self._to_leg(_leg(event.usage), i.Cancelled(), now)
+
+    def _on_acked(self, event: sip.InviteAcked, now: float) -> None:
+        if leg := _leg(event.usage):
+            self._to_leg(leg, i.Acked(leg.name, event.body), now)
+
+    def _on_ack_missing(self, event: sip.AckMissing, now: float) -> None:
+        if leg := _leg(event.usage):
+            self._to_leg(leg, i.AckMissing(leg.name), now)
+
+    def _on_bye(self, event: sip.ByeReceived, now: float) -> None:
+        if leg := _leg(event.usage):
+            self._to_leg(leg, i.HungUp(leg.name), now)
+
+    def _on_bye_done(self, event: sip.ByeFinished, now: float) -> None:
+        if leg := _leg(event.usage):
+            self._to_leg(leg, i.ByeDone(leg.name), now)
+
+    def _on_invite(self, event: sip.InviteReceived, now: float) -> None:
+        flow = event.flow
+        trunk = match_inbound(self._by_host[flow.host], flow.host, flow.port, flow.transport)
+        called = called_of(event.request)
+        if self.draining:
+            self.counters.drained += 1
+            self.agent.reject(event.usage, 503, now, headers=_RETRY_AFTER)
+        elif trunk is None or called is None:
+            self.counters.unknown_numbers += 1
+            self.agent.reject(event.usage, 404, now)
+        else:
+            self._begin(event, trunk, called, now)
+
+    def _begin(self, event: sip.InviteReceived, trunk: Trunk, called: Number, now: float) -> None:
+        self.counters.calls += 1
+        ids, request = self._ids, event.request
+        leg_a, leg_b = Leg(LegName.A, ids.uuid()), Leg(LegName.B, ids.uuid())
+        call_id = ids.uuid()
+        media = CallMedia(self._config.relay, int(ids.token(4), 16), int(ids.token(4), 16))
+        record = CallRecordBuilder(call_id, leg_a.id, leg_b.id, self._clock.wall(now) - now)
+        call = self.calls[call_id] = Call(call_id, (leg_a, leg_b), media, record)
+        leg_a.call = leg_b.call = call
+        leg_a.usage = event.usage
+        event.usage.owner = leg_a
+        hops = request.max_forwards
+        received = i.Received(
+            caller_of(request), called, trunk, request.body, DEFAULT_MAX_FORWARDS if hops is None else hops,
+            has_looped(request, self._config.loop_token),
+        )  # fmt: skip
+        self._feed(call, received, now)
+
+    def _on_progress(self, event: sip.InviteProgress, now: float) -> None:
+        response = event.response
+        if response.status in (180, 183):
+            self._to_leg(_leg(event.usage), i.Progressed(response.status, response.to_tag, _sdp(response)), now)
+        else:
+            # 181 tells that the callee forwards its calls, which is nobody's business here.
+            self.counters.dropped_progress += 1
+
+    def _on_answered(self, event: sip.InviteAnswered, now: float) -> None:
+        self._to_leg(_leg(event.usage), i.Answered(_sdp(event.response)), now)
+
+    def _on_failed(self, event: sip.InviteFailed, now: float) -> None:
+        response = event.response
+        q850 = None if response is None else response.q850_cause
+        network = response is None and event.status == 503
+        self._to_leg(_leg(event.usage), i.Failed(event.status, q850, network), now)
+
+    def _on_request(self, event: sip.RequestReceived, now: float) -> None:
+        usage, request = event.usage, event.request
+        if usage is None:
+            # OPTIONS from a carrier is its health check: 503 takes us out of its rotation while draining.
+            self.agent.respond(event.key, 503 if self.draining else 200, now)
+        elif request.method not in ("INVITE", "UPDATE"):
+            # INFO inside a leg is answered and dropped: nothing of it may cross.
+            self.agent.respond(event.key, 200, now)
+        elif (leg := _leg(usage)) is not None:
+            update = request.method == "UPDATE"
+            self._to_leg(leg, i.Offered(leg.name, event.key, request.body, update), now)
+        else:
+            self.agent.respond(event.key, 481, now)
+
+    # -- effects ----------------------------------------------------------------------------------------------
+
+    def _feed(self, call: Call, inp: i.Input, now: float) -> None:
+        facts: list[Fact] = []
+        record = None
+        for effect in call.handle(inp, now):
+            kind = type(effect)
+            if kind is e.Emit:
+                facts.append(effect.fact)  # type: ignore[attr-defined]
+            elif kind is e.Finish:
+                record = effect.record  # type: ignore[attr-defined]
+            else:
+                self._perform[kind](call, effect, now)
+        if facts:
+            context = call.record.context
+            assert context is not None, "facts are written once the number is known to be ours"
+            self._commits.append(CallCommit(context, tuple(facts), record))
+            if record is not None:
+                self._count(record.outcome.value)
+
+    def _count(self, outcome: str) -> None:
+        self.counters.finished += 1
+        self.counters.outcomes[outcome] = self.counters.outcomes.get(outcome, 0) + 1
+
+    def _hand_out(self, call: Call, effect: Outside, now: float) -> None:
+        self._work.append((call.id, effect))
+
+    def _send_invite(self, call: Call, effect: e.SendInvite, now: float) -> None:
+        invite = outgoing_invite(effect, self._config.host, self._config.loop_token)
+        usage = call.leg_b.usage = self.agent.invite(invite, now)
+        usage.owner = call.leg_b
+
+    def _progress(self, call: Call, effect: e.Progress, now: float) -> None:
+        self.agent.progress(_usage(call.leg_a), effect.status, now, body=effect.body)
+
+    def _answer(self, call: Call, effect: e.Answer, now: float) -> None:
+        self.agent.answer(_usage(call.leg_a), now, effect.body)
+
+    def _reject(self, call: Call, effect: e.Reject, now: float) -> None:
+        self.agent.reject(_usage(call.leg_a), effect.status, now)
+
+    def _ack(self, call: Call, effect: e.Ack, now: float) -> None:
+        self.agent.ack(_usage(call.leg_b), now)
+
+    def _cancel(self, call: Call, effect: e.Cancel, now: float) -> None:
+        self.agent.cancel(_usage(call.leg_b), now)
+
+    def _bye(self, call: Call, effect: e.Bye, now: float) -> None:
+        self.agent.bye(_usage(call.leg_a if effect.leg is LegName.A else call.leg_b), now)
+
+    def _respond(self, call: Call, effect: e.RespondRequest, now: float) -> None:
+        self.agent.respond(effect.key, effect.status, now, body=effect.body)
+
+    def _start_timer(self, call: Call, effect: e.StartTimer, now: float) -> None:
+        self._timers.set(call.id, now + effect.seconds)
+
+    def _stop_timer(self, call: Call, effect: e.StopTimer, now: float) -> None:
+        self._timers.cancel(call.id)
+
+    def _forget(self, call: Call, effect: e.Forget, now: float) -> None:
+        """Drop the call and cut its cycles: a thousand calls a second must not wait for the collector."""
+        del self.calls[call.id]
+        for leg in (call.leg_a, call.leg_b):
+            if leg.usage is not None:
+                leg.usage.owner = None
+            leg.usage = leg.call = None
+
+    def _learn(self, trunks: tuple[Trunk, ...]) -> None:
+        self._trunks = trunks
+        by_host: dict[str, list[Trunk]] = {}
+        for trunk in trunks:
+            by_host.setdefault(trunk.host, []).append(trunk)
+        self._by_host = {host: tuple(found) for host, found in by_host.items()}
+
+
+def _leg(usage: InviteUsage) -> Leg | None:
+    """Whose dialog this is; None for INVITEs that never became a call."""
+    owner = usage.owner
+    return owner if isinstance(owner, Leg) else None
+
+
+def _usage(leg: Leg) -> InviteUsage:
+    assert leg.usage is not None, "the leg has no dialog"
+    return leg.usage
+
+
+def _sdp(message: Message) -> bytes:
+    """The body when it is SDP; anything else an answer may carry is not for us."""
+    return message.body if message.body and message.content_type in (_SDP, "") else b""

@@ -1,0 +1,34 @@
+"""What the engine counts since its start; `maskline` exports them as metrics.
+
+What it is: plain totals. What it is not: labels; none of these may ever carry a number or an address.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class EngineCounters:
+    strangers: int = 0
+    """Datagrams from an address of no trunk: dropped unread."""
+    calls: int = 0
+    """INVITEs that became a call."""
+    unknown_numbers: int = 0
+    """Calls to a number that is not ours: refused with 404, no record."""
+    drained: int = 0
+    """INVITEs refused with 503 because the engine is draining."""
+    routes_failed: int = 0
+    """Calls refused because the router could not decide (store away, or a fault)."""
+    media_failed: int = 0
+    """Media steps that failed because the driver was away."""
+    dropped_progress: int = 0
+    """Provisional responses that are not passed on: 181, 182, 199 and the like."""
+    finished: int = 0
+    """Call records made."""
+    outcomes: dict[str, int] = field(default_factory=dict)
+    """Call records by outcome."""
+    faults: int = 0
+    """Exceptions at the process edge; each is a bug, logged with its traceback."""
+    unreachable: int = 0
+    """ICMP errors for datagrams we sent."""

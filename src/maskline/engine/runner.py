@@ -1,0 +1,230 @@
+"""The engine on asyncio: one UDP socket, one timer, and the world outside.
+
+What it is: everything `core.py` must not do. It reads the socket, asks router and media driver (`outside.py`),
+hands commits to the recorder, sends what the core wants sent, and keeps one loop timer at the core's next
+deadline. What it is not: SIP or call logic. Who uses it: `app.py`; the lab runs its own agents on `net/udp.py`.
+
+Order for every input: SIP out first, since nobody on the phone waits for the disk (architecture decision 5),
+then commits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from dataclasses import asdict
+from typing import Any
+
+import structlog
+
+from maskline.clock import Clock
+from maskline.engine import effects as e
+from maskline.engine import inputs as i
+from maskline.engine.core import EngineConfig, EngineCore
+from maskline.engine.outside import MediaWork, RouteWork
+from maskline.engine.ports import CallRecorder, CallRouter
+from maskline.ids import Ids
+from maskline.media.port import MediaDriver, MediaEvent
+from maskline.net.udp import UdpSocket
+from maskline.sip.agent import Agent, AgentConfig
+from maskline.sip.events import Flow
+
+log = structlog.get_logger()
+
+STRANGER_LOG_SECONDS = 10.0
+"""At most one line in this time, however many datagrams strangers send."""
+BYE_SECONDS = 2.0
+"""How long `stop` waits for the last BYEs to be answered and the last media to be freed."""
+
+
+class EngineRunner:
+    """Start it once; it runs on the loop it was started on until `stop`."""
+
+    def __init__(
+        self, *, router: CallRouter, recorder: CallRecorder, media: MediaDriver | None, clock: Clock, ids: Ids,
+        host: str, port: int, loop_token: str = "", advertised_host: str = "",
+    ) -> None:  # fmt: skip
+        """`media` None means signalling only (`MASKLINE_MEDIA=none`). `advertised_host` is the address written
+        into our messages when `host` is not the one peers reach us at. `loop_token` names the installation; by
+        default a new one at each start."""
+        self._router = router
+        self._recorder = recorder
+        self._driver = media
+        self._clock = clock
+        self._ids = ids
+        self._host, self._port = host, port
+        self._advertised = advertised_host or host
+        self._loop_token = loop_token or ids.token(8)
+        self._socket = UdpSocket(self._on_datagram, self._on_batch, self._on_unreachable)
+        self._core: EngineCore | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
+        self._strangers_said_at = float("-inf")
+        self._strangers_unsaid = 0
+        self._idle = asyncio.Event()
+        self._flushing = False
+        self._routes = RouteWork(router, clock, self._deliver)
+        self._media = MediaWork(media, self._deliver) if media is not None else None
+
+    async def start(self) -> tuple[str, int]:
+        """Bind and take calls; returns the address bound to. Raises `OSError` when the port is taken."""
+        if self._driver is not None:
+            await self._driver.start(self._on_media_event)
+        bound = self._socket.bind(self._host, self._port)
+        agent = Agent(AgentConfig(self._advertised, bound[1]), self._ids)
+        config = EngineConfig(self._advertised, self._loop_token, self._media is not None)
+        self._core = EngineCore(config, agent, self._ids, self._clock, self._router.trunks)
+        return bound
+
+    def drain(self) -> None:
+        """Take no new calls (503) and answer OPTIONS with 503; calls in progress go on."""
+        self.core.draining = True
+
+    async def stop(self, grace: float = 0.0) -> int:
+        """Drain, wait up to `grace` seconds for calls to end by themselves, hang up the rest and close.
+        Returns how many had to be hung up."""
+        core = self.core
+        self.drain()
+        await self._until_idle(grace)
+        left = len(core.calls)
+        if left:
+            log.warning("calls_abandoned", count=left)
+            core.stop_calls(self._clock.now())
+            self._flush()
+            self._arm()
+            await self._until_idle(BYE_SECONDS)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._socket.close()
+        if self._driver is not None:
+            await self._driver.stop()
+        return left
+
+    @property
+    def core(self) -> EngineCore:
+        assert self._core is not None, "started first"
+        return self._core
+
+    def metrics(self) -> dict[str, Any]:
+        """Plain numbers by name: engine and SIP counters, calls in progress, losses of the socket."""
+        core = self.core
+        return {
+            **asdict(core.counters),
+            **{f"sip_{name}": value for name, value in asdict(core.agent.counters).items()},
+            "calls_in_progress": len(core.calls),
+            "kernel_drops": self._socket.kernel_drops(),
+            "send_drops": self._socket.dropped_sends,
+        }
+
+    # -- what comes in ----------------------------------------------------------------------------------------
+
+    def _on_datagram(self, data: bytes, host: str, port: int) -> None:
+        core = self._core
+        if core is None:
+            return
+        try:
+            known = core.receive(data, Flow("udp", host, port), self._clock.now())
+        except Exception as error:  # noqa: BLE001 - one datagram must not end the engine
+            self._fault(error)
+        else:
+            if not known:
+                self._say_stranger(host)
+                return
+        self._flush()
+
+    def _on_batch(self) -> None:
+        self._arm()
+
+    def _on_unreachable(self, host: str, port: int) -> None:
+        if self._core is not None:
+            self._core.flow_failed(Flow("udp", host, port), self._clock.now())
+            self._flush()
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        try:
+            self.core.handle_timer(self._clock.now())
+        except Exception as error:  # noqa: BLE001 - one timer must not end the engine
+            self._fault(error)
+        self._flush()
+        self._arm()
+
+    def _on_media_event(self, event: MediaEvent) -> None:
+        if self._core is not None:
+            self._core.media_event(event, self._clock.now())
+            self._flush()
+            self._arm()
+
+    def _deliver(self, call_id: str, inp: i.Input) -> None:
+        """A result of outside work. A route that did not suspend delivers inside `_flush`, which then goes on
+        with what follows; everything else comes from a task of its own."""
+        try:
+            self.core.deliver(call_id, inp, self._clock.now())
+        except Exception as error:  # noqa: BLE001 - one call must not end the engine
+            self._fault(error)
+        if not self._flushing:
+            self._flush()
+            self._arm()
+
+    # -- what goes out ----------------------------------------------------------------------------------------
+
+    def _flush(self) -> None:
+        core, send = self.core, self._socket.send
+        self._flushing = True
+        try:
+            while work := core.work():
+                for call_id, effect in work:
+                    if isinstance(effect, e.Route):
+                        self._routes.submit(call_id, effect, self._clock.now())
+                    elif self._media is not None:
+                        self._media.submit(call_id, effect)
+        finally:
+            self._flushing = False
+        for data, flow in core.datagrams():
+            send(data, flow.host, flow.port)
+        for commit in core.commits():
+            self._recorder.record(commit)
+        if not core.calls:
+            self._idle.set()
+
+    def _arm(self) -> None:
+        """Keep one loop timer at or before the next deadline. One that is too early finds nothing due and arms
+        again, which costs less than moving it at each of a call's dozen timers."""
+        deadline = self.core.next_deadline()
+        if deadline is None or (self._timer is not None and self._timer_at <= deadline):
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_at = deadline
+        delay = max(0.0, deadline - self._clock.now())
+        self._timer = asyncio.get_running_loop().call_later(delay, self._on_timer)
+
+    # -- small things -----------------------------------------------------------------------------------------
+
+    async def _until_idle(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                while self.core.calls:
+                    self._idle.clear()
+                    await self._idle.wait()
+        except TimeoutError:
+            return
+
+    def _say_stranger(self, host: str) -> None:
+        self._strangers_unsaid += 1
+        now = self._clock.now()
+        if now - self._strangers_said_at >= STRANGER_LOG_SECONDS:
+            log.warning("stranger_dropped", host=host, datagrams=self._strangers_unsaid)
+            self._strangers_said_at, self._strangers_unsaid = now, 0
+
+    def _fault(self, error: Exception) -> None:
+        self.core.counters.faults += 1
+        log.error("engine_fault", exc_info=error)
+
+
+def settle_memory() -> None:
+    """Once, when everything is built: what exists now will live for ever, and a call leaves no cycles behind, so
+    the collector may look rarely. A collection over a grown heap cost Sippy 50 ms and more (peers.md, 3)."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 1_000)

@@ -1,0 +1,189 @@
+"""One UDP socket on asyncio: many datagrams a wake-up, a deep kernel buffer, and the kernel's losses readable.
+
+What it is: the transport under the SIP runner. It reads until the socket is empty (or a batch is full), hands
+each datagram over, and says once per wake-up that the batch is over, so that timers and sending are done once
+for many datagrams. What it is not: SIP. Who uses it: `engine/runner.py`, the lab.
+
+The buffer is asked for in `bind`: with the kernel's default of 208 kB several SIP servers lost datagrams at
+half a core's load (peers.md, "What to read out of it", 4).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import socket
+import struct
+import sys
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+RECEIVE_BUFFER = 4 * 1024 * 1024
+MAX_DATAGRAM = 65_535
+BATCH = 64
+"""Datagrams read per wake-up, so that timers and other sockets get their turn under load."""
+SEND_QUEUE = 10_000
+"""Datagrams kept when the kernel will not take more; SIP repeats what is dropped beyond."""
+
+_SO_RCVBUFFORCE = 33
+_IP_RECVERR, _IPV6_RECVERR = 11, 25
+_MSG_ERRQUEUE = getattr(socket, "MSG_ERRQUEUE", 0x2000)
+_LINUX = sys.platform == "linux"
+
+Address = tuple[str, int]
+
+
+class UdpSocket:
+    """Bound UDP socket. `on_datagram(data, host, port)` for each, `on_batch()` after each wake-up,
+    `on_unreachable(host, port)` when ICMP says that a datagram of ours found nobody."""
+
+    def __init__(
+        self,
+        on_datagram: Callable[[bytes, str, int], None],
+        on_batch: Callable[[], None],
+        on_unreachable: Callable[[str, int], None],
+    ) -> None:
+        self._on_datagram = on_datagram
+        self._on_batch = on_batch
+        self._on_unreachable = on_unreachable
+        self._socket: socket.socket | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._unsent: deque[tuple[bytes, Address]] = deque(maxlen=SEND_QUEUE)
+        self.dropped_sends = 0
+        """Datagrams the kernel refused for good."""
+
+    def bind(self, host: str, port: int) -> Address:
+        """Open and bind, and start reading on the running loop; returns the address bound to. Raises `OSError`."""
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        sock = socket.socket(family, socket.SOCK_DGRAM)
+        try:
+            sock.setblocking(False)
+            _deepen(sock)
+            _want_icmp(sock, family)
+            sock.bind((host, port))
+        except OSError:
+            sock.close()
+            raise
+        self._socket = sock
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(sock.fileno(), self._read)
+        bound: Address = sock.getsockname()[:2]
+        return bound
+
+    def send(self, data: bytes, host: str, port: int) -> None:
+        """Send, or queue when the kernel's buffer is full; never raises. After `close` nothing is sent."""
+        sock = self._socket
+        if sock is None:
+            return
+        if self._unsent:
+            self._unsent.append((data, (host, port)))
+            return
+        if not self._try(sock, data, (host, port)):
+            self._unsent.append((data, (host, port)))
+            assert self._loop is not None, "bound sockets have a loop"
+            self._loop.add_writer(sock.fileno(), self._write)
+
+    def close(self) -> None:
+        sock, self._socket = self._socket, None
+        if sock is not None and self._loop is not None:
+            self._loop.remove_reader(sock.fileno())
+            self._loop.remove_writer(sock.fileno())
+            self._unsent.clear()
+            sock.close()
+
+    @property
+    def receive_buffer(self) -> int:
+        """Bytes the kernel granted (it doubles what is asked for)."""
+        return 0 if self._socket is None else self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+
+    def kernel_drops(self) -> int:
+        """Datagrams the kernel dropped on this socket because its buffer was full; 0 where it cannot be read.
+        Reads a file of /proc: for metrics, not for every datagram."""
+        if self._socket is None or not _LINUX:
+            return 0
+        table = "udp6" if self._socket.family == socket.AF_INET6 else "udp"
+        inode = str(_inode(self._socket))
+        with contextlib.suppress(OSError):
+            for line in Path(f"/proc/self/net/{table}").read_text().splitlines()[1:]:
+                fields = line.split()
+                if fields[9] == inode:
+                    return int(fields[12])
+        return 0
+
+    def _read(self) -> None:
+        sock = self._socket
+        if sock is None:
+            return
+        for _ in range(BATCH):
+            try:
+                data, address = sock.recvfrom(MAX_DATAGRAM)
+            except BlockingIOError:
+                break
+            except OSError:
+                # An ICMP error waits; the datagrams behind it are read in the next round.
+                self._read_errors(sock)
+                continue
+            self._on_datagram(data, address[0], address[1])
+            if self._socket is None:
+                return
+        self._on_batch()
+
+    def _read_errors(self, sock: socket.socket) -> None:
+        """Take every queued ICMP error; each names the address our datagram was sent to."""
+        while True:
+            try:
+                _, _, _, address = sock.recvmsg(0, 512, _MSG_ERRQUEUE)
+            except OSError:
+                return
+            self._on_unreachable(address[0], address[1])
+
+    def _write(self) -> None:
+        sock = self._socket
+        while sock is not None and self._unsent:
+            data, address = self._unsent[0]
+            if not self._try(sock, data, address):
+                return
+            self._unsent.popleft()
+        if sock is not None and self._loop is not None:
+            self._loop.remove_writer(sock.fileno())
+
+    def _try(self, sock: socket.socket, data: bytes, address: Address) -> bool:
+        """False: the kernel takes no more now."""
+        for _ in range(2):
+            try:
+                sock.sendto(data, address)
+                return True
+            except OSError as error:
+                if error.errno in (errno.EAGAIN, errno.ENOBUFS):
+                    return False
+                if error.errno not in (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH):
+                    break
+                # It may be the ICMP error of an earlier datagram, reported at this one; that is read from the
+                # error queue. The second try tells whether this address is meant.
+        self.dropped_sends += 1
+        return True
+
+
+def _deepen(sock: socket.socket) -> None:
+    if _LINUX:
+        with contextlib.suppress(PermissionError):
+            sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, RECEIVE_BUFFER)
+            return
+    # Without CAP_NET_ADMIN the kernel caps it at net.core.rmem_max; `maskline doctor` compares.
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+
+
+def _want_icmp(sock: socket.socket, family: int) -> None:
+    if not _LINUX:
+        return
+    if family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVERR, struct.pack("i", 1))
+    else:
+        sock.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, struct.pack("i", 1))
+
+
+def _inode(sock: socket.socket) -> int:
+    return os.fstat(sock.fileno()).st_ino
