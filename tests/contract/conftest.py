@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from tests.support.store_values import ACCOUNT, OTHER, SUB, VN1, VN2, VN3, virtual_number
 
+from maskline.storage.crypto import KEY_BYTES, Sealer
 from maskline.storage.memory import MemoryStore
+from maskline.storage.sqlite import SqliteStore
 from maskline.storage.store import Store
 
 
-@pytest.fixture(params=["memory"])
-async def empty_store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
+@pytest.fixture(params=["memory", "sqlite"])
+async def empty_store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
     store: Store = MemoryStore()
+    if request.param == "sqlite":
+        store = SqliteStore(tmp_path / "maskline.db", Sealer(bytes(KEY_BYTES)))
     await store.open()
     yield store
     await store.close()

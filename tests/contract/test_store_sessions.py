@@ -51,7 +51,7 @@ async def test_a_session_gets_the_first_number_and_is_read_back(store: Store) ->
         "session-1", ACCOUNT.id, None, ALICE, BOB, VN1, options, T0, T0, T0 + 600, planned_duration=600
     )
     assert await store.session(ACCOUNT.id, "session-1") == created
-    assert await store.facts("session-1") == [SessionCreated("session-1", 1, T0, VN1.digits)]
+    assert await store.facts("session-1") == [SessionCreated("session-1", 1, T0, VN1.e164)]
 
 
 async def test_the_facts_of_a_session_start_where_the_caller_says(store: Store) -> None:

@@ -41,6 +41,15 @@ class Pool(NamedTuple):
     """ISO 3166-1 alpha-2 that the number must have; "" matches no number; None: any."""
 
 
+def check_parties(new: NewSession) -> None:
+    """Raises `InvalidParameter` when both parties are one number: its two claims would be one and the same, and
+    nobody could tell who calls."""
+    if new.first_party == new.second_party:
+        raise InvalidParameter(
+            "Invalid parameter. first_party and second_party cannot be the same number", parameter="second_party"
+        )
+
+
 def pool_of(new: NewSession) -> Pool:
     """Where a session's number comes from: only its subaccount's numbers when it has one (plivo-vts.md §2).
 
@@ -64,12 +73,7 @@ def choose(candidates: Iterable[Number], held: Collection[Number]) -> Number | N
 
 
 def claims_of(first_party: Number, second_party: Number, virtual_number: Number) -> tuple[Claim, Claim]:
-    """The pairs a shared-number session holds. Raises `InvalidParameter` when both parties are one number:
-    its calls could not be told apart."""
-    if first_party == second_party:
-        raise InvalidParameter(
-            "Invalid parameter. first_party and second_party cannot be the same number", parameter="second_party"
-        )
+    """The pairs a shared-number session holds."""
     return Claim(first_party, virtual_number), Claim(second_party, virtual_number)
 
 

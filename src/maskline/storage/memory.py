@@ -120,6 +120,7 @@ class MemoryStore:
     # -- sessions ----------------------------------------------------------------------------------------------
     async def create_session(self, new: NewSession, facts_sequence: int = 1) -> Session:
         await self._check_owner(new.account_id, new.subaccount_id)
+        pool.check_parties(new)
         if new.id in self._sessions:
             raise Conflict("This session exists already.")
         number = self._allocate(new)
@@ -134,12 +135,10 @@ class MemoryStore:
             expires_at=expires_at, planned_duration=new.options.session_expiry,
         )  # fmt: skip
         self._sessions[new.id] = session
-        self._add_fact(SessionCreated(new.id, facts_sequence, new.created_at, number.digits))
+        self._add_fact(SessionCreated(new.id, facts_sequence, new.created_at, number.e164))
         return session
 
     def _allocate(self, new: NewSession) -> Number:
-        # Raises for equal parties before anything is changed.
-        pool.claims_of(new.first_party, new.second_party, new.first_party)
         held = self._held(new.first_party, new.created_at) | self._held(new.second_party, new.created_at)
         owner_id, country = pool.pool_of(new)
         candidates = (

@@ -51,9 +51,13 @@ def test_a_session_claims_one_pair_per_party() -> None:
     assert pool.claims_of(ALICE, BOB, VN1) == ((ALICE, VN1), (BOB, VN1))
 
 
+def test_two_parties_are_fine() -> None:
+    pool.check_parties(new_session())
+
+
 def test_a_session_of_a_number_with_itself_is_refused_without_naming_it() -> None:
     with pytest.raises(InvalidParameter) as caught:
-        pool.claims_of(ALICE, ALICE, VN1)
+        pool.check_parties(new_session(second_party=ALICE))
     assert ALICE.digits not in caught.value.sentence
 
 

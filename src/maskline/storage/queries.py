@@ -1,0 +1,37 @@
+"""Loads the SQL that is written out in `schema.sql` and `queries.sql`.
+
+What it is: a reader of two text files. What it is not: a query builder. Who uses it: the SQL stores.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from importlib import resources
+
+SCHEMA_VERSION = 1
+"""The version `schema.sql` writes; a database of another version is refused."""
+
+
+def schema_statements() -> list[str]:
+    """The statements of `schema.sql`, in order, without comments."""
+    text = re.sub(r"^--.*\n", "", _read("schema.sql"), flags=re.MULTILINE)
+    return [statement.strip() for statement in text.split(";\n") if statement.strip()]
+
+
+def load_queries(dialect: Callable[[str], str] = str) -> dict[str, str]:
+    """The queries by name, each put through `dialect` (what a driver must change, if anything)."""
+    blocks = re.split(r"^-- (name|columns): (\w+)\n", _read("queries.sql"), flags=re.MULTILINE)
+    columns: dict[str, str] = {}
+    queries: dict[str, str] = {}
+    for kind, name, text in zip(blocks[1::3], blocks[2::3], blocks[3::3], strict=True):
+        body = re.sub(r"^--.*\n", "", text, flags=re.MULTILINE).strip()
+        if kind == "columns":
+            columns[name] = body
+        else:
+            queries[name] = dialect(re.sub(r"\{(\w+)\}", lambda match: columns[match[1]], body))
+    return queries
+
+
+def _read(name: str) -> str:
+    return resources.files("maskline.storage").joinpath(name).read_text("utf-8")

@@ -1,0 +1,172 @@
+-- The tables, as one text for SQLite and PostgreSQL. Times are wall seconds (UTC). What ends in _sealed is
+-- opened by storage/crypto.py only; what ends in _hash is its keyed hash. Virtual numbers, ids and times are in clear.
+
+-- Numbers that only grow: the schema's version, positions, the configuration's version.
+CREATE TABLE counters (
+    name TEXT PRIMARY KEY,
+    value BIGINT NOT NULL
+);
+INSERT INTO counters (name, value) VALUES ('schema', 1), ('facts', 0), ('positions', 0), ('configuration', 0);
+
+-- One known sentence, sealed: tells at start whether the key file belongs to this database.
+CREATE TABLE key_check (
+    name TEXT PRIMARY KEY,
+    value_sealed BYTEA NOT NULL
+);
+
+CREATE TABLE accounts (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    parent_id TEXT,
+    auth_token_sealed BYTEA NOT NULL,
+    created_at DOUBLE PRECISION NOT NULL
+);
+CREATE INDEX accounts_by_parent ON accounts (parent_id, created_at);
+
+-- pool_id: the subaccount that has the number, or the account. position: the order of first-fit.
+CREATE TABLE virtual_numbers (
+    number TEXT PRIMARY KEY,
+    account_id TEXT NOT NULL,
+    subaccount_id TEXT,
+    pool_id TEXT NOT NULL,
+    position BIGINT NOT NULL,
+    reference_id TEXT NOT NULL,
+    country TEXT,
+    added_at DOUBLE PRECISION NOT NULL
+);
+CREATE UNIQUE INDEX virtual_numbers_in_pool ON virtual_numbers (pool_id, position);
+CREATE INDEX virtual_numbers_in_pool_by_country ON virtual_numbers (pool_id, country, position);
+CREATE INDEX virtual_numbers_by_account ON virtual_numbers (account_id, position);
+
+CREATE TABLE trunks (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    account_id TEXT,
+    host TEXT NOT NULL,
+    port INTEGER NOT NULL,
+    transport TEXT NOT NULL,
+    username TEXT NOT NULL,
+    password_sealed BYTEA NOT NULL,
+    prefixes TEXT NOT NULL,
+    nat BOOLEAN NOT NULL,
+    position BIGINT NOT NULL,
+    added_at DOUBLE PRECISION NOT NULL
+);
+
+CREATE TABLE endpoints (
+    account_id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    url TEXT NOT NULL,
+    authorization_sealed BYTEA NOT NULL,
+    external_id TEXT NOT NULL,
+    PRIMARY KEY (account_id, kind)
+);
+
+CREATE TABLE sessions (
+    id TEXT PRIMARY KEY,
+    account_id TEXT NOT NULL,
+    subaccount_id TEXT,
+    first_party_hash BYTEA,
+    second_party_hash BYTEA,
+    parties_sealed BYTEA NOT NULL,
+    virtual_number TEXT NOT NULL,
+    options TEXT NOT NULL,
+    created_at DOUBLE PRECISION NOT NULL,
+    modified_at DOUBLE PRECISION NOT NULL,
+    expires_at DOUBLE PRECISION NOT NULL,
+    planned_duration BIGINT NOT NULL,
+    ended_at DOUBLE PRECISION,
+    last_interaction_at DOUBLE PRECISION,
+    total_call_count BIGINT NOT NULL,
+    total_call_billed_duration BIGINT NOT NULL,
+    calls_in_progress INTEGER NOT NULL
+);
+CREATE INDEX sessions_by_account ON sessions (account_id, created_at, id);
+CREATE INDEX sessions_by_first_party ON sessions (account_id, first_party_hash);
+CREATE INDEX sessions_by_second_party ON sessions (account_id, second_party_hash);
+CREATE INDEX sessions_to_end ON sessions (expires_at, id) WHERE ended_at IS NULL;
+CREATE INDEX sessions_in_progress ON sessions (id) WHERE calls_in_progress > 0;
+
+-- The no-stranger rule: one (party, virtual number) names one session, while it is live or its cool-off runs.
+-- A claim whose time is over stays, so that the caller hears "expired", until another session takes it.
+CREATE TABLE claims (
+    party_hash BYTEA NOT NULL,
+    virtual_number TEXT NOT NULL,
+    session_id TEXT NOT NULL,
+    held_until DOUBLE PRECISION NOT NULL,
+    PRIMARY KEY (party_hash, virtual_number)
+);
+CREATE INDEX claims_by_end ON claims (held_until);
+
+CREATE TABLE interactions (
+    call_id TEXT PRIMARY KEY,
+    session_id TEXT NOT NULL,
+    started_at DOUBLE PRECISION NOT NULL,
+    ended_at DOUBLE PRECISION NOT NULL,
+    caller TEXT NOT NULL,
+    first_party_leg_id TEXT,
+    second_party_leg_id TEXT,
+    duration BIGINT NOT NULL,
+    billed_duration BIGINT NOT NULL,
+    legs INTEGER NOT NULL
+);
+CREATE INDEX interactions_by_session ON interactions (session_id, started_at);
+
+-- legs: a JSON list without numbers; the numbers of all legs are in parties_sealed.
+CREATE TABLE calls (
+    id TEXT PRIMARY KEY,
+    account_id TEXT NOT NULL,
+    subaccount_id TEXT,
+    session_id TEXT,
+    caller TEXT,
+    virtual_number TEXT NOT NULL,
+    reference_id TEXT NOT NULL,
+    started_at DOUBLE PRECISION NOT NULL,
+    ended_at DOUBLE PRECISION NOT NULL,
+    outcome TEXT NOT NULL,
+    cause TEXT NOT NULL,
+    hung_up_by TEXT NOT NULL,
+    legs TEXT NOT NULL,
+    parties_sealed BYTEA NOT NULL
+);
+CREATE INDEX calls_by_account ON calls (account_id, started_at, id);
+CREATE INDEX calls_by_session ON calls (session_id, started_at) WHERE session_id IS NOT NULL;
+
+-- position: order of commit, taken from a counter inside the transaction, so that a reader who follows it misses
+-- none (a sequence would number before the commit).
+CREATE TABLE facts (
+    position BIGINT PRIMARY KEY,
+    subject TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    at DOUBLE PRECISION NOT NULL,
+    name TEXT NOT NULL,
+    details TEXT NOT NULL
+);
+CREATE UNIQUE INDEX facts_by_subject ON facts (subject, sequence);
+
+-- lane: hash of subject and url. One row of a lane at a time is due or leased, the others are waiting.
+-- due_at of a leased row is the end of its lease. content_sealed: authorization value and body.
+CREATE TABLE outbox (
+    id TEXT PRIMARY KEY,
+    account_id TEXT NOT NULL,
+    subaccount_id TEXT,
+    subject TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    lane BYTEA NOT NULL,
+    dialect TEXT NOT NULL,
+    event TEXT NOT NULL,
+    method TEXT NOT NULL,
+    url TEXT NOT NULL,
+    content_type TEXT NOT NULL,
+    content_sealed BYTEA NOT NULL,
+    created_at DOUBLE PRECISION NOT NULL,
+    attempts INTEGER NOT NULL,
+    due_at DOUBLE PRECISION NOT NULL,
+    state TEXT NOT NULL,
+    owner TEXT,
+    last_status INTEGER,
+    last_error TEXT NOT NULL
+);
+CREATE INDEX outbox_to_send ON outbox (due_at) WHERE state IN ('due', 'leased');
+CREATE INDEX outbox_lanes ON outbox (lane, sequence, id) WHERE state IN ('waiting', 'due', 'leased');
+CREATE INDEX outbox_by_account ON outbox (account_id, created_at);

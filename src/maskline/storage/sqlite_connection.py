@@ -1,0 +1,97 @@
+"""Opening a SQLite file the way the store needs it, and running named queries on it.
+
+What it is: what differs between the common SQL text and SQLite: pragmas, `$1` written as `?1`, locks waited for.
+What it is not: threads or units of work. Who uses it: the other `storage/sqlite*` modules.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from maskline.errors import ConfigurationError, StoreUnavailable
+from maskline.storage.crypto import SealBroken, Sealer
+from maskline.storage.queries import SCHEMA_VERSION, load_queries, schema_statements
+from maskline.storage.sqlite_writer import unavailable
+
+_KEY_CHECK = "maskline"
+_CACHED_STATEMENTS = 256
+
+
+def numbered(text: str) -> str:
+    """`$1` as `?1`: to sqlite3 `$1` is a name, which takes its values from a mapping, at twice the cost."""
+    return re.sub(r"\$(\d+)", r"?\1", text)
+
+
+SQL = load_queries(numbered)
+
+
+def run(connection: sqlite3.Connection, name: str, *values: Any) -> sqlite3.Cursor:
+    """Execute a named query."""
+    return connection.execute(SQL[name], values)
+
+
+def run_all(connection: sqlite3.Connection, name: str, rows: Iterable[Sequence[Any]]) -> sqlite3.Cursor:
+    """Execute a named query once per row."""
+    return connection.executemany(SQL[name], rows)
+
+
+def connect(path: Path, patience: float) -> sqlite3.Connection:
+    """A connection in autocommit mode that waits up to `patience` seconds for another process's lock.
+
+    `synchronous=FULL`: in WAL mode a commit is on the disk when it returns, power cut included
+    (reliability.md §3).
+    """
+    connection = sqlite3.connect(
+        path, timeout=patience, isolation_level=None, check_same_thread=False, cached_statements=_CACHED_STATEMENTS
+    )  # fmt: skip
+    try:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA cache_size=-32768")
+        # A checkpoint writes each changed page once, however often it changed: fewer of them write less.
+        connection.execute("PRAGMA wal_autocheckpoint=4000")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def prepare(path: Path, patience: float, sealer: Sealer) -> None:
+    """Create the tables in a new file; refuse one of another version or sealed with another key.
+
+    Raises `ConfigurationError`, or `StoreUnavailable` when the file cannot be opened at all.
+    """
+    try:
+        connection = connect(path, patience)
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            # Under the write lock: of two processes that start at once the second one finds the tables.
+            if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'counters'").fetchone():
+                _create(connection, sealer)
+            _check(connection, sealer)
+            connection.execute("COMMIT")
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        raise StoreUnavailable(f"{unavailable(error).sentence[:-1]}: {path}.") from None
+
+
+def _create(connection: sqlite3.Connection, sealer: Sealer) -> None:
+    for statement in schema_statements():
+        connection.execute(statement)
+    run(connection, "add_key_check", _KEY_CHECK, sealer.seal(b"", f"key_check.value:{_KEY_CHECK}"))
+
+
+def _check(connection: sqlite3.Connection, sealer: Sealer) -> None:
+    (version,) = run(connection, "read_counter", "schema").fetchone()
+    if version != SCHEMA_VERSION:
+        raise ConfigurationError(f"The database has schema version {version}, this program needs {SCHEMA_VERSION}.")
+    (sealed,) = run(connection, "read_key_check", _KEY_CHECK).fetchone()
+    try:
+        sealer.unseal(sealed, f"key_check.value:{_KEY_CHECK}")
+    except SealBroken:
+        raise ConfigurationError("The key file (MASKLINE_KEY_FILE) does not belong to this database.") from None

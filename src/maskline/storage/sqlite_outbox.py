@@ -1,0 +1,49 @@
+"""The units of work on the outbox: adding, leasing and finishing webhooks.
+
+What it is: the lanes of `schema.sql` kept in order, statement by statement. What it is not: the retry schedule
+(`webhooks/schedule.py` decides times) or sending. Who uses it: `storage/sqlite.py` and its units.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from maskline.errors import NotFound
+from maskline.storage.rows import Row
+from maskline.storage.sqlite_connection import run, run_all
+from maskline.storage.store import PENDING_STATES, Delivery
+
+
+def add_outbox(connection: sqlite3.Connection, prepared: Sequence[Row]) -> None:
+    run_all(connection, "add_outbox", prepared)
+
+
+def lease(connection: sqlite3.Connection, owner: str, now: float, until: float, limit: int) -> list[Row]:
+    return run(connection, "lease_outbox", owner, now, until, max(limit, 0)).fetchall()
+
+
+def finish(connection: sqlite3.Connection, owner: str, deliveries: Sequence[Delivery], now: float) -> list[bool]:
+    return [_finish(connection, owner, delivery, now) for delivery in deliveries]
+
+
+def _finish(connection: sqlite3.Connection, owner: str, done: Delivery, now: float) -> bool:
+    if done.tried:
+        found = run(
+            connection, "finish_outbox", done.row_id, owner, done.state, done.due_at, done.status, done.error
+        ).fetchone()  # fmt: skip
+    else:
+        found = run(connection, "give_back_outbox", done.row_id, owner, done.state, done.due_at).fetchone()
+    if found and done.state not in PENDING_STATES:
+        run(connection, "promote_outbox", found[0], now)
+    return found is not None
+
+
+def replay(connection: sqlite3.Connection, row_id: str, now: float) -> None:
+    found = run(connection, "outbox_state", row_id).fetchone()
+    if found is None:
+        raise NotFound("There is no such webhook.")
+    if found[0] == "due":
+        run(connection, "bring_forward_outbox", row_id, now)
+    elif found[0] not in PENDING_STATES:
+        run(connection, "replay_outbox", row_id, now)
