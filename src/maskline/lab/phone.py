@@ -1,0 +1,233 @@
+"""A lab phone: a SIP user agent with one line, real RTP and a memory of every byte it saw.
+
+What it is: `sip.Agent` on a UDP socket plus `lab/audio.py`, with a behaviour for incoming calls. What it is
+not: part of the platform; it talks to it only over the wire. Who uses it: `lab/demo.py`, wire tests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from maskline.ids import SystemIds
+from maskline.lab.audio import Audio
+from maskline.masking.e164 import Number
+from maskline.sdp.parse import parse
+from maskline.sdp.session import AudioDescription, Codec
+from maskline.sdp.write import write
+from maskline.sip.agent import Agent, AgentConfig, OutgoingInvite
+from maskline.sip.events import (
+    ByeFinished,
+    ByeReceived,
+    Event,
+    Flow,
+    InviteAnswered,
+    InviteCancelled,
+    InviteFailed,
+    InviteProgress,
+    InviteReceived,
+    RequestReceived,
+)
+from maskline.sip.invite_usage import InviteUsage
+
+CODECS = (Codec(0, "PCMU"), Codec(101, "telephone-event", fmtp="0-15"))
+
+
+class Behaviour(StrEnum):
+    """What the phone does when it rings."""
+
+    ANSWER = "answer"
+    BUSY = "busy"
+    RING = "ring"
+    """Rings for ever: the caller gives up, or the platform's ring timeout does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """One SIP message on the phone's socket."""
+
+    at: float
+    """Monotonic seconds."""
+    sent: bool
+    data: bytes = field(repr=False)
+
+    @property
+    def first_line(self) -> str:
+        return self.data.split(b"\r\n", 1)[0].decode("utf-8", "replace")
+
+
+class Phone(asyncio.DatagramProtocol):
+    """One phone with one call at a time. `ended` is set when its call is over, with `final_status`."""
+
+    def __init__(self, name: str, number: Number, tone: int, behaviour: Behaviour = Behaviour.ANSWER) -> None:
+        self.name, self.number, self.tone, self.behaviour = name, number, tone, behaviour
+        self.ring_for = 0.3
+        """Seconds from 180 to 200."""
+        self.trace: list[Traced] = []
+        self.final_status = 0
+        self.address: tuple[str, int] = ("", 0)
+        self.ringing, self.answered, self.ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self.audio: Audio | None = None
+        self._usage: InviteUsage | None = None
+        self._transport: asyncio.DatagramTransport | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._answer_timer: asyncio.TimerHandle | None = None
+        self._agent: Agent
+        self._host = ""
+
+    # -- life ---------------------------------------------------------------------------------------------
+
+    async def open(self, host: str) -> None:
+        loop = asyncio.get_running_loop()
+        self._host = host
+        self._transport, _ = await loop.create_datagram_endpoint(lambda: self, (host, 0))
+        self.address = self._transport.get_extra_info("sockname")
+        self._agent = Agent(AgentConfig(host=host, port=self.address[1], user_agent=f"lab-{self.name}"), SystemIds())
+        await self._new_audio()
+
+    async def reset(self, behaviour: Behaviour) -> None:
+        """Make ready for the next call: fresh audio, empty memory."""
+        self.behaviour, self.final_status, self._usage = behaviour, 0, None
+        self.trace = []
+        for event in (self.ringing, self.answered, self.ended):
+            event.clear()
+        await self._new_audio()
+
+    async def _new_audio(self) -> None:
+        if self.audio:
+            self.audio.close()
+        self.audio = Audio(self._host, self.tone)
+        await self.audio.open()
+
+    def close(self) -> None:
+        for timer in (self._timer, self._answer_timer):
+            if timer:
+                timer.cancel()
+        if self.audio:
+            self.audio.close()
+        if self._transport:
+            self._transport.close()
+
+    # -- what a person does ---------------------------------------------------------------------------------
+
+    def dial(self, number: Number, through: tuple[str, int]) -> None:
+        target = Flow("udp", *through)
+        self._usage = self._agent.invite(
+            OutgoingInvite(
+                flow=target,
+                request_uri=f"sip:{number.e164}@{through[0]}:{through[1]}",
+                from_uri=f"sip:{self.number.e164}@{through[0]}",
+                to_uri=f"sip:{number.e164}@{through[0]}",
+                body=self._own_sdp(),
+            ),
+            self._now(),
+        )
+        self._flush()
+
+    def cancel(self) -> None:
+        if self._usage:
+            self._agent.cancel(self._usage, self._now())
+            self._flush()
+
+    def hang_up(self) -> None:
+        if self._usage:
+            self._agent.bye(self._usage, self._now())
+            self._flush()
+
+    @property
+    def received(self) -> list[bytes]:
+        """Every byte that reached this phone: SIP, RTP and RTCP."""
+        return [item.data for item in self.trace if not item.sent] + (self.audio.received if self.audio else [])
+
+    # -- wire ------------------------------------------------------------------------------------------------
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        self.trace.append(Traced(time.monotonic(), False, data))
+        self._agent.receive(data, Flow("udp", addr[0], addr[1]), self._now())
+        self._flush()
+
+    def _flush(self) -> None:
+        """Hand events to the phone, send what the agent queued, and set the next timer."""
+        for event in self._agent.events():
+            self._on_event(event)
+        for datagram in self._agent.datagrams():
+            self.trace.append(Traced(time.monotonic(), True, datagram.data))
+            if self._transport and not self._transport.is_closing():
+                self._transport.sendto(datagram.data, (datagram.flow.host, datagram.flow.port))
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+        deadline = self._agent.next_deadline()
+        if deadline is not None:
+            self._timer = asyncio.get_running_loop().call_later(max(0.0, deadline - self._now()), self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._agent.handle_timer(self._now())
+        self._flush()
+
+    @staticmethod
+    def _now() -> float:
+        return time.monotonic()
+
+    # -- events ----------------------------------------------------------------------------------------------
+
+    def _on_event(self, event: Event) -> None:
+        match event:
+            case InviteReceived():
+                self._on_invite(event)
+            case InviteProgress():
+                self.ringing.set()
+            case InviteAnswered():
+                self._agent.ack(event.usage, self._now())
+                self._talk(event.response.body)
+            case InviteFailed():
+                self._over(event.status)
+            case InviteCancelled():
+                self._over(487)
+            case ByeReceived() | ByeFinished():
+                self._over(200)
+            case RequestReceived():
+                self._agent.respond(event.key, 200, self._now())
+            case _:
+                pass
+
+    def _on_invite(self, event: InviteReceived) -> None:
+        now = self._now()
+        if self.behaviour is Behaviour.BUSY:
+            self._agent.reject(event.usage, 486, now)
+            self._over(486)
+            return
+        self._usage = event.usage
+        self._agent.progress(event.usage, 180, now)
+        self.ringing.set()
+        if self.behaviour is Behaviour.ANSWER:
+            offer = event.request.body
+            self._answer_timer = asyncio.get_running_loop().call_later(self.ring_for, self._answer, event.usage, offer)
+
+    def _answer(self, usage: InviteUsage, offer: bytes) -> None:
+        if self.ended.is_set():
+            return
+        self._agent.answer(usage, self._now(), self._own_sdp())
+        self._talk(offer)
+        self._flush()
+
+    def _talk(self, far_sdp: bytes) -> None:
+        far = parse(far_sdp)
+        if self.audio:
+            self.audio.start(far.address, far.port)
+        self.answered.set()
+
+    def _over(self, status: int) -> None:
+        self.final_status = self.final_status or status
+        if self.audio:
+            self.audio.stop()
+        self.ended.set()
+
+    def _own_sdp(self) -> bytes:
+        if self.audio is None:
+            raise RuntimeError("the phone is not open")
+        port = self.audio.port
+        description = AudioDescription(self._host, port, port + 1, CODECS, ptime=20)
+        return write(description, session_id=port, version=1)

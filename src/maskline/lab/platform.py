@@ -1,0 +1,132 @@
+"""A running Maskline for the lab: `maskline serve` as a child process, and its public doors.
+
+What it is: start, stop, the CLI and the REST API as a customer uses them. What it is not: a shortcut into the
+product; nothing here imports the engine, stores or workflows. Who uses it: `lab/demo.py`, e2e and wire tests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+
+class LabError(Exception):
+    """Something the lab needs did not happen; the sentence says what."""
+
+
+def free_port(host: str, kind: socket.SocketKind) -> int:
+    """A port nobody uses at this moment."""
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+class Platform:
+    """One `maskline serve` with its own database and key in `folder`."""
+
+    def __init__(self, folder: Path, host: str = "127.0.0.1", **settings: str) -> None:
+        self.host = host
+        self.folder = folder
+        self.sip_port = free_port(host, socket.SOCK_DGRAM)
+        self.http_port = free_port(host, socket.SOCK_STREAM)
+        self.log_path = folder / "serve.log"
+        self.environment = {
+            **os.environ,
+            "MASKLINE_DATABASE_URL": f"sqlite:///{folder / 'maskline.db'}",
+            "MASKLINE_KEY_FILE": str(folder / "maskline.key"),
+            "MASKLINE_DATA_DIR": str(folder / "data"),
+            "MASKLINE_HTTP_HOST": host,
+            "MASKLINE_HTTP_PORT": str(self.http_port),
+            "MASKLINE_SIP_HOST": host,
+            "MASKLINE_SIP_PORT": str(self.sip_port),
+            "MASKLINE_MEDIA_HOST": host,
+            "MASKLINE_EGRESS_ALLOW": "127.0.0.0/8",
+            **settings,
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def sip_address(self) -> tuple[str, int]:
+        return self.host, self.sip_port
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}:{self.http_port}"
+
+    @property
+    def pid(self) -> int:
+        if self._process is None:
+            raise LabError("the platform is not running")
+        return self._process.pid
+
+    async def start(self, within: float = 30.0) -> None:
+        """Start and wait until /healthz says 200; raises `LabError` with the log's end otherwise."""
+        process = self._spawn()
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + within
+        async with aiohttp.ClientSession() as http:
+            while loop.time() < deadline and process.poll() is None:
+                if await _healthy(http, f"{self.url}/healthz"):
+                    return
+                await asyncio.sleep(0.05)
+        raise LabError(f"maskline serve did not become ready: {self.log_tail()}")
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        with self.log_path.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "maskline", "serve"],
+                env=self.environment, cwd=self.folder, stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
+        return self._process
+
+    def log_tail(self, lines: int = 15) -> str:
+        return "\n".join(self.log_path.read_text(errors="replace").splitlines()[-lines:])
+
+    def stop(self, within: float = 15.0) -> int:
+        """SIGTERM and wait; the exit code, or -9 when it had to be killed."""
+        if self._process is None:
+            return 0
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+        try:
+            return self._process.wait(within)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            return self._process.wait()
+
+    def cli(self, *arguments: str) -> Any:
+        """Run `maskline ARGUMENTS --json` and return its document; raises `LabError` with its sentence."""
+        done = subprocess.run(
+            [sys.executable, "-m", "maskline", *arguments, "--json"],
+            env=self.environment, cwd=self.folder, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        if done.returncode:
+            raise LabError(f"maskline {' '.join(arguments[:2])}: {done.stderr.strip()}")
+        return json.loads(done.stdout)
+
+    async def rest(
+        self, method: str, path: str, credentials: tuple[str, str], body: dict[str, Any] | None = None
+    ) -> tuple[int, Any]:
+        """One request to the Plivo dialect; status and parsed body."""
+        async with (
+            aiohttp.ClientSession(auth=aiohttp.BasicAuth(*credentials)) as http,
+            http.request(method, self.url + path, json=body) as response,
+        ):
+            return response.status, await response.json(content_type=None)
+
+
+async def _healthy(http: aiohttp.ClientSession, url: str) -> bool:
+    try:
+        async with http.get(url) as response:
+            return response.status == 200
+    except aiohttp.ClientError:
+        return False
