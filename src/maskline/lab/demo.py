@@ -48,7 +48,7 @@ SCENARIOS = (
         "answered", Behaviour.ANSWER, False, 200, "COMPLETED", "Completed",
         _BOTH_HANGUPS | {"SessionSecondPartyRing", "SessionSecondPartyAnswer", "SessionFirstPartyAnswer"},
     ),
-    Scenario("busy", Behaviour.BUSY, False, 486, "BUSY", "Busy", _BOTH_HANGUPS),
+    Scenario("busy", Behaviour.REFUSE, False, 486, "BUSY", "Busy", _BOTH_HANGUPS),
     Scenario(
         "abandoned by the caller", Behaviour.RING, True, 487, "CANCELED", "Canceled",
         _BOTH_HANGUPS | {"SessionSecondPartyRing"},

@@ -39,9 +39,15 @@ class Behaviour(StrEnum):
     """What the phone does when it rings."""
 
     ANSWER = "answer"
-    BUSY = "busy"
+    """180, then 200 after `ring_for` seconds."""
+    REFUSE = "refuse"
+    """The final status `refuse_with`, at once."""
+    RING_THEN_REFUSE = "ring-then-refuse"
+    """180, then `refuse_with` after `ring_for` seconds."""
     RING = "ring"
     """Rings for ever: the caller gives up, or the platform's ring timeout does."""
+    SILENT = "silent"
+    """Hears everything, answers nothing: a phone that is off behind a carrier that does not say so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +70,8 @@ class Phone(asyncio.DatagramProtocol):
     def __init__(self, name: str, number: Number, tone: int, behaviour: Behaviour = Behaviour.ANSWER) -> None:
         self.name, self.number, self.tone, self.behaviour = name, number, tone, behaviour
         self.ring_for = 0.3
-        """Seconds from 180 to 200."""
+        """Seconds from 180 to the final answer."""
+        self.refuse_with = 486
         self.trace: list[Traced] = []
         self.final_status = 0
         self.address: tuple[str, int] = ("", 0)
@@ -73,7 +80,7 @@ class Phone(asyncio.DatagramProtocol):
         self._usage: InviteUsage | None = None
         self._transport: asyncio.DatagramTransport | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._answer_timer: asyncio.TimerHandle | None = None
+        self._final_timer: asyncio.TimerHandle | None = None
         self._agent: Agent
         self._host = ""
 
@@ -87,9 +94,9 @@ class Phone(asyncio.DatagramProtocol):
         self._agent = Agent(AgentConfig(host=host, port=self.address[1], user_agent=f"lab-{self.name}"), SystemIds())
         await self._new_audio()
 
-    async def reset(self, behaviour: Behaviour) -> None:
+    async def reset(self, behaviour: Behaviour, *, refuse_with: int = 486) -> None:
         """Make ready for the next call: fresh audio, empty memory."""
-        self.behaviour, self.final_status, self._usage = behaviour, 0, None
+        self.behaviour, self.refuse_with, self.final_status, self._usage = behaviour, refuse_with, 0, None
         self.trace = []
         for event in (self.ringing, self.answered, self.ended):
             event.clear()
@@ -102,7 +109,7 @@ class Phone(asyncio.DatagramProtocol):
         await self.audio.open()
 
     def close(self) -> None:
-        for timer in (self._timer, self._answer_timer):
+        for timer in (self._timer, self._final_timer):
             if timer:
                 timer.cancel()
         if self.audio:
@@ -145,6 +152,8 @@ class Phone(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         self.trace.append(Traced(time.monotonic(), False, data))
+        if self.behaviour is Behaviour.SILENT:
+            return
         self._agent.receive(data, Flow("udp", addr[0], addr[1]), self._now())
         self._flush()
 
@@ -194,24 +203,29 @@ class Phone(asyncio.DatagramProtocol):
                 pass
 
     def _on_invite(self, event: InviteReceived) -> None:
-        now = self._now()
-        if self.behaviour is Behaviour.BUSY:
-            self._agent.reject(event.usage, 486, now)
-            self._over(486)
-            return
         self._usage = event.usage
-        self._agent.progress(event.usage, 180, now)
+        if self.behaviour is Behaviour.REFUSE:
+            self._refuse(event.usage)
+            return
+        self._agent.progress(event.usage, 180, self._now())
         self.ringing.set()
+        loop = asyncio.get_running_loop()
         if self.behaviour is Behaviour.ANSWER:
-            offer = event.request.body
-            self._answer_timer = asyncio.get_running_loop().call_later(self.ring_for, self._answer, event.usage, offer)
+            self._final_timer = loop.call_later(self.ring_for, self._answer, event.usage, event.request.body)
+        elif self.behaviour is Behaviour.RING_THEN_REFUSE:
+            self._final_timer = loop.call_later(self.ring_for, self._refuse, event.usage)
+
+    def _refuse(self, usage: InviteUsage) -> None:
+        if not self.ended.is_set():
+            self._agent.reject(usage, self.refuse_with, self._now())
+            self._over(self.refuse_with)
+            self._flush()
 
     def _answer(self, usage: InviteUsage, offer: bytes) -> None:
-        if self.ended.is_set():
-            return
-        self._agent.answer(usage, self._now(), self._own_sdp())
-        self._talk(offer)
-        self._flush()
+        if not self.ended.is_set():
+            self._agent.answer(usage, self._now(), self._own_sdp())
+            self._talk(offer)
+            self._flush()
 
     def _talk(self, far_sdp: bytes) -> None:
         far = parse(far_sdp)

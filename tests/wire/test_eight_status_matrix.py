@@ -1,0 +1,164 @@
+"""The 8x8 session status matrix (8x8-wavecell.md §6.1): each row that needs no VCA or prompt, by a real SIP exchange.
+
+A whole `maskline serve` with the lab's carrier and phones; the verdict is the SESSION_SUMMARY that arrives.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from maskline.lab.phone import Behaviour
+from tests.support.rig import Rig, happened
+
+pytestmark = pytest.mark.wire
+
+
+@pytest.fixture
+async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
+    made = Rig(tmp_path)
+    try:
+        await made.open()
+        yield made
+    finally:
+        await made.close()
+
+
+def statuses(payload: dict[str, Any]) -> tuple[str | None, str | None, str]:
+    details = payload["details"]
+    legs = [details[name]["callStatus"] if name in details else None for name in ("callA", "callB")]
+    return legs[0], legs[1], payload["sessionStatus"]
+
+
+async def test_completed_and_completed_is_completed(rig: Rig) -> None:
+    await rig.prepare(Behaviour.ANSWER)
+    rig.dial()
+    assert await happened(rig.caller.answered)
+    await asyncio.sleep(1.2)
+    rig.caller.hang_up()
+    payload = await rig.summary()
+    assert statuses(payload) == ("COMPLETED", "COMPLETED", "COMPLETED")
+    assert payload["callCount"] == 2
+    for leg in payload["details"].values():
+        assert leg["callDuration"] >= 1
+        assert 1.0 <= leg["callQuality"]["mos"] <= 4.5
+    rig.assert_nothing_leaked()
+
+
+REFUSALS = [
+    (486, False, "BUSY"),
+    (600, False, "BUSY"),
+    (603, True, "BUSY"),
+    (404, False, "FAILED"),
+    (410, False, "FAILED"),
+    (480, False, "FAILED"),
+    (484, False, "FAILED"),
+    (488, False, "FAILED"),
+    (500, False, "FAILED"),
+    (503, False, "FAILED"),
+    (480, True, "NO_ANSWER"),
+]
+
+
+async def test_what_the_callee_answers_decides_the_status(rig: Rig) -> None:
+    for refuse_with, ring_first, expected in REFUSALS:
+        await rig.prepare(
+            Behaviour.RING_THEN_REFUSE if ring_first else Behaviour.REFUSE,
+            refuse_with=refuse_with,
+        )
+        rig.dial()
+        payload = await rig.summary()
+        assert statuses(payload) == ("COMPLETED", expected, expected), refuse_with
+        assert payload["callCount"] == 2
+        assert "connectedTimestamp" not in payload["details"]["callB"]
+        assert "callQuality" not in payload["details"]["callB"]
+        assert payload["details"]["callB"]["callDuration"] == 0
+        assert await happened(rig.caller.ended)
+        rig.assert_nothing_leaked()
+
+
+async def test_our_ring_timeout_is_no_answer(rig: Rig) -> None:
+    status, body = await rig.rest("POST", f"{rig.session_uuid}/", {"ring_timeout": 1})
+    assert status == 200, body
+    await rig.prepare(Behaviour.RING)
+    rig.dial()
+    assert statuses(await rig.summary()) == ("COMPLETED", "NO_ANSWER", "NO_ANSWER")
+    assert await happened(rig.callee.ended), "the ringing leg was not cancelled"
+    rig.assert_nothing_leaked()
+
+
+async def test_a_caller_who_leaves_while_it_rings_is_canceled(rig: Rig) -> None:
+    await rig.prepare(Behaviour.RING)
+    rig.dial()
+    assert await happened(rig.caller.ringing)
+    rig.caller.cancel()
+    assert statuses(await rig.summary()) == ("CANCELED", "CANCELED", "CANCELED")
+    assert (rig.caller.final_status, rig.callee.final_status) == (487, 487)
+    rig.assert_nothing_leaked()
+
+
+async def test_a_caller_who_leaves_before_the_second_leg_is_canceled_alone(rig: Rig) -> None:
+    """The media driver is stopped, so that the call is still waiting for its ports when the CANCEL comes."""
+    await rig.prepare(Behaviour.ANSWER)
+    workers = media_workers(rig.platform.pid)
+    assert workers
+    for pid in workers:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        rig.dial()
+        assert await trying(rig)
+        rig.caller.cancel()
+        assert await happened(rig.caller.ended)
+    finally:
+        for pid in workers:
+            os.kill(pid, signal.SIGCONT)
+    assert statuses(await rig.summary()) == ("CANCELED", None, "CANCELED")
+    assert rig.callee.trace == []
+
+
+async def test_no_trunk_for_the_destination_is_an_error_without_second_leg(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, prefixes=("+44",))
+    try:
+        await rig.open()
+        await rig.prepare(Behaviour.ANSWER)
+        rig.dial()
+        payload = await rig.summary()
+        assert statuses(payload) == ("ERROR", None, "ERROR")
+        assert payload["callCount"] == 1
+        assert payload["errorDetails"] == {
+            "errorMsg": "No coverage available for requested area",
+            "errorCode": -2004,
+        }
+    finally:
+        await rig.close()
+
+
+def media_workers(serve_pid: int) -> list[int]:
+    """Pids of the media workers that this platform's process started."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
+            command = (entry / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if parent == serve_pid and b"media" in command:
+            found.append(int(entry.name))
+    return found
+
+
+async def trying(rig: Rig) -> bool:
+    """Whether the caller's phone has its 100 Trying; bounded."""
+    for _ in range(200):
+        if any(not item.sent and item.first_line.startswith("SIP/2.0 100") for item in rig.caller.trace):
+            return True
+        await asyncio.sleep(0.01)
+    return False
