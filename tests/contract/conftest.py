@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.support.store_values import ACCOUNT, OTHER, SUB, VN1, VN2, VN3, virtual_number
 
 from maskline.storage.crypto import KEY_BYTES, Sealer
 from maskline.storage.memory import MemoryStore
 from maskline.storage.sqlite import SqliteStore
 from maskline.storage.store import Store
+from tests.support.store_values import ACCOUNT, OTHER, SUB, VN1, VN2, VN3, virtual_number
 
 
 @pytest.fixture(params=["memory", "sqlite"])

@@ -9,14 +9,14 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
-from tests.support.media_harness import EmbeddedHarness, Harness
-from tests.support.rtp_party import EVENTS, PCMA, PCMU, VOICE, Party
 
 from maskline.errors import MediaUnavailable
 from maskline.masking.facts import LegName
 from maskline.media.g711 import A_TO_LINEAR, MU_TO_LINEAR
 from maskline.media.port import MediaLost, MediaTimedOut
 from maskline.media.rtp import RtpPacket, build, parse_rtcp
+from tests.support.media_harness import EmbeddedHarness, Harness
+from tests.support.rtp_party import EVENTS, PCMA, PCMU, VOICE, Party
 
 pytestmark = pytest.mark.wire
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+
+from maskline.errors import NotFound
+from maskline.storage.store import Delivery, OutboxRow, Store
 from tests.support.store_values import (
     ACCOUNT,
     OTHER,
@@ -15,9 +18,6 @@ from tests.support.store_values import (
     outbox_row,
     recorded_call,
 )  # fmt: skip
-
-from maskline.errors import NotFound
-from maskline.storage.store import Delivery, OutboxRow, Store
 
 
 async def test_a_call_is_read_back_with_its_legs_and_facts(store: Store) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.support.store_values import ACCOUNT, OTHER, SUB, T0, TRUNK, VN1, VN2, VN3, virtual_number
 
 from maskline.errors import Conflict, NotFound
 from maskline.masking.e164 import Number
 from maskline.storage.store import Endpoint, Store
+from tests.support.store_values import ACCOUNT, OTHER, SUB, T0, TRUNK, VN1, VN2, VN3, virtual_number
 
 ENDPOINT = Endpoint(SUB.id, "eight.session_summary", "https://hooks.example/8", "Bearer s3cret", "riders")
 

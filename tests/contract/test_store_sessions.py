@@ -6,6 +6,13 @@ import asyncio
 from dataclasses import replace
 
 import pytest
+
+from maskline.errors import Conflict, InvalidParameter, NotFound, PoolExhausted, SessionEnded
+from maskline.masking.e164 import Number
+from maskline.masking.facts import SessionCreated, SessionExpired, SessionUpdated
+from maskline.masking.pool import FORGET_AFTER
+from maskline.masking.session import Session, SessionOptions
+from maskline.storage.store import SessionFilter, Store
 from tests.support.store_values import (
     ACCOUNT,
     ALICE,
@@ -25,13 +32,6 @@ from tests.support.store_values import (
     recorded_call,
     virtual_number,
 )  # fmt: skip
-
-from maskline.errors import Conflict, InvalidParameter, NotFound, PoolExhausted, SessionEnded
-from maskline.masking.e164 import Number
-from maskline.masking.facts import SessionCreated, SessionExpired, SessionUpdated
-from maskline.masking.pool import FORGET_AFTER
-from maskline.masking.session import Session, SessionOptions
-from maskline.storage.store import SessionFilter, Store
 
 OPTIONS = SessionOptions(session_expiry=600)
 COOL_OFF = replace(OPTIONS, virtual_number_cooloff_period=60)

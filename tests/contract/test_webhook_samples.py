@@ -15,7 +15,6 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from tests.support.calls import CALLEE, VIRTUAL, make_leg, make_quality, make_record, make_session
 
 from maskline.masking.call_record import CallRecord
 from maskline.masking.e164 import Number
@@ -23,6 +22,7 @@ from maskline.masking.facts import Cause, LegName, Outcome
 from maskline.webhooks.formats import plivo
 from maskline.webhooks.formats.eight import session_summary
 from maskline.webhooks.formats.wavecell import call_status
+from tests.support.calls import CALLEE, VIRTUAL, make_leg, make_quality, make_record, make_session
 
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / ".." / "shared" / "source-docs"

@@ -6,11 +6,11 @@ from urllib.parse import parse_qsl
 
 import pytest
 from plivo.utils import validate_signature, validate_v3_signature
-from tests.support.calls import CALLEE, CALLER, T0, make_session
 
 from maskline.masking.facts import LegName, LegRinging
 from maskline.webhooks.formats import plivo
 from maskline.webhooks.sign import SigningKeys, build_request, decimal_nonce, plivo_headers
+from tests.support.calls import CALLEE, CALLER, T0, make_session
 
 KEYS = SigningKeys(own=("sub-token-" + "s" * 30, "sub-token-before"), main=("main-token-" + "m" * 29,))
 NONCE = decimal_nonce("9f3b5c7d1e2f4a6b8c9d")

@@ -7,10 +7,9 @@ import signal
 from abc import ABC, abstractmethod
 from pathlib import Path
 
-from tests.support.rtp_party import open_pair
-
 from maskline.media.embedded.driver import EmbeddedDriver
 from maskline.media.port import MediaDriver, MediaEvent
+from tests.support.rtp_party import open_pair
 
 
 class Harness(ABC):

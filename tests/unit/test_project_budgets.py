@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from tools import check_budgets
 from tools.check_budgets import Sizes
 

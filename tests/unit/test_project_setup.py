@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from tools import setup_env, sum_results
 
 RUNTIME = {"python": "3.11", "runtime": "r1", "dev": "", "project": "p1"}

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from tests.support.rig import Rig, happened
 
 from maskline.lab.phone import Behaviour
 from maskline.masking.e164 import parse_number
+from tests.support.rig import Rig, happened
 
 pytestmark = pytest.mark.wire
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.rig import Rig, happened
 
 from maskline.lab.phone import Behaviour
+from tests.support.rig import Rig, happened
 
 pytestmark = pytest.mark.wire
 

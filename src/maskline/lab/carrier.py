@@ -61,9 +61,9 @@ class Carrier(asyncio.DatagramProtocol):
         sent_by = _SENT_BY.search(below)
         if not sent_by:
             return None
-        given = {key.lower(): value for key, value in _RPORT.findall(below)}
-        host = given.get("received", sent_by[1])
-        return lines, (host, int(given.get("rport", sent_by[2] or 5060)))
+        given: dict[str, str] = {key.lower(): value for key, value in _RPORT.findall(below)}
+        host: str = given.get("received", sent_by[1])
+        return lines, (host, int(given.get("rport") or sent_by[2] or 5060))
 
     def _route_request(self, lines: list[str], source: Address) -> tuple[list[str], Address] | None:
         method, uri = lines[0].split(" ")[:2]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from tests.support.api_world import PARTIES, ApiWorld, credentials
 
 from maskline.api.health import PartHealth
 from maskline.errors import StoreUnavailable
+from tests.support.api_world import PARTIES, ApiWorld, credentials
 
 
 def health_of(**parts):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 
 import pytest
-from tests.support.api_world import World, basic
 
 from maskline.api.auth import Authenticator, read_basic
 from maskline.errors import NotAuthenticated
+from tests.support.api_world import World, basic
 
 
 def header(account_id, token):

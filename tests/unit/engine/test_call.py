@@ -3,6 +3,14 @@
 from __future__ import annotations
 
 import pytest
+
+from maskline.engine import effects as e
+from maskline.engine import inputs as i
+from maskline.engine.call_states import CallState
+from maskline.masking.call_record import Quality
+from maskline.masking.decision import Refuse
+from maskline.masking.facts import Cause, HungUpBy, LegName, Outcome
+from maskline.sdp.parse import parse
 from tests.support.call_machine import (
     A_SDP,
     B_SDP,
@@ -19,14 +27,6 @@ from tests.support.call_machine import (
     received,
     sdp,
 )  # fmt: skip
-
-from maskline.engine import effects as e
-from maskline.engine import inputs as i
-from maskline.engine.call_states import CallState
-from maskline.masking.call_record import Quality
-from maskline.masking.decision import Refuse
-from maskline.masking.facts import Cause, HungUpBy, LegName, Outcome
-from maskline.sdp.parse import parse
 
 A, B = LegName.A, LegName.B
 RESULT = dict[LegName, Quality]

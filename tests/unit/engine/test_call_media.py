@@ -1,11 +1,11 @@
 import pytest
-from tests.support.call_machine import A_SDP, B_SDP, LOCAL_A, LOCAL_B, sdp
 
 from maskline.engine.call_media import OUR_OFFER, CallMedia, LegMedia
 from maskline.masking.facts import LegName
 from maskline.media.port import LocalMedia
 from maskline.sdp.errors import SdpError
 from maskline.sdp.parse import parse
+from tests.support.call_machine import A_SDP, B_SDP, LOCAL_A, LOCAL_B, sdp
 
 A, B = LegName.A, LegName.B
 

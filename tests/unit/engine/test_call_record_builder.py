@@ -1,10 +1,9 @@
-from tests.support.call_machine import CALLEE, CALLER, NUMBER, WALL, session
-
 from maskline.engine import effects as e
 from maskline.engine.call_record_builder import CallRecordBuilder
 from maskline.masking.call_record import Quality
 from maskline.masking.facts import CallEnded, Cause, HungUpBy, LegName, Outcome
 from maskline.masking.session import Role
+from tests.support.call_machine import CALLEE, CALLER, NUMBER, WALL, session
 
 QUALITY = Quality(4.2, 0.01, 3.0, 100, 1, 99)
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.support.store_values import T0, call_record
-
 from maskline.masking.facts import LegName
+from tests.support.store_values import T0, call_record
 
 
 def test_a_leg_lasts_from_answer_to_end() -> None:

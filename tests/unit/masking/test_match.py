@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.support.store_values import ALICE, BOB, CAROL, OTHER, T0, VN1, VN2, virtual_number
 
 from maskline.masking.decision import Refuse
 from maskline.masking.e164 import Number
 from maskline.masking.facts import Cause
 from maskline.masking.match import Matched, match_call
 from maskline.masking.session import Role, Session, SessionOptions
+from tests.support.store_values import ALICE, BOB, CAROL, OTHER, T0, VN1, VN2, virtual_number
 
 SESSION = Session(
     id="s", account_id=virtual_number().account_id, subaccount_id=None, first_party=ALICE, second_party=BOB,

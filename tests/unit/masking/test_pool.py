@@ -8,12 +8,12 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.store_values import ALICE, BOB, SUB, VN1, VN2, VN3, new_session
 
 from maskline.errors import InvalidParameter
 from maskline.masking import pool
 from maskline.masking.e164 import Number
 from maskline.masking.session import SessionOptions
+from tests.support.store_values import ALICE, BOB, SUB, VN1, VN2, VN3, new_session
 
 GEOMATCH = SessionOptions(geomatch=True)
 

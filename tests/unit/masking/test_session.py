@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.support.store_values import ALICE, BOB, CAROL, T0, VN1
-
 from maskline.masking.session import Role, Session, SessionOptions, SessionStatus
+from tests.support.store_values import ALICE, BOB, CAROL, T0, VN1
 
 SESSION = Session("s", "MA", None, ALICE, BOB, VN1, SessionOptions(), T0, T0, T0 + 60, 60)
 

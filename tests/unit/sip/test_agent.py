@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from tests.support.sip_network import ANSWER, OFFER, Network, Peer, is_idle, outgoing
 
 from maskline.sip.events import (
     ByeFinished,
@@ -17,6 +16,7 @@ from maskline.sip.events import (
     RequestReceived,
 )
 from maskline.sip.invite_usage import UsageState
+from tests.support.sip_network import ANSWER, OFFER, Network, Peer, is_idle, outgoing
 
 
 def acknowledging(peer: Peer, event: Event, now: float) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from tests.support.api_world import NUMBER, World
 
 from maskline.errors import Conflict, InvalidParameter, MissingParameter, NotFound, NotSupported
 from maskline.masking.e164 import Number
@@ -17,6 +16,7 @@ from maskline.workflows.list_trunks import list_trunks
 from maskline.workflows.remove_trunk import remove_trunk
 from maskline.workflows.scope import Scope
 from maskline.workflows.set_webhook import list_webhook_targets, remove_webhook, set_webhook
+from tests.support.api_world import NUMBER, World
 
 
 class TestAccounts:

@@ -6,19 +6,6 @@ import json
 from urllib.parse import parse_qsl
 
 import pytest
-from tests.support.calls import (
-    ACCOUNT,
-    CALL_ID,
-    CALLEE,
-    CALLER,
-    SESSION_ID,
-    SUBACCOUNT,
-    T0,
-    make_context,
-    make_leg,
-    make_record,
-    make_session,
-)
 
 from maskline.engine.ports import CallCommit
 from maskline.ids import SeededIds
@@ -37,6 +24,19 @@ from maskline.masking.facts import (
 )
 from maskline.masking.session import Role, SessionOptions
 from maskline.workflows.build_outbox import CallProgress, Receiver, build_share, interaction_of, session_timeout_outbox
+from tests.support.calls import (
+    ACCOUNT,
+    CALL_ID,
+    CALLEE,
+    CALLER,
+    SESSION_ID,
+    SUBACCOUNT,
+    T0,
+    make_context,
+    make_leg,
+    make_record,
+    make_session,
+)
 
 A, B = LegName.A, LegName.B
 NOW = T0 + 30

@@ -6,7 +6,6 @@ import asyncio
 from contextlib import asynccontextmanager
 
 import pytest
-from tests.support.calls import ACCOUNT, SUBACCOUNT, T0, make_context, make_record, make_session
 
 from maskline.clock import VirtualClock
 from maskline.engine.ports import CallCommit
@@ -16,6 +15,7 @@ from maskline.masking.facts import LegDialed, LegRinging
 from maskline.storage.memory import MemoryStore
 from maskline.storage.store import Account, Endpoint
 from maskline.workflows.record_call import CallRecording
+from tests.support.calls import ACCOUNT, SUBACCOUNT, T0, make_context, make_record, make_session
 
 
 class Wavering(MemoryStore):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from tests.support.api_world import FIRST, NUMBER, SECOND, World
-
 from maskline.masking.decision import Forward, Refuse
 from maskline.masking.e164 import Number, parse_number
 from maskline.masking.facts import Cause
@@ -13,6 +11,7 @@ from maskline.workflows.add_trunk import TrunkWish, add_trunk
 from maskline.workflows.create_session import CreateSession, SessionWish
 from maskline.workflows.route_call import RouteCall
 from maskline.workflows.scope import Scope
+from tests.support.api_world import FIRST, NUMBER, SECOND, World
 
 CALLER, CALLEE, VIRTUAL = parse_number(FIRST), parse_number(SECOND), parse_number(NUMBER)
 STRANGER = Number("6590000099")

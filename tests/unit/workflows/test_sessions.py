@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.support.api_world import FIRST, NUMBER, SECOND, World
 
 from maskline.errors import InvalidParameter, NotFound, PoolExhausted, SessionEnded
 from maskline.masking.e164 import Number, parse_number
@@ -19,6 +18,7 @@ from maskline.workflows.get_session import get_session
 from maskline.workflows.list_sessions import list_sessions
 from maskline.workflows.scope import Scope
 from maskline.workflows.update_session import update_session
+from tests.support.api_world import FIRST, NUMBER, SECOND, World
 
 
 def wish(first=FIRST, second=SECOND, options=None, **more):

@@ -6,12 +6,12 @@ import uuid
 
 import pytest
 import structlog
-from tests.support.api_world import FIRST, NUMBER, PARTIES, ApiWorld, basic, credentials
 
 from maskline.errors import StoreUnavailable
 from maskline.logs import EVENTS
 from maskline.masking.session import Interaction, Role, SessionOptions
 from maskline.storage.store import RecordedCall
+from tests.support.api_world import FIRST, NUMBER, PARTIES, ApiWorld, basic, credentials
 
 
 class Api(ApiWorld):

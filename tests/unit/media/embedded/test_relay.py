@@ -11,8 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
-from tests.support.media_harness import free_range
-from tests.support.rtp_party import PCMU, VOICE, Party
 
 from maskline.masking.facts import LegName
 from maskline.media.embedded.relay import LINGER, NoPorts, Relay, UnknownCall
@@ -20,6 +18,8 @@ from maskline.media.embedded.sockets import UnusableAddress, open_socket
 from maskline.media.port import FarMedia, LocalMedia
 from maskline.media.rtp import Goodbye, Report, RtpPacket, build, parse, parse_rtcp
 from maskline.sdp.session import Codec
+from tests.support.media_harness import free_range
+from tests.support.rtp_party import PCMU, VOICE, Party
 
 A, B = LegName.A, LegName.B
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
-from tests.support.calls import make_leg, make_quality, make_record
 
 from maskline.masking.e164 import Number
 from maskline.masking.facts import Cause, LegName, Outcome
 from maskline.webhooks.formats.eight import ERROR_CODES, ERRORS, session_summary
+from tests.support.calls import make_leg, make_quality, make_record
 
 A, B = LegName.A, LegName.B
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from urllib.parse import parse_qsl, urlencode
 
 import pytest
-from tests.support.calls import CALLEE, CALLER, SESSION_ID, T0, make_session
 
 from maskline.masking.facts import (
     CallEnded,
@@ -22,6 +21,7 @@ from maskline.masking.facts import (
 )
 from maskline.masking.session import SessionOptions
 from maskline.webhooks.formats import plivo
+from tests.support.calls import CALLEE, CALLER, SESSION_ID, T0, make_session
 
 
 def ended(leg=LegName.B, cause=Cause.NORMAL, at=T0 + 22):

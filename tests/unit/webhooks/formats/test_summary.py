@@ -5,7 +5,6 @@ from __future__ import annotations
 from itertools import product
 
 import pytest
-from tests.support.calls import T0, make_leg, make_record
 
 from maskline.masking.facts import Cause, LegName, Outcome
 from maskline.webhooks.formats.summary import (
@@ -19,6 +18,7 @@ from maskline.webhooks.formats.summary import (
     session_times,
     summarize,
 )
+from tests.support.calls import T0, make_leg, make_record
 
 A, B = LegName.A, LegName.B
 C, N, BUSY, X, F, E = Status

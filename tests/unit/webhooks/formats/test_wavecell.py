@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 
-from tests.support.calls import make_leg, make_record
-
 from maskline.masking.facts import Cause, LegName, Outcome
 from maskline.webhooks.formats.summary import Status
 from maskline.webhooks.formats.wavecell import WORDS, call_status
+from tests.support.calls import make_leg, make_record
 
 A, B = LegName.A, LegName.B
 
