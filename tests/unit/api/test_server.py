@@ -1,0 +1,48 @@
+"""The HTTP server starts on a port of its own, says when it cannot, and stops."""
+
+from __future__ import annotations
+
+import httpx2
+import pytest
+from starlette.responses import PlainTextResponse
+
+from maskline.api.server import HttpServer
+from maskline.errors import ConfigurationError
+
+
+async def hello(scope, receive, send):
+    await PlainTextResponse("hello")(scope, receive, send)
+
+
+async def ask(port):
+    async with httpx2.AsyncClient(trust_env=False) as client:
+        return await client.get(f"http://127.0.0.1:{port}/")
+
+
+async def test_it_serves_once_started_and_no_more_once_stopped():
+    server = HttpServer(hello, "127.0.0.1", 0)
+    await server.start()
+    response = await ask(server.port)
+    assert response.text == "hello"
+    assert "server" not in response.headers
+    port = server.port
+    await server.stop()
+    await server.stop()
+    with pytest.raises(httpx2.ConnectError):
+        await ask(port)
+
+
+async def test_a_port_that_is_taken_is_one_clear_sentence():
+    first = HttpServer(hello, "127.0.0.1", 0)
+    await first.start()
+    with pytest.raises(ConfigurationError, match=rf"HTTP cannot listen on 127.0.0.1:{first.port}: "):
+        await HttpServer(hello, "127.0.0.1", first.port).start()
+    await first.stop()
+
+
+async def test_its_end_can_be_waited_for():
+    server = HttpServer(hello, "127.0.0.1", 0)
+    await server.start()
+    server._server.should_exit = True
+    await server.wait()
+    await server.stop()
