@@ -11,12 +11,14 @@ import plivo
 import plivo.rest.client
 import pytest
 from plivo.exceptions import AuthenticationError, PlivoRestError, ResourceNotFoundError, ValidationError
-from tests.support.http_server import serving
 
+from maskline.storage.crypto import KEY_BYTES, Sealer
 from maskline.storage.memory import MemoryStore
+from maskline.storage.sqlite import SqliteStore
 from maskline.workflows.add_number import add_number
 from maskline.workflows.create_account import create_account
 from maskline.workflows.create_subaccount import create_subaccount
+from tests.support.http_server import serving
 
 FIRST, SECOND, NUMBER = "+6590000001", "+6590000002", "+6531580001"
 TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \+0000 UTC\Z")
@@ -26,9 +28,12 @@ CONSTANTS = (
 )  # fmt: skip
 
 
-@pytest.fixture
-def server(monkeypatch):
-    with serving(MemoryStore) as running:
+STORES = {"memory": MemoryStore, "sqlite": lambda: SqliteStore(None, Sealer(bytes(KEY_BYTES)))}
+
+
+@pytest.fixture(params=list(STORES))
+def server(request, monkeypatch):
+    with serving(STORES[request.param]) as running:
         for constant in CONSTANTS:
             assert hasattr(plivo.rest.client, constant)
             monkeypatch.setattr(plivo.rest.client, constant, running.url + "/v1/Account")

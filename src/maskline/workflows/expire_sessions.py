@@ -14,9 +14,10 @@ from maskline.errors import NotFound, SessionEnded
 from maskline.ids import Ids
 from maskline.masking.session import Session
 from maskline.storage.store import OutboxRow, Store
+from maskline.workflows.record_call import session_timeout_outbox
 
 TimeoutOutbox = Callable[[Session, float, Ids], Sequence[OutboxRow]]
-"""Webhooks of a session that timed out at a wall time: `workflows.record_call.session_timeout_outbox`."""
+"""Webhooks of a session that timed out at a wall second."""
 
 
 class ExpireSessions:
@@ -24,7 +25,15 @@ class ExpireSessions:
 
     __slots__ = ("_clock", "_ids", "_outbox", "_store", "batch")
 
-    def __init__(self, store: Store, clock: Clock, ids: Ids, outbox: TimeoutOutbox, *, batch: int = 200) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        ids: Ids,
+        *,
+        outbox: TimeoutOutbox = session_timeout_outbox,
+        batch: int = 200,
+    ) -> None:
         self._store = store
         self._clock = clock
         self._ids = ids

@@ -10,7 +10,7 @@ from maskline.errors import InvalidParameter, NotFound, PoolExhausted, SessionEn
 from maskline.masking.e164 import Number, parse_number
 from maskline.masking.facts import SessionExpired, SessionUpdated
 from maskline.masking.session import SessionOptions, SessionStatus
-from maskline.storage.store import OutboxRow, SessionFilter
+from maskline.storage.store import SessionFilter
 from maskline.workflows.create_session import CreateSession, SessionWish
 from maskline.workflows.expire_session import expire_session
 from maskline.workflows.expire_sessions import ExpireSessions
@@ -298,25 +298,15 @@ class TestExpire:
         assert (await world.create(world.scope, wish())).virtual_number == session.virtual_number
 
 
-def timeout_row(session, at, ids):
-    return [
-        OutboxRow(
-            id=ids.uuid(), account_id=session.account_id, subaccount_id=None, subject=session.id, sequence=1,
-            dialect="plivo", event="SessionTimeout", method="POST", url="https://h.example/",
-            content_type="application/x-www-form-urlencoded", body=str(at).encode(), created_at=at, due_at=at,
-        )
-    ]  # fmt: skip
-
-
 class TestTheSweeper:
     async def start(self, count, batch=200):
         numbers = [f"+65315800{n:02}" for n in range(count)]
         world = await Sessions().start(*numbers)
         world.sessions = []
         for n in range(count):
-            options = SessionOptions(session_expiry=60 + n)
+            options = SessionOptions(session_expiry=60 + n, callback_url="https://h.example/")
             world.sessions.append(await world.create(world.scope, wish(second=f"+659001{n:04}", options=options)))
-        world.sweep = ExpireSessions(world.store, world.clock, world.ids, timeout_row, batch=batch)
+        world.sweep = ExpireSessions(world.store, world.clock, world.ids, batch=batch)
         return world
 
     async def test_ends_what_is_due_to_the_second_and_reports_it_once(self):
@@ -328,7 +318,7 @@ class TestTheSweeper:
         assert await world.sweep() == 0
         (row,) = await world.store.outbox(None)
         due = world.sessions[0]
-        assert (row.event, row.subject, row.body) == ("SessionTimeout", due.id, str(due.expires_at).encode())
+        assert (row.event, row.subject, row.created_at) == ("SessionTimeout", due.id, due.expires_at)
         fact = (await world.store.facts(due.id))[-1]
         assert isinstance(fact, SessionExpired)
         assert fact.by_request is False
@@ -338,7 +328,7 @@ class TestTheSweeper:
         world.clock.advance(500)
         assert await world.sweep() == 1
         (row,) = await world.store.outbox(None)
-        assert row.body == str(world.sessions[0].expires_at).encode()
+        assert row.created_at == world.sessions[0].expires_at
 
     async def test_works_in_batches(self):
         world = await self.start(5, batch=2)
