@@ -7,7 +7,7 @@ What it is: (attempt, result) → Done, RetryAt or GiveUp, and the time-outs of 
   not hit by everything at once.
 - `eight`, `wavecell`: pauses of 1, 10, 30 and 90 s (8x8-wavecell.md §11), then failed; replay by hand.
 - `plivo`: one quick retry as the vendor makes, then the default schedule, so nothing is lost; unless the URL
-  names `rc` or `rp`: then the vendor's rule alone (plivo-vts.md §7.4; docs/decisions/0021-plivo-callback-retries.md).
+  names `rc` or `rp`: then the vendor's rule alone (plivo-vts.md §7.4; docs/decisions/0006-plivo-callback-retries.md).
 """
 
 from __future__ import annotations

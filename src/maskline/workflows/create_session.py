@@ -6,7 +6,7 @@ not: allocation (`masking/pool.py`, inside the store's transaction). Who uses it
 Geomatch: asked for, it is strict; switched off, any number will do; left out, it is strict as soon as the
 pool has a number of the first party's country, else any number will do. The documentation says "default
 true", yet taken literally a newcomer with one foreign number could never make a session
-(docs/decisions/0031-geomatch-default.md).
+(docs/decisions/0008-geomatch-default.md).
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ What it is: routing, the order authenticate → limit → read → workflow → 
 every error takes Plivo's shape. What it is not: rules. Who uses it: `api/app.py`.
 
 Plain Starlette: requests are read by the attribute table, so a model layer would run for nothing, and the
-OpenAPI document is derived from the same table (docs/decisions/0030-starlette-for-the-plivo-dialect.md).
+OpenAPI document is derived from the same table (docs/decisions/0007-starlette-for-the-plivo-dialect.md).
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ What it is: fact → form body of plivo-vts.md §7.2, and the hangup table §8. 
 fragment, GET query and signature headers are made at each try (`sign.py`). Who uses it:
 `workflows/record_call.py` per fact of a call, and `session_timeout_outbox` there for the end of a session.
 
-Decisions (docs/decisions/0020-plivo-event-parties.md): in event names "FirstParty" is the party that
+Decisions (docs/decisions/0005-plivo-event-parties.md): in event names "FirstParty" is the party that
 started the call (leg A) and "SecondParty" the one dialled (leg B), whichever role they have in the session.
 Every event carries all attributes of the page ("for each event, the below attributes will be posted"), empty
 where they do not apply, never null: official validators disagree on how null is signed (§7.5). Numbers are
