@@ -58,6 +58,7 @@ lint: dev ## ruff, mypy --strict, layer contract, size budgets
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy --explicit-package-bases tools
 	$(BIN)/lint-imports --no-cache
 	$(PY) tools/check_budgets.py
 

@@ -1,0 +1,79 @@
+"""What the load tests conclude from a capture, from SIPp's figures and from the callee's bytes is right."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import pytest
+from tools import bench_sip, sip_load, sip_wire
+
+SIP_PORT, UAC_PORT, UAS_PORT = 5060, 6000, 7000
+CALLER, CALLEE = "447700900001", "919900000001"
+
+
+def packet(at: float, source: int, destination: int, payload: bytes) -> bytes:
+    udp = struct.pack("!HHHH", source, destination, 8 + len(payload), 0)
+    frame = bytes(12) + b"\x08\x00" + b"\x45" + bytes(19) + udp + payload
+    return struct.pack("<IIII", int(at), round(at % 1 * 1e6), len(frame), len(frame)) + frame
+
+
+def capture(path: Path, *packets: bytes) -> Path:
+    path.write_bytes(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1) + b"".join(packets))
+    return path
+
+
+def invite_in(at: float) -> bytes:
+    text = f"INVITE sip:18005550000@h SIP/2.0\r\nFrom: <sip:{CALLER}@h>;tag=1\r\n\r\n"
+    return packet(at, UAC_PORT, SIP_PORT, text.encode())
+
+
+def invite_out(at: float) -> bytes:
+    return packet(at, SIP_PORT, UAS_PORT, f"INVITE sip:+{CALLEE}@h SIP/2.0\r\n\r\n".encode())
+
+
+def test_the_delay_is_from_the_first_invite_in_to_the_invite_out(tmp_path: Path) -> None:
+    path = capture(
+        tmp_path / "a.pcap",
+        invite_in(10.0), invite_in(10.5), packet(10.55, SIP_PORT, UAC_PORT, b"SIP/2.0 100 Trying\r\n"),
+        invite_out(10.503), invite_out(10.6), invite_in(11.0), invite_out(11.001),
+    )  # fmt: skip
+    delays = sip_wire.forwarding_delays(path, {CALLER.encode(): CALLEE.encode()}, SIP_PORT, UAS_PORT)
+    assert delays == pytest.approx([1.0, 503.0], abs=0.01)
+
+
+def test_a_callers_number_is_found_with_and_without_its_country_code() -> None:
+    assert sip_wire.leaks([CALLER], b"P-Asserted-Identity: <sip:+447700900001@h>") == ["…0001"]
+    assert sip_wire.leaks([CALLER], b"s=call of 07700900001") == ["…0001"]
+    assert sip_wire.leaks([CALLER], b"From: <sip:18005550000@h>\r\nCSeq: 7700900 INVITE 001") == []
+
+
+def test_a_percentile_never_runs_off_the_list() -> None:
+    assert sip_wire.percentile([1.0, 2.0, 3.0], 0.5) == 2.0
+    assert sip_wire.percentile([1.0], 0.99) == 1.0
+
+
+@pytest.mark.parametrize(("text", "expected"), [("00:01:02", 62.0), ("00:00:20:500000", 20.5)])
+def test_sipps_elapsed_time_is_read_in_both_its_forms(text: str, expected: float) -> None:
+    assert sip_load.seconds(text) == expected
+
+
+def load(*, failed: int = 0, again: int = 0, achieved: float = 200.0) -> sip_load.Load:
+    return sip_load.Load(200, 4000, failed, again, achieved, 1.0, None, Path("m"), Path("c"))
+
+
+def test_a_run_is_clean_without_failures_and_with_one_repeat_in_a_thousand() -> None:
+    assert load(again=4).clean
+    assert not load(again=5).clean
+    assert not load(failed=1).clean
+
+
+def test_a_rate_counts_only_when_it_was_really_driven() -> None:
+    assert bench_sip.passes(load())
+    assert not bench_sip.passes(load(achieved=189))
+
+
+def test_the_numbers_of_a_load_test_are_not_part_of_one_another() -> None:
+    callers = {sip_load.CALLER.format(index)[2:] for index in (0, 999)}
+    others = " ".join(form.format(index) for form in (sip_load.VIRTUAL, sip_load.CALLEE) for index in (0, 999))
+    assert not [caller for caller in callers if caller in others]
