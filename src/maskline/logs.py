@@ -27,8 +27,6 @@ EVENTS: dict[str, str] = {
     "calls_abandoned": "The drain time was over, or a second signal came; this many calls were hung up.",
     "part_failed": "A part of the server ended with an error; the process stops.",
     "stranger_dropped": "Datagrams from an address of no trunk were dropped; one line in 10 s, with their count.",
-    "media_away": "The media driver does not answer; calls are refused with 503 until it does.",
-    "media_back": "The media driver answers again.",
     "route_failed": "A call was refused because the store could not be asked whose it is.",
     "engine_fault": "A datagram, timer or step of a call met a bug; the engine goes on.",
     "media_is_off": "MASKLINE_MEDIA=none: SDP addresses are left as sent, parties see each other's media address.",

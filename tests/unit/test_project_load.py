@@ -6,6 +6,7 @@ import struct
 from pathlib import Path
 
 import pytest
+
 from tools import bench_sip, sip_load, sip_wire
 
 SIP_PORT, UAC_PORT, UAS_PORT = 5060, 6000, 7000

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from tools.sip_load import drive, provision, serving
 from tools.sip_wire import leaks
 
