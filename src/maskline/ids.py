@@ -7,13 +7,17 @@ asks the operating system). Who uses it: the SIP agent, the engine, workflows; t
 
 from __future__ import annotations
 
+import os
 import random
 import secrets
 import string
 import uuid
+from collections.abc import Iterator
 from typing import Protocol
 
 _CREDENTIAL_ALPHABET = string.ascii_uppercase + string.digits
+_PIECE = 16
+_BLOCK = 256 * _PIECE
 
 
 class Ids(Protocol):
@@ -35,20 +39,38 @@ class Ids(Protocol):
 
 
 class SystemIds:
-    """Ids from the operating system's random source."""
+    """Ids from the operating system's random source, read in blocks.
 
-    __slots__ = ("_bits",)
+    Each read of that source lets go of the interpreter's lock; beside a busy writer thread getting it back was
+    measured at 100 µs, ten times a call. Pieces are handed out by a C iterator, so two threads never get the
+    same one; a fork starts with a block of its own.
+    """
+
+    __slots__ = ("_bits", "_pid", "_pieces")
 
     def __init__(self) -> None:
-        # SystemRandom costs a syscall per id (about 1 µs each, ten per call); a Mersenne twister seeded from
-        # the system is not fit here, because a tag that can be predicted lets a stranger forge a BYE.
+        # Not a Mersenne twister: a tag that can be predicted lets a stranger forge a BYE.
         self._bits = random.SystemRandom()
+        self._pid = os.getpid()
+        self._pieces: Iterator[bytes] = iter(())
+
+    def _piece(self) -> bytes:
+        """16 random bytes, handed out once."""
+        if self._pid == os.getpid():
+            piece = next(self._pieces, None)
+            if piece is not None:
+                return piece
+        block = os.urandom(_BLOCK)
+        pieces = iter([block[at : at + _PIECE] for at in range(0, _BLOCK, _PIECE)])
+        first = next(pieces)
+        self._pieces, self._pid = pieces, os.getpid()
+        return first
 
     def token(self, nbytes: int = 8) -> str:
-        return secrets.token_hex(nbytes)
+        return self._piece()[:nbytes].hex() if nbytes <= _PIECE else secrets.token_hex(nbytes)
 
     def uuid(self) -> str:
-        return str(uuid.uuid4())
+        return str(uuid.UUID(bytes=self._piece(), version=4))
 
     def credential_id(self, prefix: str) -> str:
         return prefix + "".join(self._bits.choices(_CREDENTIAL_ALPHABET, k=18))

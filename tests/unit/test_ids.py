@@ -1,0 +1,63 @@
+"""Ids have their forms, are never handed out twice, and repeat only from a seed."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+import uuid
+
+import pytest
+
+from maskline.ids import SeededIds, SystemIds
+
+
+@pytest.mark.parametrize("ids", [SystemIds(), SeededIds(3)], ids=["system", "seeded"])
+class TestForms:
+    @pytest.mark.parametrize("nbytes", [4, 8, 16, 17, 32])
+    def test_of_tokens(self, ids, nbytes):
+        assert re.fullmatch(rf"[0-9a-f]{{{2 * nbytes}}}", ids.token(nbytes))
+
+    def test_of_uuids(self, ids):
+        assert uuid.UUID(ids.uuid()).version == 4
+
+    def test_of_credentials(self, ids):
+        assert re.fullmatch(r"MA[A-Z0-9]{18}", ids.credential_id("MA"))
+
+    def test_of_secrets(self, ids):
+        assert re.fullmatch(r"[A-Za-z0-9_-]{40}", ids.secret())
+
+
+def test_many_ids_over_many_blocks_are_all_different():
+    ids = SystemIds()
+    assert len({ids.uuid() for _ in range(2_000)} | {ids.token(16) for _ in range(2_000)}) == 4_000
+
+
+def test_threads_never_get_the_same_id():
+    ids, found = SystemIds(), []
+
+    def take():
+        found.extend([ids.token(16) for _ in range(3_000)])
+
+    threads = [threading.Thread(target=take) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == len(set(found)) == 12_000
+
+
+def test_a_fork_does_not_repeat_its_parents_ids(monkeypatch):
+    ids = SystemIds()
+    ids.token()
+    rest = [bytes.fromhex(ids.token(16)) for _ in range(3)]
+    before = list(ids._pieces)
+    ids._pieces = iter(before)
+    monkeypatch.setattr(os, "getpid", lambda: 1)
+    after = [bytes.fromhex(ids.token(16)) for _ in range(300)]
+    assert not set(after) & set(before) | set(rest) & set(after)
+
+
+def test_a_seed_repeats_itself():
+    one, two = SeededIds(5), SeededIds(5)
+    assert [one.uuid(), one.token(), one.secret()] == [two.uuid(), two.token(), two.secret()]
