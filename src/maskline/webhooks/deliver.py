@@ -1,0 +1,280 @@
+"""The deliverer: takes due webhooks from the outbox, tries them, writes back what became of them.
+
+What it is: the loop around lease → lanes → try → result. Webhooks are sent at least once: a row is leased for
+a time, its result is written by compare-and-set on the lease, and a row whose deliverer died is due again when
+its lease is over. What it is not: rules; `schedule.py` says when, `sign.py` how, `egress.py` where to, `lanes.py`
+how many at once. Who uses it: `app.py` runs it, the recorder calls `notify()` after each commit.
+
+Id and body are the same at each try; timestamp, nonce and signature are fresh. No log line carries more of a URL
+than scheme, host and port: a query or path may hold numbers or secrets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from maskline import __version__
+from maskline.clock import Clock
+from maskline.errors import NotFound, StoreUnavailable
+from maskline.ids import Ids
+from maskline.storage.store import Delivery, OutboxRow, Store
+from maskline.webhooks.egress import Answer
+from maskline.webhooks.lanes import Lanes, lane_of
+from maskline.webhooks.schedule import CallbackRules, Done, Fault, RetryAt, TryResult, next_try, read_rules
+from maskline.webhooks.sign import Request, SigningKeys, build_request, decimal_nonce, plivo_headers
+
+USER_AGENT = f"Maskline/{__version__}"
+_log = structlog.get_logger("maskline.deliver")
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 5.0
+
+
+class Sender(Protocol):
+    """What the deliverer needs of `egress.Egress`."""
+
+    async def send(self, request: Request, headers: dict[str, str], rules: CallbackRules, *, now: float) -> Answer: ...
+
+
+Keys = Callable[[str, str | None], Awaitable[SigningKeys]]
+"""Account, subaccount → tokens; `keys.StoreKeys`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    slots: int = 8
+    """Tries at a time to one receiver."""
+    queue: int = 32
+    """Rows held in memory behind them."""
+    tries: int = 1024
+    """Tries at a time in all: bounds sockets, and lets 128 receivers be dead before others wait for them."""
+    batch: int = 64
+    """Rows per lease."""
+    lease: float = 120.0
+    """Seconds; more than a queued row may wait and be tried (32 rows / 8 slots at 15 s, + 55 s)."""
+    window: float = 0.005
+    """Seconds to gather results and new rows, so that a burst is a few transactions."""
+    idle: float = 30.0
+    """Longest sleep; rows that another process adds are seen by then at the latest."""
+    grace: float = 5.0
+    """Seconds that a stop waits for tries going on."""
+    log_every: float = 60.0
+    """Seconds between two lines on webhooks given up for the same receiver."""
+
+
+class Deliverer:
+    """Run `run()` as a task; `stop()` makes it return after a short grace. Counters are for metrics."""
+
+    def __init__(
+        self,
+        store: Store,
+        egress: Sender,
+        keys: Keys,
+        clock: Clock,
+        ids: Ids,
+        *,
+        spread: Callable[[], float] = random.random,
+        limits: Limits = Limits(),
+    ) -> None:
+        self._store = store
+        self._egress = egress
+        self._keys = keys
+        self._clock = clock
+        self._ids = ids
+        self._spread = spread
+        self._limits = limits
+        self._owner = ids.uuid()
+        self._lanes = Lanes(limits.slots, limits.queue)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._held: set[str] = set()
+        """Ids of rows in the lanes. A lease that ended while its row waited may be given to us again."""
+        self._results: list[Delivery] = []
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._pause = 0.0
+        self._logged: dict[str, float] = {}
+        self.counts: Counter[tuple[str, str]] = Counter()
+        """(dialect, `delivered` | `retried` | `failed` | `given_back`) → how many, since the start."""
+
+    @property
+    def tries(self) -> int:
+        """Tries going on."""
+        return self._lanes.tries
+
+    def notify(self) -> None:
+        """New rows may be due; cheap, call it after every commit."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        self._stopping = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        try:
+            while not self._stopping:
+                self._wake.clear()
+                await self._rest(await self._round())
+        finally:
+            await self._finish()
+
+    async def _rest(self, seconds: float) -> None:
+        if seconds > 0 and not self._stopping:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), seconds)
+        if not self._stopping:
+            await asyncio.sleep(self._limits.window)
+
+    async def _round(self) -> float:
+        """One look at the outbox; returns the seconds until the next, if nobody wakes us before."""
+        try:
+            await self._write_back()
+            wait = await self._take()
+        except StoreUnavailable:
+            if not self._pause:
+                _log.warning("deliverer_delayed", results=len(self._results))
+            self._pause = min(max(2 * self._pause, _FIRST_PAUSE), _LONGEST_PAUSE)
+            # A wake-up must not turn the pause into a busy loop.
+            await asyncio.sleep(self._pause)
+            return 0.0
+        if self._pause:
+            self._pause = 0.0
+            _log.info("deliverer_resumed")
+        return wait
+
+    async def _take(self) -> float:
+        """Lease due rows and start them; returns seconds until the next are due."""
+        limits = self._limits
+        free = min(limits.batch, limits.tries - self._lanes.tries)
+        if free <= 0:
+            return limits.idle  # the end of any try wakes us
+        now = self._clock.wall()
+        rows = await self._store.lease_outbox(self._owner, now=now, until=now + limits.lease, limit=free)
+        for row in rows:
+            self._place(row, now)
+        if len(rows) == free:
+            return 0.0
+        due = await self._store.next_outbox_due()
+        return limits.idle if due is None else min(max(due - self._clock.wall(), 0.02), limits.idle)
+
+    def _place(self, row: OutboxRow, now: float) -> None:
+        if row.id in self._held:
+            return
+        name = lane_of(row.url)
+        later = self._lanes.place(name, row, now)
+        if later is not None:
+            self._give_back(row, later)
+            return
+        self._held.add(row.id)
+        if (started := self._lanes.starts(name)) is not None:
+            task = asyncio.create_task(self._work(name, started))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    def _give_back(self, row: OutboxRow, due_at: float) -> None:
+        self.counts[row.dialect, "given_back"] += 1
+        self._results.append(Delivery(row.id, "due", due_at, tried=False))
+        self._wake.set()
+
+    async def _work(self, name: str, row: OutboxRow | None) -> None:
+        """One slot of a lane: try row after row until none waits."""
+        while row is not None:
+            began = self._clock.now()
+            try:
+                self._results.append(await self._try_once(name, row))
+            except asyncio.CancelledError:
+                # It may have arrived or not: at least once means that it is sent again.
+                self._results.append(Delivery(row.id, "due", self._clock.wall(), error="stopped during the try"))
+                raise
+            finally:
+                self._held.discard(row.id)
+                self._lanes.ends(name, self._clock.now() - began)
+                self._wake.set()
+            row = None if self._stopping else self._lanes.starts(name)
+
+    async def _try_once(self, name: str, row: OutboxRow) -> Delivery:
+        rules = read_rules(row.url) if row.dialect == "plivo" else CallbackRules()
+        if self._clock.wall() + rules.total > row.due_at:  # a leased row's due_at is the end of its lease
+            return Delivery(row.id, "due", self._clock.wall(), tried=False)
+        try:
+            answer = await self._send(row, rules)
+        except NotFound:
+            return Delivery(row.id, "failed", self._clock.wall(), error="the account is gone")
+        except StoreUnavailable:
+            return Delivery(row.id, "due", self._clock.wall() + 1.0, tried=False)
+        except Exception as error:  # noqa: BLE001 - the edge of a task: a bug here must not lose the row
+            _log.error("webhook_try_broken", id=row.id, error=type(error).__name__)
+            answer = Answer(TryResult(fault=Fault.CONNECT), f"internal error: {type(error).__name__}")
+        return self._judge(name, row, rules, answer)
+
+    async def _send(self, row: OutboxRow, rules: CallbackRules) -> Answer:
+        request = build_request(row.method, row.url, row.body)
+        now = self._clock.wall()
+        headers = {"User-Agent": USER_AGENT, "webhook-id": row.id, "webhook-timestamp": str(int(now))}
+        if request.method != "GET":
+            headers["Content-Type"] = row.content_type
+        if row.authorization:
+            headers["Authorization"] = row.authorization
+        if row.dialect == "plivo":
+            keys = await self._keys(row.account_id, row.subaccount_id)
+            headers |= plivo_headers(request, keys, decimal_nonce(self._ids.token(16)))
+        return await self._egress.send(request, headers, rules, now=now)
+
+    def _judge(self, name: str, row: OutboxRow, rules: CallbackRules, answer: Answer) -> Delivery:
+        now = self._clock.wall()
+        status = answer.result.status
+        step = next_try(row.attempts, answer.result, row.dialect, self._spread(), now, rules)
+        if isinstance(step, Done):
+            self.counts[row.dialect, "delivered"] += 1
+            return Delivery(row.id, "done", now, status)
+        if isinstance(step, RetryAt):
+            self.counts[row.dialect, "retried"] += 1
+            _log.debug(
+                "webhook_retried", id=row.id, receiver=name, attempt=row.attempts, error=answer.error, at=step.at
+            )
+            return Delivery(row.id, "due", step.at, status, answer.error)
+        self.counts[row.dialect, "failed"] += 1
+        self._log_failed(name, row, answer.error, step.reason)
+        return Delivery(row.id, "failed", now, status, f"{answer.error}; {step.reason}")
+
+    def _log_failed(self, name: str, row: OutboxRow, error: str, reason: str) -> None:
+        """One line per receiver and minute: a receiver that is gone would else fill the log with its backlog."""
+        now = self._clock.now()
+        if now - self._logged.get(name, float("-inf")) < self._limits.log_every:
+            return
+        self._logged = {lane: at for lane, at in self._logged.items() if now - at < self._limits.log_every}
+        self._logged[name] = now
+        _log.warning(
+            "webhook_failed", id=row.id, account=row.account_id, receiver=name, event_name=row.event,
+            attempts=row.attempts, error=error, reason=reason,
+        )  # fmt: skip
+
+    async def _write_back(self) -> None:
+        if not self._results:
+            return
+        results = self._results[:]
+        kept = await self._store.finish_outbox(self._owner, results, now=self._clock.wall())
+        del self._results[: len(results)]  # only once written; new ones came behind them
+        if not all(kept):
+            _log.warning("webhook_lease_lost", count=kept.count(False))
+
+    async def _finish(self) -> None:
+        """Give back what was not begun, wait a little for what was, and write all of it."""
+        for row in self._lanes.drain():
+            self._give_back(row, self._clock.wall())
+        if self._tasks:
+            await asyncio.wait(set(self._tasks), timeout=self._limits.grace)
+        left = set(self._tasks)
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        try:
+            await self._write_back()
+        except StoreUnavailable:
+            # Nothing is lost: these leases end by themselves, and the rows are sent again.
+            _log.warning("deliverer_delayed", results=len(self._results))

@@ -1,0 +1,35 @@
+"""The auth tokens that sign an account's webhooks, read from the store and cached until anything is configured.
+
+What it is not: storage or sealing of tokens. Who uses it: `deliver.py`, at each try of a signed dialect.
+"""
+
+from __future__ import annotations
+
+from maskline.storage.store import Store
+from maskline.webhooks.sign import SigningKeys
+
+
+class StoreKeys:
+    """Call it with an account and a subaccount. Raises `NotFound` and `StoreUnavailable`."""
+
+    __slots__ = ("_keys", "_store", "_version")
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._keys: dict[tuple[str, str | None], SigningKeys] = {}
+        self._version: int | None = None
+
+    async def __call__(self, account_id: str, subaccount_id: str | None) -> SigningKeys:
+        version = await self._store.configuration_version()
+        if version != self._version:
+            self._keys.clear()
+            self._version = version
+        key = (account_id, subaccount_id)
+        if key not in self._keys:
+            self._keys[key] = await self._read(account_id, subaccount_id)
+        return self._keys[key]
+
+    async def _read(self, account_id: str, subaccount_id: str | None) -> SigningKeys:
+        own = await self._store.account(subaccount_id or account_id)
+        main = own if own.parent_id is None else await self._store.account(own.owner_id)
+        return SigningKeys((own.auth_token,), (main.auth_token,))

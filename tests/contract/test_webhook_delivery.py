@@ -1,0 +1,76 @@
+"""From a finished call to three vendors' receivers over real HTTP, judged as those receivers would."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import json
+
+from plivo.utils import validate_v3_signature
+from tests.support.calls import ACCOUNT, CALL_ID, SESSION_ID, T0, make_context, make_record, make_session
+
+from maskline.clock import SystemClock
+from maskline.engine.ports import CallCommit
+from maskline.ids import SystemIds
+from maskline.lab.inbox import Inbox
+from maskline.masking.facts import CallEnded, CallRouted, Cause, HungUpBy, LegAnswered, LegEnded, LegRinging, Outcome
+from maskline.storage.memory import MemoryStore
+from maskline.storage.store import Account, Endpoint
+from maskline.webhooks.deliver import Deliverer
+from maskline.webhooks.egress import Egress
+from maskline.webhooks.keys import StoreKeys
+from maskline.workflows.record_call import CallRecording
+
+TOKEN = "token-of-the-account"
+OVER = (Outcome.COMPLETED, Cause.NORMAL)
+FACTS = (
+    CallRouted(CALL_ID, 1, T0, SESSION_ID, "first_party"),
+    LegRinging(CALL_ID, 2, T0 + 3, "b", False),
+    LegAnswered(CALL_ID, 3, T0 + 9, "b"),
+    LegAnswered(CALL_ID, 4, T0 + 9, "a"),
+    LegEnded(CALL_ID, 5, T0 + 22, "b", *OVER, 200, HungUpBy.CALLER),
+    LegEnded(CALL_ID, 6, T0 + 22, "a", *OVER, 200, HungUpBy.CALLER),
+    CallEnded(CALL_ID, 7, T0 + 22, *OVER, HungUpBy.CALLER),
+)
+EVENTS = [
+    "SessionSecondPartyRing", "SessionSecondPartyAnswer", "SessionFirstPartyAnswer",
+    "SessionSecondPartyHangup", "SessionFirstPartyHangup",
+]  # fmt: skip
+
+
+async def test_one_call_reaches_plivo_8x8_and_wavecell_receivers():
+    inbox, store, clock, ids = Inbox(), MemoryStore(), SystemClock(), SystemIds()
+    egress = Egress([ipaddress.ip_network("127.0.0.0/8")])
+    await inbox.open()
+    await egress.open()
+    inbox.answers["/plivo"] = [500]  # the first event once: the others wait for it, in order
+    await store.add_account(Account(ACCOUNT, "Acme", None, TOKEN, T0))
+    await store.set_endpoint(Endpoint(ACCOUNT, "eight.session_summary", inbox.url("/eight"), "Bearer word"))
+    await store.set_endpoint(Endpoint(ACCOUNT, "wavecell.call_status", inbox.url("/wavecell")))
+    deliverer = Deliverer(store, egress, StoreKeys(store), clock, ids, spread=lambda: 0.0)
+    recorder = CallRecording(store, clock, ids, deliverer.notify)
+    tasks = [asyncio.create_task(part.run()) for part in (deliverer, recorder)]
+
+    session = make_session(inbox.url("/plivo?tenant=7#ct=2000"))
+    recorder.record(CallCommit(make_context(session), FACTS, make_record()))
+    plivo = await inbox.wait_for(6, "/plivo", within=10)
+    eight = await inbox.wait_for(1, "/eight", within=10)
+    wavecell = await inbox.wait_for(1, "/wavecell", within=10)
+    for part in (recorder, deliverer):
+        part.stop()
+    await asyncio.gather(*tasks)
+    await egress.close()
+    await inbox.close()
+
+    assert [item.event for item in plivo] == [EVENTS[0], *EVENTS]
+    assert plivo[0].body == plivo[1].body
+    for item in plivo:
+        url = inbox.url("/plivo?tenant=7")
+        signature, nonce = item.headers["X-Plivo-Signature-V3"], item.headers["X-Plivo-Signature-V3-Nonce"]
+        assert validate_v3_signature("POST", url, nonce, TOKEN, signature, item.values) is True
+    assert plivo[0].headers["webhook-id"] == plivo[1].headers["webhook-id"]
+    assert plivo[0].headers["X-Plivo-Signature-V3-Nonce"] != plivo[1].headers["X-Plivo-Signature-V3-Nonce"]
+    assert eight[0].headers["Authorization"] == "Bearer word"
+    assert json.loads(eight[0].body)["payload"]["sessionStatus"] == "COMPLETED"
+    assert json.loads(wavecell[0].body)["status"] == "Completed"
+    assert {row.state for row in await store.outbox(None)} == {"done"}

@@ -1,0 +1,362 @@
+"""The deliverer with the in-memory store and a receiver made of answers: what is sent, when, and what is kept."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import pytest
+import structlog
+from tests.support.store_values import outbox_row
+
+from maskline.clock import VirtualClock
+from maskline.errors import NotFound, StoreUnavailable
+from maskline.ids import SeededIds
+from maskline.storage.memory import MemoryStore
+from maskline.storage.store import RecordedCall
+from maskline.webhooks.deliver import Deliverer, Limits
+from maskline.webhooks.egress import Answer
+from maskline.webhooks.schedule import Fault, TryResult
+from maskline.webhooks.sign import SigningKeys
+
+OK = Answer(TryResult(200))
+DOWN = Answer(TryResult(fault=Fault.CONNECT), "no connection: refused or unreachable")
+KEYS = SigningKeys(("own",), ("main",))
+
+
+class Network:
+    """Receivers by host: a list of answers, the last of which repeats. An Event holds the answer back."""
+
+    def __init__(self, **answers):
+        self.answers = answers
+        self.sent: list[tuple[str, str, dict[str, str], bytes]] = []
+        self.now_trying: dict[str, int] = {}
+        self.most: dict[str, int] = {}
+        self._changed = asyncio.Condition()
+
+    async def send(self, request, headers, rules, *, now):
+        host = request.url.split("/")[2].split(".")[0]
+        async with self._changed:
+            self.sent.append((request.method, request.url, headers, request.body))
+            self._changed.notify_all()
+        self.now_trying[host] = self.now_trying.get(host, 0) + 1
+        self.most[host] = max(self.most.get(host, 0), self.now_trying[host])
+        try:
+            answers = self.answers.get(host, [OK])
+            answer = answers.pop(0) if len(answers) > 1 else answers[0]
+            if isinstance(answer, asyncio.Event):
+                await answer.wait()
+                return OK
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+        finally:
+            self.now_trying[host] -= 1
+
+    async def reached(self, count, host=""):
+        """Wait until `count` requests were sent (to `host`)."""
+        async with self._changed:
+            await asyncio.wait_for(
+                self._changed.wait_for(lambda: len([s for s in self.sent if f"//{host}" in s[1]]) >= count), 10
+            )
+
+
+class World:
+    def __init__(self, network, store=None, **limits):
+        self.network = network
+        self.store = store or MemoryStore()
+        self.clock = VirtualClock()
+        self.keys_asked = []
+        self.keys_wanted = asyncio.Event()
+        self.keys_error = None
+        self.deliverer = Deliverer(
+            self.store, network, self.keys, self.clock, SeededIds(3),
+            spread=lambda: 0.5, limits=Limits(**({"window": 0.0, "idle": 0.01, "grace": 1.0} | limits)),
+        )  # fmt: skip
+
+    async def keys(self, account_id, subaccount_id):
+        self.keys_asked.append((account_id, subaccount_id))
+        self.keys_wanted.set()
+        if self.keys_error:
+            raise self.keys_error
+        return KEYS
+
+    async def add(self, *rows):
+        now = self.clock.wall()
+        rows = [replace(row, due_at=row.due_at or now, created_at=row.created_at or now) for row in rows]
+        await self.store.commit_calls([RecordedCall((), row.account_id, (row,)) for row in rows])
+        self.deliverer.notify()
+
+    async def row(self, row_id):
+        return next(row for row in await self.store.outbox(None, limit=10_000) if row.id == row_id)
+
+    @asynccontextmanager
+    async def running(self):
+        task = asyncio.create_task(self.deliverer.run())
+        try:
+            yield self.deliverer
+        finally:
+            self.deliverer.stop()
+            await asyncio.wait_for(task, 10)
+
+
+def row(row_id, host="fine", **changes):
+    base = {
+        "url": f"https://{host}.example/cb", "subject": row_id, "dialect": "eight", "due_at": 0.0, "created_at": 0.0,
+        "content_type": "application/json", "body": b"{}", "authorization": "",
+    }  # fmt: skip
+    return outbox_row(row_id, **(base | changes))
+
+
+async def test_a_due_row_is_sent_once_and_done():
+    world = World(Network())
+    async with world.running():
+        await world.add(row("one", body=b'{"a":1}', authorization="Bearer t"))
+        await world.network.reached(1)
+    done = await world.row("one")
+    assert (done.state, done.last_status, done.attempts) == ("done", 200, 1)
+    ((method, url, headers, body),) = world.network.sent
+    assert (method, url, body) == ("POST", "https://fine.example/cb", b'{"a":1}')
+    assert headers["Authorization"] == "Bearer t"
+    assert headers["Content-Type"] == "application/json"
+    assert headers["User-Agent"].startswith("Maskline/")
+    assert headers["webhook-id"] == "one"
+    assert headers["webhook-timestamp"] == str(int(world.clock.wall()))
+    assert world.deliverer.counts == {("eight", "delivered"): 1}
+    assert world.keys_asked == []
+
+
+async def test_a_retry_keeps_id_and_body_and_has_fresh_time_and_signature():
+    world = World(Network(shaky=[DOWN, OK]))
+    async with world.running():
+        await world.add(
+            row("one", "shaky", dialect="plivo", body=b"A=1", content_type="application/x-www-form-urlencoded")
+        )
+        await world.network.reached(1)
+        world.clock.advance(2.0)
+        await world.network.reached(2)
+    (_, _, first, body_1), (_, _, second, body_2) = world.network.sent
+    assert body_1 == body_2 == b"A=1"
+    assert first["webhook-id"] == second["webhook-id"]
+    for header in ("webhook-timestamp", "X-Plivo-Signature-V3", "X-Plivo-Signature-V3-Nonce", "X-Plivo-Signature-V2"):
+        assert first[header] != second[header]
+    done = await world.row("one")
+    assert (done.state, done.attempts, done.last_error) == ("done", 2, "")
+
+
+async def test_a_plivo_get_is_signed_over_its_query_and_has_no_content_type():
+    world = World(Network())
+    async with world.running():
+        await world.add(row("one", dialect="plivo", method="GET", url="https://fine.example/cb?x=1#rc=0", body=b"A=1"))
+        await world.network.reached(1)
+    ((method, url, headers, body),) = world.network.sent
+    assert (method, url, body) == ("GET", "https://fine.example/cb?x=1&A=1", b"")
+    assert "Content-Type" not in headers
+    assert headers["X-Plivo-Signature-Ma-V3"]
+
+
+async def test_a_failed_try_is_due_again_at_the_time_of_the_schedule():
+    world = World(Network(dead=[DOWN]))
+    async with world.running():
+        await world.add(row("one", "dead"))
+        await world.network.reached(1)
+    kept = await world.row("one")
+    assert (kept.state, kept.due_at, kept.last_status) == ("due", world.clock.wall() + 1.0, None)
+    assert kept.last_error == "no connection: refused or unreachable"
+
+
+async def test_a_row_that_is_given_up_is_kept_as_failed_with_the_reason():
+    world = World(Network(gone=[Answer(TryResult(410), "HTTP 410")]))
+    with structlog.testing.capture_logs() as lines:
+        async with world.running():
+            await world.add(row("one", "gone", url="https://gone.example/secret?n=6591178965"), row("two", "gone"))
+            await world.network.reached(2)
+    kept = await world.row("one")
+    assert (kept.state, kept.last_status) == ("failed", 410)
+    assert kept.last_error == "HTTP 410; gone: the receiver wants no more of this (410)"
+    failed = [line for line in lines if line["event"] == "webhook_failed"]
+    assert len(failed) == 1, "one line per receiver and minute"
+    assert failed[0]["receiver"] == "https://gone.example"
+    assert "secret" not in str(lines)
+
+
+async def test_events_of_one_call_arrive_in_order_one_at_a_time():
+    held = asyncio.Event()
+    world = World(Network(slow=[held, OK]))
+    async with world.running():
+        await world.add(*(row(f"row-{i}", "slow", subject="call", sequence=i, body=b"%d" % i) for i in (1, 2, 3)))
+        await world.network.reached(1)
+        assert world.deliverer.tries == 1
+        held.set()
+        await world.network.reached(3)
+    assert [body for *_, body in world.network.sent] == [b"1", b"2", b"3"]
+    assert world.network.most["slow"] == 1
+
+
+async def test_a_dead_receiver_does_not_delay_the_others():
+    """400 rows for a receiver that never answers stand before 12 for one that does; those go through at once."""
+    never = asyncio.Event()
+    world = World(Network(dead=[never]), slots=4, queue=8, batch=16, grace=0.0)
+    async with world.running():
+        await world.add(*(row(f"dead-{i}", "dead") for i in range(400)))
+        await world.network.reached(1, "dead")
+        await world.add(*(row(f"fine-{i}") for i in range(12)))
+        await world.network.reached(12, "fine")
+        assert world.network.most["dead"] == 4
+    assert world.deliverer.counts["eight", "delivered"] == 12
+    given_back = await world.row("dead-399")
+    assert (given_back.state, given_back.attempts) == ("due", 0)
+
+
+async def test_a_burst_for_one_receiver_goes_through_its_slots():
+    world = World(Network(), slots=3, queue=5, batch=50)
+    async with world.running():
+        await world.add(*(row(f"row-{i}") for i in range(40)))
+        for sent in range(8, 41, 8):  # 3 slots and 5 queued, then what was given back as its time comes
+            await world.network.reached(sent)
+            world.clock.advance(60.0)
+            world.deliverer.notify()
+    assert len({headers["webhook-id"] for _, _, headers, _ in world.network.sent}) == 40
+    assert world.network.most["fine"] <= 3
+    assert {kept.state for kept in await world.store.outbox(None, limit=100)} == {"done"}
+
+
+async def test_the_number_of_tries_in_all_is_bounded():
+    held = asyncio.Event()
+    world = World(Network(**{f"h{i}": [held] for i in range(6)}), tries=4, batch=10)
+    async with world.running():
+        await world.add(*(row(f"row-{i}", f"h{i}") for i in range(6)))
+        await world.network.reached(4)
+        assert world.deliverer.tries == 4
+        held.set()
+        await world.network.reached(6)
+    assert world.deliverer.counts["eight", "delivered"] == 6
+
+
+async def test_a_stop_gives_back_what_was_not_begun_and_what_does_not_end():
+    never = asyncio.Event()
+    world = World(Network(dead=[never]), slots=1, queue=5, grace=0.0)
+    async with world.running():
+        await world.add(row("begun", "dead"), row("queued", "dead"))
+        await world.network.reached(1)
+    begun, queued = await world.row("begun"), await world.row("queued")
+    assert (begun.state, begun.attempts, begun.last_error) == ("due", 1, "stopped during the try")
+    assert (queued.state, queued.attempts) == ("due", 0)
+    assert world.deliverer.tries == 0
+
+
+async def test_a_stop_waits_for_a_try_that_ends_in_time():
+    held = asyncio.Event()
+    world = World(Network(slow=[held]), slots=1)
+    async with world.running() as deliverer:
+        await world.add(row("one", "slow"), row("two", "slow"))
+        await world.network.reached(1)
+        deliverer.stop()
+        asyncio.get_running_loop().call_soon(held.set)
+    assert (await world.row("one")).state == "done"
+    assert (await world.row("two")).state == "due"
+
+
+async def test_a_store_that_goes_away_delays_results_and_loses_none():
+    class Away(MemoryStore):
+        failures = 3
+
+        async def finish_outbox(self, owner, deliveries, *, now):
+            if Away.failures:
+                Away.failures -= 1
+                raise StoreUnavailable
+            return await super().finish_outbox(owner, deliveries, now=now)
+
+    world = World(Network(), Away())
+    with structlog.testing.capture_logs() as lines:
+        async with world.running():
+            await world.add(row("one"))
+            await world.network.reached(1)
+            await world.add(row("two", "other"))
+            await world.network.reached(2)
+    assert [(await world.row(name)).state for name in ("one", "two")] == ["done", "done"]
+    assert [line["event"] for line in lines] == ["deliverer_delayed", "deliverer_resumed"]
+
+
+async def test_a_store_that_is_away_at_the_end_leaves_rows_to_their_leases():
+    class Gone(MemoryStore):
+        async def finish_outbox(self, owner, deliveries, *, now):
+            raise StoreUnavailable
+
+    world = World(Network(), Gone())
+    async with world.running():
+        await world.add(row("one"))
+        await world.network.reached(1)
+    assert (await world.row("one")).state == "leased"
+
+
+async def test_a_lost_lease_is_told_and_nothing_else_happens():
+    class Taken(MemoryStore):
+        async def finish_outbox(self, owner, deliveries, *, now):
+            return [False for _ in deliveries]
+
+    world = World(Network(), Taken())
+    with structlog.testing.capture_logs() as lines:
+        async with world.running():
+            await world.add(row("one"))
+            await world.network.reached(1)
+    assert ("webhook_lease_lost", 1) in [(line["event"], line.get("count")) for line in lines]
+
+
+async def test_a_row_whose_lease_ends_while_it_waits_is_given_back_untried():
+    held = asyncio.Event()
+    world = World(Network(slow=[held, OK]), slots=1, queue=5)
+    async with world.running():
+        await world.add(row("one", "slow"), row("two", "slow"))
+        await world.network.reached(1)
+        world.clock.advance(119.0)
+        held.set()
+        await world.network.reached(2)
+    assert len(world.network.sent) == 2
+    assert (await world.row("two")).attempts == 1
+
+
+async def test_a_row_leased_to_us_again_while_we_hold_it_is_not_sent_twice():
+    held = asyncio.Event()
+    world = World(Network(slow=[held, OK]))
+    async with world.running():
+        await world.add(row("one", "slow"))
+        await world.network.reached(1)
+        world.clock.advance(121.0)
+        await world.add(row("mark"))
+        await world.network.reached(1, "fine")
+        held.set()
+    assert len([sent for sent in world.network.sent if "slow" in sent[1]]) == 1
+    assert (await world.row("one")).state == "done"
+
+
+@pytest.mark.parametrize(
+    ("error", "state", "attempts", "text"),
+    [
+        (NotFound(), "failed", 1, "the account is gone"),
+        (StoreUnavailable(), "due", 0, ""),
+        (RuntimeError("with 6591178965 in it"), "due", 1, "internal error: RuntimeError"),
+    ],
+)
+async def test_keys_that_cannot_be_had(error, state, attempts, text):
+    world = World(Network())
+    world.keys_error = error
+    async with world.running():
+        await world.add(row("one", dialect="plivo"))
+        await asyncio.wait_for(world.keys_wanted.wait(), 5)
+    kept = await world.row("one")
+    assert (kept.state, kept.attempts, kept.last_error) == (state, attempts, text)
+    assert world.network.sent == []
+
+
+async def test_rows_due_later_are_waited_for():
+    world = World(Network())
+    async with world.running():
+        await world.add(row("later", due_at=world.clock.wall() + 5.0))
+        await world.add(row("now"))
+        await world.network.reached(1)
+        assert world.network.sent[0][2]["webhook-id"] == "now"
+        world.clock.advance(6.0)
+        await world.network.reached(2)
+    assert (await world.row("later")).state == "done"

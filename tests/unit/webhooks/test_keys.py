@@ -1,0 +1,51 @@
+"""Which tokens sign a webhook."""
+
+from __future__ import annotations
+
+import pytest
+
+from maskline.errors import NotFound
+from maskline.storage.memory import MemoryStore
+from maskline.storage.store import Account
+from maskline.webhooks.keys import StoreKeys
+from maskline.webhooks.sign import SigningKeys
+
+MAIN = Account("MA" + "A" * 18, "Acme", None, "main-token", 0.0)
+SUB = Account("SA" + "B" * 18, "riders", MAIN.id, "sub-token", 0.0)
+
+
+async def test_a_main_account_signs_with_its_own_token_twice():
+    store = MemoryStore()
+    await store.add_account(MAIN)
+    assert await StoreKeys(store)(MAIN.id, None) == SigningKeys(("main-token",), ("main-token",))
+
+
+async def test_a_subaccount_signs_with_its_own_and_the_main_token():
+    store = MemoryStore()
+    keys = StoreKeys(store)
+    await store.add_account(MAIN)
+    with pytest.raises(NotFound):
+        await keys(MAIN.id, SUB.id)
+    await store.add_account(SUB)
+    assert await keys(MAIN.id, SUB.id) == SigningKeys(("sub-token",), ("main-token",))
+
+
+async def test_keys_are_read_once_until_something_is_configured():
+    reads = []
+
+    class Counting(MemoryStore):
+        async def account(self, account_id):
+            reads.append(account_id)
+            return await super().account(account_id)
+
+    store = Counting()
+    await store.add_account(MAIN)
+    keys = StoreKeys(store)
+    reads.clear()
+    await keys(MAIN.id, None)
+    await keys(MAIN.id, None)
+    assert reads == [MAIN.id]
+    await store.add_account(SUB)
+    reads.clear()
+    await keys(MAIN.id, None)
+    assert reads == [MAIN.id]

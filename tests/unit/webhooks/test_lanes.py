@@ -1,0 +1,97 @@
+"""Fairness between receivers, as bookkeeping."""
+
+from __future__ import annotations
+
+import pytest
+from tests.support.store_values import outbox_row
+
+from maskline.webhooks.lanes import Lanes, lane_of
+
+NOW = 1000.0
+
+
+def fill(lanes, name, count, start=0):
+    return [lanes.place(name, outbox_row(f"{name}-{i}"), NOW) for i in range(start, start + count)]
+
+
+def start_all(lanes, name):
+    started = []
+    while (row := lanes.starts(name)) is not None:
+        started.append(row.id)
+    return started
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("https://H.example/cb?x=1#rc=2", "https://h.example"),
+        ("http://user:word@h.example:8080/", "http://h.example:8080"),
+        ("nonsense", "://"),
+        ("http://[broken", "invalid"),
+    ],
+)
+def test_a_lane_is_scheme_host_and_port(url, name):
+    assert lane_of(url) == name
+
+
+def test_a_lane_tries_as_many_as_it_has_slots_and_queues_the_next():
+    lanes = Lanes(slots=2, queue=2)
+    assert fill(lanes, "a", 4) == [None] * 4
+    assert start_all(lanes, "a") == ["a-0", "a-1"]
+    assert (lanes.tries, lanes.queued) == (2, 2)
+
+
+def test_an_ended_try_makes_room_for_the_next_in_order():
+    lanes = Lanes(slots=1, queue=2)
+    fill(lanes, "a", 3)
+    assert start_all(lanes, "a") == ["a-0"]
+    lanes.ends("a", 0.1)
+    assert start_all(lanes, "a") == ["a-1"]
+
+
+def test_a_full_lane_gives_rows_back_and_leaves_other_lanes_free():
+    lanes = Lanes(slots=1, queue=1)
+    fill(lanes, "dead", 2)
+    assert lanes.place("dead", outbox_row("more"), NOW) is not None
+    assert lanes.place("alive", outbox_row("other"), NOW) is None
+    assert start_all(lanes, "alive") == ["other"]
+
+
+def test_rows_given_back_come_again_at_the_pace_of_the_lane():
+    lanes = Lanes(slots=2, queue=0)
+    fill(lanes, "a", 2)
+    for _ in range(100):
+        start_all(lanes, "a")
+        lanes.ends("a", 10.0)
+        fill(lanes, "a", 1)
+    first, second, third = fill(lanes, "a", 3)
+    assert NOW + 9 < first < second < third
+    assert second - first == pytest.approx(5.0, rel=0.01)
+
+
+def test_nothing_is_given_back_for_longer_than_a_minute_or_for_no_time():
+    lanes = Lanes(slots=1, queue=0)
+    fill(lanes, "a", 1)
+    times = fill(lanes, "a", 2000)
+    assert max(times) == NOW + 60
+    assert min(times) >= NOW + 0.1
+
+
+def test_a_lane_that_is_idle_is_forgotten():
+    lanes = Lanes()
+    fill(lanes, "a", 1)
+    start_all(lanes, "a")
+    lanes.ends("a", 1.0)
+    assert lanes.starts("a") is None
+    assert not lanes._lanes
+
+
+def test_draining_takes_back_what_waits_and_keeps_what_runs():
+    lanes = Lanes(slots=1, queue=5)
+    fill(lanes, "a", 3)
+    fill(lanes, "b", 1)
+    start_all(lanes, "a")
+    assert [row.id for row in lanes.drain()] == ["a-1", "a-2", "b-0"]
+    assert (lanes.tries, lanes.queued) == (1, 0)
+    lanes.ends("a", 1.0)
+    assert not lanes._lanes
