@@ -196,8 +196,13 @@ class AgentClient:
 
     def _confirmed_dialog(self, usage: InviteUsage, transaction: ClientTransaction, response: Response) -> Dialog:
         """§13.2.2.4: the 2xx decides route set and target; sequence numbers go on from the early dialog."""
-        dialog = self._dialog(transaction, response, usage.local_tag)
         early = usage.early.get(response.to_tag) if usage.early else None
+        try:
+            if early is not None and early.is_confirmed_by(response):
+                return early
+        except ParseError:
+            early = None
+        dialog = self._dialog(transaction, response, usage.local_tag)
         if early is not None:
             dialog.local_cseq, dialog.remote_cseq = early.local_cseq, early.remote_cseq
         return dialog

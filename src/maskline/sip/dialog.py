@@ -30,8 +30,8 @@ class Dialog:
     )  # fmt: skip
 
     def __init__(
-        self, *, call_id: str, local_tag: str, remote_tag: str, local_uri: str, remote_uri: str, remote_target: str,
-        route_set: tuple[str, ...], local_cseq: int, remote_cseq: int | None, flow: Flow,
+        self, *, call_id: str, local_tag: str, remote_tag: str, local_uri: str, remote_uri: str,
+        remote_target: Uri | str, route_set: tuple[str, ...], local_cseq: int, remote_cseq: int | None, flow: Flow,
     ) -> None:  # fmt: skip
         """`flow` is the way that worked so far, taken whenever routes or target name no usable IP address.
         Raises `ParseError` when the remote target or a route is malformed."""
@@ -44,28 +44,27 @@ class Dialog:
         self.local_cseq = local_cseq
         self.remote_cseq = remote_cseq
         self.hop = flow
-        self._address(remote_target)
+        self._address(remote_target if isinstance(remote_target, Uri) else Uri(remote_target))
 
     def refresh_target(self, message: Message) -> None:
         """A re-INVITE, UPDATE or the 2xx to one moves the remote target (§12.2); a bad Contact moves nothing."""
         try:
             contact = message.contact
             if contact is not None and contact.uri_text != self.remote_target:
-                self._address(contact.uri_text)
+                self._address(contact.uri)
         except ParseError:
             return
 
-    def _address(self, remote_target: str) -> None:
+    def _address(self, remote_target: Uri) -> None:
         """Request-URI, Route lines and next hop (§12.2.1.1)."""
-        target_uri = Uri(remote_target)
-        target, routes, hop = remote_target, self.route_set, target_uri
+        target, routes, hop = remote_target.text, self.route_set, remote_target
         if routes:
             hop = Address(routes[0]).uri
             if not hop.is_loose_router:
                 # §12.2.1.1: a strict router wants itself in the Request-URI and the target as last route.
-                target, routes = Address(routes[0]).uri_text, (*routes[1:], f"<{remote_target}>")
+                target, routes = Address(routes[0]).uri_text, (*routes[1:], f"<{remote_target.text}>")
         self.hop = _next_hop(hop, self.hop)
-        self.remote_target = remote_target
+        self.remote_target = remote_target.text
         self.target = target
         self.routes = "".join([f"Route: {route}\r\n" for route in routes])
 
@@ -76,6 +75,15 @@ class Dialog:
             self.target, self.routes, f"<{self.local_uri}>;tag={self.local_tag}", f"<{self.remote_uri}>{remote_tag}",
             self.call_id, cseq, branch,
         )  # fmt: skip
+
+    def is_confirmed_by(self, response: Response) -> bool:
+        """Whether the 2xx says the same of target and routes as the 1xx that made this early dialog."""
+        contact = response.contact
+        return (
+            contact is not None
+            and contact.uri_text == self.remote_target
+            and (self.route_set == _route_set(response)[::-1])
+        )
 
     def next_cseq(self) -> int:
         self.local_cseq += 1
@@ -112,7 +120,7 @@ def dialog_of_request(request: Request, flow: Flow, local_tag: str) -> Dialog:
         local_uri=request.to_address.uri_text,
         remote_uri=request.from_address.uri_text,
         # An RFC 2543 caller may send no Contact; its From is then the only address we know.
-        remote_target=contact.uri_text if contact is not None else request.from_address.uri_text,
+        remote_target=contact.uri if contact is not None else request.from_uri,
         route_set=_route_set(request),
         local_cseq=0,
         remote_cseq=request.cseq,
@@ -129,7 +137,7 @@ def dialog_of_response(response: Response, flow: Flow, local_tag: str, envelope:
         remote_tag=response.to_tag,
         local_uri=envelope.from_value.partition("<")[2].partition(">")[0],
         remote_uri=envelope.to_value.partition("<")[2].partition(">")[0],
-        remote_target=contact.uri_text if contact is not None else envelope.uri,
+        remote_target=contact.uri if contact is not None else envelope.uri,
         route_set=_route_set(response)[::-1],
         local_cseq=envelope.cseq,
         remote_cseq=None,

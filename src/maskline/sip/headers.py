@@ -17,7 +17,7 @@ from maskline.sip.grammar import (
     split_list,
     split_quoted,
 )  # fmt: skip
-from maskline.sip.uri import Uri, parse_host_port
+from maskline.sip.uri import Uri, parse_host_port, parse_port
 
 MAGIC_COOKIE = "z9hG4bK"
 """RFC 3261 §8.1.1.7: a branch that starts with it is unique."""
@@ -26,10 +26,17 @@ _VIA = re.compile(
 )
 
 
+# What nearly every peer writes, in one match; anything else takes the long way, with the same result.
+_PLAIN_VIA = re.compile(
+    r"SIP/2\.0/([A-Z]+) ([A-Za-z0-9.\-]+)(?::([0-9]{1,5}))?(?:;rport)?;branch=([A-Za-z0-9\-.!%*_+`'~]+)(?:;rport)?"
+)
+_PLAIN_ADDRESS = re.compile(r"<([^<>\s\"]+)>(?:;tag=([A-Za-z0-9\-.!%*_+`'~]+))?")
+
+
 class Via:
     """One Via element."""
 
-    __slots__ = ("branch", "host", "parameters", "port", "text", "transport")
+    __slots__ = ("_parameters", "branch", "host", "port", "text", "transport")
 
     text: str
     branch: str
@@ -38,17 +45,32 @@ class Via:
     port: int | None
 
     def __init__(self, text: str) -> None:
-        match = _VIA.fullmatch(text)
-        if match is None:
-            raise ParseError(400, "Malformed Via")
         self.text = text
-        self.transport = match[2].lower()
-        self.host, self.port = parse_host_port(match[3].rstrip())
-        self.parameters = parse_parameters(match[4]) if match[4] else {}
-        self.branch = self.parameters.get("branch", "")
+        self._parameters: dict[str, str] | None = None
+        match = _PLAIN_VIA.fullmatch(text)
+        if match is not None:
+            transport, host, port, self.branch = match.groups()
+            self.transport, self.host, self.port = transport.lower(), host.lower(), parse_port(port)
+        else:
+            self._read_any()
         if self.branch == MAGIC_COOKIE:
             # RFC 4475 §3.2.1 badbranch: the cookie promises a unique branch and none follows.
             raise ParseError(400, "Empty branch")
+
+    def _read_any(self) -> None:
+        match = _VIA.fullmatch(self.text)
+        if match is None:
+            raise ParseError(400, "Malformed Via")
+        self.transport = match[2].lower()
+        self.host, self.port = parse_host_port(match[3].rstrip())
+        self._parameters = parse_parameters(match[4]) if match[4] else {}
+        self.branch = self._parameters.get("branch", "")
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        if self._parameters is None:
+            self._parameters = parse_parameters(self.text[self.text.index(";") :])
+        return self._parameters
 
     @property
     def has_cookie(self) -> bool:
@@ -58,15 +80,25 @@ class Via:
 class Address:
     """name-addr or addr-spec with header parameters: From, To, Contact, Route, P-Asserted-Identity."""
 
-    __slots__ = ("_uri", "display", "parameters", "uri_text")
+    __slots__ = ("_parameters", "_uri", "display", "tag", "uri_text")
 
     display: str
     """Display name without quotes; may name a person, so it never crosses to the other leg."""
     uri_text: str
-    parameters: dict[str, str]
+    tag: str
 
     def __init__(self, text: str) -> None:
         self._uri: Uri | None = None
+        self._parameters: dict[str, str] | None = None
+        match = _PLAIN_ADDRESS.fullmatch(text)
+        if match is not None:
+            self.display = ""
+            self.uri_text, tag = match.groups()
+            self.tag = tag or ""
+        else:
+            self._read_any(text)
+
+    def _read_any(self, text: str) -> None:
         quoted, rest = split_quoted(text) if text.startswith('"') else ("", text)
         before, angle, after = rest.partition("<")
         if angle:
@@ -86,7 +118,14 @@ class Address:
         if not uri_text or uri_text[0].isspace() or uri_text[-1].isspace():
             raise ParseError(400, "Malformed address")
         self.uri_text = uri_text
-        self.parameters = parse_parameters(parameters) if parameters else {}
+        self._parameters = parse_parameters(parameters) if parameters else {}
+        self.tag = self._parameters.get("tag", "")
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        if self._parameters is None:
+            self._parameters = {"tag": self.tag} if self.tag else {}
+        return self._parameters
 
     @property
     def uri(self) -> Uri:
@@ -94,10 +133,6 @@ class Address:
         if self._uri is None:
             self._uri = Uri(self.uri_text)
         return self._uri
-
-    @property
-    def tag(self) -> str:
-        return self.parameters.get("tag", "")
 
     def __repr__(self) -> str:
         return "Address(•••)"

@@ -82,11 +82,11 @@ class Message:
 
     @property
     def from_tag(self) -> str:
-        return self.from_address.parameters.get("tag", "")
+        return self.from_address.tag
 
     @property
     def to_tag(self) -> str:
-        return self.to_address.parameters.get("tag", "")
+        return self.to_address.tag
 
     @property
     def contact(self) -> Address | None:

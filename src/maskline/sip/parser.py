@@ -25,6 +25,7 @@ from maskline.sip.grammar import (
 )  # fmt: skip
 from maskline.sip.headers import parse_cseq
 from maskline.sip.message import Message, Request, Response
+from maskline.sip.uri import is_plain
 
 __all__ = ["ParseError", "parse"]
 
@@ -97,7 +98,7 @@ def _request(start: str, headers: dict[str, str], body: bytes, fault: ParseError
         _check_fields(request)
         if request.cseq_method != request.method:
             raise ParseError(400, "CSeq method mismatch")
-        if request.request_uri.headers:
+        if not is_plain(request.uri_text) and request.request_uri.headers:
             raise ParseError(400, "Headers in Request-URI")  # §19.1.5, RFC 4475 §3.1.2.11 escruri
         _ = request.max_forwards
     except ParseError as error:
@@ -132,15 +133,12 @@ def _response(start: str, headers: dict[str, str], body: bytes, fault: ParseErro
 def _check_fields(message: Message) -> None:
     """What every layer above relies on: Via, From, To, Call-ID, CSeq are there once and sound."""
     headers = message.headers
-    try:
-        message.call_id = headers["call-id"]
-        message.cseq, message.cseq_method = parse_cseq(headers["cseq"])
-        for name in ("via", "from", "to"):
-            if not headers[name]:
-                raise KeyError(name)
-    except KeyError as error:
-        raise ParseError(400, f"Missing {error.args[0]} header") from None
-    if not message.call_id or " " in message.call_id or "\t" in message.call_id:
+    for name in ("call-id", "cseq", "via", "from", "to"):
+        if not headers.get(name):
+            raise ParseError(400, f"Missing {name} header")
+    message.call_id = headers["call-id"]
+    message.cseq, message.cseq_method = parse_cseq(headers["cseq"])
+    if " " in message.call_id or "\t" in message.call_id:
         raise ParseError(400, "Malformed Call-ID")
     _ = message.via, message.from_address, message.to_address
     _cut_body(message)

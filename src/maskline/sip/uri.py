@@ -16,6 +16,7 @@ _FORBIDDEN = re.compile(r'[\x00-\x20<>"\x7f]')
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _HOST = r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._\-]+)"
 _HOST_PART = re.compile(_HOST + r"(?::([0-9]{1,5}))?(;[^?]*)?(?:\?(.*))?", re.DOTALL)
+_PLAIN = re.compile(r"sips?:(?:[A-Za-z0-9+.\-_*#]+@)?[A-Za-z0-9.\-]+(?::[0-9]{1,4})?(?:;[A-Za-z0-9.=;\-]*)?")
 _HOST_PORT = re.compile(_HOST + r"[ \t]*(?::[ \t]*([0-9]{1,5}))?")
 _SUBSCRIBER = re.compile(r"[+0-9*#]")
 
@@ -93,6 +94,12 @@ class Uri:
     def __repr__(self) -> str:
         # The user part is a real number; it must not reach a log through a traceback.
         return f"Uri({self.scheme}:•••@{self.host})"
+
+
+def is_plain(text: str) -> bool:
+    """Whether `text` is a SIP URI without headers that needs no closer look: what requests inside a dialog have,
+    where nobody reads it."""
+    return _PLAIN.fullmatch(text) is not None
 
 
 def _unescape(text: str) -> str:
