@@ -6,7 +6,7 @@ Every test builds its own; nothing here is shared between tests.
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import httpx2
@@ -27,10 +27,13 @@ PARTIES = {"first_party": FIRST, "second_party": SECOND}
 
 
 class World:
+    make_store: Callable[[], Any] = MemoryStore
+    """Replaced where a whole test module runs over another store."""
+
     def __init__(self) -> None:
         self.clock = VirtualClock()
         self.ids = SeededIds(1)
-        self.store: Any = MemoryStore()
+        self.store: Any = type(self).make_store()
 
     async def account(self, name: str = "Acme") -> Account:
         return await create_account(self.store, self.clock, self.ids, name)

@@ -39,6 +39,8 @@ from maskline.workflows.update_session import update_session
 
 DIALECT = "plivo"
 COLLECTION = "/Account/{auth_id}/Masking/Session"
+# Bodies hold people's numbers: no cache on the way may keep them, no browser may take them for a page.
+_PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 _log = structlog.get_logger(__name__)
 
@@ -178,7 +180,7 @@ class PlivoDialect:
 
 
 def _json(status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
-    return Response(_encode(body), status, headers=headers, media_type="application/json")
+    return Response(_encode(body), status, headers={**_PRIVATE, **(headers or {})}, media_type="application/json")
 
 
 def _place(error: Exception) -> str:

@@ -10,14 +10,33 @@ import structlog
 from maskline.errors import StoreUnavailable
 from maskline.logs import EVENTS
 from maskline.masking.session import Interaction, Role, SessionOptions
+from maskline.storage.crypto import KEY_BYTES, Sealer
+from maskline.storage.memory import MemoryStore
+from maskline.storage.sqlite import SqliteStore
 from maskline.storage.store import RecordedCall
-from tests.support.api_world import FIRST, NUMBER, PARTIES, ApiWorld, basic, credentials
+from tests.support.api_world import FIRST, NUMBER, PARTIES, ApiWorld, World, basic, credentials
+
+
+@pytest.fixture(autouse=True, params=["memory", "sqlite"])
+async def each_store(request, monkeypatch, tmp_path):
+    opened = []
+
+    def make_store():
+        path = tmp_path / f"{len(opened)}.db"
+        opened.append(MemoryStore() if request.param == "memory" else SqliteStore(path, Sealer(bytes(KEY_BYTES))))
+        return opened[-1]
+
+    monkeypatch.setattr(World, "make_store", make_store)
+    yield
+    for store in opened:
+        await store.close()
 
 
 class Api(ApiWorld):
     """One account with one number and a client with its credentials."""
 
     async def start(self):
+        await self.store.open()
         self.acme = await self.account()
         await self.number(self.acme)
         self.http = self.client(rate_limit=0)
@@ -28,6 +47,7 @@ class Api(ApiWorld):
         headers = credentials(self.acme) if headers is None else headers
         response = await self.http.request(method, self.path + path, headers=dict(headers), **more)
         assert response.headers["content-type"] == "application/json"
+        assert response.headers["cache-control"] == "no-store"
         body = response.json()
         assert uuid.UUID(body.pop("api_id"))
         return response.status_code, body
