@@ -7,7 +7,6 @@ import ipaddress
 import json
 
 from plivo.utils import validate_v3_signature
-from tests.support.calls import ACCOUNT, CALL_ID, SESSION_ID, T0, make_context, make_record, make_session
 
 from maskline.clock import SystemClock
 from maskline.engine.ports import CallCommit
@@ -20,6 +19,7 @@ from maskline.webhooks.deliver import Deliverer
 from maskline.webhooks.egress import Egress
 from maskline.webhooks.keys import StoreKeys
 from maskline.workflows.record_call import CallRecording
+from tests.support.calls import ACCOUNT, CALL_ID, SESSION_ID, T0, make_context, make_record, make_session
 
 TOKEN = "token-of-the-account"
 OVER = (Outcome.COMPLETED, Cause.NORMAL)

@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import pytest
 import structlog
-from tests.support.store_values import outbox_row
 
 from maskline.clock import VirtualClock
 from maskline.errors import NotFound, StoreUnavailable
@@ -19,6 +18,7 @@ from maskline.webhooks.deliver import Deliverer, Limits
 from maskline.webhooks.egress import Answer
 from maskline.webhooks.schedule import Fault, TryResult
 from maskline.webhooks.sign import SigningKeys
+from tests.support.store_values import outbox_row
 
 OK = Answer(TryResult(200))
 DOWN = Answer(TryResult(fault=Fault.CONNECT), "no connection: refused or unreachable")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from tests.support.store_values import outbox_row
 
 from maskline.webhooks.lanes import Lanes, lane_of
+from tests.support.store_values import outbox_row
 
 NOW = 1000.0
 
