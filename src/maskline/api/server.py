@@ -73,6 +73,7 @@ class HttpServer:
         if not self._server.ready.is_set():
             ready.cancel()
             await self._task
+            raise ConfigurationError("The HTTP server ended while it was starting.")
 
     async def wait(self) -> None:
         """Return when the server has ended; raises what ended it."""

@@ -46,3 +46,14 @@ async def test_its_end_can_be_waited_for():
     server._server.should_exit = True
     await server.wait()
     await server.stop()
+
+
+async def test_an_end_before_it_serves_is_an_error(monkeypatch):
+    server = HttpServer(hello, "127.0.0.1", 0)
+
+    async def ends(sockets=None):
+        return None
+
+    monkeypatch.setattr(server._server, "serve", ends)
+    with pytest.raises(ConfigurationError, match="ended while it was starting"):
+        await server.start()
