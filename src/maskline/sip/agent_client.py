@@ -134,8 +134,8 @@ class AgentClient:
 
     def flow_failed(self, flow: Flow, now: float) -> None:
         for transaction in self.transactions.on_flow(flow):
-            if self.transactions.fail(transaction, now):
-                self._give_up(transaction, 503)
+            self.transactions.fail(transaction, now)
+            self._give_up(transaction, 503)
 
     # ---- the initial INVITE
 
@@ -224,9 +224,7 @@ class AgentClient:
             return dialog_of_response(response, transaction.flow, local_tag, transaction.envelope)
         except ParseError:
             self._core.counters.malformed += 1
-            for name in ("contact", "record-route"):
-                response.headers.pop(name, None)
-            return dialog_of_response(response, transaction.flow, local_tag, transaction.envelope)
+            return dialog_of_response(response, transaction.flow, local_tag, transaction.envelope, is_usable=False)
 
     # ---- requests inside a dialog
 
@@ -264,9 +262,8 @@ class AgentClient:
         self._core.emit(RequestFinished(usage, transaction.method, status, response, transaction.flow))
 
     def _finish_bye(self, usage: InviteUsage, status: int) -> None:
-        if not usage.is_over:
-            self._core.end(usage)
-            self._core.emit(ByeFinished(usage, status))
+        self._core.end(usage)
+        self._core.emit(ByeFinished(usage, status))
 
     # ---- shared
 
@@ -296,9 +293,8 @@ class AgentClient:
         self.transactions.limit(transaction, now)
 
     def abandon(self, usage: InviteUsage, now: float) -> None:
-        """The usage ends without its INVITE's final response: cancel it, its 2xx will be hung up."""
-        if usage.provisional_seen:
-            self._send_cancel(usage, now)
+        """The usage, ringing, ends without its INVITE's final response: cancel it; a 2xx will be hung up."""
+        self._send_cancel(usage, now)
 
     def _ack_again(self, transaction: ClientTransaction, response: Response) -> bool:
         """Whether this 2xx was seen before; if it was acknowledged, the ACK is sent again (§13.2.2.4)."""

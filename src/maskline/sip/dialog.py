@@ -128,9 +128,12 @@ def dialog_of_request(request: Request, flow: Flow, local_tag: str) -> Dialog:
     )
 
 
-def dialog_of_response(response: Response, flow: Flow, local_tag: str, envelope: Envelope) -> Dialog:
-    """The dialog a response to our INVITE opens (§12.1.2); routes are in reverse. Raises `ParseError`."""
-    contact = response.contact
+def dialog_of_response(
+    response: Response, flow: Flow, local_tag: str, envelope: Envelope, *, is_usable: bool = True
+) -> Dialog:
+    """The dialog a response to our INVITE opens (§12.1.2); routes are in reverse. Raises `ParseError`, unless
+    the response's Contact and routes are not looked at (`is_usable` False)."""
+    contact = response.contact if is_usable else None
     return Dialog(
         call_id=response.call_id,
         local_tag=local_tag,
@@ -138,7 +141,7 @@ def dialog_of_response(response: Response, flow: Flow, local_tag: str, envelope:
         local_uri=envelope.from_value.partition("<")[2].partition(">")[0],
         remote_uri=envelope.to_value.partition("<")[2].partition(">")[0],
         remote_target=contact.uri if contact is not None else envelope.uri,
-        route_set=_route_set(response)[::-1],
+        route_set=_route_set(response)[::-1] if is_usable else (),
         local_cseq=envelope.cseq,
         remote_cseq=None,
         flow=flow,

@@ -99,9 +99,9 @@ class ClientTransactions:
             return transaction
         return None
 
-    def fail(self, transaction: ClientTransaction, now: float) -> bool:
-        """The transport is dead; whether the user must hear of it."""
-        return self._feed(transaction, Input.TRANSPORT_ERROR, now) is Action.FAILED
+    def fail(self, transaction: ClientTransaction, now: float) -> None:
+        """The transport of a waiting transaction (see `on_flow`) is dead."""
+        self._feed(transaction, Input.TRANSPORT_ERROR, now)
 
     def _feed(
         self, transaction: ClientTransaction, signal: Input, now: float, response: Response | None = None
@@ -132,8 +132,8 @@ class ClientTransactions:
         elif action is Action.STOP_TIMEOUT:
             core.timers.cancel((TIMEOUT, key))
         elif action is Action.RESEND:
-            if transaction.data is not None:
-                core.resend(transaction.data, transaction.flow)
+            assert transaction.data is not None
+            core.resend(transaction.data, transaction.flow)
         elif action is Action.BACK_OFF or action is Action.SLOW_DOWN:
             doubled = 2 * transaction.interval
             if action is Action.SLOW_DOWN:

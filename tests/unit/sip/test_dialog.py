@@ -1,0 +1,99 @@
+"""Dialogs: addressing, sequence numbers, persistence."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from maskline.sip.dialog import Dialog, dialog_of_request
+from maskline.sip.events import Flow
+from maskline.sip.grammar import ParseError
+from tests.support.sip_wire import PEER, read_request, request
+
+
+def dialog(
+    target: str = "sip:b@192.0.2.7", routes: tuple[str, ...] = (), flow: Flow = PEER, remote_cseq: int | None = None
+) -> Dialog:
+    return Dialog(
+        call_id="c", local_tag="l", remote_tag="r", local_uri="sip:a@x", remote_uri="sip:b@y", remote_target=target,
+        route_set=routes, local_cseq=1, remote_cseq=remote_cseq, flow=flow,
+    )  # fmt: skip
+
+
+def test_without_routes_the_target_is_asked_directly() -> None:
+    one = dialog("sip:b@192.0.2.7:5070")
+    assert (one.target, one.routes, one.hop) == ("sip:b@192.0.2.7:5070", "", Flow("udp", "192.0.2.7", 5070))
+
+
+def test_loose_routers_are_listed_and_the_first_is_the_hop() -> None:
+    one = dialog(routes=("<sip:192.0.2.8:5080;lr>", "<sip:192.0.2.9;lr>"))
+    assert one.target == "sip:b@192.0.2.7"
+    assert one.routes == "Route: <sip:192.0.2.8:5080;lr>\r\nRoute: <sip:192.0.2.9;lr>\r\n"
+    assert one.hop == Flow("udp", "192.0.2.8", 5080)
+
+
+def test_a_strict_router_takes_the_request_uri() -> None:
+    one = dialog(routes=("<sip:192.0.2.8>", "<sip:192.0.2.9;lr>"))
+    assert one.target == "sip:192.0.2.8"
+    assert one.routes == "Route: <sip:192.0.2.9;lr>\r\nRoute: <sip:b@192.0.2.7>\r\n"
+
+
+@pytest.mark.parametrize(
+    ("target", "flow"),
+    [
+        ("sip:b@carrier.example.com", PEER),
+        ("sip:b@192.0.2.50;transport=tcp", PEER),
+        ("sip:b@10.0.0.1", Flow("udp", "8.8.8.8", 5060)),
+        ("sip:b@127.0.0.1", Flow("udp", "8.8.8.8", 5060)),
+        ("sip:b@239.0.0.1", PEER),
+        ("sip:b@0.0.0.0", PEER),
+        ("sip:b@[2001:db8::1]", PEER),
+        ("sip:b@192.0.2.50;maddr=name.example.com", PEER),
+        ("tel:+15550100", PEER),
+    ],
+)
+def test_a_target_we_cannot_or_should_not_reach_is_asked_the_way_we_came(target: str, flow: Flow) -> None:
+    assert dialog(target, flow=flow).hop == flow
+
+
+@pytest.mark.parametrize(
+    ("target", "host", "port"),
+    [("sip:b@192.0.2.50;transport=UDP", "192.0.2.50", 5060), ("sip:b@x;maddr=192.0.2.51", "192.0.2.51", 5060),
+     ("sip:b@192.0.2.7", "192.0.2.7", 5060)],
+)  # fmt: skip
+def test_an_address_we_can_reach_is_asked_itself(target: str, host: str, port: int) -> None:
+    assert dialog(target).hop == Flow("udp", host, port)
+
+
+def test_a_refresh_moves_the_target_and_a_bad_contact_does_not() -> None:
+    one = dialog()
+    for contact, expected in (
+        ("<sip:b@192.0.2.60>", "sip:b@192.0.2.60"), ("<sip:b@192.0.2.60>", "sip:b@192.0.2.60"),
+        ("<nonsense>", "sip:b@192.0.2.60"), ("<sip:b@x;;>", "sip:b@192.0.2.60"), ("", "sip:b@192.0.2.60"),
+    ):  # fmt: skip
+        one.refresh_target(read_request(request("UPDATE", branch="u", contact=contact)))
+        assert one.remote_target == expected
+    assert one.hop == Flow("udp", "192.0.2.60", 5060)
+
+
+def test_sequence_numbers_rise() -> None:
+    one = dialog()
+    assert (one.next_cseq(), one.next_cseq()) == (2, 3)
+    assert one.accepts_cseq(7)
+    assert not one.accepts_cseq(6)
+    assert one.accepts_cseq(9)
+
+
+def test_a_dialog_survives_a_restart() -> None:
+    one = dialog("sip:b@192.0.2.7:5070", ("<sip:192.0.2.8;lr>",), remote_cseq=4)
+    again = Dialog.restore(json.loads(json.dumps(one.snapshot())))
+    for name in Dialog.__slots__:
+        assert getattr(again, name) == getattr(one, name)
+    assert again.envelope("z9hG4bKx", 5).to_value == "<sip:b@y>;tag=r"
+
+
+def test_too_many_routes_are_refused() -> None:
+    routes = "Record-Route: " + ", ".join(["<sip:192.0.2.8;lr>"] * 33) + "\r\n"
+    with pytest.raises(ParseError):
+        dialog_of_request(read_request(request("INVITE", branch="a", headers=routes)), PEER, "l")
