@@ -33,6 +33,7 @@ EVENTS: dict[str, str] = {
     "media_away": "A media worker or node does not answer; it gets no new calls, and with none left calls get a 503.",
     "media_back": "It answers again; no restart was needed.",
     "unknown_setting": "A MASKLINE_ variable is set that no setting reads.",
+    "metrics_failed": "A part's counters could not be read; its metrics are missing from this scrape.",
     "sessions_expired": "The sweeper ended sessions whose time was over.",
     "sweep_failed": "The sweeper could not reach the store; it tries again.",
     "trunks_reload_failed": "Trunks could not be read again; the last known ones stay.",
@@ -177,6 +178,8 @@ def configure(level: str = "info", form: str = "text", stream: TextIO | None = N
 
 
 def _name_library_lines(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    if event["_record"].name.startswith("maskline."):
+        return event
     event["message"] = event["event"]
     event["event"] = "unhandled_error" if event.get("exc_info") else "library"
     return event

@@ -109,6 +109,9 @@ addresses left as sent: for benchmarks and tests)."""
 
     egress_allow: str = ""
     """Comma-separated CIDR list of internal addresses that webhooks may reach nevertheless."""
+    api_rate_limit: int = Field(default=0, ge=0, le=1_000_000)
+    """Requests each account may send in any five seconds before it is answered with 429 (the vendor's limit is \
+300); 0: no limit."""
     session_defaults: SessionDefaults = SessionDefaults.DOCUMENTED
     """Defaults of a new session: `documented` (expiry 3600 s, call limit 3600 s, ring timeout 120 s) or \
 `plivo-actual` (1800, 14400 and 45 s, what the vendor's service was seen to use)."""
@@ -130,7 +133,7 @@ addresses left as sent: for benchmarks and tests)."""
     def _known_database(cls, value: str) -> str:
         if value.startswith(("postgresql://", "postgres://")):
             raise ValueError("PostgreSQL comes with a later version; use sqlite:///PATH")
-        if value == "memory://" or (value.startswith("sqlite:///") and len(value) > len("sqlite:///")):
+        if value.startswith("sqlite:///") and len(value) > len("sqlite:///"):
             return value
         raise ValueError("it must look like sqlite:///PATH")
 
@@ -181,6 +184,11 @@ addresses left as sent: for benchmarks and tests)."""
         if ipaddress.ip_address(self.media_host).is_unspecified:
             raise ValueError("MASKLINE_MEDIA_HOST must be an address that carriers can send audio to")
         return self
+
+    @property
+    def database_file(self) -> Path:
+        """The SQLite file behind `database_url`."""
+        return Path(self.database_url.removeprefix("sqlite:///"))
 
     @property
     def advertised_sip_host(self) -> str:

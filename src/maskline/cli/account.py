@@ -1,0 +1,70 @@
+"""`maskline account`: tenants and their API credentials."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from maskline.cli.context import run
+from maskline.cli.output import JsonFlag, RevealFlag, emit, pairs, show_time, table
+from maskline.services import Services
+from maskline.storage.store import Account
+from maskline.workflows.create_account import create_account
+from maskline.workflows.find_account import find_account
+from maskline.workflows.list_accounts import list_accounts
+
+app = typer.Typer(name="account", help="Accounts: tenants with API credentials of their own.", no_args_is_help=True)
+
+
+@app.command("create")
+def create(name: Annotated[str, typer.Argument(help="A name for people.")], as_json: JsonFlag = False) -> None:
+    """Create an account and print its API credentials."""
+
+    async def work(services: Services) -> Account:
+        return await create_account(services.store, services.clock, services.ids, name)
+
+    made = run(work)
+    emit(as_json, describe(made, reveal=True), pairs(describe(made, reveal=True)))
+
+
+@app.command("list")
+def list_(as_json: JsonFlag = False) -> None:
+    """List all accounts."""
+
+    async def work(services: Services) -> list[Account]:
+        return await list_accounts(services.store)
+
+    emit_accounts(run(work), "accounts", as_json, "No account yet. Create one: maskline account create NAME")
+
+
+@app.command("show")
+def show(
+    account_id: Annotated[str, typer.Argument(help="Auth id of an account or subaccount.")],
+    reveal: RevealFlag = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Show one account or subaccount; the auth token only with --reveal."""
+
+    async def work(services: Services) -> Account:
+        return await find_account(services.store, account_id)
+
+    found = describe(run(work), reveal)
+    emit(as_json, found, pairs(found))
+
+
+def describe(account: Account, reveal: bool = False) -> dict[str, Any]:
+    """The JSON form; `auth_token` is null unless revealed."""
+    return {
+        "auth_id": account.id,
+        "auth_token": account.auth_token if reveal else None,
+        "name": account.name,
+        "parent_id": account.parent_id,
+        "created_at": show_time(account.created_at),
+    }
+
+
+def emit_accounts(accounts: list[Account], key: str, as_json: bool, empty: str) -> None:
+    rows = [(account.id, account.name, show_time(account.created_at)) for account in accounts]
+    text = table(("auth id", "name", "created"), rows, empty)
+    emit(as_json, {key: [describe(account) for account in accounts]}, text)

@@ -1,0 +1,230 @@
+"""`maskline doctor`: is this installation able to carry calls, and if not, what to do about it.
+
+What it is: one check a function, each giving lines (name, state, what was found, what to do). What it is not: a
+repair; nothing is changed. States: `ok`, `warn` (works, but look at it), `fail` (will not work). Who uses it:
+operators before and while `maskline serve` runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import stat
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import typer
+
+from maskline.cli.output import JsonFlag, emit, table
+from maskline.errors import ConfigurationError, MasklineError
+from maskline.services import Services, opened_services
+from maskline.settings import MediaChoice, Settings, load_settings, unknown_variables
+from maskline.workflows.list_accounts import list_accounts
+from maskline.workflows.list_numbers import list_numbers
+from maskline.workflows.list_trunks import list_trunks
+
+_PROBE_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the report."""
+
+    check: str
+    state: str
+    """ok, warn or fail."""
+    found: str
+    advice: str = ""
+    """What to do; empty when all is well."""
+
+
+def doctor(as_json: JsonFlag = False) -> None:
+    """Check settings, database, key, ports, media, carriers and numbers; exit 1 if something will not work."""
+    findings = list(examine(os.environ))
+    failed = any(finding.state == "fail" for finding in findings)
+    document = {
+        "healthy": not failed,
+        "checks": [
+            {"check": one.check, "state": one.state, "found": one.found, "advice": one.advice} for one in findings
+        ],
+    }
+    rows = [(one.state, one.check, one.found, one.advice) for one in findings]
+    emit(as_json, document, table(("", "check", "found", "what to do"), rows))
+    if failed:
+        raise typer.Exit(1)
+
+
+def examine(environ: os._Environ[str] | dict[str, str]) -> Iterator[Finding]:
+    """All checks in order; with wrong settings only that is reported, since all else depends on them."""
+    try:
+        settings = load_settings(environ)
+    except ConfigurationError as error:
+        yield Finding("settings", "fail", error.sentence, "Correct the variable.")
+        return
+    yield Finding("settings", "ok", "all values can be used")
+    for name, nearest in unknown_variables(environ).items():
+        advice = f"Did you mean {nearest}?" if nearest else "Remove it."
+        yield Finding("settings", "warn", f"{name} is no setting", advice)
+    yield from check_key_file(settings)
+    yield check_data_dir(settings)
+    yield from asyncio.run(_check_store(settings))
+    yield from check_ports(settings)
+    yield from check_media(settings)
+    yield from check_exposure(settings)
+
+
+def check_key_file(settings: Settings) -> Iterator[Finding]:
+    path = settings.key_file
+    if not path.exists():
+        yield Finding(
+            "key file", "warn", f"{path} does not exist yet", "It is made at the first start; back it up then."
+        )
+        return
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & 0o077:
+        yield Finding("key file", "warn", f"{path} may be read by others (mode {mode:04o})", f"chmod 600 {path}")
+    elif not os.access(path, os.R_OK):
+        yield Finding("key file", "fail", f"{path} cannot be read", "Run as the user that owns it.")
+    else:
+        yield Finding("key file", "ok", f"{path}, mode {mode:04o}")
+
+
+def check_data_dir(settings: Settings) -> Finding:
+    # The nearest directory that exists decides whether the rest can be made.
+    path = settings.data_dir.absolute()
+    nearest = next(parent for parent in (path, *path.parents) if parent.exists())
+    if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK):
+        return Finding("data directory", "ok", str(settings.data_dir))
+    return Finding(
+        "data directory", "fail", f"{nearest} cannot be written to", "Change its owner or MASKLINE_DATA_DIR."
+    )
+
+
+async def _check_store(settings: Settings) -> list[Finding]:
+    if not settings.database_file.exists():
+        # Looking must not create: a doctor run in the wrong directory would leave a database behind.
+        advice = "It is made at the first start. If you expected one, check MASKLINE_DATABASE_URL and the directory."
+        return [Finding("database", "warn", f"{settings.database_file} does not exist yet", advice)]
+    try:
+        async with opened_services(settings) as services:
+            return [Finding("database", "ok", "opened, schema is current"), *await _check_contents(services)]
+    except MasklineError as error:
+        return [Finding("database", "fail", error.sentence, "Check MASKLINE_DATABASE_URL and the file's owner.")]
+
+
+async def _check_contents(services: Services) -> list[Finding]:
+    accounts = await list_accounts(services.store)
+    trunks = await list_trunks(services.store)
+    numbers = sum([len(await list_numbers(services.store, account.id)) for account in accounts])
+    return [
+        _present("accounts", len(accounts), "maskline account create NAME"),
+        _present("trunks", len(trunks), "maskline trunk add NAME --host IP"),
+        _present("virtual numbers", numbers, "maskline number add +E164 --account ID"),
+    ]
+
+
+def _present(what: str, count: int, command: str) -> Finding:
+    if count:
+        return Finding(what, "ok", str(count))
+    return Finding(what, "warn", "none", command)
+
+
+def check_ports(settings: Settings) -> Iterator[Finding]:
+    """Each port is free, or a running server of ours has it."""
+    answer = _ask_health(settings)
+    if answer is not None:
+        yield Finding("http port", "ok", f"served: {answer}")
+    else:
+        yield _check_port("http port", socket.SOCK_STREAM, settings.http_host, settings.http_port, "MASKLINE_HTTP_PORT")
+    if answer is not None:
+        yield Finding("sip port", "ok", "belongs to the running server")
+    else:
+        yield _check_port("sip port", socket.SOCK_DGRAM, settings.sip_host, settings.sip_port, "MASKLINE_SIP_PORT")
+
+
+def _ask_health(settings: Settings) -> str | None:
+    """What a server at our HTTP address says of itself; None when nobody answers in HTTP."""
+    host = f"[{settings.http_host}]" if ":" in settings.http_host else settings.http_host
+    try:
+        with urllib.request.urlopen(f"http://{host}:{settings.http_port}/healthz", timeout=_PROBE_SECONDS) as reply:
+            return f"/healthz answers {reply.status}"
+    except urllib.error.HTTPError as error:
+        return f"/healthz answers {error.code}"
+    except OSError:
+        return None
+
+
+def _check_port(check: str, kind: socket.SocketKind, host: str, port: int, variable: str) -> Finding:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, kind) as probe:
+        if kind is socket.SOCK_STREAM:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            return Finding(check, "fail", f"{host}:{port}: {error.strerror}", f"Stop who has it, or set {variable}.")
+    return Finding(check, "ok", f"{host}:{port} is free")
+
+
+def check_media(settings: Settings) -> Iterator[Finding]:
+    if settings.media is MediaChoice.NONE:
+        yield Finding("media", "warn", "off: parties see each other's media address", "Set MASKLINE_MEDIA=embedded.")
+    elif settings.media is MediaChoice.RTPENGINE:
+        for host, port in settings.rtpengine_addresses:
+            yield _check_rtpengine(host, port)
+    else:
+        first, last = settings.media_port_range
+        yield _check_embedded(settings.media_host, first, last)
+
+
+def _check_rtpengine(host: str, port: int) -> Finding:
+    """One ng ping: cookie, blank, bencoded dictionary (rtpengine's documentation, "The ng control protocol")."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        probe.settimeout(_PROBE_SECONDS)
+        try:
+            probe.connect((host, port))
+            probe.send(b"doctor d7:command4:pinge")
+            answered = b"pong" in probe.recv(4096)
+        except OSError:
+            answered = False
+    if answered:
+        return Finding("media", "ok", f"rtpengine at {host}:{port} answers")
+    return Finding(
+        "media", "fail", f"rtpengine at {host}:{port} does not answer", "Start it, or set MASKLINE_RTPENGINE."
+    )
+
+
+def _check_embedded(host: str, first: int, last: int) -> Finding:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((host, 0))
+        except OSError:
+            return Finding(
+                "media", "fail", f"{host} is no address of this machine", "Set MASKLINE_MEDIA_HOST to one that is."
+            )
+    calls = (last - first + 1) // 4
+    return Finding("media", "ok", f"embedded relay on {host}, ports {first}-{last}: room for {calls} calls")
+
+
+def check_exposure(settings: Settings) -> Iterator[Finding]:
+    """Settings that work but surprise people."""
+    if settings.egress_networks:
+        listed = ", ".join(str(network) for network in settings.egress_networks)
+        yield Finding("egress", "warn", f"webhooks may reach internal addresses: {listed}", "Keep the list short.")
+    else:
+        yield Finding("egress", "ok", "webhooks reach public addresses only")
+    local = [
+        name
+        for name, host in (("SIP", settings.advertised_sip_host), ("media", settings.media_host))
+        if host.startswith("127.") or host == "::1"
+    ]
+    if local:
+        yield Finding(
+            "reachability", "warn", f"{' and '.join(local)}: only this machine can reach it",
+            "Set MASKLINE_SIP_HOST and MASKLINE_MEDIA_HOST to the address your carrier sends to.",
+        )  # fmt: skip

@@ -1,0 +1,165 @@
+"""`maskline webhook`: where 8x8 and Wavecell webhooks go, and what became of every webhook."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from maskline.cli.context import all_accounts, read_secret_file, run
+from maskline.cli.output import JsonFlag, emit, pairs, show_time, table
+from maskline.errors import InvalidParameter, MissingParameter
+from maskline.logs import mask_text
+from maskline.services import Services
+from maskline.storage.store import Endpoint, OutboxRow
+from maskline.workflows.list_webhooks import list_webhooks, replay_webhook
+from maskline.workflows.set_webhook import list_webhook_targets, remove_webhook, set_webhook
+
+app = typer.Typer(
+    name="webhook", help="Webhooks: where they go, what became of them, and sending one again.", no_args_is_help=True
+)
+
+KindArgument = Annotated[str, typer.Argument(help="eight.session_summary or wavecell.call_status.")]
+Account = Annotated[str | None, typer.Option("--account", metavar="ID", help="Calls without a subaccount.")]
+Subaccount = Annotated[str | None, typer.Option("--subaccount", metavar="ID", help="Calls of this subaccount.")]
+
+
+@app.command("set")
+def set_(
+    kind: KindArgument,
+    url: Annotated[str, typer.Argument(help="http or https URL that receives it.")],
+    account: Account = None,
+    subaccount: Subaccount = None,
+    authorization_file: Annotated[
+        Path | None, typer.Option("--authorization-file", help="File with the value of the Authorization header.")
+    ] = None,
+    external_id: Annotated[
+        str, typer.Option("--external-id", help="subAccountId shown in bodies; default: the name.")
+    ] = "",
+    as_json: JsonFlag = False,
+) -> None:
+    """Send one kind of webhook of an account or subaccount to a URL; replaces an earlier setting."""
+    owner = _owner(account, subaccount)
+    authorization = read_secret_file(authorization_file, "--authorization-file")
+
+    async def work(services: Services) -> Endpoint:
+        return await set_webhook(
+            services.store, owner, kind, url, authorization=authorization, external_id=external_id
+        )  # fmt: skip
+
+    stored = describe(run(work))
+    emit(as_json, stored, pairs(stored))
+
+
+@app.command("remove")
+def remove(
+    kind: KindArgument, account: Account = None, subaccount: Subaccount = None, as_json: JsonFlag = False
+) -> None:
+    """Stop sending one kind of webhook of an account or subaccount."""
+    owner = _owner(account, subaccount)
+
+    async def work(services: Services) -> None:
+        await remove_webhook(services.store, owner, kind)
+
+    run(work)
+    emit(as_json, {"account_id": owner, "kind": kind, "removed": True}, f"{kind} of {owner} is no longer sent.")
+
+
+@app.command("list")
+def list_(
+    account: Annotated[str | None, typer.Option("--account", metavar="ID", help="Only of this (sub)account.")] = None,
+    state: Annotated[str | None, typer.Option("--state", help="Only due, leased, done or failed ones.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="At most this many deliveries.")] = 20,
+    as_json: JsonFlag = False,
+) -> None:
+    """List where webhooks go and the newest deliveries; bodies are not shown, they hold numbers."""
+    if state not in (None, "due", "leased", "done", "failed"):
+        raise InvalidParameter("--state must be due, leased, done or failed.")
+
+    async def work(services: Services) -> tuple[list[Endpoint], list[OutboxRow]]:
+        owners = [one.id for one in await all_accounts(services)] if account is None else [account]
+        endpoints = [one for owner in owners for one in await list_webhook_targets(services.store, owner)]
+        return endpoints, await list_webhooks(services.store, account, state=state, limit=limit)
+
+    endpoints, deliveries = run(work)
+    document = {
+        "endpoints": [describe(one) for one in endpoints],
+        "deliveries": [describe_delivery(one) for one in deliveries],
+    }
+    emit(as_json, document, _page(endpoints, deliveries))
+
+
+@app.command("replay")
+def replay(
+    delivery_id: Annotated[str, typer.Argument(help="Id of the delivery, from `maskline webhook list`.")],
+    as_json: JsonFlag = False,
+) -> None:
+    """Send one webhook again: same id and body, a fresh signature."""
+
+    async def work(services: Services) -> None:
+        await replay_webhook(services.store, services.clock, delivery_id)
+
+    run(work)
+    emit(as_json, {"replayed": delivery_id}, f"Webhook {delivery_id} will be sent again.")
+
+
+def _owner(account: str | None, subaccount: str | None) -> str:
+    if account and subaccount:
+        raise InvalidParameter("Give --account or --subaccount, not both.")
+    if not account and not subaccount:
+        raise MissingParameter("Give --account ID or --subaccount ID.")
+    return subaccount or account or ""
+
+
+def describe(endpoint: Endpoint) -> dict[str, Any]:
+    return {
+        "account_id": endpoint.account_id,
+        "kind": endpoint.kind,
+        "url": endpoint.url,
+        "authorization": "configured" if endpoint.authorization else None,
+        "external_id": endpoint.external_id,
+    }
+
+
+def describe_delivery(row: OutboxRow) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "account_id": row.account_id,
+        "subaccount_id": row.subaccount_id,
+        "subject": row.subject,
+        "sequence": row.sequence,
+        "dialect": row.dialect,
+        "event": row.event,
+        "method": row.method,
+        "url": mask_text(row.url),
+        "created_at": show_time(row.created_at),
+        "due_at": show_time(row.due_at),
+        "attempts": row.attempts,
+        "state": row.state,
+        "last_status": row.last_status,
+        "last_error": mask_text(row.last_error),
+    }
+
+
+def _page(endpoints: list[Endpoint], deliveries: list[OutboxRow]) -> str:
+    where = [(one.account_id, one.kind, one.url, one.external_id) for one in endpoints]
+    what = [
+        (
+            row.id,
+            show_time(row.created_at),
+            row.dialect,
+            row.event,
+            row.state,
+            row.attempts,
+            row.last_status,
+            mask_text(row.url),
+        )
+        for row in deliveries
+    ]
+    return "\n\n".join(
+        (
+            table(("account", "kind", "url", "external id"), where, "No endpoint is set."),
+            table(("delivery", "created", "dialect", "event", "state", "tries", "status", "url"), what, "No delivery."),
+        )
+    )

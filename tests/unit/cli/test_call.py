@@ -1,0 +1,116 @@
+"""`maskline call`: records and facts of finished calls."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from maskline.cli import call as call_commands
+from maskline.services import Services
+from maskline.storage.store import RecordedCall
+from tests.support import store_values as values
+from tests.support.command_line import Cli
+
+
+@pytest.fixture
+def recorded(cli: Cli, services: Services) -> str:
+    """A finished call of the support values' account."""
+
+    async def fill() -> None:
+        store = services.store
+        await store.add_account(values.ACCOUNT)
+        await store.add_account(values.SUB)
+        await store.add_account(values.OTHER)
+        await store.add_number(values.virtual_number(), values.T0)
+        await store.create_session(values.new_session())
+        await store.commit_calls([
+            RecordedCall(
+                values.call_facts(), values.ACCOUNT.id, (values.outbox_row(),), values.call_record(), "session-1",
+                values.interaction(),
+            )
+        ])  # fmt: skip
+
+    asyncio.run(fill())
+    return "call-1"
+
+
+@pytest.mark.parametrize("flags", [(), ("--json",)])
+def test_the_list_masks_both_parties_unless_revealed(cli: Cli, recorded: str, flags: tuple[str, ...]):
+    hidden = cli("call", "list", *flags)
+    assert recorded in hidden.out
+    assert values.VN1.e164 in hidden.out
+    revealed = cli("call", "list", *flags, "--reveal")
+    for party in (values.ALICE, values.BOB):
+        assert party.digits not in hidden.out
+        assert party.masked in hidden.out
+        assert party.e164 in revealed.out
+
+
+def test_the_list_can_be_limited_to_an_account_or_session(cli: Cli, recorded: str):
+    def listed(*filters: str) -> list[Any]:
+        return list(cli("call", "list", "--json", *filters).document["calls"])
+
+    assert len(listed("--account", values.ACCOUNT.id)) == 1
+    assert len(listed("--session", "session-1")) == 1
+    assert listed("--session", "session-2") == []
+    assert listed("--account", values.OTHER.id) == []
+
+
+def test_one_call_is_shown_with_legs_quality_and_facts(cli: Cli, recorded: str):
+    document = cli("call", "show", recorded, "--json").document
+    assert [leg["leg"] for leg in document["legs"]] == ["a", "b"]
+    assert document["legs"][0]["quality"]["mos"] == 4.4
+    assert document["legs"][1]["quality"] is None
+    assert document["legs"][1]["source"] == values.VN1.e164
+    assert [fact["name"] for fact in document["facts"]] == ["CallReceived", "CallRouted", "CallEnded"]
+    page = cli("call", "show", recorded).out
+    assert "CallRouted" in page
+    assert values.ALICE.digits not in page
+
+
+def test_an_unknown_call_is_one_sentence(cli: Cli, recorded: str):
+    assert cli("call", "show", "no-such").err == "error: There is no such object.\n"
+    assert cli("call", "show", recorded, "--account", values.OTHER.id).code == 1
+
+
+def test_tail_prints_facts_in_order_of_commit(cli: Cli, recorded: str):
+    lines = cli("call", "tail", "--since", "0", "--count", "4").out.splitlines()
+    assert [line.split()[3] for line in lines] == ["SessionCreated", "CallReceived", "CallRouted", "CallEnded"]
+    documents = [
+        json.loads(line) for line in cli("call", "tail", "--since", "1", "--count", "2", "--json").out.splitlines()
+    ]
+    assert [one["name"] for one in documents] == ["CallReceived", "CallRouted"]
+    assert documents[0]["cursor"] == 2
+
+
+async def test_tail_begins_behind_the_newest_fact(services: Services):
+    await services.store.add_account(values.ACCOUNT)
+    for count in range(1, 40):
+        facts = [values.CallReceived(f"call-{count}", 1, values.T0, "trunk-1", values.VN1.digits)]
+        await services.store.commit_calls([RecordedCall(tuple(facts), values.ACCOUNT.id)])
+        cursor = await call_commands.last_cursor(services)
+        assert await services.store.facts_since(cursor, 1) == []
+        assert len(await services.store.facts_since(cursor - 1, 2)) == 1
+
+
+async def test_tail_waits_for_facts_that_come_later(
+    services: Services, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    async def arrive(_seconds: float) -> None:
+        facts = [values.CallReceived("call-9", 1, values.T0, "trunk-1", values.VN1.digits)]
+        await services.store.commit_calls([RecordedCall(tuple(facts), values.ACCOUNT.id)])
+
+    monkeypatch.setattr(call_commands, "pause", arrive)
+    await call_commands.follow(services, None, 1, False)
+    assert "CallReceived" in capsys.readouterr().out
+
+
+def test_deliveries_are_listed_without_bodies_and_can_be_replayed(cli: Cli, services: Services, recorded: str):
+    listed = cli("webhook", "list", "--json").document["deliveries"]
+    assert [one["id"] for one in listed] == ["row-1"]
+    assert "body" not in listed[0]
+    assert "row-1" in cli("webhook", "list", "--state", "due").out
+    assert cli("webhook", "replay", "row-1", "--json").document == {"replayed": "row-1"}
