@@ -1,0 +1,290 @@
+"""The composition root: every part of `maskline serve`, built from settings, started and stopped in order.
+
+What it is: the only module that knows all parts, and the life of the process: start, signals, drain, stop. What it is
+not: behaviour of any part, or the terminal and its signals (`cli/serve.py`, which runs it; tests start an `Application`
+in their own loop).
+
+Start order is the order of need: store, webhooks, call recording, media and engine, HTTP last, so that /healthz answers
+only when a call would be answered too. Stop is the reverse, after a drain: new calls are refused with 503, calls in
+progress may end by themselves for MASKLINE_DRAIN_TIMEOUT seconds. Whatever was started is stopped, also when the start
+fails half-way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+from functools import partial
+
+import structlog
+from prometheus_client import CollectorRegistry
+
+from maskline import __version__
+from maskline.api.app import build_http_app
+from maskline.api.health import PartHealth
+from maskline.api.server import HttpServer
+from maskline.engine.runner import EngineRunner, settle_memory
+from maskline.errors import ConfigurationError, StoreUnavailable
+from maskline.masking.session import SessionOptions
+from maskline.media.embedded.driver import EmbeddedDriver
+from maskline.media.port import MediaDriver
+from maskline.metrics import (
+    PartsCollector,
+    Sample,
+    build_registry,
+    read_engine,
+    read_media,
+    read_recorder,
+    read_webhooks,
+)
+from maskline.services import Services, build_services
+from maskline.settings import MediaChoice, Settings
+from maskline.webhooks.deliver import Deliverer
+from maskline.webhooks.egress import Egress
+from maskline.webhooks.keys import StoreKeys
+from maskline.workflows.expire_sessions import ExpireSessions
+from maskline.workflows.record_call import CallRecording
+from maskline.workflows.route_call import RouteCall
+
+_log = structlog.get_logger("maskline.app")
+
+_SWEEP_SECONDS = 0.5
+_RELOAD_SECONDS = 1.0
+_COLLECT_SECONDS = 30.0
+_STOP_SECONDS = 10.0
+"""How long a background task may take to finish its work at the stop before it is cancelled."""
+
+
+class Application:
+    """All parts of one server. `start()`, then `wait()`, then `stop()`; `stop()` is safe after a failed start."""
+
+    def __init__(self, settings: Settings, services: Services | None = None) -> None:
+        self.settings = settings
+        self.services = services or build_services(settings)
+        store, clock, ids = self.services.store, self.services.clock, self.services.ids
+        self.router = RouteCall(store, clock)
+        self.egress = Egress(settings.egress_networks)
+        self.deliverer = Deliverer(store, self.egress, StoreKeys(store), clock, ids)
+        self.recorder = CallRecording(store, clock, ids, self.deliverer.notify)
+        self.media = build_media(settings)
+        self.engine = EngineRunner(
+            router=self.router, recorder=self.recorder, media=self.media, clock=clock, ids=ids,
+            host=settings.sip_host, port=settings.sip_port,
+            advertised_host=settings.advertised_sip_host, loop_token=self.services.installation,
+        )  # fmt: skip
+        self.sweep = ExpireSessions(store, clock, ids)
+        self.http: HttpServer | None = None
+        self.stopping = False
+        self.sessions_swept = 0
+        self.loop_lag = 0.0
+        """Seconds the event loop was late at the last look; calls are late by as much."""
+        self._sweep_failing = False
+        self._running = AsyncExitStack()
+        self._ended: asyncio.Queue[tuple[str, BaseException | None]] = asyncio.Queue()
+
+    # -- start -------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Start every part; raises `ConfigurationError` or `StoreUnavailable` with a sentence for the operator."""
+        self._prepare_data_dir()
+        await self.services.store.open()
+        self._running.push_async_callback(self.services.store.close)
+        await self.router.refresh()
+        await self.egress.open()
+        self._running.push_async_callback(self.egress.close)
+        self._run("webhook deliverer", self.deliverer.run(), self.deliverer.stop)
+        self._run("call recorder", self.recorder.run(), self.recorder.stop)
+        await self._start_engine()
+        self._run("session sweeper", self._sweep_sessions(), None)
+        self._run("trunk reload", self._reload_trunks(), None)
+        self._run("garbage collection", self._collect_garbage(), None)
+        await self._start_http()
+        settle_memory()
+        if self.settings.media is MediaChoice.NONE:
+            _log.warning("media_is_off")
+
+    def _prepare_data_dir(self) -> None:
+        try:
+            self.settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigurationError(
+                f"The data directory {self.settings.data_dir} cannot be made: {error.strerror} (MASKLINE_DATA_DIR)."
+            ) from None
+
+    async def _start_engine(self) -> None:
+        settings = self.settings
+        try:
+            await self.engine.start()
+        except OSError as error:
+            if self.media is not None:  # the engine starts the driver before it binds
+                await self.media.stop()
+            raise ConfigurationError(
+                f"SIP cannot listen on {settings.sip_host}:{settings.sip_port}: {error.strerror} (MASKLINE_SIP_PORT)."
+            ) from None
+        self._running.push_async_callback(self.engine.stop)
+
+    async def _start_http(self) -> None:
+        settings, services = self.settings, self.services
+        expiry, call_limit, ring = settings.default_times
+        app = build_http_app(
+            store=services.store, clock=services.clock, ids=services.ids, registry=self._build_registry(),
+            session_defaults=SessionOptions(session_expiry=expiry, call_time_limit=call_limit, ring_timeout=ring),
+            public_url=settings.public_url, rate_limit=settings.api_rate_limit, health=self.health,
+        )  # fmt: skip
+        self.http = HttpServer(app, settings.http_host, settings.http_port)
+        await self.http.start()
+        self._running.push_async_callback(self.http.stop)
+        # Shielded: to stop watching must not cancel the server in the middle of its requests.
+        self._run("HTTP server", asyncio.shield(self.http.wait()), None)
+
+    def _build_registry(self) -> CollectorRegistry:
+        collector = PartsCollector()
+        collector.add("engine", lambda: read_engine(self.engine.metrics()))
+        collector.add("recorder", lambda: read_recorder(self.recorder))
+        collector.add("webhooks", lambda: read_webhooks(self.deliverer))
+        collector.add("media", lambda: read_media(self.media))
+        collector.add("app", self._samples)
+        return build_registry(collector)
+
+    def _samples(self) -> list[Sample]:
+        return [
+            ("maskline_loop_lag_seconds", (), self.loop_lag),
+            ("maskline_sessions_expired", (), self.sessions_swept),
+            ("maskline_build_info", (__version__,), 1),
+        ]
+
+    def _run(self, name: str, work: Awaitable[None], stop: Callable[[], None] | None) -> None:
+        """Run a part's task; its end before the stop ends the process. `stop` asks it to finish, None cancels it."""
+        task = asyncio.ensure_future(work)
+        task.add_done_callback(partial(self._note_end, name))
+
+        async def end() -> None:
+            if stop is None:
+                task.cancel()
+            else:
+                stop()
+            _, late = await asyncio.wait({task}, timeout=_STOP_SECONDS)
+            for one in late:
+                one.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+        self._running.push_async_callback(end)
+
+    def _note_end(self, name: str, task: asyncio.Future[None]) -> None:
+        if not task.cancelled():
+            self._ended.put_nowait((name, task.exception()))
+
+    # -- life --------------------------------------------------------------------------------------------------
+
+    async def wait(self, signalled: Awaitable[object]) -> str | None:
+        """Return None once `signalled` is done, or the name of a part that ended by itself."""
+        ended = asyncio.ensure_future(self._ended.get())
+        signal_task = asyncio.ensure_future(signalled)
+        await asyncio.wait({ended, signal_task}, return_when=asyncio.FIRST_COMPLETED)
+        signal_task.cancel()
+        if not ended.done():
+            ended.cancel()
+            return None
+        name, error = ended.result()
+        _log.error("part_failed", part=name, exc_info=error)
+        return name
+
+    async def health(self) -> Mapping[str, PartHealth]:
+        """The parts for /healthz. Media is not essential: without it calls are refused, the API goes on, and a
+        restart of this process would not bring rtpengine back."""
+        parts = {
+            "store": await self._store_health(),
+            "engine": PartHealth(not self.stopping, "stopping: new calls are refused" if self.stopping else ""),
+        }
+        if self.media is not None:
+            away = "the media driver does not answer: calls are refused"
+            parts["media"] = PartHealth(self.media.available, "" if self.media.available else away, essential=False)
+        return parts
+
+    async def _store_health(self) -> PartHealth:
+        try:
+            await self.services.store.configuration_version()
+        except StoreUnavailable as error:
+            return PartHealth(False, error.sentence)
+        return PartHealth(True)
+
+    # -- chores ------------------------------------------------------------------------------------------------
+
+    async def _sweep_sessions(self) -> None:
+        """End sessions whose time is over. Routing looks at the time itself, so being late by half a second only
+        delays the SessionTimeout webhook."""
+        while True:
+            try:
+                ended = await self.sweep()
+            except StoreUnavailable:
+                self._say_sweep_failed()
+                ended = 0
+            else:
+                self._sweep_failing = False
+            if ended:
+                self.sessions_swept += ended
+                self.deliverer.notify()
+                _log.info("sessions_expired", count=ended)
+            if ended < self.sweep.batch:
+                await asyncio.sleep(_SWEEP_SECONDS)
+
+    def _say_sweep_failed(self) -> None:
+        if not self._sweep_failing:  # once per outage, not twice a second
+            _log.warning("sweep_failed")
+        self._sweep_failing = True
+
+    async def _reload_trunks(self) -> None:
+        """Take up what the CLI changed; also measure by how much the loop is late, since it wakes regularly."""
+        while True:
+            due = self.services.clock.now() + _RELOAD_SECONDS
+            await asyncio.sleep(_RELOAD_SECONDS)
+            self.loop_lag = max(0.0, self.services.clock.now() - due)
+            try:
+                await self.router.refresh()
+            except StoreUnavailable:
+                _log.warning("trunks_reload_failed")
+
+    async def _collect_garbage(self) -> None:
+        """Full collections only while no call is in progress; the thresholds keep them out of the calls."""
+        while True:
+            await asyncio.sleep(_COLLECT_SECONDS)
+            if not self.engine.core.calls:
+                gc.collect()
+
+    # -- stop --------------------------------------------------------------------------------------------------
+
+    async def drain(self, hurry: Awaitable[object]) -> None:
+        """Refuse new calls and wait for those in progress, at most the drain time and not once `hurry` is done."""
+        self.stopping = True
+        self.engine.drain()
+        hurried = asyncio.ensure_future(hurry)
+        try:
+            async with asyncio.timeout(self.settings.drain_timeout):
+                while self.engine.core.calls and not hurried.done():
+                    await asyncio.wait({hurried}, timeout=0.05)
+        except TimeoutError:
+            """The rest is hung up by `stop`, which says how many."""
+        finally:
+            hurried.cancel()
+
+    async def stop(self) -> None:
+        """Hang up what is left, write what is queued, close everything that was started."""
+        self.stopping = True
+        await self._running.aclose()
+
+
+def build_media(settings: Settings) -> MediaDriver | None:
+    """The driver named by MASKLINE_MEDIA; None for signalling only."""
+    if settings.media is MediaChoice.NONE:
+        return None
+    if settings.media is MediaChoice.RTPENGINE:
+        raise ConfigurationError("MASKLINE_MEDIA=rtpengine is not part of this version: use embedded.")
+    return EmbeddedDriver(
+        host=settings.media_host,
+        ports=settings.media_port_range,
+        socket_dir=settings.data_dir,
+        workers=settings.media_workers,
+        timeout=settings.media_timeout,
+    )

@@ -1,0 +1,187 @@
+"""Metrics: every Prometheus name declared once, and read from the parts' own counters when asked.
+
+What it is: the list `METRICS` (name, kind, sentence, labels; docs/reference/metrics.md is generated from it) and
+the collector behind `GET /metrics`. What it is not: counters; hot paths add to plain integers of their own, which
+costs nothing more, and this module reads them at each scrape. Requests of the API are declared where they are
+counted, in `api/metrics.py`. Who uses it: `app.py` connects the parts.
+
+No label ever holds a number, an account or an address that a caller can choose: labels are closed lists.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import structlog
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """One metric. Counters are exported with `_total` behind the name."""
+
+    name: str
+    kind: Literal["counter", "gauge"]
+    sentence: str
+    labels: tuple[str, ...] = ()
+
+
+METRICS: tuple[Declared, ...] = (
+    Declared("maskline_build_info", "gauge", "Always 1; the label is the running version.", ("version",)),
+    Declared("maskline_loop_lag_seconds", "gauge", "By how much the event loop was late at the last look."),
+    Declared("maskline_calls", "counter", "Calls from known trunks to numbers of ours."),
+    Declared("maskline_calls_in_progress", "gauge", "Calls that have begun and not ended."),
+    Declared("maskline_calls_finished", "counter", "Call records made, by how the call ended.", ("outcome",)),
+    Declared("maskline_calls_unknown_number", "counter", "Calls to a number that is not ours, refused with 404."),
+    Declared("maskline_calls_refused_draining", "counter", "Calls refused with 503 because the server is stopping."),
+    Declared("maskline_calls_unrouted", "counter", "Calls refused because the store could not be asked."),
+    Declared("maskline_media_failures", "counter", "Steps of calls that failed because the media driver was away."),
+    Declared("maskline_media_available", "gauge", "1 while the media driver answers, else 0; absent with media off."),
+    Declared("maskline_engine_faults", "counter", "Bugs met by the engine, each logged; it goes on."),
+    Declared("maskline_sip_strangers", "counter", "Datagrams from addresses of no trunk, dropped unread."),
+    Declared("maskline_sip_datagrams", "counter", "Datagrams from trunks."),
+    Declared("maskline_sip_unusable", "counter", "Those of them that led to nothing, by reason.", ("reason",)),
+    Declared("maskline_sip_retransmissions", "counter", "Repeated by us (sent) or by trunks (absorbed).", ("way",)),
+    Declared("maskline_sip_timeouts", "counter", "Requests of ours that got no final response."),
+    Declared("maskline_sip_unreachable", "counter", "ICMP errors for datagrams we sent."),
+    Declared("maskline_sip_progress_dropped", "counter", "Provisional responses that are not passed on, such as 181."),
+    Declared("maskline_sip_socket_drops", "counter", "Datagrams the kernel lost, by direction.", ("way",)),
+    Declared("maskline_recorder_queue", "gauge", "Commits of calls waiting to be written."),
+    Declared("maskline_recorder_dropped", "counter", "Facts of calls that were lost; the log says why."),
+    Declared("maskline_sessions_expired", "counter", "Sessions ended because their time was over."),
+    Declared("maskline_webhook_tries", "counter", "Tries of webhooks, by what became of them.", ("dialect", "result")),
+    Declared("maskline_webhook_tries_in_progress", "gauge", "Tries of webhooks going on."),
+)
+"""Every metric the parts export; those of HTTP requests are in `api/metrics.py`."""
+
+Sample = tuple[str, tuple[str, ...], float]
+"""Metric name, label values in declared order, value."""
+Reader = Callable[[], Iterable[Sample]]
+"""Reads one part's counters; quick, without IO."""
+
+
+class PartsCollector(Collector):
+    """What Prometheus asks at each scrape; a part that is not there, or fails, leaves its metrics out."""
+
+    def __init__(self, declared: Iterable[Declared] = METRICS) -> None:
+        self._declared = {metric.name: metric for metric in declared}
+        self._readers: dict[str, Reader] = {}
+
+    def add(self, part: str, reader: Reader) -> None:
+        """Read `part` from now on; adding it again replaces the reader."""
+        self._readers[part] = reader
+
+    def describe(self) -> Iterator[Metric]:
+        """All families without values: registering must not depend on the parts running."""
+        yield from (_family(metric) for metric in self._declared.values())
+
+    def collect(self) -> Iterator[Metric]:
+        families: dict[str, CounterMetricFamily | GaugeMetricFamily] = {}
+        for part, reader in self._readers.items():
+            for name, labels, value in self._read(part, reader):
+                metric = self._declared[name]
+                family = families.get(name)
+                if family is None:
+                    family = families[name] = _family(metric)
+                family.add_metric(labels, value)
+        yield from families.values()
+
+    def _read(self, part: str, reader: Reader) -> list[Sample]:
+        try:
+            return [sample for sample in reader() if sample[0] in self._declared]
+        except Exception as error:  # noqa: BLE001  one part's fault must not blind the operator to all others
+            structlog.get_logger(__name__).warning("metrics_failed", part=part, exc_info=error)
+            return []
+
+
+def build_registry(collector: PartsCollector) -> CollectorRegistry:
+    """A registry of this process: the parts, and Python's and the process's own figures."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(collector)
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    return registry
+
+
+# What each part counts, in its own words, as samples. Parts are named by what is read of them, since this module is
+# below them all; tests/unit/test_metrics.py feeds real ones.
+
+
+class RecorderFigures(Protocol):
+    dropped: int
+
+    @property
+    def depth(self) -> int: ...
+
+
+class WebhookFigures(Protocol):
+    counts: Counter[tuple[str, str]]
+
+    @property
+    def tries(self) -> int: ...
+
+
+class MediaFigures(Protocol):
+    @property
+    def available(self) -> bool: ...
+
+
+_ENGINE = {
+    "calls": ("maskline_calls", ()),
+    "calls_in_progress": ("maskline_calls_in_progress", ()),
+    "unknown_numbers": ("maskline_calls_unknown_number", ()),
+    "drained": ("maskline_calls_refused_draining", ()),
+    "routes_failed": ("maskline_calls_unrouted", ()),
+    "media_failed": ("maskline_media_failures", ()),
+    "faults": ("maskline_engine_faults", ()),
+    "strangers": ("maskline_sip_strangers", ()),
+    "unreachable": ("maskline_sip_unreachable", ()),
+    "dropped_progress": ("maskline_sip_progress_dropped", ()),
+    "sip_received": ("maskline_sip_datagrams", ()),
+    "sip_keepalives": ("maskline_sip_unusable", ("keepalive",)),
+    "sip_malformed": ("maskline_sip_unusable", ("malformed",)),
+    "sip_stray": ("maskline_sip_unusable", ("stray",)),
+    "sip_refused": ("maskline_sip_unusable", ("refused",)),
+    "sip_retransmits_sent": ("maskline_sip_retransmissions", ("sent",)),
+    "sip_retransmits_absorbed": ("maskline_sip_retransmissions", ("absorbed",)),
+    "sip_timeouts": ("maskline_sip_timeouts", ()),
+    "kernel_drops": ("maskline_sip_socket_drops", ("in",)),
+    "send_drops": ("maskline_sip_socket_drops", ("out",)),
+}
+
+
+def read_engine(figures: Mapping[str, Any]) -> Iterator[Sample]:
+    """`EngineRunner.metrics()`; a figure that is None (no such count on this system) is left out."""
+    for name, (metric, labels) in _ENGINE.items():
+        if figures[name] is not None:
+            yield metric, labels, figures[name]
+    for outcome, count in figures["outcomes"].items():
+        yield "maskline_calls_finished", (str(outcome),), count
+
+
+def read_recorder(recorder: RecorderFigures) -> Iterator[Sample]:
+    yield "maskline_recorder_queue", (), recorder.depth
+    yield "maskline_recorder_dropped", (), recorder.dropped
+
+
+def read_webhooks(deliverer: WebhookFigures) -> Iterator[Sample]:
+    yield "maskline_webhook_tries_in_progress", (), deliverer.tries
+    for (dialect, result), count in deliverer.counts.items():
+        yield "maskline_webhook_tries", (dialect, result), count
+
+
+def read_media(media: MediaFigures | None) -> Iterator[Sample]:
+    if media is not None:
+        yield "maskline_media_available", (), float(media.available)
+
+
+def _family(metric: Declared) -> CounterMetricFamily | GaugeMetricFamily:
+    kind = CounterMetricFamily if metric.kind == "counter" else GaugeMetricFamily
+    return kind(metric.name, metric.sentence, labels=metric.labels)
