@@ -12,14 +12,15 @@ from maskline.clock import SystemClock
 from maskline.engine.ports import CallCommit
 from maskline.ids import SystemIds
 from maskline.lab.inbox import Inbox
+from maskline.masking.decision import VirtualNumber
 from maskline.masking.facts import CallEnded, CallRouted, Cause, HungUpBy, LegAnswered, LegEnded, LegRinging, Outcome
-from maskline.storage.memory import MemoryStore
+from maskline.masking.session import NewSession, SessionOptions
 from maskline.storage.store import Account, Endpoint
 from maskline.webhooks.deliver import Deliverer
 from maskline.webhooks.egress import Egress
 from maskline.webhooks.keys import StoreKeys
 from maskline.workflows.record_call import CallRecording
-from tests.support.calls import ACCOUNT, CALL_ID, SESSION_ID, T0, make_context, make_record, make_session
+from tests.support.calls import ACCOUNT, CALL_ID, CALLEE, CALLER, SESSION_ID, T0, VIRTUAL, make_context, make_record
 
 TOKEN = "token-of-the-account"
 OVER = (Outcome.COMPLETED, Cause.NORMAL)
@@ -38,8 +39,8 @@ EVENTS = [
 ]  # fmt: skip
 
 
-async def test_one_call_reaches_plivo_8x8_and_wavecell_receivers():
-    inbox, store, clock, ids = Inbox(), MemoryStore(), SystemClock(), SystemIds()
+async def test_one_call_reaches_plivo_8x8_and_wavecell_receivers(empty_store):
+    inbox, store, clock, ids = Inbox(), empty_store, SystemClock(), SystemIds()
     egress = Egress([ipaddress.ip_network("127.0.0.0/8")])
     await inbox.open()
     await egress.open()
@@ -51,7 +52,9 @@ async def test_one_call_reaches_plivo_8x8_and_wavecell_receivers():
     recorder = CallRecording(store, clock, ids, deliverer.notify)
     tasks = [asyncio.create_task(part.run()) for part in (deliverer, recorder)]
 
-    session = make_session(inbox.url("/plivo?tenant=7#ct=2000"))
+    options = SessionOptions(callback_url=inbox.url("/plivo?tenant=7#ct=2000"))
+    await store.add_number(VirtualNumber(VIRTUAL, ACCOUNT, None, "PSTN1", "SG"), T0)
+    session = await store.create_session(NewSession(SESSION_ID, ACCOUNT, None, CALLER, CALLEE, options, T0))
     recorder.record(CallCommit(make_context(session), FACTS, make_record()))
     plivo = await inbox.wait_for(6, "/plivo", within=10)
     eight = await inbox.wait_for(1, "/eight", within=10)
@@ -74,3 +77,6 @@ async def test_one_call_reaches_plivo_8x8_and_wavecell_receivers():
     assert json.loads(eight[0].body)["payload"]["sessionStatus"] == "COMPLETED"
     assert json.loads(wavecell[0].body)["status"] == "Completed"
     assert {row.state for row in await store.outbox(None)} == {"done"}
+    kept = await store.session(ACCOUNT, SESSION_ID)
+    assert (kept.calls_in_progress, kept.total_call_count, kept.total_call_billed_duration) == (0, 2, 26)
+    assert [done.call_id for done in kept.interactions] == [CALL_ID]

@@ -34,6 +34,7 @@ from maskline.webhooks.sign import Request, SigningKeys, build_request, decimal_
 USER_AGENT = f"Maskline/{__version__}"
 _log = structlog.get_logger("maskline.deliver")
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 5.0
+_CONTENDED = 0.1
 
 
 class Sender(Protocol):
@@ -54,14 +55,14 @@ class Limits:
     """Rows held in memory behind them."""
     tries: int = 1024
     """Tries at a time in all: bounds sockets, and lets 128 receivers be dead before others wait for them."""
-    batch: int = 64
-    """Rows per lease."""
+    batch: int = 16
+    """Rows per lease; few, since all of them start in one turn of the loop that calls share."""
     lease: float = 120.0
     """Seconds; more than a queued row may wait and be tried (32 rows / 8 slots at 15 s, + 55 s)."""
     window: float = 0.005
     """Seconds to gather results and new rows, so that a burst is a few transactions."""
-    idle: float = 30.0
-    """Longest sleep; rows that another process adds are seen by then at the latest."""
+    idle: float = 1.0
+    """Longest sleep; rows that other processes add (a replay by the CLI) are seen by then."""
     grace: float = 5.0
     """Seconds that a stop waits for tries going on."""
     log_every: float = 60.0
@@ -154,13 +155,14 @@ class Deliverer:
         if free <= 0:
             return limits.idle  # the end of any try wakes us
         now = self._clock.wall()
+        due = await self._store.next_outbox_due()  # a read; leasing writes, which an idle deliverer should not
+        if due is None or due > now:
+            return limits.idle if due is None else min(due - now, limits.idle)
         rows = await self._store.lease_outbox(self._owner, now=now, until=now + limits.lease, limit=free)
         for row in rows:
             self._place(row, now)
-        if len(rows) == free:
-            return 0.0
-        due = await self._store.next_outbox_due()
-        return limits.idle if due is None else min(max(due - self._clock.wall(), 0.02), limits.idle)
+        # Nothing, though something was due: another deliverer was faster, and may be so again.
+        return 0.0 if rows else _CONTENDED
 
     def _place(self, row: OutboxRow, now: float) -> None:
         if row.id in self._held:

@@ -360,3 +360,54 @@ async def test_rows_due_later_are_waited_for():
         world.clock.advance(6.0)
         await world.network.reached(2)
     assert (await world.row("later")).state == "done"
+
+
+async def test_rows_that_another_deliverer_takes_are_asked_for_again_after_a_moment():
+    class Contended(MemoryStore):
+        asked = 0
+
+        async def lease_outbox(self, owner, *, now, until, limit):
+            Contended.asked += 1
+            return [] if Contended.asked == 1 else await super().lease_outbox(owner, now=now, until=until, limit=limit)
+
+    world = World(Network(), Contended())
+    async with world.running():
+        await world.add(row("one"))
+        await world.network.reached(1)
+    assert Contended.asked == 2
+
+
+async def test_an_idle_deliverer_only_reads():
+    looks = asyncio.Event()
+
+    class Watched(MemoryStore):
+        looked = 0
+
+        async def next_outbox_due(self):
+            Watched.looked += 1
+            if Watched.looked == 3:
+                looks.set()
+            return await super().next_outbox_due()
+
+        async def lease_outbox(self, owner, *, now, until, limit):
+            raise AssertionError("nothing is due")
+
+    world = World(Network(), Watched())
+    async with world.running():
+        await world.add(row("later", due_at=world.clock.wall() + 0.02))
+        await asyncio.wait_for(looks.wait(), 5)
+
+
+async def test_a_row_whose_deliverer_died_is_sent_when_its_lease_is_over():
+    world = World(Network())
+    await world.add(row("one"))
+    now = world.clock.wall()
+    await world.store.lease_outbox("the dead one", now=now, until=now + 120, limit=10)
+    async with world.running():
+        world.clock.advance(119.0)
+        await world.add(row("mark", "other"))
+        await world.network.reached(1, "other")
+        assert len(world.network.sent) == 1
+        world.clock.advance(2.0)
+        await world.network.reached(1, "fine")
+    assert ((await world.row("one")).state, (await world.row("one")).attempts) == ("done", 2)
