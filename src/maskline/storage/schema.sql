@@ -81,9 +81,9 @@ CREATE TABLE sessions (
     total_call_billed_duration BIGINT NOT NULL,
     calls_in_progress INTEGER NOT NULL
 );
-CREATE INDEX sessions_by_account ON sessions (account_id, created_at, id);
-CREATE INDEX sessions_by_first_party ON sessions (account_id, first_party_hash);
-CREATE INDEX sessions_by_second_party ON sessions (account_id, second_party_hash);
+CREATE INDEX sessions_by_account ON sessions (account_id, created_at);
+CREATE INDEX sessions_by_first_party ON sessions (account_id, first_party_hash, created_at);
+CREATE INDEX sessions_by_second_party ON sessions (account_id, second_party_hash, created_at);
 CREATE INDEX sessions_to_end ON sessions (expires_at, id) WHERE ended_at IS NULL;
 CREATE INDEX sessions_in_progress ON sessions (id) WHERE calls_in_progress > 0;
 
@@ -129,7 +129,7 @@ CREATE TABLE calls (
     legs TEXT NOT NULL,
     parties_sealed BYTEA NOT NULL
 );
-CREATE INDEX calls_by_account ON calls (account_id, started_at, id);
+CREATE INDEX calls_by_account ON calls (account_id, started_at);
 CREATE INDEX calls_by_session ON calls (session_id, started_at) WHERE session_id IS NOT NULL;
 
 -- position: order of commit, taken from a counter inside the transaction, so that a reader who follows it misses

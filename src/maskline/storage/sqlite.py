@@ -49,19 +49,21 @@ class SqliteStore:
         self._writer = GroupWriter(lambda: connect(self.path, patience))
         self._read: sqlite3.Connection | None = None
         self._lists: sqlite3.Connection | None = None
-        self._list_thread = ThreadPoolExecutor(1, "maskline-reader")
+        self._list_thread: ThreadPoolExecutor | None = None
 
     async def open(self) -> None:
         """Raises `ConfigurationError` (another version, another key) and `StoreUnavailable`."""
         await asyncio.to_thread(prepare, self.path, self._patience, self._sealer)
         self._read = connect(self.path, self._patience)
         self._lists = connect(self.path, self._patience)
+        self._list_thread = ThreadPoolExecutor(1, "maskline-reader")
         self._writer.start()
 
     async def close(self) -> None:
         """Waits for what is being written."""
         await self._writer.stop()
-        await asyncio.to_thread(self._list_thread.shutdown)
+        if self._list_thread is not None:
+            await asyncio.to_thread(self._list_thread.shutdown)
         for connection in (self._read, self._lists):
             if connection is not None:
                 connection.close()

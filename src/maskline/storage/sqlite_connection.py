@@ -15,7 +15,7 @@ from typing import Any
 from maskline.errors import ConfigurationError, StoreUnavailable
 from maskline.storage.crypto import SealBroken, Sealer
 from maskline.storage.queries import SCHEMA_VERSION, load_queries, schema_statements
-from maskline.storage.sqlite_writer import unavailable
+from maskline.storage.sqlite_writer import reason
 
 _KEY_CHECK = "maskline"
 _CACHED_STATEMENTS = 256
@@ -66,6 +66,8 @@ def prepare(path: Path, patience: float, sealer: Sealer) -> None:
     Raises `ConfigurationError`, or `StoreUnavailable` when the file cannot be opened at all.
     """
     try:
+        # For the owner alone: URLs of callbacks may hold credentials. SQLite gives its side files the same mode.
+        path.touch(0o600)
         connection = connect(path, patience)
         try:
             connection.execute("BEGIN IMMEDIATE")
@@ -77,7 +79,9 @@ def prepare(path: Path, patience: float, sealer: Sealer) -> None:
         finally:
             connection.close()
     except sqlite3.Error as error:
-        raise StoreUnavailable(f"{unavailable(error).sentence[:-1]}: {path}.") from None
+        raise StoreUnavailable(f"The database {path} cannot be used ({reason(error)}).") from None
+    except OSError as error:
+        raise StoreUnavailable(f"The database {path} cannot be used ({error.strerror}).") from None
 
 
 def _create(connection: sqlite3.Connection, sealer: Sealer) -> None:

@@ -40,10 +40,14 @@ class _Work(NamedTuple):
     answer: asyncio.Future[Any]
 
 
+def reason(error: sqlite3.Error) -> str:
+    """SQLite's name of what went wrong; unlike its sentence it can contain no value."""
+    return getattr(error, "sqlite_errorname", None) or type(error).__name__
+
+
 def unavailable(error: sqlite3.Error) -> StoreUnavailable:
-    """The error a caller gets; names SQLite's reason, which contains no values."""
-    reason = getattr(error, "sqlite_errorname", None) or type(error).__name__
-    return StoreUnavailable(f"The database does not answer ({reason}).")
+    """The error a caller gets."""
+    return StoreUnavailable(f"The database does not answer ({reason(error)}).")
 
 
 class GroupWriter:

@@ -1,0 +1,92 @@
+"""The SQL text on a real PostgreSQL: the schema is created and every query is prepared, unchanged.
+
+Needs the server's programs (Debian package `postgresql`); skips with that reason where they are missing.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.support.store_values import ACCOUNT, ALICE, BOB, T0, VN1
+
+from maskline.storage import session_list
+from maskline.storage.crypto import KEY_BYTES, Sealer
+from maskline.storage.queries import load_queries, schema_statements
+from maskline.storage.store import SessionFilter
+
+PROGRAMS = max(Path("/usr/lib/postgresql").glob("*/bin"), default=None)
+AS_SERVER = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.geteuid() == 0 else []
+
+
+@pytest.fixture(scope="module")
+def psql() -> Iterator[list[str]]:
+    """A server of our own as a direct child, reachable through a socket in its directory only."""
+    if PROGRAMS is None or not (PROGRAMS / "postgres").exists():
+        pytest.skip("no PostgreSQL server programs here (Debian: apt-get install postgresql)")
+    folder = Path(tempfile.mkdtemp(prefix="maskline-pg-"))
+    if AS_SERVER:
+        # initdb and postgres refuse to run as root.
+        owner = pwd.getpwnam("postgres")
+        os.chown(folder, owner.pw_uid, owner.pw_gid)
+    data = folder / "data"
+    setup = [*AS_SERVER, str(PROGRAMS / "initdb"), "-D", str(data), "-U", "maskline", "-A", "trust", "--no-sync"]
+    subprocess.run(setup, check=True, capture_output=True, cwd=folder)
+    arguments = ["-D", str(data), "-k", str(folder), "-c", "listen_addresses=", "-c", "fsync=off"]
+    with (folder / "log").open("wb") as log:
+        server = subprocess.Popen([*AS_SERVER, str(PROGRAMS / "postgres"), *arguments], stderr=log, stdout=log)
+    try:
+        client = [str(PROGRAMS / "psql"), "-h", str(folder), "-U", "maskline", "-d", "postgres", "-qX"]
+        _wait_until_it_answers(client, server)
+        yield client
+    finally:
+        server.terminate()
+        server.wait(20)
+        shutil.rmtree(folder)
+
+
+def _wait_until_it_answers(client: list[str], server: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 30
+    while subprocess.run([*client, "-c", "SELECT 1"], capture_output=True).returncode:
+        assert server.poll() is None, "the server ended at start"
+        assert time.monotonic() < deadline, "the server does not answer"
+        time.sleep(0.1)
+
+
+def run(psql: list[str], script: str) -> None:
+    done = subprocess.run([*psql, "-v", "ON_ERROR_STOP=1"], input=script.encode(), capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()
+
+
+def test_postgresql_takes_the_schema_and_every_query_as_they_are(psql: list[str]) -> None:
+    wanted = SessionFilter(ALICE, BOB, VN1, "active", "SA", (("gt", 1.0),), (("lte", 2.0),), (("eq", 3.0),))
+    queries = load_queries()
+    for status in ("active", "expired", "in-progress", "all"):
+        some = SessionFilter(status=status) if status != "active" else wanted
+        where, _ = session_list.conditions(ACCOUNT.id, some, T0, Sealer(bytes(KEY_BYTES)))
+        queries[f"list {status}"] = queries["list_sessions"] + where + session_list.ORDER + " LIMIT 20 OFFSET 0"
+        queries[f"count {status}"] = queries["count_sessions"] + where
+    prepared = [f'PREPARE "{name}" AS {query};' for name, query in queries.items()]
+    run(psql, ";\n".join(schema_statements()) + ";\n" + "\n".join(prepared))
+
+
+def test_postgresql_refuses_a_second_session_on_a_pair(psql: list[str]) -> None:
+    queries = load_queries()
+    run(
+        psql,
+        f"""
+        PREPARE take AS {queries["take_claim"]};
+        EXECUTE take ('\\x01', '+65', 'one', 100, 50);
+        EXECUTE take ('\\x01', '+65', 'two', 200, 99);
+        DO $$ BEGIN ASSERT (SELECT session_id FROM claims) = 'one'; END $$;
+        EXECUTE take ('\\x01', '+65', 'two', 200, 100);
+        DO $$ BEGIN ASSERT (SELECT session_id FROM claims) = 'two'; END $$;
+        """,
+    )

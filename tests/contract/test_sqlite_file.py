@@ -1,0 +1,240 @@
+"""What only a file can get wrong: secrets in it, other processes on it, and a process that is killed."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import stat
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from tests.support.store_values import (
+    ACCOUNT,
+    ALICE,
+    BOB,
+    CAROL,
+    T0,
+    TRUNK,
+    VN1,
+    call_record,
+    new_session,
+    outbox_row,
+    recorded_call,
+    virtual_number,
+)  # fmt: skip
+
+from maskline.errors import ConfigurationError, NotFound, StoreUnavailable
+from maskline.masking.session import Session
+from maskline.storage.crypto import KEY_BYTES, SealBroken, Sealer
+from maskline.storage.sqlite import SqliteStore
+from maskline.storage.store import Endpoint, SessionFilter
+
+KEY = bytes(KEY_BYTES)
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
+    store = SqliteStore(tmp_path / "maskline.db", Sealer(KEY), patience=5)
+    await store.open()
+    await store.add_account(ACCOUNT)
+    await store.add_number(virtual_number(VN1), T0)
+    yield store
+    await store.close()
+
+
+def files(folder: Path) -> list[Path]:
+    return list(folder.iterdir())
+
+
+async def test_no_real_number_and_no_secret_is_in_the_file_in_clear(store: SqliteStore, tmp_path: Path) -> None:
+    await store.add_trunk(TRUNK, "trunk-pa55word", T0)
+    await store.set_endpoint(Endpoint(ACCOUNT.id, "eight.session_summary", "https://h.example", "Bearer s3cret"))
+    await store.create_session(new_session())
+    await store.commit_calls([recorded_call()])
+    await store.end_session(ACCOUNT.id, "session-1", now=T0 + 50, by_request=True, outbox=[outbox_row()])
+    await store.close()
+    raw = b"".join(file.read_bytes() for file in files(tmp_path))
+    assert VN1.digits.encode() in raw
+    secrets = [
+        ALICE.digits, BOB.digits, ALICE.digits[2:], BOB.digits[2:], "trunk-pa55word", "s3cret", ACCOUNT.auth_token,
+        "Basic c2VjcmV0",
+    ]  # fmt: skip
+    assert [secret for secret in secrets if secret.encode() in raw] == []
+
+
+async def test_the_file_is_its_owners_alone(store: SqliteStore, tmp_path: Path) -> None:
+    await store.create_session(new_session())
+    modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in files(tmp_path)}
+    assert modes == dict.fromkeys(("maskline.db", "maskline.db-wal", "maskline.db-shm"), 0o600)
+
+
+async def test_everything_is_there_after_a_new_start(store: SqliteStore) -> None:
+    created = await store.create_session(new_session())
+    await store.close()
+    await store.open()
+    assert await store.session(ACCOUNT.id, "session-1") == created
+    assert await store.account(ACCOUNT.id) == ACCOUNT
+    assert await store.sessions(ACCOUNT.id, SessionFilter(), limit=5, offset=0, wall=T0) == ([created], 1)
+
+
+async def test_a_key_that_does_not_belong_to_the_file_is_refused_at_the_start(store: SqliteStore) -> None:
+    other = SqliteStore(store.path, Sealer(b"\x01" * KEY_BYTES))
+    with pytest.raises(ConfigurationError, match="MASKLINE_KEY_FILE"):
+        await other.open()
+
+
+async def test_a_file_of_another_version_is_refused_at_the_start(store: SqliteStore) -> None:
+    with sqlite3.connect(store.path) as connection:
+        connection.execute("UPDATE counters SET value = 99 WHERE name = 'schema'")
+    connection.close()
+    with pytest.raises(ConfigurationError, match="99"):
+        await SqliteStore(store.path, Sealer(KEY)).open()
+
+
+@pytest.mark.parametrize("name", ["missing/maskline.db", "text.db", "."])
+async def test_a_path_that_cannot_be_a_database_is_one_clear_sentence(tmp_path: Path, name: str) -> None:
+    (tmp_path / "text.db").write_text("this is not a database, but long enough to look like one " * 30)
+    with pytest.raises(StoreUnavailable, match="cannot be used"):
+        await SqliteStore(tmp_path / name, Sealer(KEY)).open()
+
+
+async def test_a_sealed_value_that_was_moved_to_another_row_does_not_open(store: SqliteStore) -> None:
+    await store.add_number(virtual_number(CAROL), T0)
+    await store.create_session(new_session("1"))
+    await store.create_session(new_session("2", second_party=CAROL))
+    with sqlite3.connect(store.path) as connection:
+        connection.execute(
+            "UPDATE sessions SET parties_sealed = (SELECT parties_sealed FROM sessions WHERE id = '2') WHERE id = '1'"
+        )
+    connection.close()
+    with pytest.raises(SealBroken):
+        await store.session(ACCOUNT.id, "1")
+
+
+async def test_two_processes_may_open_a_new_file_at_once(tmp_path: Path) -> None:
+    stores = [SqliteStore(tmp_path / "maskline.db", Sealer(KEY)) for _ in range(6)]
+    await asyncio.gather(*(store.open() for store in stores))
+    await stores[0].add_account(ACCOUNT)
+    assert [await store.account(ACCOUNT.id) for store in stores] == [ACCOUNT] * 6
+    await asyncio.gather(*(store.close() for store in stores))
+
+
+async def test_another_processs_writes_are_seen_and_none_is_lost(store: SqliteStore) -> None:
+    other = SqliteStore(store.path, Sealer(KEY))
+    await other.open()
+    version = await store.configuration_version()
+    await other.add_trunk(TRUNK, "", T0)
+    assert await store.configuration_version() > version
+    assert await store.trunks() == [TRUNK]
+    commits = [s.commit_calls([recorded_call(f"{n}-{i}")]) for i in range(40) for n, s in (("a", store), ("b", other))]
+    await asyncio.gather(*commits)
+    assert len(await store.calls(ACCOUNT.id, limit=100)) == 80
+    positions = [position for position, _ in await other.facts_since(0, 1000)]
+    assert positions == sorted(set(positions))
+    await other.close()
+
+
+async def test_racing_creates_of_two_processes_never_share_a_pair(store: SqliteStore) -> None:
+    other = SqliteStore(store.path, Sealer(KEY))
+    await other.open()
+    creates = [s.create_session(new_session(f"{n}")) for n, s in enumerate((store, other, store, other))]
+    results = await asyncio.gather(*creates, return_exceptions=True)
+    assert sum(isinstance(result, Session) for result in results) == 1
+    await other.close()
+
+
+async def test_a_read_while_another_transaction_is_open_does_not_wait_for_it(store: SqliteStore) -> None:
+    created = await store.create_session(new_session())
+    other = sqlite3.connect(store.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    other.execute("UPDATE sessions SET ended_at = 1")
+    read = store.session_for_call(ALICE, VN1)
+    # Driven by hand: a coroutine that suspends would not stop at its first step with the answer.
+    with pytest.raises(StopIteration) as finished:
+        read.send(None)
+    assert finished.value.value == created
+    other.execute("ROLLBACK")
+    other.close()
+
+
+async def test_point_reads_of_a_call_never_suspend(store: SqliteStore) -> None:
+    await store.create_session(new_session())
+    for read in (
+        store.number(VN1), store.session_for_call(BOB, VN1), store.endpoints(ACCOUNT.id), store.account(ACCOUNT.id),
+        store.configuration_version(), store.trunks(),
+    ):  # fmt: skip
+        with pytest.raises(StopIteration):
+            read.send(None)
+
+
+async def test_a_closed_store_says_so(store: SqliteStore) -> None:
+    await store.close()
+    for use in (
+        store.account(ACCOUNT.id), store.calls(ACCOUNT.id), store.commit_calls([recorded_call()]),
+        store.sessions(ACCOUNT.id, SessionFilter(), limit=1, offset=0, wall=T0),
+    ):  # fmt: skip
+        with pytest.raises(StoreUnavailable, match="closed"):
+            await use
+
+
+async def test_a_read_that_fails_is_store_unavailable(store: SqliteStore) -> None:
+    with sqlite3.connect(store.path) as connection:
+        connection.execute("DROP TABLE interactions")
+        connection.execute("DROP TABLE calls")
+    connection.close()
+    with pytest.raises(StoreUnavailable):
+        await store.call(ACCOUNT.id, "call-1")
+    with pytest.raises(StoreUnavailable):
+        await store.calls(ACCOUNT.id)
+
+
+WRITER = """
+import asyncio, sys
+from pathlib import Path
+from maskline.storage.crypto import KEY_BYTES, Sealer
+from maskline.storage.sqlite import SqliteStore
+from tests.support.store_values import recorded_call
+
+async def write(store, name):
+    for i in range(100_000):
+        await store.commit_calls([recorded_call(f"{name}-{i}", session_id=None, interaction=None)])
+        print(f"{name}-{i}", flush=True)
+
+async def main():
+    store = SqliteStore(Path(sys.argv[1]), Sealer(bytes(KEY_BYTES)))
+    await store.open()
+    await asyncio.gather(*(write(store, name) for name in "abcdefgh"))
+
+asyncio.run(main())
+"""
+
+
+def kill_a_writer(path: Path, names: str) -> set[str]:
+    """Calls that a process said it has committed, until it was killed in the middle of its work."""
+    code = WRITER.replace("abcdefgh", names)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, path], stdout=subprocess.PIPE, env={"PYTHONPATH": ":".join(sys.path)}
+    )
+    assert process.stdout is not None
+    acknowledged = {process.stdout.readline().decode().strip() for _ in range(150)}
+    process.kill()
+    acknowledged.update(line.decode().strip() for line in process.stdout if line.endswith(b"\n"))
+    process.stdout.close()
+    assert process.wait(10) == -9
+    return acknowledged
+
+
+async def test_a_writer_that_is_killed_loses_no_commit_it_acknowledged(store: SqliteStore) -> None:
+    acknowledged = kill_a_writer(store.path, "abcd") | kill_a_writer(store.path, "efgh")
+    assert len(acknowledged) >= 300
+    for call_id in acknowledged:
+        assert await store.call(ACCOUNT.id, call_id) == call_record(call_id)
+        assert len(await store.facts(call_id)) == 3
+    counts = await store.counts()
+    # A commit is whole or not there: each call that is there has its facts and its webhook.
+    assert counts["facts"] == 3 * counts["calls"] == 3 * counts["outbox"]["due"]
+    with pytest.raises(NotFound):
+        await store.call(ACCOUNT.id, "a-99999")

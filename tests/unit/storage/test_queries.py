@@ -1,0 +1,105 @@
+"""storage.queries: the SQL text, and that the queries a call or a request asks use an index."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from importlib import resources
+
+import pytest
+from tests.support.store_values import ACCOUNT, ALICE, BOB, T0, VN1
+
+from maskline.storage import session_list
+from maskline.storage.crypto import KEY_BYTES, Sealer
+from maskline.storage.queries import load_queries, schema_statements
+from maskline.storage.sqlite_connection import SQL, numbered
+from maskline.storage.store import SessionFilter
+
+READS_ALL_ON_PURPOSE = {
+    "numbers", "trunks", "count_sessions", "list_sessions", "count_rows", "count_outbox", "outbox_of_all",
+    "outbox_of_all_in_state",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[sqlite3.Connection]:
+    connection = sqlite3.connect(":memory:")
+    for statement in schema_statements():
+        connection.execute(statement)
+    yield connection
+    connection.close()
+
+
+def plan(database: sqlite3.Connection, query: str) -> str:
+    parameters = len(set(re.findall(r"\?(\d+)", query)))
+    return " | ".join(row[3] for row in database.execute("EXPLAIN QUERY PLAN " + query, [None] * parameters))
+
+
+@pytest.mark.parametrize("name", sorted(SQL))
+def test_a_query_is_a_look_up_whatever_the_size_of_the_tables(database: sqlite3.Connection, name: str) -> None:
+    steps = plan(database, SQL[name])
+    scanned = [step for step in steps.split(" | ") if step.startswith("SCAN") and "CONSTANT" not in step]
+    if name not in READS_ALL_ON_PURPOSE:
+        assert all("INDEX" in step and "WHERE" not in step for step in scanned), steps
+        # "RIGHT PART": only rows of the very same moment are sorted.
+        assert "TEMP B-TREE" not in steps.replace("TEMP B-TREE FOR RIGHT PART", ""), steps
+
+
+@pytest.mark.parametrize(
+    ("name", "index"),
+    [
+        ("session_for_call", "sqlite_autoindex_claims_1 (party_hash=? AND virtual_number=?)"),
+        ("numbers_held", "sqlite_autoindex_claims_1 (party_hash=?)"),
+        ("pool_candidates", "virtual_numbers_in_pool (pool_id=?)"),
+        ("pool_candidates_in_country", "virtual_numbers_in_pool_by_country (pool_id=? AND country=?)"),
+        ("sessions_due", "sessions_to_end (expires_at<?)"),
+        ("lease_outbox", "outbox_to_send (due_at<?)"),
+        ("add_outbox", "outbox_lanes (lane=?)"),
+        ("promote_outbox", "outbox_lanes (lane=?)"),
+        ("next_outbox_due", "outbox_to_send"),
+        ("reset_calls_in_progress", "sessions_in_progress"),
+        ("forget_claims", "claims_by_end (held_until<?)"),
+    ],
+)
+def test_the_index_meant_for_a_query_is_used(database: sqlite3.Connection, name: str, index: str) -> None:
+    assert index in plan(database, SQL[name])
+
+
+@pytest.mark.parametrize(
+    ("wanted", "index"),
+    [
+        (SessionFilter(), "sessions_by_account (account_id=?)"),
+        (SessionFilter(first_party=ALICE), "sessions_by_first_party (account_id=? AND first_party_hash=?)"),
+        (SessionFilter(second_party=BOB), "sessions_by_second_party (account_id=? AND second_party_hash=?)"),
+        (SessionFilter(created=(("gte", T0),)), "sessions_by_account (account_id=? AND created_at>?)"),
+    ],
+)
+def test_a_session_list_uses_the_index_of_its_filter(
+    database: sqlite3.Connection, wanted: SessionFilter, index: str
+) -> None:
+    where, _ = session_list.conditions(ACCOUNT.id, wanted, T0, Sealer(bytes(KEY_BYTES)))
+    assert index in plan(database, numbered(SQL["list_sessions"] + where + session_list.ORDER))
+
+
+def test_a_session_list_takes_every_value_as_a_parameter() -> None:
+    wanted = SessionFilter(ALICE, BOB, VN1, "active", "SA", (("gt", 1.0),), (("lte", 2.0),), (("eq", 3.0),))
+    where, values = session_list.conditions(ACCOUNT.id, wanted, T0, Sealer(bytes(KEY_BYTES)))
+    assert re.findall(r"\$\d+", where) == [f"${i + 1}" for i in range(len(values))]
+    assert not re.search(r"'|\d{3,}", where)
+
+
+def test_every_query_says_what_it_is_for() -> None:
+    text = re.split(r"^-- name: ", _read_queries(), flags=re.MULTILINE)[1:]
+    assert all(block.splitlines()[1].startswith("-- ") for block in text)
+    assert len(text) == len(load_queries())
+
+
+def test_the_common_text_has_dollar_parameters_and_nothing_unfilled() -> None:
+    for query in load_queries().values():
+        assert "?" not in query
+        assert "{" not in query
+
+
+def _read_queries() -> str:
+    return resources.files("maskline.storage").joinpath("queries.sql").read_text("utf-8")
