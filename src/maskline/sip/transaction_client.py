@@ -15,6 +15,9 @@ from maskline.sip.message import Response
 from maskline.sip.transaction_states import CLIENT_INVITE, CLIENT_OTHER, Action, Input, State, input_of_status
 
 RETRANSMIT, TIMEOUT, LINGER = "cr", "ct", "cl"
+REINVITE_LIMIT = 180.0
+"""Seconds a re-INVITE may stay provisional, as a proxy's timer C (§16.6). Without a limit it would wait for ever
+when the dialog ends by BYE and the final response is lost: nobody repeats that any more."""
 
 
 class ClientTransaction:
@@ -131,6 +134,8 @@ class ClientTransactions:
             core.timers.cancel((RETRANSMIT, key))
         elif action is Action.STOP_TIMEOUT:
             core.timers.cancel((TIMEOUT, key))
+            if transaction.state is State.PROCEEDING and not transaction.is_initial:
+                core.timers.set((TIMEOUT, key), now + REINVITE_LIMIT)
         elif action is Action.RESEND:
             assert transaction.data is not None
             core.resend(transaction.data, transaction.flow)

@@ -1,0 +1,80 @@
+"""Every story once over a perfect network, with the outcome it must have."""
+
+import pytest
+
+from maskline.masking.facts import Cause, HungUpBy, Outcome
+from maskline.sip import events as sip
+from tests.support.engine_world import B_SDP, RING_TIMEOUT, TIME_LIMIT, Scenario, clean
+
+CALLER, CALLEE, PLATFORM, CARRIER = HungUpBy.CALLER, HungUpBy.CALLEE, HungUpBy.PLATFORM, HungUpBy.CARRIER
+DONE = Outcome.COMPLETED
+
+STORIES: dict[str, tuple[Scenario, Outcome, Cause, HungUpBy]] = {
+    "caller hangs up": (Scenario(), DONE, Cause.NORMAL, CALLER),
+    "callee hangs up": (Scenario(bob_bye=4.0), DONE, Cause.NORMAL, CALLEE),
+    "both hang up": (Scenario(alice_bye=4.0, bob_bye=4.07), DONE, Cause.NORMAL, CALLER),
+    "without relay": (Scenario(relay=False), DONE, Cause.NORMAL, CALLER),
+    "time limit": (Scenario(alice_bye=None), DONE, Cause.CALL_TIME_LIMIT, PLATFORM),
+    "early media": (Scenario(rings=((0.5, 183, B_SDP), (1.0, 180, b""))), DONE, Cause.NORMAL, CALLER),
+    "late offer": (Scenario(late_offer=True), DONE, Cause.NORMAL, CALLER),
+    "hold": (Scenario(alice_hold=2.0), DONE, Cause.NORMAL, CALLER),
+    "callee moves": (Scenario(bob_moves=2.0), DONE, Cause.NORMAL, CALLER),
+    "two phones answer": (Scenario(fork=True, fork_after=3.0), DONE, Cause.NORMAL, CALLER),
+    "busy": (Scenario(verdict=486), Outcome.BUSY, Cause.BUSY, CALLEE),
+    "busy at once": (Scenario(verdict=486, rings=(), verdict_after=0.0), Outcome.BUSY, Cause.BUSY, CALLEE),
+    "declined": (Scenario(verdict=603), Outcome.BUSY, Cause.DECLINED, CALLEE),
+    "unreachable": (Scenario(verdict=480, rings=()), Outcome.FAILED, Cause.OUT_OF_SERVICE, CARRIER),
+    "not taken": (Scenario(verdict=480), Outcome.NO_ANSWER, Cause.NO_ANSWER, CALLEE),
+    "redirected": (Scenario(verdict=302), Outcome.FAILED, Cause.REDIRECTED, CARRIER),
+    "carrier error": (Scenario(verdict=500), Outcome.FAILED, Cause.CARRIER_ERROR, CARRIER),
+    "nobody there": (Scenario(bob_dies=0.0, cancel_after=None), Outcome.NO_ANSWER, Cause.RING_TIMEOUT, PLATFORM),
+    "ring timeout": (Scenario(verdict=None), Outcome.NO_ANSWER, Cause.RING_TIMEOUT, PLATFORM),
+    "caller gives up": (Scenario(cancel_after=2.0), Outcome.CANCELED, Cause.CANCELED, CALLER),
+    "gives up at once": (Scenario(cancel_after=0.5, route_delay=1.0), Outcome.CANCELED, Cause.CANCELED, CALLER),
+    "cancel meets 200": (Scenario(cancel_after=3.045), Outcome.CANCELED, Cause.CANCELED, CALLER),
+    "no ACK": (Scenario(alice_acks=False), Outcome.FAILED, Cause.ACK_TIMEOUT, PLATFORM),
+    "callee vanishes": (Scenario(bob_dies=6.0), DONE, Cause.NORMAL, CALLER),
+    "media dies": (Scenario(media_event=6.0), DONE, Cause.MEDIA_UNAVAILABLE, PLATFORM),
+    "no media at first": (Scenario(media_fails_at=0), Outcome.REJECTED, Cause.MEDIA_UNAVAILABLE, PLATFORM),
+    "no media at answer": (Scenario(media_fails_at=1), Outcome.FAILED, Cause.MEDIA_UNAVAILABLE, PLATFORM),
+    "no media at the end": (Scenario(media_fails_at=2), DONE, Cause.NORMAL, CALLER),
+    "unknown caller": (Scenario(refused=Cause.UNKNOWN_CALLER), Outcome.REJECTED, Cause.UNKNOWN_CALLER, PLATFORM),
+    "too many hops": (Scenario(max_forwards=1), Outcome.REJECTED, Cause.LOOP, PLATFORM),
+}
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_each_story_has_its_outcome(story: str) -> None:
+    scenario, *expected = STORIES[story]
+    record = clean(scenario).record
+    assert [record.outcome, record.cause, record.hung_up_by] == expected
+
+
+@pytest.mark.parametrize("scenario", [Scenario(ours=False), Scenario(store_away=True)])
+def test_a_call_that_is_nobodys_leaves_no_record(scenario: Scenario) -> None:
+    world = clean(scenario)
+    assert world.commits == []
+    (failed,) = [event for event in world.alice.heard if isinstance(event, sip.InviteFailed)]
+    assert failed.status == (503 if scenario.store_away else 404)
+
+
+def test_timers_are_those_of_the_session() -> None:
+    ringing = clean(Scenario(verdict=None)).record.legs[1]
+    assert ringing.ended_at - ringing.initiated_at == pytest.approx(RING_TIMEOUT, abs=0.01)
+    talking = clean(Scenario(alice_bye=None)).record.legs[0]
+    assert talking.duration == pytest.approx(TIME_LIMIT, abs=0.01)
+
+
+def test_the_callers_reason_phrase_is_ours() -> None:
+    world = clean(Scenario(verdict=486))
+    (failed,) = [event for event in world.alice.heard if isinstance(event, sip.InviteFailed)]
+    assert failed.response is not None and (failed.status, failed.response.reason) == (486, "Busy Here")
+
+
+def test_the_callee_sees_the_virtual_number_and_one_hop_less() -> None:
+    world = clean(Scenario())
+    invite = world.to_bob[0].decode()
+    assert "P-Asserted-Identity: <sip:+6531590001@203.0.113.1>\r\n" in invite
+    assert "From: <sip:+6531590001@203.0.113.1>;tag=" in invite
+    assert invite.startswith("INVITE sip:+6583334444@192.0.2.20:5060 SIP/2.0\r\n")
+    assert "Max-Forwards: 69\r\n" in invite and "Maskline-Loop: our-own-mark\r\n" in invite

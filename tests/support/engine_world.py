@@ -1,0 +1,429 @@
+"""The whole engine between two phones on a virtual clock, over a network as bad as its seed wants.
+
+Two (or three) SIP agents play the carriers' sides; router, media driver and recorder are played here with
+delays of their own. Nothing sleeps and nothing is a socket: a run is repeated byte for byte by its seed.
+"""
+
+from __future__ import annotations
+
+import heapq
+import random
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from maskline.clock import VirtualClock
+from maskline.engine import effects as e
+from maskline.engine import inputs as i
+from maskline.engine.core import EngineConfig, EngineCore
+from maskline.engine.ports import CallCommit
+from maskline.ids import SeededIds
+from maskline.masking.call_record import CallRecord, Quality
+from maskline.masking.decision import Refuse
+from maskline.masking.facts import Cause, Fact, LegName
+from maskline.masking.trunk import Trunk
+from maskline.media.port import LocalMedia, MediaLost, MediaTimedOut
+from maskline.sip import events as sip
+from maskline.sip.agent import Agent, AgentConfig, OutgoingInvite
+from maskline.sip.events import Flow
+from maskline.sip.invite_usage import InviteUsage, UsageState
+from tests.support.call_machine import CALLEE, CALLER, NUMBER, VIRTUAL, forward, sdp
+
+ENGINE = Flow("udp", "203.0.113.1", 5060)
+ALICE = Flow("udp", "192.0.2.10", 5060)
+BOB = Flow("udp", "192.0.2.20", 5060)
+BOB_2 = Flow("udp", "192.0.2.21", 5060)
+TRUNKS = tuple(Trunk(flow.host, flow.host, None, flow.host, flow.port) for flow in (ALICE, BOB, BOB_2))
+
+A_MEDIA, B_MEDIA = "198.51.100.7", "198.51.100.99"
+A_SDP, A_MOVED = sdp(A_MEDIA, 4000), sdp(A_MEDIA, 4010)
+B_SDP, B_MOVED = sdp(B_MEDIA, 6000, "0 101"), sdp(B_MEDIA, 6010, "0 101")
+RING_TIMEOUT, TIME_LIMIT = 20, 60
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What everybody does. Times are seconds after the moment they refer to; None: never."""
+
+    late_offer: bool = False
+    cancel_after: float | None = None
+    """Alice gives up, after her INVITE."""
+    alice_bye: float | None = 8.0
+    """After her answer."""
+    alice_acks: bool = True
+    rings: tuple[tuple[float, int, bytes], ...] = ((1.0, 180, b""),)
+    """Bob's provisional responses: (after the INVITE, status, body)."""
+    verdict: int | None = 200
+    verdict_after: float = 3.0
+    bob_bye: float | None = None
+    """After his answer."""
+    fork: bool = False
+    """A second phone rings too and answers at `fork_after`."""
+    fork_after: float | None = None
+    bob_dies: float | None = None
+    """After the INVITE: nothing reaches him or leaves him any more."""
+    alice_hold: float | None = None
+    """Alice's re-INVITE, after her answer."""
+    bob_moves: float | None = None
+    """Bob's UPDATE with a new address, after his answer."""
+    refused: Cause | None = None
+    ours: bool = True
+    store_away: bool = False
+    media_fails_at: int | None = None
+    """Number of the media step that finds the driver away, from 0."""
+    media_event: float | None = None
+    """The driver loses the call, after the INVITE."""
+    route_delay: float = 0.0
+    max_forwards: int = 70
+    relay: bool = True
+
+
+class Phone:
+    """An agent that follows the scenario."""
+
+    def __init__(self, world: World, flow: Flow, seed: int, name: str) -> None:
+        self.world = world
+        self.flow = flow
+        self.agent = Agent(AgentConfig(flow.host, flow.port, user_agent=f"{name}-phone/7"), SeededIds(seed))
+        self.usage: InviteUsage | None = None
+        self.heard: list[sip.Event] = []
+
+    def at(self, delay: float, act: Callable[[float], None]) -> None:
+        self.world.schedule(delay, lambda now: (act(now), self.world.pump(now)))
+
+    def bye(self, now: float) -> None:
+        if self.usage is not None:
+            self.agent.bye(self.usage, now)
+
+    def on(self, event: sip.Event, now: float) -> None:
+        self.heard.append(event)
+        if isinstance(event, sip.AckMissing):
+            self.agent.bye(event.usage, now)
+        elif isinstance(event, sip.RequestReceived):
+            self.agent.respond(event.key, 200, now)
+
+
+class Alice(Phone):
+    def call(self, now: float) -> None:
+        s = self.world.scenario
+        self.usage = self.agent.invite(
+            OutgoingInvite(
+                ENGINE, f"sip:{VIRTUAL.e164}@{ENGINE.host}", f"sip:{CALLER.digits}@{ALICE.host}",
+                f"sip:{VIRTUAL.e164}@{ENGINE.host}", b"" if s.late_offer else A_SDP, max_forwards=s.max_forwards,
+                headers=(("P-Asserted-Identity", f'"Alice Wonder" <sip:{CALLER.e164}@carrier.example>'),
+                         ("Subject", f"from {CALLER.digits}"), ("X-Account", "wonderland")),
+            ),
+            now,
+        )  # fmt: skip
+        if s.cancel_after is not None:
+            self.at(s.cancel_after, self.give_up)
+        self.at(150.0, self.give_up)
+
+    def give_up(self, now: float) -> None:
+        if self.usage is not None and self.usage.state is UsageState.CALLING:
+            self.agent.cancel(self.usage, now)
+
+    def on(self, event: sip.Event, now: float) -> None:
+        super().on(event, now)
+        s = self.world.scenario
+        if isinstance(event, sip.InviteAnswered):
+            if s.alice_acks:
+                self.agent.ack(event.usage, now, A_SDP if s.late_offer else b"")
+                self.at(100.0 if s.alice_bye is None else s.alice_bye, self.bye)
+            if s.alice_hold is not None:
+                self.at(s.alice_hold, self.hold)
+
+    def hold(self, now: float) -> None:
+        if self.usage is not None and not self.usage.is_over:
+            self.agent.request(self.usage, "INVITE", now, body=A_MOVED)
+
+
+class Bob(Phone):
+    verdict_after = 0.0
+
+    def on(self, event: sip.Event, now: float) -> None:
+        super().on(event, now)
+        s = self.world.scenario
+        if isinstance(event, sip.InviteReceived):
+            self.usage = event.usage
+            for delay, status, body in s.rings:
+                self.at(delay, lambda now, status=status, body=body: self.ring(status, body, now))  # type: ignore[misc]
+            after = s.verdict_after if self.flow is BOB else s.fork_after
+            if s.verdict is not None and after is not None:
+                self.at(after, self.decide)
+            self.at(110.0, lambda now: self.agent.reject(event.usage, 480, now))
+        elif isinstance(event, sip.InviteAcked) and s.bob_moves is not None:
+            self.at(s.bob_moves, self.move)
+
+    def ring(self, status: int, body: bytes, now: float) -> None:
+        assert self.usage is not None
+        self.agent.progress(self.usage, status, now, body)
+
+    def decide(self, now: float) -> None:
+        assert self.usage is not None
+        s = self.world.scenario
+        if s.verdict == 200:
+            if self.usage.state is UsageState.INCOMING:
+                self.agent.answer(self.usage, now, B_SDP)
+                self.at(120.0 if s.bob_bye is None else s.bob_bye, self.bye)
+        else:
+            headers = (("Contact", "<sip:+999@elsewhere.example>"),) if s.verdict == 302 else ()
+            self.agent.reject(self.usage, s.verdict or 480, now, "Bob is out, call +6583334444", headers)
+
+    def move(self, now: float) -> None:
+        if self.usage is not None and not self.usage.is_over:
+            self.agent.request(self.usage, "UPDATE", now, body=B_MOVED)
+
+
+@dataclass
+class World:
+    """One call, from Alice's INVITE to silence."""
+
+    seed: int
+    scenario: Scenario
+    loss: float = 0.0
+    duplication: float = 0.0
+    jitter: float = 0.0
+    queue: list[tuple[float, int, Callable[[float], object]]] = field(default_factory=list)
+    to_bob: list[bytes] = field(default_factory=list)
+    to_alice: list[bytes] = field(default_factory=list)
+    from_alice: list[bytes] = field(default_factory=list)
+    from_bob: list[bytes] = field(default_factory=list)
+    commits: list[CallCommit] = field(default_factory=list)
+    media: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.random = random.Random(self.seed)
+        self.clock = VirtualClock()
+        self.serial = self.media_steps = 0
+        self.media_free_at = 0.0
+        self.bob_died_at: float | None = None
+        agent = Agent(AgentConfig(ENGINE.host, ENGINE.port), SeededIds(self.seed * 10))
+        config = EngineConfig(ENGINE.host, "our-own-mark", self.scenario.relay)
+        self.core = EngineCore(config, agent, SeededIds(self.seed * 10 + 1), self.clock, lambda: TRUNKS)
+        self.alice = Alice(self, ALICE, self.seed * 10 + 2, "alice")
+        self.bob = Bob(self, BOB, self.seed * 10 + 3, "bob")
+        self.bob_2 = Bob(self, BOB_2, self.seed * 10 + 4, "bobby")
+        self.phones = (self.alice, self.bob, self.bob_2)
+
+    # -- time -------------------------------------------------------------------------------------------------
+    def schedule(self, delay: float, act: Callable[[float], object]) -> None:
+        self.serial += 1
+        heapq.heappush(self.queue, (self.clock.now() + delay, self.serial, act))
+
+    def run(self, until: float = 900.0) -> World:
+        """Until nobody has anything left to do; fails when somebody still has after `until` seconds."""
+        s = self.scenario
+        self.schedule(0.0, lambda now: (self.alice.call(now), self.pump(now)))
+        if s.bob_dies is not None:
+            self.schedule(s.bob_dies, self.kill_bob)
+        if s.media_event is not None:
+            self.schedule(s.media_event, self.lose_media)
+        while (when := self.next_time()) is not None:
+            assert when < until, f"seed {self.seed}: still busy: {self.core.agent.sizes()}"
+            self.clock.advance(max(0.0, when - self.clock.now()))
+            self.step(self.clock.now())
+        return self
+
+    def next_time(self) -> float | None:
+        times = [self.core.next_deadline(), *(phone.agent.next_deadline() for phone in self.phones)]
+        if self.queue:
+            times.append(self.queue[0][0])
+        return min((time for time in times if time is not None), default=None)
+
+    def step(self, now: float) -> None:
+        while self.queue and self.queue[0][0] <= now:
+            heapq.heappop(self.queue)[2](now)
+        for phone in self.phones:
+            phone.agent.handle_timer(now)
+        self.core.handle_timer(now)
+        self.pump(now)
+
+    # -- network ----------------------------------------------------------------------------------------------
+    def pump(self, now: float) -> None:
+        busy = True
+        while busy:
+            busy = self.pump_engine(now)
+            for phone in self.phones:
+                for event in phone.agent.events():
+                    busy = True
+                    phone.on(event, now)
+                for data, flow in phone.agent.datagrams():
+                    busy = True
+                    self.carry(data, phone.flow, flow, now)
+
+    def pump_engine(self, now: float) -> bool:
+        busy = False
+        for call_id, effect in self.core.work():
+            busy = True
+            self.work(call_id, effect)
+        for data, flow in self.core.datagrams():
+            busy = True
+            self.carry(data, ENGINE, flow, now)
+        self.commits += self.core.commits()
+        return busy
+
+    def carry(self, data: bytes, source: Flow, target: Flow, now: float) -> None:
+        self.note(data, source, target)
+        if self.bob_died_at is not None and BOB in (source, target):
+            return
+        targets = [target]
+        if self.scenario.fork and target == BOB and data.startswith((b"INVITE", b"CANCEL")) and b"To: <sip:" in data:
+            targets.append(BOB_2)
+        for each in targets:
+            if self.random.random() < self.loss:
+                continue
+            for _ in range(2 if self.random.random() < self.duplication else 1):
+                delay = 0.01 + self.random.random() * self.jitter
+                self.schedule(delay, lambda now, each=each: self.arrive(data, source, each, now))  # type: ignore[misc]
+
+    def note(self, data: bytes, source: Flow, target: Flow) -> None:
+        if source == ENGINE:
+            (self.to_alice if target == ALICE else self.to_bob).append(data)
+        else:
+            (self.from_alice if source == ALICE else self.from_bob).append(data)
+
+    def arrive(self, data: bytes, source: Flow, target: Flow, now: float) -> None:
+        if target == ENGINE:
+            assert self.core.receive(data, source, now)
+        else:
+            next(phone for phone in self.phones if phone.flow == target).agent.receive(data, source, now)
+        self.pump(now)
+
+    def kill_bob(self, now: float) -> None:
+        self.bob_died_at = now
+
+    # -- router and media -------------------------------------------------------------------------------------
+    def work(self, call_id: str, effect: object) -> None:
+        if isinstance(effect, e.Route):
+            assert effect.caller == CALLER and effect.called == VIRTUAL
+            self.schedule(self.scenario.route_delay, lambda now: self.give(call_id, self.decision(), now))
+            return
+        # One step after the other per call, as the driver's worker does it.
+        self.media_free_at = max(self.clock.now(), self.media_free_at) + self.random.random() * 0.05
+        step, self.media_steps = self.media_steps, self.media_steps + 1
+        fails = step == self.scenario.media_fails_at
+        delay = self.media_free_at - self.clock.now()
+        self.schedule(delay, lambda now: self.give(call_id, self.media_result(call_id, effect, fails), now))
+
+    def decision(self) -> i.Input:
+        s = self.scenario
+        if s.store_away:
+            return i.RouteFailed(Cause.CONGESTION)
+        if not s.ours:
+            return i.Refused(Refuse(Cause.UNKNOWN_NUMBER, None))
+        if s.refused is not None:
+            return i.Refused(Refuse(s.refused, NUMBER))
+        return i.Forwarded(forward(TRUNKS[1], ring_timeout=RING_TIMEOUT, call_time_limit=TIME_LIMIT))
+
+    def media_result(self, call_id: str, effect: object, fails: bool) -> i.Input:
+        if isinstance(effect, e.OpenMedia):
+            if fails:
+                return i.MediaFailed()
+            self.media.add(call_id)
+            return i.MediaOpened(LocalMedia(ENGINE.host, 20_000, 20_001), LocalMedia(ENGINE.host, 20_002, 20_003))
+        if isinstance(effect, e.AttachMedia):
+            assert call_id in self.media, "attached before it was opened"
+            return i.MediaFailed(effect.then) if fails else effect.then
+        assert isinstance(effect, e.CloseMedia)
+        self.media.discard(call_id)
+        return i.MediaClosed({} if fails else {LegName.A: Quality(4.4, 0.0, 0.0, 100, 0)})
+
+    def lose_media(self, now: float) -> None:
+        for call_id in list(self.media):
+            event = MediaLost(call_id) if self.seed % 2 else MediaTimedOut(call_id)
+            self.core.media_event(event, now)
+        self.pump(now)
+
+    def give(self, call_id: str, inp: i.Input, now: float) -> None:
+        self.core.deliver(call_id, inp, now)
+        self.pump(now)
+
+    # -- what came of it --------------------------------------------------------------------------------------
+    @property
+    def facts(self) -> list[Fact]:
+        return [fact for commit in self.commits for fact in commit.facts]
+
+    @property
+    def record(self) -> CallRecord:
+        (record,) = [commit.record for commit in self.commits if commit.record is not None]
+        return record
+
+    def check(self) -> None:
+        """What must hold after every run, whatever happened on the way."""
+        self.check_nothing_left()
+        self.check_facts()
+        self.check_secrets()
+
+    def check_nothing_left(self) -> None:
+        assert not self.core.calls and self.core.next_deadline() is None
+        assert not self.media, "media left open"
+        for agent in (self.core.agent, *(phone.agent for phone in self.phones)):
+            assert not any(agent.sizes().values()), agent.sizes()
+
+    def check_facts(self) -> None:
+        names = [fact.name for fact in self.facts]
+        recorded = self.scenario.ours and not self.scenario.store_away and self.core.counters.calls > 0
+        assert names.count("CallEnded") == self.core.counters.calls * recorded
+        if not recorded:
+            assert names == [] and not any(commit.record for commit in self.commits)
+            return
+        assert names[0] == "CallReceived" and names[-1] == "CallEnded"
+        assert [fact.sequence for fact in self.facts] == list(range(1, len(names) + 1))
+        legs = 2 if "LegDialed" in names else 1
+        assert names.count("LegEnded") == legs == len(self.record.legs)
+        for leg in self.record.legs:
+            assert leg.initiated_at <= (leg.ringing_at or leg.ended_at) <= leg.ended_at
+            assert leg.initiated_at <= (leg.answered_at or leg.ended_at) <= leg.ended_at
+
+    def check_secrets(self) -> None:
+        # Without relay the parties see each other's media address; that is what `MASKLINE_MEDIA=none` warns of.
+        shown = set() if self.scenario.relay else {A_MEDIA.encode(), B_MEDIA.encode()}
+        alice, bob = (
+            {CALLER.digits.encode(), b"Wonder", b"wonderland"},
+            {CALLEE.digits.encode(), b"elsewhere", b"is out"},
+        )
+        _assert_apart(self.to_bob, (_secrets(self.from_alice) | alice) - shown)
+        _assert_apart(self.to_alice, (_secrets(self.from_bob) | bob) - shown)
+
+
+_SECRETS = (
+    re.compile(rb"^Call-ID: (\S+)\r$", re.M), re.compile(rb";tag=([^;\r>]+)"), re.compile(rb";branch=([^;\r]+)"),
+    re.compile(rb"^(?:User-Agent|Server): (\S+)\r$", re.M), re.compile(rb"^o=(.*?)\r$", re.M),
+    re.compile(rb"^s=([^-].*?)\r$", re.M), re.compile(rb"^c=IN IP4 (\S+)\r$", re.M),
+    re.compile(rb"^Contact: <sip:([^:>]+)", re.M), re.compile(rb"^Via: SIP/2.0/UDP ([^;:]+)", re.M),
+)  # fmt: skip
+
+
+def _secrets(sent: list[bytes]) -> set[bytes]:
+    """Every word of one side's own making: ids, addresses, names of its software, lines of its SDP. The engine's
+    own words, which a side repeats in its answers, are no secrets."""
+    found = {match for data in sent for pattern in _SECRETS for match in pattern.findall(data)}
+    return {word for word in found if ENGINE.host.encode() not in word and b"Maskline" not in word}
+
+
+def _assert_apart(received: list[bytes], secrets: set[bytes]) -> None:
+    everything = b"\n".join(received)
+    for secret in secrets:
+        assert secret not in everything, f"crossed: {secret!r}"
+
+
+def clean(scenario: Scenario, seed: int = 1) -> World:
+    """One run over a perfect network, checked."""
+    world = World(seed, scenario).run()
+    world.check()
+    return world
+
+
+__all__ = [
+    "A_MOVED",
+    "A_SDP",
+    "B_MOVED",
+    "B_SDP",
+    "RING_TIMEOUT",
+    "TIME_LIMIT",
+    "Scenario",
+    "World",
+    "clean",
+    "replace",
+]
