@@ -10,7 +10,7 @@ import heapq
 import random
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from maskline.clock import VirtualClock
 from maskline.engine import effects as e
@@ -413,17 +413,3 @@ def clean(scenario: Scenario, seed: int = 1) -> World:
     world = World(seed, scenario).run()
     world.check()
     return world
-
-
-__all__ = [
-    "A_MOVED",
-    "A_SDP",
-    "B_MOVED",
-    "B_SDP",
-    "RING_TIMEOUT",
-    "TIME_LIMIT",
-    "Scenario",
-    "World",
-    "clean",
-    "replace",
-]
