@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from maskline.errors import InvalidParameter, NotFound, PoolExhausted, SessionEnded
+from maskline.errors import InvalidParameter, NotFound, PoolExhausted, SessionEnded, StoreUnavailable
 from maskline.masking.e164 import Number, parse_number
 from maskline.masking.facts import SessionExpired, SessionUpdated
 from maskline.masking.session import SessionOptions, SessionStatus
@@ -350,3 +350,20 @@ class TestTheSweeper:
         monkeypatch.setattr(world.store, "sessions_due", stale)
         assert await world.sweep() == 1
         assert [row.subject for row in await world.store.outbox(None)] == [world.sessions[1].id]
+
+    async def test_ends_the_others_when_one_fails_and_then_says_so(self, monkeypatch):
+        world = await self.start(3)
+        world.clock.advance(600)
+        end = world.store.end_session
+
+        async def fails_for_the_first(account_id, session_id, **more):
+            if session_id == world.sessions[0].id:
+                raise StoreUnavailable
+            return await end(account_id, session_id, **more)
+
+        monkeypatch.setattr(world.store, "end_session", fails_for_the_first)
+        with pytest.raises(StoreUnavailable):
+            await world.sweep()
+        assert len(await world.store.outbox(None)) == 2
+        monkeypatch.undo()
+        assert await world.sweep() == 1
