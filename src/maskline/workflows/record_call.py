@@ -110,6 +110,16 @@ class CallRecording:
         self._wake.set()
 
     async def run(self) -> None:
+        """Write until `stop()`; a cancel (the store did not come back in time) says what is lost."""
+        try:
+            await self._run()
+        except asyncio.CancelledError:
+            if not self._idle.is_set():
+                self.dropped += len(self._queue)
+                _log.error("call_facts_dropped", reason="stopped while the store was away", dropped=self.dropped)
+            raise
+
+    async def _run(self) -> None:
         while True:
             await self._wake.wait()
             if self._queue:

@@ -6,6 +6,7 @@ import asyncio
 from contextlib import asynccontextmanager
 
 import pytest
+import structlog
 
 from maskline.clock import VirtualClock
 from maskline.engine.ports import CallCommit
@@ -210,3 +211,27 @@ async def test_beyond_its_limit_facts_are_dropped_and_records_kept():
     await recorder.run()
     assert [fact.sequence for fact in await store.facts("call")] == [1, 3]
     assert (await store.call(ACCOUNT, "call")).id == "call"
+
+
+async def test_a_cancel_while_the_store_is_away_says_what_is_lost():
+    store = Wavering()
+    store.away = 10**9
+    recorder = CallRecording(store, VirtualClock(), SeededIds(1), lambda: None, window=0.0, group=1)
+    task = asyncio.create_task(recorder.run())
+    recorder.record(commit("call", 1))
+    recorder.record(commit("call", 2))
+    with structlog.testing.capture_logs() as lines:
+        for _ in range(20):  # turns of the loop until the first is being written
+            await asyncio.sleep(0)
+        assert recorder.depth == 1
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert recorder.dropped == 1
+    assert "call_facts_dropped" in [line["event"] for line in lines]
+    quiet = asyncio.create_task(CallRecording(store, VirtualClock(), SeededIds(1), lambda: None).run())
+    await asyncio.sleep(0)
+    with structlog.testing.capture_logs() as lines:
+        quiet.cancel()
+        await asyncio.gather(quiet, return_exceptions=True)
+    assert lines == []
