@@ -1,8 +1,7 @@
 """What a request must satisfy before the agent's user sees it (RFC 3261 §8.2), as pure checks.
 
 What it is: request -> `Refusal` or None, in the order of §8.2: method, addresses, extensions, content. What it
-is not: anything that needs dialogs or transactions (481, 482, 491, 500: `agent_server`). Who uses it:
-`agent_server`.
+is not: anything that needs a look at other state (481, 482: `agent_server`). Who uses it: `agent_server`.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from typing import NamedTuple
 from maskline.sip.build import AgentConfig, Builder
 from maskline.sip.grammar import ParseError
 from maskline.sip.headers import Address
+from maskline.sip.invite_usage import InviteUsage, UsageState
 from maskline.sip.message import Request
 
 KNOWN_METHODS = frozenset((
@@ -21,6 +21,8 @@ KNOWN_METHODS = frozenset((
 """Methods with an RFC: not allowed here is 405; anything else is 501 (§21.5.2)."""
 OFFER_METHODS = frozenset(("INVITE", "UPDATE"))
 """Methods whose body must be SDP."""
+UNANSWERED = (UsageState.CALLING, UsageState.CANCELLING)
+"""States in which our own INVITE, an offer by itself, has no final response."""
 _ACCEPTABLE = frozenset(("application/sdp", "application/*", "*/*"))
 
 
@@ -77,6 +79,21 @@ def check_content(request: Request, config: AgentConfig, build: Builder) -> Refu
         if offered and not offered & _ACCEPTABLE:
             return Refusal(406)
     return None
+
+
+def check_glare(usage: InviteUsage, request: Request, retry_after: int) -> Refusal | None:
+    """One offer at a time (§14.2, RFC 3311 §5.2): 500 while theirs is open, 491 while ours is. `retry_after`: the
+    seconds of chance §14.2 asks for."""
+    if usage.state is UsageState.ENDING:
+        return Refusal(481)
+    if request.method != "INVITE" and not request.body:
+        return None
+    if usage.remote_pending is not None or usage.state is UsageState.INCOMING:
+        return Refusal(500, f"Retry-After: {retry_after}\r\n")
+    # An ACK still to come belongs to an offer still open (RFC 5407 §3.1.4).
+    open_offers = (usage.pending, usage.unacked, usage.ack_due)
+    is_open = any(offer is not None for offer in open_offers) or usage.state in UNANSWERED
+    return Refusal(491) if is_open else None
 
 
 def _check_scheme(request: Request, config: AgentConfig) -> Refusal | None:

@@ -6,9 +6,10 @@ requests of theirs (`agent_server`). Who uses it: `agent`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from maskline.sip.build import Envelope, Headers, header_lines
+from maskline.sip.agent_requests import OutgoingRequests
+from maskline.sip.build import Headers, header_lines
 from maskline.sip.core import Core
 from maskline.sip.dialog import Dialog, dialog_of_response
 from maskline.sip.events import (
@@ -19,8 +20,7 @@ from maskline.sip.events import (
     InviteProgress,
     RequestFinished,
 )
-from maskline.sip.grammar import ParseError, has_line_break
-from maskline.sip.headers import MAGIC_COOKIE
+from maskline.sip.grammar import ParseError
 from maskline.sip.invite_usage import InviteUsage, UsageState
 from maskline.sip.message import Response
 from maskline.sip.transaction_client import ClientTransaction, ClientTransactions
@@ -46,30 +46,33 @@ class OutgoingInvite:
 class AgentClient:
     """Requests we send, and their responses."""
 
-    __slots__ = ("_core", "transactions")
+    __slots__ = ("_core", "_requests", "transactions")
 
     def __init__(self, core: Core) -> None:
         self._core = core
         self.transactions = ClientTransactions(core)
+        self._requests = OutgoingRequests(core, self.transactions)
 
     def invite(self, outgoing: OutgoingInvite, now: float) -> InviteUsage:
         core = self._core
         usage = InviteUsage(core.ids.token(8), outgoing.flow, is_client=True)
-        envelope = self._envelope(outgoing.request_uri, f"<{outgoing.from_uri}>;tag={usage.local_tag}", outgoing.to_uri)
+        envelope = self._requests.envelope(
+            outgoing.request_uri, f"<{outgoing.from_uri}>;tag={usage.local_tag}", outgoing.to_uri
+        )
         build = core.build
         data = build.request(
             "INVITE", envelope, f"{build.contact}{build.allow}{build.supported}{header_lines(outgoing.headers)}",
             outgoing.body, outgoing.content_type, outgoing.max_forwards,
         )  # fmt: skip
         core.usages[usage.local_tag] = usage
-        usage.transaction = self._start("INVITE", envelope, data, outgoing.flow, usage, now, is_initial=True)
+        usage.transaction = self._requests.start("INVITE", envelope, data, outgoing.flow, usage, now, is_initial=True)
         return usage
 
     def cancel(self, usage: InviteUsage, now: float) -> None:
         if usage.state is UsageState.CALLING:
             usage.state = UsageState.CANCELLING
             if usage.provisional_seen:  # §9.1: before the first 1xx a CANCEL might overtake its INVITE
-                self._send_cancel(usage, now)
+                self._requests.cancel(usage, now)
 
     def ack(self, usage: InviteUsage, now: float, body: bytes = b"") -> None:
         transaction = usage.ack_due
@@ -78,7 +81,7 @@ class AgentClient:
         usage.ack_due = None
         if usage.state is UsageState.ANSWERED:
             usage.state = UsageState.CONFIRMED
-        self._acknowledge(transaction, usage.dialog, body)
+        self._requests.acknowledge(transaction, usage.dialog, body)
 
     def bye(self, usage: InviteUsage, now: float, extra: str = "") -> None:
         """The dialog is confirmed (`Agent.bye` takes care of all other states); `extra` are header lines."""
@@ -86,7 +89,7 @@ class AgentClient:
         assert dialog is not None
         self.ack(usage, now)  # a 2xx nobody acknowledged would be repeated to the end
         usage.state = UsageState.ENDING
-        self._send_in_dialog("BYE", dialog, usage, now, extra)
+        self._requests.in_dialog("BYE", dialog, usage, now, extra)
 
     def request(
         self, usage: InviteUsage, method: str, now: float, body: bytes, content_type: str, headers: Headers
@@ -102,16 +105,16 @@ class AgentClient:
         extra = f"{build.contact if method in ('INVITE', 'UPDATE') else ''}{header_lines(headers)}"
         if offers:
             usage.pending = method
-        transaction = self._send_in_dialog(method, dialog, usage, now, extra, body, content_type)
+        transaction = self._requests.in_dialog(method, dialog, usage, now, extra, body, content_type)
         transaction.carries_offer = offers and bool(body)
         if method == "INVITE":
             usage.transaction = transaction
 
     def options(self, flow: Flow, request_uri: str, from_uri: str, to_uri: str, now: float) -> None:
         core = self._core
-        envelope = self._envelope(request_uri, f"<{from_uri}>;tag={core.ids.token(8)}", to_uri)
+        envelope = self._requests.envelope(request_uri, f"<{from_uri}>;tag={core.ids.token(8)}", to_uri)
         data = core.build.request("OPTIONS", envelope, core.build.contact + core.build.accept)
-        self._start("OPTIONS", envelope, data, flow, None, now)
+        self._requests.start("OPTIONS", envelope, data, flow, None, now)
 
     def receive(self, response: Response, now: float) -> None:
         via = response.via
@@ -156,7 +159,7 @@ class AgentClient:
         first, usage.provisional_seen = not usage.provisional_seen, True
         if usage.state is UsageState.CANCELLING:
             if first:
-                self._send_cancel(usage, now)
+                self._requests.cancel(usage, now)
             return
         if response.status == 100:
             return
@@ -215,8 +218,8 @@ class AgentClient:
             self._core.counters.stray += 1
             return
         dialog = self._dialog(transaction, response, transaction.envelope.from_value.rpartition(";tag=")[2])
-        self._acknowledge(transaction, dialog, b"")
-        self._send_in_dialog("BYE", dialog, None, now)
+        self._requests.acknowledge(transaction, dialog, b"")
+        self._requests.in_dialog("BYE", dialog, None, now)
 
     def _dialog(self, transaction: ClientTransaction, response: Response, local_tag: str) -> Dialog:
         """The response's dialog; with a Contact or route nobody can parse, one that goes back the way we came."""
@@ -234,7 +237,7 @@ class AgentClient:
             if self._ack_again(transaction, response):
                 return
             if usage is None or usage.is_over:
-                self._send_ack(transaction, response.to_tag, transaction.envelope, transaction.flow, b"")
+                self._requests.ack(transaction, response.to_tag, transaction.envelope, transaction.flow, b"")
                 return
             transaction.acks = {response.to_tag: None}
             usage.ack_due = transaction
@@ -284,17 +287,9 @@ class AgentClient:
         else:
             self._finish_request(usage, transaction, status, None)
 
-    def _send_cancel(self, usage: InviteUsage, now: float) -> None:
-        transaction = usage.transaction
-        assert isinstance(transaction, ClientTransaction)
-        envelope = transaction.envelope
-        data = self._core.build.request("CANCEL", envelope)
-        self._start("CANCEL", envelope, data, transaction.flow, None, now)
-        self.transactions.limit(transaction, now)
-
     def abandon(self, usage: InviteUsage, now: float) -> None:
         """The usage, ringing, ends without its INVITE's final response: cancel it; a 2xx will be hung up."""
-        self._send_cancel(usage, now)
+        self._requests.cancel(usage, now)
 
     def _ack_again(self, transaction: ClientTransaction, response: Response) -> bool:
         """Whether this 2xx was seen before; if it was acknowledged, the ACK is sent again (§13.2.2.4)."""
@@ -305,47 +300,6 @@ class AgentClient:
         if known is not None:
             self._core.resend(*known)
         return True
-
-    def _acknowledge(self, transaction: ClientTransaction, dialog: Dialog, body: bytes) -> None:
-        envelope = dialog.envelope("", transaction.envelope.cseq)
-        self._send_ack(transaction, dialog.remote_tag, envelope, dialog.hop, body)
-
-    def _send_ack(
-        self, transaction: ClientTransaction, to_tag: str, envelope: Envelope, flow: Flow, body: bytes
-    ) -> None:
-        """The ACK of a 2xx is a request of its own: new branch, the CSeq number of its INVITE (§13.2.2.4)."""
-        data = self._core.build.request(
-            "ACK", replace(envelope, branch=self._branch()), "", body, "application/sdp" if body else ""
-        )
-        if transaction.acks is None:
-            transaction.acks = {}
-        transaction.acks[to_tag] = (data, flow)
-        self._core.send(data, flow)
-
-    def _send_in_dialog(
-        self, method: str, dialog: Dialog, usage: InviteUsage | None, now: float, extra: str = "", body: bytes = b"",
-        content_type: str = "",
-    ) -> ClientTransaction:  # fmt: skip
-        envelope = dialog.envelope(self._branch(), dialog.next_cseq())
-        data = self._core.build.request(method, envelope, extra, body, content_type)
-        return self._start(method, envelope, data, dialog.hop, usage, now)
-
-    def _start(
-        self, method: str, envelope: Envelope, data: bytes, flow: Flow, usage: InviteUsage | None, now: float, *,
-        is_initial: bool = False,
-    ) -> ClientTransaction:  # fmt: skip
-        transaction = ClientTransaction(method, envelope, data, flow, usage, is_initial=is_initial)
-        self.transactions.start(transaction, now)
-        return transaction
-
-    def _envelope(self, request_uri: str, from_value: str, to_uri: str) -> Envelope:
-        if has_line_break(request_uri + from_value + to_uri):
-            raise ValueError("line break in a URI")
-        core = self._core
-        return Envelope(request_uri, "", from_value, f"<{to_uri}>", core.ids.token(12), 1, self._branch())
-
-    def _branch(self) -> str:
-        return MAGIC_COOKIE + self._core.ids.token(8)
 
     @staticmethod
     def _is_busy(usage: InviteUsage, method: str) -> bool:

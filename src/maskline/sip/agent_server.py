@@ -7,7 +7,15 @@ without asking is answered here. What it is not: checks of a request alone (`age
 
 from __future__ import annotations
 
-from maskline.sip.agent_checks import OFFER_METHODS, Refusal, check_content, check_method, check_outside_dialog
+from maskline.sip.agent_checks import (
+    OFFER_METHODS,
+    UNANSWERED,
+    Refusal,
+    check_content,
+    check_glare,
+    check_method,
+    check_outside_dialog,
+)
 from maskline.sip.agent_client import AgentClient
 from maskline.sip.build import Headers, header_lines, record_routes
 from maskline.sip.core import Core
@@ -29,7 +37,6 @@ from maskline.sip.transaction_server import ServerTransaction, ServerTransaction
 from maskline.sip.transaction_states import State
 
 RESEND_2XX, GIVE_UP_2XX = "2xx", "2xx end"
-_UNANSWERED = (UsageState.CALLING, UsageState.CANCELLING)
 
 
 class AgentServer:
@@ -111,7 +118,7 @@ class AgentServer:
         if refusal is None and not dialog.accepts_cseq(request.cseq):
             refusal = Refusal(500, reason="CSeq out of order")
         if refusal is None and request.method in OFFER_METHODS:
-            refusal = self._check_glare(usage, request)
+            refusal = check_glare(usage, request, retry_after=int(core.ids.token(1), 16) % 10 + 1)
         if refusal is not None:
             self.refuse(request, flow, refusal)
             return
@@ -132,20 +139,6 @@ class AgentServer:
             self._respond(transaction, 100, now)
         self._core.emit(RequestReceived(transaction.key, request, flow, usage))
 
-    def _check_glare(self, usage: InviteUsage, request: Request) -> Refusal | None:
-        """§14.2, RFC 3311 §5.2: one offer at a time."""
-        if usage.state is UsageState.ENDING:
-            return Refusal(481)
-        if request.method != "INVITE" and not request.body:
-            return None
-        if usage.remote_pending is not None or usage.state is UsageState.INCOMING:
-            seconds = int(self._core.ids.token(1), 16) % 10 + 1
-            return Refusal(500, f"Retry-After: {seconds}\r\n")
-        # An ACK still to come belongs to an offer still open (RFC 5407 §3.1.4).
-        open_offers = (usage.pending, usage.unacked, usage.ack_due)
-        is_open = any(offer is not None for offer in open_offers) or usage.state in _UNANSWERED
-        return Refusal(491) if is_open else None
-
     def _receive_bye(
         self, usage: InviteUsage, dialog: Dialog, transaction: ServerTransaction, request: Request, now: float
     ) -> None:
@@ -154,7 +147,7 @@ class AgentServer:
         state = usage.state
         if state is UsageState.ENDING and usage.bye_headers is None:
             return  # crossed ours, whose response ends the usage
-        if state in _UNANSWERED:
+        if state in UNANSWERED:
             if usage.early is not None and len(usage.early) > 1:
                 del usage.early[dialog.remote_tag]  # one fork of several gave up; the others go on ringing
                 usage.dialog = next(reversed(usage.early.values()))

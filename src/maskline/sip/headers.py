@@ -11,7 +11,6 @@ import re
 from maskline.sip.grammar import (
     MAX_CSEQ,
     ParseError,
-    is_token,
     parse_number,
     parse_parameters,
     split_list,
@@ -26,6 +25,7 @@ _VIA = re.compile(
 )
 
 
+_CSEQ = re.compile(r"([0-9]{1,20})[ \t]+([A-Za-z0-9\-.!%*_+`'~]+)")
 # What nearly every peer writes, in one match; anything else takes the long way, with the same result.
 _PLAIN_VIA = re.compile(
     r"SIP/2\.0/([A-Z]+) ([A-Za-z0-9.\-]+)(?::([0-9]{1,5}))?(?:;rport)?;branch=([A-Za-z0-9\-.!%*_+`'~]+)(?:;rport)?"
@@ -139,11 +139,13 @@ class Address:
 
 
 def parse_cseq(text: str) -> tuple[int, str]:
-    number, _, method = text.partition(" ")
-    method = method.strip()
-    if not is_token(method):
+    match = _CSEQ.fullmatch(text)
+    if match is None:
         raise ParseError(400, "Malformed CSeq")
-    return parse_number(number, MAX_CSEQ, "CSeq"), method
+    number = int(match[1])
+    if number > MAX_CSEQ:
+        raise ParseError(400, "CSeq out of range")
+    return number, match[2]
 
 
 def parse_q850_cause(text: str) -> int | None:

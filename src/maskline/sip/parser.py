@@ -30,6 +30,7 @@ from maskline.sip.uri import is_plain
 __all__ = ["ParseError", "parse"]
 
 _VERSION = re.compile(r"SIP/([0-9]+\.[0-9]+)", re.IGNORECASE)
+_MANDATORY = ("call-id", "cseq", "via", "from", "to")
 _SINGLE = frozenset(("from", "to", "call-id", "cseq", "content-length", "max-forwards", "content-type"))
 
 
@@ -69,21 +70,32 @@ def _headers(lines: list[str], *, check_length: bool) -> tuple[dict[str, str], P
     known = HEADER_KEYS.get
     for line in lines[1:]:
         name, colon, value = line.partition(":")
+        key = known(name)
+        if key is not None and key not in headers and colon and not check_length:
+            headers[key] = value.strip(" \t")
+            continue
         try:
-            key = known(name) or header_key(name)
-            if not colon or (check_length and len(line) > MAX_LINE):
-                raise ParseError(400, "Header without colon" if not colon else "Header line too long")
-            if key in headers and key in _SINGLE:
-                raise ParseError(400, f"Repeated {key} header")
+            _add_header(headers, line)
         except ParseError as error:
             fault = fault or error
-            continue
-        value = value.strip(" \t")
-        if key in headers:
-            headers[key] += "\n" + value
-        else:
-            headers[key] = value
     return headers, fault
+
+
+def _add_header(headers: dict[str, str], line: str) -> None:
+    """The long way: unusual names, repeated headers, faults."""
+    name, colon, value = line.partition(":")
+    key = header_key(name)
+    if not colon:
+        raise ParseError(400, "Header without colon")
+    if len(line) > MAX_LINE:
+        raise ParseError(400, "Header line too long")
+    value = value.strip(" \t")
+    if key not in headers:
+        headers[key] = value
+    elif key in _SINGLE:
+        raise ParseError(400, f"Repeated {key} header")
+    else:
+        headers[key] += "\n" + value
 
 
 def _request(start: str, headers: dict[str, str], body: bytes, fault: ParseError | None) -> Request:
@@ -133,9 +145,10 @@ def _response(start: str, headers: dict[str, str], body: bytes, fault: ParseErro
 def _check_fields(message: Message) -> None:
     """What every layer above relies on: Via, From, To, Call-ID, CSeq are there once and sound."""
     headers = message.headers
-    for name in ("call-id", "cseq", "via", "from", "to"):
-        if not headers.get(name):
-            raise ParseError(400, f"Missing {name} header")
+    get = headers.get
+    if not (get("call-id") and get("cseq") and get("via") and get("from") and get("to")):
+        missing = next(name for name in _MANDATORY if not get(name))
+        raise ParseError(400, f"Missing {missing} header")
     message.call_id = headers["call-id"]
     message.cseq, message.cseq_method = parse_cseq(headers["cseq"])
     if " " in message.call_id or "\t" in message.call_id:
@@ -148,8 +161,9 @@ def _cut_body(message: Message) -> None:
     length_text = message.headers.get("content-length")
     if length_text is None:
         return  # §18.3: over UDP the datagram's end is the body's end
+    if length_text == str(len(message.body)):
+        return
     length = parse_number(length_text, MAX_MESSAGE, "Content-Length")
     if length > len(message.body):
         raise ParseError(400, "Body shorter than Content-Length")
-    if length < len(message.body):
-        message.body = message.body[:length]
+    message.body = message.body[:length]
