@@ -261,3 +261,32 @@ async def test_the_configured_authorization_wins_over_user_info(receiver, send):
     await send(url + "/")
     assert receiver.requests[0][2]["Authorization"] == "Bearer t"
     assert receiver.requests[1][2]["Authorization"].startswith("Basic ")
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (b"", Fault.READ),
+        (b"garbage that is no HTTP\r\n\r\n", Fault.READ),
+        (b"HTTP/1.1 999999 X\r\n\r\n", Fault.READ),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 200_000 + b"\r\n\r\n", Fault.READ),
+        (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 100_000 + b"\r\n", Fault.READ),
+        (b"HTTP/1.1 100 Continue\r\n\r\n" * 50_000, Fault.READ),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", Fault.READ),
+        (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc", 200),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n", Fault.READ),
+        (b"HTTP/1.1 503 X\r\nRetry-After: \xff\xfe\r\nContent-Length: 0\r\n\r\n", 503),
+    ],
+    ids=range(10),
+)
+async def test_hostile_answers_end_as_a_fault_or_a_status_and_never_as_an_exception(send, answer, expected):
+    async def hostile(reader, writer):
+        await reader.readuntil(b"A=1")
+        writer.write(answer)
+        writer.close()
+
+    server = await asyncio.start_server(hostile, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        got = (await asyncio.wait_for(send(f"http://127.0.0.1:{port}/"), 5)).result
+    assert (got.fault if isinstance(expected, Fault) else got.status) == expected
