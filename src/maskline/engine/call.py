@@ -105,7 +105,7 @@ class Call:
             return self._end(Cause.NOT_ACCEPTABLE, HungUpBy.PLATFORM, now, out, status=error.status)
         if self.media.relay:
             self.media.is_open = True
-            out.append(e.OpenMedia(self.media.caller_far(), self.media.offered_codecs()))
+            out.append(e.OpenMedia(self.media.caller_far(), self.media.offered))
         else:
             self.state = CallState.DIALING
             self._invite(now, out)

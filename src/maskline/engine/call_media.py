@@ -103,11 +103,15 @@ class LegMedia:
 class CallMedia:
     """Both legs. Every `take_*` raises `SdpError` and then changes nothing."""
 
-    __slots__ = ("_legs", "early_fork", "is_open", "late", "relay")
+    __slots__ = ("_agreed", "_legs", "early_fork", "is_open", "late", "offered", "relay")
 
     def __init__(self, relay: bool, session_id_a: int, session_id_b: int) -> None:
         self.relay = relay
         self._legs = {LegName.A: LegMedia(session_id_a), LegName.B: LegMedia(session_id_b)}
+        self.offered = OUR_OFFER
+        """What we offer to the callee: of the caller's codecs those that may pass."""
+        self._agreed: tuple[Codec, ...] = ()
+        """Of these what the callee took, under its payload types."""
         self.late = False
         """The caller's INVITE had no offer."""
         self.early_fork: str | None = None
@@ -126,7 +130,7 @@ class CallMedia:
             self.late = True
             return
         offer = _audio(body)
-        _audible(filter_codecs(offer.codecs))
+        self.offered = _audible(filter_codecs(offer.codecs))
         self._legs[LegName.A].far = offer
         if not self.relay:
             self._legs[LegName.B].local = _as_local(offer)
@@ -134,15 +138,10 @@ class CallMedia:
     def caller_far(self) -> FarMedia | None:
         return None if self.late else self._legs[LegName.A].far_media()
 
-    def offered_codecs(self) -> tuple[Codec, ...]:
-        """What we offer to the callee."""
-        offer = self._legs[LegName.A].far
-        return filter_codecs(offer.codecs) if offer else OUR_OFFER
-
     def offer_to_callee(self) -> bytes:
         offer = self._legs[LegName.A].far
         return self._legs[LegName.B].write(
-            self.offered_codecs(), offer.direction if offer else "sendrecv", offer.ptime if offer else None
+            self.offered, offer.direction if offer else "sendrecv", offer.ptime if offer else None
         )
 
     def take_callee(self, body: bytes) -> None:
@@ -151,7 +150,7 @@ class CallMedia:
         if not body and leg.far is not None:
             return
         answer = _audio(body)
-        common(filter_codecs(answer.codecs), leg.written.codecs)
+        self._agreed = common(filter_codecs(answer.codecs), self.offered)
         leg.far = answer
         if not self.relay:
             self._legs[LegName.A].local = _as_local(answer)
@@ -160,9 +159,8 @@ class CallMedia:
         """Answer to the caller's offer, or our late offer, from the callee's SDP."""
         leg, callee = self._legs[LegName.A], self._legs[LegName.B]
         assert callee.far is not None, "written after the callee's SDP"
-        codecs = common(filter_codecs(callee.far.codecs), callee.written.codecs)
         leg.awaits_answer = self.late
-        return leg.write(codecs, callee.far.direction, callee.far.ptime, leg.far)
+        return leg.write(self._agreed, callee.far.direction, callee.far.ptime, leg.far)
 
     def offer_again(self, name: LegName) -> bytes:
         """Our offer for a re-INVITE that came without one."""

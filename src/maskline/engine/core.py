@@ -227,8 +227,8 @@ class EngineCore:
         self.counters.calls += 1
         ids, request = self._ids, event.request
         leg_a, leg_b = Leg(LegName.A, ids.uuid()), Leg(LegName.B, ids.uuid())
-        call_id = ids.uuid()
-        media = CallMedia(self._config.relay, int(ids.token(4), 16), int(ids.token(4), 16))
+        call_id, sdp_ids = ids.uuid(), ids.token(8)
+        media = CallMedia(self._config.relay, int(sdp_ids[:8], 16), int(sdp_ids[8:], 16))
         record = CallRecordBuilder(call_id, leg_a.id, leg_b.id, self._clock.wall(now) - now)
         call = self.calls[call_id] = Call(call_id, (leg_a, leg_b), media, record)
         leg_a.call = leg_b.call = call

@@ -465,6 +465,19 @@ def test_an_answer_from_the_same_address_needs_no_attachment() -> None:
     assert call.feed(i.Acked(A, A_SDP)) == []
 
 
+@pytest.mark.parametrize("dialled", [False, True])
+def test_a_change_before_anything_is_settled_is_refused(dialled: bool) -> None:
+    call = Driven()
+    call.feed(received())
+    offer = i.Offered(A, "key-1", A_SDP, update=True)
+    assert call.feed(offer) == [e.RespondRequest(A, "key-1", 488)]
+    call.feed(i.Forwarded(forward()))
+    assert call.feed(offer) == [e.RespondRequest(A, "key-1", 488)]
+    if dialled:
+        call.feed(i.MediaOpened(LOCAL_A, LOCAL_B))
+        assert call.feed(offer) == [e.RespondRequest(A, "key-1", 488)]
+
+
 def test_a_change_before_the_answer_is_refused_and_a_refresh_is_not() -> None:
     call = Driven().ringing()
     assert call.feed(i.Offered(B, "key-1", B_SDP, update=True)) == [e.RespondRequest(B, "key-1", 488)]
