@@ -69,6 +69,8 @@ class LegName(StrEnum):
 
 
 class HungUpBy(StrEnum):
+    """Whose act ended a leg or call: a party's, a carrier's failure, or ours (limits, refusals)."""
+
     CALLER = "caller"
     CALLEE = "callee"
     PLATFORM = "platform"
@@ -155,12 +157,16 @@ class CallEnded(Fact):
 
 @dataclass(frozen=True, slots=True)
 class SessionCreated(Fact):
+    """A masking session was made and holds its virtual number."""
+
     name: ClassVar[str] = "SessionCreated"
     virtual_number: str
 
 
 @dataclass(frozen=True, slots=True)
 class SessionUpdated(Fact):
+    """A request changed the session."""
+
     name: ClassVar[str] = "SessionUpdated"
     parameters: tuple[str, ...]
     """Names of what changed, not the values."""

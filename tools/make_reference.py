@@ -1,0 +1,299 @@
+"""Write docs/reference/ from the declarations in src: settings, errors, events, commands, metrics.
+
+What it is: one function a page, each a pure function of the imported package, so that a test can compare the
+committed files with what the code says today (tests/unit/test_project_reference.py). What it is not: prose; whatever
+has to be explained is a docstring under the declaration. Called by `make docs`.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import pkgutil
+import sys
+import textwrap
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import fields
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import typer.main
+from prometheus_client import CollectorRegistry
+
+import maskline
+from maskline.api.metrics import HttpMetrics
+from maskline.errors import MasklineError
+from maskline.logs import EVENTS
+from maskline.masking import facts
+from maskline.settings import describe
+from maskline.webhooks.formats import eight, plivo, wavecell
+
+REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
+HEAD = "<!-- Written by `make docs` from the declarations in src. Edit those, not this file. -->\n\n"
+
+
+# --- pages
+
+
+def settings_page() -> str:
+    rows = []
+    for doc in describe():
+        default = "(empty)" if doc.default == "" else f"`{doc.default}`"
+        rows.append(
+            [f"`{doc.env}`", doc.type, default, doc.sentence + (" *Secret: never shown.*" if doc.secret else "")]
+        )
+    intro = (
+        "Read from the environment when a command starts; an empty variable counts as unset. A wrong value ends the\n"
+        "command with one sentence that names the variable. `maskline doctor` shows what is in force.\n\n"
+    )
+    return "# Settings\n\n" + intro + table(("variable", "type", "default", "what it does"), rows)
+
+
+def errors_page() -> str:
+    rows = []
+    for cls in error_classes():
+        sentence = sentence_of(cls)
+        rows.append([f"`{cls.code}`", sentence, str(cls.http_status), str(cls.sip_status)])
+    intro = (
+        "Every failure has a stable code. The dialects answer with the HTTP status and put the sentence (often a more\n"
+        "precise one than the general one below) where their vendor does; the command line prints it and exits with\n"
+        "1; when it ends a call, the caller's side is answered with the SIP status.\n\n"
+    )
+    return "# Errors\n\n" + intro + table(("code", "sentence", "HTTP", "SIP"), rows)
+
+
+def events_page() -> str:
+    return "# Events\n\n" + "\n".join([_facts(), _outcomes(), _plivo_events(), _summaries(), _causes(), _log_lines()])
+
+
+def _facts() -> str:
+    rows = []
+    for name, cls in facts.FACTS.items():
+        documented = attribute_docs(cls)
+        own = [field.name for field in fields(cls) if field.name not in ("subject", "sequence", "at")]
+        details = [f"`{key}`" + (f": {documented[key]}" if key in documented else "") for key in own]
+        rows.append([f"`{name}`", own_sentence(cls), "<br>".join(details)])
+    intro = "What happened, kept with the call or session and numbered from 1; `maskline call show` prints them.\n\n"
+    return "## Facts\n\n" + intro + table(("fact", "when", "details"), rows)
+
+
+def _outcomes() -> str:
+    parts = []
+    for title, enum in (("Outcomes", facts.Outcome), ("Who hung up", facts.HungUpBy)):
+        documented = attribute_docs(enum)
+        rows = [[f"`{member}`", documented.get(member.name, "")] for member in enum]
+        parts.append(f"### {title}\n\n{(enum.__doc__ or '').strip()}\n\n" + table(("value", "note"), rows))
+    return "\n".join(parts)
+
+
+def _plivo_events() -> str:
+    rows = [[f"`{event}`", f"`{fact.name}`", leg] for (fact, leg), event in plivo.EVENTS.items()]
+    rows.append([f"`{plivo.SESSION_TIMEOUT}`", f"`{facts.SessionExpired.name}`", ""])
+    intro = "Sent to a masking session's callback URL, form-encoded and signed (V3). Also served to VTS customers.\n\n"
+    return "## Webhook events: Plivo and VTS\n\n" + intro + table(("`EventName`", "from fact", "leg"), rows)
+
+
+def _summaries() -> str:
+    rows = [
+        ["8x8", f"`{eight.KIND}`", f"`{eight.EVENT}`", f"`{eight.CONTENT_TYPE}`"],
+        ["Wavecell", f"`{wavecell.KIND}`", f"`{wavecell.EVENT}`", f"`{wavecell.CONTENT_TYPE}`"],
+    ]
+    intro = "Sent once when a call is over, to the endpoints a subaccount has configured.\n\n"
+    head = ("vendor", "endpoint kind", "event", "content type")
+    return "## Webhook events: 8x8 and Wavecell\n\n" + intro + table(head, rows)
+
+
+def _causes() -> str:
+    rows = []
+    for cause in facts.Cause:
+        name, code = plivo.HANGUP_CAUSES.get(cause, ("", ""))
+        error = eight.ERROR_CODES.get(cause)
+        rows.append([f"`{cause}`", name, str(code), "" if error is None else f"{error} {eight.ERRORS[error]}"])
+    intro = (
+        "Why a leg ended, and what each vendor's webhook says then. An 8x8 summary carries an error only when its\n"
+        "session failed; a failing cause without an entry is -9999.\n\n"
+    )
+    head = ("cause", "`PlivoHangupCause`", "`PlivoHangupCauseCode`", "8x8 error")
+    return "## Causes\n\n" + intro + table(head, rows)
+
+
+def _log_lines() -> str:
+    rows = [[f"`{name}`", sentence] for name, sentence in EVENTS.items()]
+    intro = "The names a log line may carry. Every number in a line is masked before it is written.\n\n"
+    return "## Log lines\n\n" + intro + table(("event", "meaning"), rows)
+
+
+def commands_page() -> str:
+    main = importlib.import_module("maskline.cli.main")
+    root = typer.main.get_command(main.app)
+    intro = "Every command exits with 0 when it did what was asked; otherwise one sentence on stderr says why.\n"
+    parts = ["# Commands\n\n" + intro]
+    for path, command in walk_commands(root, ()):
+        parts.append(command_section(path, command))
+    return "\n".join(parts)
+
+
+def command_section(path: tuple[str, ...], command: Any) -> str:
+    arguments = [item for item in command.params if item.param_type_name == "argument"]
+    options = [
+        item for item in command.params if item.param_type_name == "option" and not getattr(item, "hidden", False)
+    ]
+    words = ["maskline", *path, *(argument_name(item) for item in arguments), *(["[OPTIONS]"] if options else [])]
+    usage = " ".join(words)
+    text = f"## maskline {' '.join(path)}\n\n{textwrap.dedent(command.help or '').strip()}\n\n```\n{usage}\n```\n"
+    rows = [[f"`{argument_name(item)}`", _required(item), _help(item)] for item in arguments]
+    rows += [[f"`{option_name(item)}`", _required(item), _help(item)] for item in options]
+    return text + ("\n" + table(("argument or option", "", "meaning"), rows) if rows else "")
+
+
+def argument_name(item: Any) -> str:
+    return str(item.metavar or item.name.upper())
+
+
+def option_name(item: Any) -> str:
+    value = "" if getattr(item, "is_flag", False) else " " + str(item.metavar or item.name.upper())
+    return ", ".join(item.opts) + value
+
+
+def _required(item: Any) -> str:
+    if item.required:
+        return "required"
+    return "repeatable" if item.multiple or item.nargs == -1 else ""
+
+
+def _help(item: Any) -> str:
+    text = " ".join(str(getattr(item, "help", "") or "").split())
+    default = getattr(item.default, "value", item.default)
+    if not item.required and isinstance(default, (str, int, float)) and default not in ("", False):
+        text += f" Default: `{default}`."
+    return text
+
+
+def metrics_page() -> str:
+    rows = []
+    for name, kind, sentence, labels in sorted(metric_declarations()):
+        exported = f"{name}_total" if kind == "counter" and not name.endswith("_total") else name
+        rows.append([f"`{exported}`", kind, ", ".join(f"`{label}`" for label in labels), sentence])
+    intro = (
+        "Prometheus text at `GET /metrics`. Labels are closed lists: never an account, an address or a number. The\n"
+        "figures of the process (`process_…`) and of Python (`python_info`) come with them.\n\n"
+    )
+    return "# Metrics\n\n" + intro + table(("name", "kind", "labels", "meaning"), rows)
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "settings.md": settings_page,
+    "errors.md": errors_page,
+    "events.md": events_page,
+    "commands.md": commands_page,
+    "metrics.md": metrics_page,
+}
+
+
+# --- reading declarations
+
+
+def all_modules() -> Iterator[ModuleType]:
+    yield maskline
+    for info in pkgutil.walk_packages(maskline.__path__, "maskline."):
+        if not info.name.endswith("__main__"):
+            yield importlib.import_module(info.name)
+
+
+def error_classes() -> list[type[MasklineError]]:
+    """The whole tree, by code; classes that share a parent's code say the same to a user and are left out."""
+    for _ in all_modules():
+        """Importing every module is what makes the tree complete."""
+    found: dict[str, type[MasklineError]] = {}
+    todo: list[type[MasklineError]] = [MasklineError]
+    while todo:
+        cls = todo.pop(0)
+        found.setdefault(cls.code, cls)
+        todo.extend(cls.__subclasses__())
+    return [found[code] for code in sorted(found)]
+
+
+def error_names() -> set[str]:
+    """Class names of the whole tree."""
+    names, todo = set(), [MasklineError]
+    while todo:
+        cls = todo.pop()
+        names.add(cls.__name__)
+        todo.extend(cls.__subclasses__())
+    return names
+
+
+def metric_declarations() -> Iterator[tuple[str, str, str, tuple[str, ...]]]:
+    """(name, kind, sentence, labels) of what modules declare in lists, and of what the API counts itself."""
+    declared = importlib.import_module("maskline.metrics").Declared
+    seen = set()
+    for module in all_modules():
+        for value in vars(module).values():
+            for item in value if isinstance(value, (tuple, list)) else ():
+                if isinstance(item, declared) and item.name not in seen:
+                    seen.add(item.name)
+                    yield item.name, item.kind, item.sentence, item.labels
+    registry = CollectorRegistry()
+    HttpMetrics(registry)
+    for collector in registry._collector_to_names:
+        labels = tuple(getattr(collector, "_labelnames", ()))
+        for family in collector.collect():
+            yield family.name, family.type, family.documentation, labels
+
+
+def walk_commands(command: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Leaves of the tree in the order of help; hidden ones are for programs, not people."""
+    if command.hidden:
+        return
+    children = getattr(command, "commands", None)
+    if children is None:
+        yield path, command
+        return
+    for name in children:
+        yield from walk_commands(children[name], (*path, name))
+
+
+def attribute_docs(cls: type) -> dict[str, str]:
+    """The sentences that stand under a class's fields or members (style: field docs live under the field)."""
+    body = ast.parse(textwrap.dedent(inspect.getsource(cls))).body[0]
+    assert isinstance(body, ast.ClassDef)
+    found = {}
+    for before, after in zip(body.body, body.body[1:], strict=False):
+        target = before.targets[0] if isinstance(before, ast.Assign) else getattr(before, "target", None)
+        if isinstance(target, ast.Name) and isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
+            found[target.id] = " ".join(str(after.value.value).split())
+    return found
+
+
+def own_sentence(cls: type) -> str:
+    """The docstring somebody wrote; dataclasses without one get their signature from Python."""
+    text = (cls.__doc__ or "").strip()
+    return "" if text.startswith(f"{cls.__name__}(") else " ".join(text.split())
+
+
+def sentence_of(cls: type) -> str:
+    return own_sentence(cls) or own_sentence(cls.__mro__[1])
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    lines = ["| " + " | ".join(head) + " |"]
+    lines.append("|" + "---|" * lines[0].count(" | ") + "---|")
+    lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> int:
+    REFERENCE.mkdir(parents=True, exist_ok=True)
+    for name, page in PAGES.items():
+        text = HEAD + page()
+        path = REFERENCE / name
+        if not path.exists() or path.read_text() != text:
+            path.write_text(text)
+            print(f"written: docs/reference/{name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
