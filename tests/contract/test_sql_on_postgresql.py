@@ -15,12 +15,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.store_values import ACCOUNT, ALICE, BOB, T0, VN1
 
 from maskline.storage import session_list
 from maskline.storage.crypto import KEY_BYTES, Sealer
 from maskline.storage.queries import load_queries, schema_statements
 from maskline.storage.store import SessionFilter
+from tests.support.store_values import ACCOUNT, ALICE, BOB, T0, VN1
 
 PROGRAMS = max(Path("/usr/lib/postgresql").glob("*/bin"), default=None)
 AS_SERVER = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.geteuid() == 0 else []

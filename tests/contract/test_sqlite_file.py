@@ -11,6 +11,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+
+from maskline.errors import ConfigurationError, NotFound, StoreUnavailable
+from maskline.masking.session import Session
+from maskline.storage.crypto import KEY_BYTES, SealBroken, Sealer
+from maskline.storage.sqlite import SqliteStore
+from maskline.storage.store import Endpoint, SessionFilter
 from tests.support.store_values import (
     ACCOUNT,
     ALICE,
@@ -25,12 +31,6 @@ from tests.support.store_values import (
     recorded_call,
     virtual_number,
 )  # fmt: skip
-
-from maskline.errors import ConfigurationError, NotFound, StoreUnavailable
-from maskline.masking.session import Session
-from maskline.storage.crypto import KEY_BYTES, SealBroken, Sealer
-from maskline.storage.sqlite import SqliteStore
-from maskline.storage.store import Endpoint, SessionFilter
 
 KEY = bytes(KEY_BYTES)
 

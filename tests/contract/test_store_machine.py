@@ -16,7 +16,6 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from tests.support.store_values import ACCOUNT, T0, call_facts, interaction, new_session, recorded_call, virtual_number
 
 from maskline.errors import MasklineError
 from maskline.masking.e164 import Number
@@ -26,6 +25,7 @@ from maskline.storage.crypto import KEY_BYTES, Sealer
 from maskline.storage.memory import MemoryStore
 from maskline.storage.sqlite import SqliteStore
 from maskline.storage.store import SessionFilter, Store
+from tests.support.store_values import ACCOUNT, T0, call_facts, interaction, new_session, recorded_call, virtual_number
 
 PARTIES = [Number(f"65812345{i:02}") for i in range(5)]
 NUMBERS = [Number(f"65310000{i:02}") for i in range(4)]

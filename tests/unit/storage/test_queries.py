@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from importlib import resources
 
 import pytest
-from tests.support.store_values import ACCOUNT, ALICE, BOB, T0, VN1
 
 from maskline.storage import session_list
 from maskline.storage.crypto import KEY_BYTES, Sealer
 from maskline.storage.queries import load_queries, schema_statements
 from maskline.storage.sqlite_connection import SQL, numbered
 from maskline.storage.store import SessionFilter
+from tests.support.store_values import ACCOUNT, ALICE, BOB, T0, VN1
 
 READS_ALL_ON_PURPOSE = {
     "numbers", "trunks", "count_sessions", "list_sessions", "count_rows", "count_outbox", "outbox_of_all",
