@@ -133,12 +133,12 @@ class AgentClient:
     def fire(self, timer: str, key: str, now: float) -> None:
         transaction = self.transactions.fire(timer, key, now)
         if transaction is not None:
-            self._give_up(transaction, 408)
+            self._give_up(transaction, 408, now)
 
     def flow_failed(self, flow: Flow, now: float) -> None:
         for transaction in self.transactions.on_flow(flow):
             self.transactions.fail(transaction, now)
-            self._give_up(transaction, 503)
+            self._give_up(transaction, 503, now)
 
     # ---- the initial INVITE
 
@@ -150,7 +150,7 @@ class AgentClient:
         elif response.status < 300:
             self._receive_success(usage, transaction, response, now)
         elif usage is not None:
-            self._core.end(usage)
+            self._core.end(usage, now)
             self._core.emit(InviteFailed(usage, response.status, response))
 
     def _receive_provisional(
@@ -186,7 +186,7 @@ class AgentClient:
         if usage is None or usage.state is not UsageState.CALLING:
             self._drop_answer(transaction, response, now)
             if usage is not None and usage.state is UsageState.CANCELLING:
-                self._core.end(usage)
+                self._core.end(usage, now)
                 self._core.emit(InviteFailed(usage, 487, None))
             return
         transaction.acks = {response.to_tag: None}
@@ -244,7 +244,7 @@ class AgentClient:
         transaction.usage = None
         if method == "BYE":
             if usage is not None:
-                self._finish_bye(usage, status)
+                self._finish_bye(usage, status, now)
         elif method != "CANCEL":
             self._finish_request(usage, transaction, status, response)
             if usage is not None and usage.ack_due is transaction and transaction.carries_offer:
@@ -264,13 +264,13 @@ class AgentClient:
                 usage.dialog.refresh_target(response)
         self._core.emit(RequestFinished(usage, transaction.method, status, response, transaction.flow))
 
-    def _finish_bye(self, usage: InviteUsage, status: int) -> None:
-        self._core.end(usage)
+    def _finish_bye(self, usage: InviteUsage, status: int, now: float) -> None:
+        self._core.end(usage, now)
         self._core.emit(ByeFinished(usage, status))
 
     # ---- shared
 
-    def _give_up(self, transaction: ClientTransaction, status: int) -> None:
+    def _give_up(self, transaction: ClientTransaction, status: int, now: float) -> None:
         """No final response came (`status` 408), or the transport is dead (503)."""
         usage, method = transaction.usage, transaction.method
         transaction.usage = None
@@ -279,11 +279,11 @@ class AgentClient:
         if transaction.is_initial:
             if usage is not None:
                 cancelled = usage.state is UsageState.CANCELLING
-                self._core.end(usage)
+                self._core.end(usage, now)
                 self._core.emit(InviteFailed(usage, 487 if cancelled else status, None))
         elif method == "BYE":
             if usage is not None:
-                self._finish_bye(usage, status)
+                self._finish_bye(usage, status, now)
         else:
             self._finish_request(usage, transaction, status, None)
 

@@ -48,6 +48,7 @@ class AgentServer:
         self._core = core
         self._client = client
         self.transactions = ServerTransactions(core)
+        core.refuse_unanswered = self._refuse_unanswered
 
     # ---- what arrives
 
@@ -135,6 +136,9 @@ class AgentServer:
     ) -> None:
         if request.method == "INVITE" or (request.method == "UPDATE" and request.body):
             usage.remote_pending = transaction.key
+        if usage.unanswered is None:
+            usage.unanswered = []
+        usage.unanswered.append(transaction.key)
         if request.method == "INVITE":
             self._respond(transaction, 100, now)
         self._core.emit(RequestReceived(transaction.key, request, flow, usage))
@@ -154,17 +158,16 @@ class AgentServer:
                 return
             if state is UsageState.CALLING:
                 self._client.abandon(usage, now)
-        self._refuse_pending(usage, now)
-        self._core.end(usage)
+        if isinstance(usage.transaction, ServerTransaction):
+            self._respond(usage.transaction, 487, now)
+        self._core.end(usage, now)
         self._core.emit(ByeFinished(usage, 200) if state is UsageState.ENDING else ByeReceived(usage, request))
 
-    def _refuse_pending(self, usage: InviteUsage, now: float) -> None:
+    def _refuse_unanswered(self, usage: InviteUsage, now: float) -> None:
         """§15.1.2: whatever of theirs is still unanswered ends with 487."""
-        pending = usage.remote_pending
-        transaction = self.transactions.get(pending) if pending is not None else None
-        if isinstance(usage.transaction, ServerTransaction):
-            transaction = usage.transaction
-        if transaction is not None:
+        for key in usage.unanswered or ():
+            transaction = self.transactions.get(key)
+            assert transaction is not None  # unanswered, so no timer of it runs
             self._respond(transaction, 487, now)
 
     def _receive_cancel(self, request: Request, flow: Flow, now: float) -> None:
@@ -179,10 +182,10 @@ class AgentServer:
             return  # answered already: a CANCEL changes nothing any more (§9.2)
         self._respond(transaction, 487, now)
         if usage.transaction is transaction:
-            self._core.end(usage)
+            self._core.end(usage, now)
             self._core.emit(InviteCancelled(usage))
         else:
-            transaction.usage = usage.remote_pending = None
+            self._settle(usage, transaction)
 
     def _receive_ack(self, request: Request, now: float) -> None:
         transaction = self.transactions.get(server_key(request, "INVITE"))
@@ -228,7 +231,7 @@ class AgentServer:
         if usage.state is not UsageState.INCOMING or not isinstance(transaction, ServerTransaction):
             return
         self._respond(transaction, status, now, header_lines(headers), reason=reason)
-        self._core.end(usage)
+        self._core.end(usage, now)
 
     def respond(self, key: object, status: int, now: float, body: bytes, content_type: str, headers: Headers) -> None:
         transaction = self.transactions.get(key) if isinstance(key, str) else None
@@ -243,15 +246,22 @@ class AgentServer:
         if status < 200 or usage is None:
             self._respond(transaction, status, now, extra, body, content_type)
             return
-        transaction.usage = None
-        if usage.remote_pending == transaction.key:
-            usage.remote_pending = None
+        self._settle(usage, transaction)
         if method in OFFER_METHODS and status < 300 and usage.dialog is not None:
             usage.dialog.refresh_target(transaction.request)
         if method == "INVITE" and status < 300:
             self._send_2xx(usage, transaction, status, now, extra, body, content_type)
         else:
             self._respond(transaction, status, now, extra, body, content_type)
+
+    @staticmethod
+    def _settle(usage: InviteUsage, transaction: ServerTransaction) -> None:
+        """A request of theirs inside the dialog has its final response."""
+        transaction.usage = None
+        if usage.remote_pending == transaction.key:
+            usage.remote_pending = None
+        assert usage.unanswered is not None
+        usage.unanswered.remove(transaction.key)
 
     def bye(self, usage: InviteUsage, now: float, extra: str) -> None:
         if usage.state is UsageState.INCOMING:

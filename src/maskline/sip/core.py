@@ -6,6 +6,7 @@ transaction layers and both halves of the agent; `Agent` owns it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from maskline.ids import Ids
@@ -41,10 +42,25 @@ class Counters:
     """Client transactions that got no final response."""
 
 
+def _nothing_to_refuse(usage: InviteUsage, now: float) -> None:
+    """An agent without its server half."""
+
+
 class Core:
     """Shared state of one agent."""
 
-    __slots__ = ("build", "config", "counters", "datagrams", "ended", "events", "ids", "timers", "usages")
+    __slots__ = (
+        "build",
+        "config",
+        "counters",
+        "datagrams",
+        "ended",
+        "events",
+        "ids",
+        "refuse_unanswered",
+        "timers",
+        "usages",
+    )
 
     def __init__(self, config: AgentConfig, ids: Ids) -> None:
         self.config = config
@@ -58,6 +74,9 @@ class Core:
         self.ended: list[InviteUsage] = []
         """Over, but their last events may not have been read yet; see `Agent.events`."""
         self.counters = Counters()
+        self.refuse_unanswered: Callable[[InviteUsage, float], None] = _nothing_to_refuse
+        """Set by the server half: what of theirs is unanswered when a usage ends, whoever ends it, gets its
+        final response, or it would be held for ever."""
 
     def send(self, data: bytes, flow: Flow) -> None:
         self.datagrams.append(Datagram(data, flow))
@@ -69,10 +88,12 @@ class Core:
     def emit(self, event: Event) -> None:
         self.events.append(event)
 
-    def end(self, usage: InviteUsage) -> None:
+    def end(self, usage: InviteUsage, now: float) -> None:
         """The usage is over: forget it, its timers and the transactions' way back to it."""
         if self.usages.pop(usage.local_tag, None) is None:
             return
+        if usage.unanswered:
+            self.refuse_unanswered(usage, now)
         self.timers.cancel(("2xx", usage.local_tag))
         self.timers.cancel(("2xx end", usage.local_tag))
         usage.end()

@@ -40,6 +40,7 @@ class InviteUsage:
     __slots__ = (
         "ack_due", "bye_headers", "dialog", "early", "flow", "id", "interval", "is_client", "local_tag", "owner",
         "pending", "provisional_seen", "remote_pending", "request", "state", "transaction", "unacked", "unacked_cseq",
+        "unanswered",
     )  # fmt: skip
 
     id: str
@@ -79,6 +80,8 @@ class InviteUsage:
         """INVITE or UPDATE: the method of our offer that has no final response yet."""
         self.remote_pending: str | None = None
         """Transaction key of their INVITE or UPDATE inside the dialog that we have not answered."""
+        self.unanswered: list[str] | None = None
+        """Transaction keys of all their requests inside the dialog that the user has not answered."""
         self.provisional_seen = False
         self.bye_headers: str | None = None
         """Header lines of a BYE that waits for an ACK (§15)."""
@@ -100,4 +103,4 @@ class InviteUsage:
         if transaction is not None and transaction.usage is self:
             transaction.usage = None
         self.transaction = self.ack_due = None
-        self.request = self.early = self.unacked = self.remote_pending = None
+        self.request = self.early = self.unacked = self.remote_pending = self.unanswered = None

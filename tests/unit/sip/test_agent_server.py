@@ -7,7 +7,7 @@ import pytest
 from maskline.sip.events import Flow, InviteAcked, RequestReceived
 from maskline.sip.invite_usage import UsageState
 from maskline.sip.parser import parse
-from tests.support.sip_wire import SDP, Bench, read_request, request
+from tests.support.sip_wire import SDP, Bench, read_request, request, response
 
 
 def header_of(data: bytes, name: str) -> str | None:
@@ -457,6 +457,19 @@ def test_offers_in_a_call_we_are_ending_are_481() -> None:
     assert bench.statuses(request("INVITE", branch="re", cseq=2, to_tag=usage.id, body=SDP)) == [481]
     assert bench.statuses(request("BYE", branch="bye", cseq=3, to_tag=usage.id)) == [200]
     assert bench.kinds() == []
+
+
+def test_what_the_user_never_answered_ends_with_the_call() -> None:
+    bench = Bench()
+    usage = bench.answered()
+    bench.put(request("INFO", branch="i", cseq=2, to_tag=usage.id))
+    key = bench.events()[0].key  # type: ignore[union-attr]
+    bench.agent.bye(usage, bench.now)
+    bye = bench.sent()[0]
+    sent = bench.put(response(bye, 200))
+    assert [parse(data).status for data in sent] == [487]  # type: ignore[union-attr]
+    bench.agent.respond(key, 200, bench.now)
+    assert bench.sent() == []
 
 
 # ---- keep-alives and noise

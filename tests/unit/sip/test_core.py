@@ -14,9 +14,10 @@ from tests.support.sip_wire import PEER
 def test_a_usage_ends_once() -> None:
     core = Core(AgentConfig("192.0.2.1", 5060), SeededIds())
     usage = InviteUsage("tag", PEER, is_client=True)
+    usage.unanswered = ["request of a server half that is not there"]
     core.usages["tag"] = usage
-    core.end(usage)
-    core.end(usage)
+    core.end(usage, 0.0)
+    core.end(usage, 0.0)
     assert (core.ended, usage.is_over, core.usages) == ([usage], True, {})
 
 
