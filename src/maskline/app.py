@@ -80,7 +80,7 @@ class Application:
         self.sessions_swept = 0
         self.loop_lag = 0.0
         """Seconds the event loop was late at the last look; calls are late by as much."""
-        self._sweep_failing = False
+        self._failing: set[str] = set()
         self._running = AsyncExitStack()
         self._ended: asyncio.Queue[tuple[str, BaseException | None]] = asyncio.Queue()
 
@@ -219,21 +219,17 @@ class Application:
             try:
                 ended = await self.sweep()
             except StoreUnavailable:
-                self._say_sweep_failed()
+                if self._fails_anew("sweeper"):
+                    _log.warning("sweep_failed")
                 ended = 0
             else:
-                self._sweep_failing = False
+                self._failing.discard("sweeper")
             if ended:
                 self.sessions_swept += ended
                 self.deliverer.notify()
                 _log.info("sessions_expired", count=ended)
             if ended < self.sweep.batch:
                 await asyncio.sleep(_SWEEP_SECONDS)
-
-    def _say_sweep_failed(self) -> None:
-        if not self._sweep_failing:  # once per outage, not twice a second
-            _log.warning("sweep_failed")
-        self._sweep_failing = True
 
     async def _reload_trunks(self) -> None:
         """Take up what the CLI changed; also measure by how much the loop is late, since it wakes regularly."""
@@ -244,7 +240,16 @@ class Application:
             try:
                 await self.router.refresh()
             except StoreUnavailable:
-                _log.warning("trunks_reload_failed")
+                if self._fails_anew("reload"):
+                    _log.warning("trunks_reload_failed")
+            else:
+                self._failing.discard("reload")
+
+    def _fails_anew(self, chore: str) -> bool:
+        """One line per outage, not one per try."""
+        anew = chore not in self._failing
+        self._failing.add(chore)
+        return anew
 
     async def _collect_garbage(self) -> None:
         """Full collections only while no call is in progress; the thresholds keep them out of the calls."""

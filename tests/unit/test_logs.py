@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import json
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import structlog
@@ -135,3 +137,25 @@ def test_every_event_name_has_a_sentence():
     for name, text in logs.EVENTS.items():
         assert name == name.lower()
         assert text.endswith("."), name
+
+
+def event_names() -> dict[str, str]:
+    """Every name that source code passes to a log method → where."""
+    found = {}
+    for path in Path(logs.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args):
+                continue
+            is_logger = "log" in ast.unparse(node.func.value).lower()
+            first = node.args[0]
+            if is_logger and node.func.attr in ("debug", "info", "warning", "error", "exception", "critical"):
+                name = first.value if isinstance(first, ast.Constant) else ast.unparse(first)
+                found[str(name)] = path.name
+    return found
+
+
+def test_every_name_in_the_source_is_listed_and_every_listed_name_is_used():
+    used = event_names()
+    assert {name: where for name, where in used.items() if name not in logs.EVENTS} == {}
+    # Set by the log set-up itself, for lines of libraries.
+    assert set(logs.EVENTS) - set(used) - {"library"} == set()

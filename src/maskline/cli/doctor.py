@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import typer
 
-from maskline.cli.output import JsonFlag, emit, table
+from maskline.cli.output import JsonFlag, emit
 from maskline.errors import ConfigurationError, MasklineError
 from maskline.services import Services, opened_services
 from maskline.settings import MediaChoice, Settings, load_settings, unknown_variables
@@ -51,10 +51,14 @@ def doctor(as_json: JsonFlag = False) -> None:
             {"check": one.check, "state": one.state, "found": one.found, "advice": one.advice} for one in findings
         ],
     }
-    rows = [(one.state, one.check, one.found, one.advice) for one in findings]
-    emit(as_json, document, table(("", "check", "found", "what to do"), rows))
+    emit(as_json, document, "\n".join(_line(finding) for finding in findings))
     if failed:
         raise typer.Exit(1)
+
+
+def _line(finding: Finding) -> str:
+    first = f"{finding.state:<4}  {finding.check:<15}  {finding.found}"
+    return f"{first}\n{'':<21}  → {finding.advice}" if finding.advice else first
 
 
 def examine(environ: os._Environ[str] | dict[str, str]) -> Iterator[Finding]:

@@ -1,0 +1,183 @@
+"""`maskline doctor`: each check says ok, warn or fail, and what to do."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from maskline.cli import doctor
+from maskline.errors import StoreUnavailable
+from maskline.services import Services
+from maskline.settings import MediaChoice, Settings
+from tests.support.command_line import Cli
+
+
+@pytest.fixture(autouse=True)
+def free_ports(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, kind in (("HTTP", socket.SOCK_STREAM), ("SIP", socket.SOCK_DGRAM)):
+        with socket.socket(socket.AF_INET, kind) as probe:
+            probe.bind(("127.0.0.1", 0))
+            monkeypatch.setenv(f"MASKLINE_{name}_PORT", str(probe.getsockname()[1]))
+
+
+def checks(cli: Cli) -> dict[str, Any]:
+    return {one["check"]: one for one in cli("doctor", "--json").document["checks"]}
+
+
+def test_a_fresh_directory_is_healthy_and_nothing_is_created(cli: Cli, tmp_path: Path):
+    report = cli("doctor", "--json").document
+    found = {one["check"]: one["state"] for one in report["checks"]}
+    assert report["healthy"] is True
+    assert found["database"] == "warn"
+    assert found["key file"] == "warn"
+    assert found["http port"] == found["sip port"] == found["media"] == found["egress"] == "ok"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_database_is_opened_and_its_contents_are_counted(cli: Cli, account: str, tmp_path: Path):
+    (tmp_path / "maskline.db").touch()
+    found = checks(cli)
+    assert (found["database"]["state"], found["accounts"]["found"]) == ("ok", "1")
+    assert (found["trunks"]["state"], found["virtual numbers"]["state"]) == ("ok", "ok")
+
+
+def test_what_is_missing_comes_with_the_command_to_add_it(cli: Cli, tmp_path: Path):
+    (tmp_path / "maskline.db").touch()
+    out = cli("doctor").out
+    assert "→ maskline account create NAME" in out
+    assert "→ maskline trunk add NAME --host IP" in out
+
+
+def test_a_database_that_is_away_fails(cli: Cli, services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def away(_settings: Settings) -> Any:
+        raise StoreUnavailable
+
+    (tmp_path / "maskline.db").touch()
+    monkeypatch.setattr(doctor, "opened_services", away)
+    result = cli("doctor")
+    assert result.code == 1
+    assert "fail  database" in result.out
+
+
+def test_wrong_settings_are_the_only_finding(cli: Cli, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("MASKLINE_MEDIA", "loud")
+    result = cli("doctor", "--json")
+    assert result.code == 1
+    assert [one["check"] for one in result.document["checks"]] == ["settings"]
+
+
+def test_a_misspelled_variable_is_found(cli: Cli, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("MASKLINE_HTTP_PROT", "80")
+    monkeypatch.setenv("MASKLINE_QUUX", "80")
+    out = cli("doctor").out
+    assert "→ Did you mean MASKLINE_HTTP_PORT?" in out
+    assert "→ Remove it." in out
+
+
+@pytest.mark.parametrize(("mode", "state"), [(0o600, "ok"), (0o644, "warn")])
+def test_the_key_file_should_be_private(tmp_path: Path, mode: int, state: str):
+    key = tmp_path / "key"
+    key.touch()
+    key.chmod(mode)
+    (finding,) = doctor.check_key_file(Settings(key_file=key))
+    assert finding.state == state
+
+
+def test_a_key_file_of_somebody_else_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    key = tmp_path / "key"
+    key.touch(0o600)
+    monkeypatch.setattr(doctor.os, "access", lambda *_: False)
+    (finding,) = doctor.check_key_file(Settings(key_file=key))
+    assert finding.state == "fail"
+
+
+def test_a_data_directory_that_cannot_be_made_fails(tmp_path: Path):
+    (tmp_path / "file").touch()
+    assert doctor.check_data_dir(Settings(data_dir=tmp_path / "file" / "data")).state == "fail"
+    assert doctor.check_data_dir(Settings(data_dir=tmp_path / "a" / "b")).state == "ok"
+
+
+def test_ports_in_use_fail_with_the_setting_to_change():
+    with socket.socket() as http, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sip:
+        http.bind(("127.0.0.1", 0))
+        sip.bind(("127.0.0.1", 0))
+        settings = Settings(http_port=http.getsockname()[1], sip_port=sip.getsockname()[1])
+        findings = list(doctor.check_ports(settings))
+    assert [finding.state for finding in findings] == ["fail", "fail"]
+    assert "MASKLINE_HTTP_PORT" in findings[0].advice
+    assert "MASKLINE_SIP_PORT" in findings[1].advice
+
+
+@contextmanager
+def health_server(status: int) -> Iterator[int]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status if self.path == "/healthz" else 404)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            """Nothing on stderr."""
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.mark.parametrize("status", [200, 503])
+def test_a_running_server_is_recognised(status: int):
+    with health_server(status) as port:
+        http, sip = doctor.check_ports(Settings(http_port=port))
+    assert http.found == f"served: /healthz answers {status}"
+    assert sip.found == "belongs to the running server"
+
+
+def test_media_off_is_a_warning():
+    (finding,) = doctor.check_media(Settings(media=MediaChoice.NONE))
+    assert finding.state == "warn"
+
+
+def test_the_embedded_relay_needs_an_address_of_this_machine():
+    (finding,) = doctor.check_media(Settings(media_host="192.0.2.1"))
+    assert finding.state == "fail"
+    (finding,) = doctor.check_media(Settings())
+    assert "room for 2500 calls" in finding.found
+
+
+async def test_an_rtpengine_that_answers_a_ping_is_ok():
+    class Engine(asyncio.DatagramProtocol):
+        def connection_made(self, transport: Any) -> None:
+            self.transport = transport
+
+        def datagram_received(self, data: bytes, addr: Any) -> None:
+            cookie, _, _ = data.partition(b" ")
+            self.transport.sendto(cookie + b" d6:result4:ponge", addr)
+
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_datagram_endpoint(Engine, ("127.0.0.1", 0))
+    port = transport.get_extra_info("sockname")[1]
+    settings = Settings(media=MediaChoice.RTPENGINE, rtpengine=f"127.0.0.1:{port},127.0.0.1:9")
+    first, second = await asyncio.to_thread(lambda: list(doctor.check_media(settings)))
+    transport.close()
+    assert (first.state, second.state) == ("ok", "fail")
+
+
+def test_internal_egress_and_loopback_addresses_are_pointed_out():
+    findings = {one.check: one for one in doctor.check_exposure(Settings(egress_allow="10.0.0.0/8"))}
+    assert "10.0.0.0/8" in findings["egress"].found
+    assert "SIP and media" in findings["reachability"].found
+    public = Settings(sip_host="192.0.2.1", media_host="192.0.2.1")
+    assert [one.state for one in doctor.check_exposure(public)] == ["ok"]

@@ -1,0 +1,267 @@
+"""The composition: parts start in order, a failure undoes the start, and the stop waits for calls, but not for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any, TextIO
+
+import pytest
+
+from maskline import app as app_module
+from maskline.app import Application, build_media
+from maskline.errors import ConfigurationError, StoreUnavailable
+from maskline.lab.platform import free_port
+from maskline.media.embedded.driver import EmbeddedDriver
+from maskline.settings import MediaChoice, Settings
+from tests.support.logging import configured_logs
+
+HOST = "127.0.0.1"
+
+
+@pytest.fixture(autouse=True)
+def collector() -> Iterator[None]:
+    """`settle_memory` freezes the heap and moves the thresholds, which is not for a test run."""
+    before = gc.get_threshold()
+    yield
+    gc.set_threshold(*before)
+    gc.unfreeze()
+
+
+@pytest.fixture
+def log() -> Iterator[TextIO]:
+    with configured_logs() as lines:
+        yield lines
+
+
+def settings(folder: Path, **changes: Any) -> Settings:
+    values: dict[str, Any] = {
+        "database_url": f"sqlite:///{folder / 'maskline.db'}",
+        "key_file": folder / "maskline.key",
+        "data_dir": folder / "data",
+        "http_port": free_port(HOST, socket.SOCK_STREAM),
+        "sip_port": free_port(HOST, socket.SOCK_DGRAM),
+        "media": MediaChoice.NONE,
+        **changes,
+    }
+    return Settings(**values)
+
+
+@pytest.fixture
+async def app(tmp_path: Path, log: TextIO) -> AsyncIterator[Application]:
+    application = Application(settings(tmp_path))
+    await application.start()
+    yield application
+    await application.stop()
+
+
+async def until(condition: Callable[[], Any]) -> None:
+    """Let the loop run until `condition` holds; a bounded number of turns."""
+    for _ in range(2_000):
+        if condition():
+            return
+        await asyncio.sleep(0.001)
+    raise AssertionError("it never came to hold")
+
+
+async def test_all_parts_answer_and_nothing_is_left_after_the_stop(tmp_path: Path, log: TextIO):
+    before = asyncio.all_tasks()
+    application = Application(settings(tmp_path))
+    await application.start()
+    assert {name: part.ok for name, part in (await application.health()).items()} == {"store": True, "engine": True}
+    assert len(asyncio.all_tasks()) > len(before)
+    await application.stop()
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() == before
+    assert "media_is_off" in log.getvalue()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "sentence"),
+    [
+        (socket.SOCK_STREAM, "http_port", "HTTP cannot listen"),
+        (socket.SOCK_DGRAM, "sip_port", r"SIP cannot listen .*\(MASKLINE_SIP_PORT\)"),
+    ],
+)
+async def test_a_port_in_use_undoes_the_start(tmp_path: Path, kind: socket.SocketKind, field: str, sentence: str):
+    before = asyncio.all_tasks()
+    with socket.socket(socket.AF_INET, kind) as other:
+        other.bind((HOST, 0))
+        application = Application(settings(tmp_path, **{field: other.getsockname()[1]}))
+        with pytest.raises(ConfigurationError, match=sentence):
+            await application.start()
+        await application.stop()
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() == before
+
+
+async def test_the_media_driver_is_stopped_when_sip_cannot_bind(tmp_path: Path):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind((HOST, 0))
+        wanted = settings(tmp_path, sip_port=other.getsockname()[1], media="embedded", media_ports="20000-20003")
+        application = Application(wanted)
+        with pytest.raises(ConfigurationError):
+            await application.start()
+        await application.stop()
+    assert application.media is not None
+    assert not application.media.available
+
+
+async def test_a_data_directory_that_cannot_be_made_is_one_sentence(tmp_path: Path):
+    (tmp_path / "file").touch()
+    application = Application(settings(tmp_path, data_dir=tmp_path / "file"))
+    with pytest.raises(ConfigurationError, match="MASKLINE_DATA_DIR"):
+        await application.start()
+
+
+async def test_a_part_that_ends_by_itself_ends_the_wait(app: Application, log: TextIO):
+    async def broken() -> None:
+        raise RuntimeError("out of luck")
+
+    app._run("broken part", broken(), None)
+    assert await app.wait(asyncio.Event().wait()) == "broken part"
+    assert "out of luck" in log.getvalue()  # type: ignore[attr-defined]
+
+
+async def test_a_signal_ends_the_wait_without_a_name(app: Application):
+    signalled = asyncio.Event()
+    signalled.set()
+    assert await app.wait(signalled.wait()) is None
+
+
+async def test_a_part_that_does_not_finish_is_cancelled_after_a_while(
+    app: Application, monkeypatch: pytest.MonkeyPatch
+):
+    ended = []
+
+    async def stubborn() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(True)
+
+    monkeypatch.setattr(app_module, "_STOP_SECONDS", 0.0)
+    app._run("stubborn part", stubborn(), lambda: None)
+    await asyncio.sleep(0)
+    await app.stop()
+    assert ended == [True]
+
+
+class Call:
+    """Stands where a call in progress stands, as far as the drain looks."""
+
+
+async def test_the_drain_waits_for_calls_in_progress(app: Application):
+    calls: dict[str, Any] = app.engine.core.calls
+    calls["call-1"] = Call()
+    drain = asyncio.create_task(app.drain(asyncio.Event().wait()))
+    await until(lambda: app.stopping)
+    assert not (await app.health())["engine"].ok
+    assert app.engine.core.draining
+    assert not drain.done()
+    del calls["call-1"]
+    await drain
+
+
+@pytest.mark.parametrize("by", ["hurry", "time"])
+async def test_the_drain_ends_in_a_hurry_or_when_its_time_is_over(tmp_path: Path, by: str):
+    application = Application(settings(tmp_path, drain_timeout=0.0 if by == "time" else 3600.0))
+    await application.start()
+    application.engine.core.calls["call-1"] = Call()  # type: ignore[assignment]
+    hurry = asyncio.Event()
+    if by == "hurry":
+        hurry.set()
+    await application.drain(hurry.wait())
+    assert application.engine.core.calls
+    application.engine.core.calls.clear()
+    await application.stop()
+
+
+async def test_the_sweeper_goes_on_after_the_store_was_away(
+    app: Application, log: TextIO, monkeypatch: pytest.MonkeyPatch
+):
+    answers: list[Any] = [StoreUnavailable(), StoreUnavailable(), 3]
+
+    class Sweep:
+        batch = 3
+
+        async def __call__(self) -> int:
+            answer = answers.pop(0) if answers else 0
+            if isinstance(answer, Exception):
+                raise answer
+            return int(answer)
+
+    monkeypatch.setattr(app_module, "_SWEEP_SECONDS", 0.0)
+    monkeypatch.setattr(app, "sweep", Sweep())
+    sweeper = asyncio.create_task(app._sweep_sessions())
+    await until(lambda: app.sessions_swept == 3)
+    sweeper.cancel()
+    written = log.getvalue()  # type: ignore[attr-defined]
+    assert written.count("sweep_failed") == 1
+    assert written.count("sessions_expired") == 1
+
+
+async def test_trunks_are_read_again_and_a_store_that_is_away_is_survived(
+    app: Application, log: TextIO, monkeypatch: pytest.MonkeyPatch
+):
+    asked = []
+
+    class Router:
+        async def refresh(self) -> bool:
+            asked.append(True)
+            if len(asked) < 3:
+                raise StoreUnavailable
+            return True
+
+    monkeypatch.setattr(app_module, "_RELOAD_SECONDS", 0.0)
+    monkeypatch.setattr(app, "router", Router())
+    reload = asyncio.create_task(app._reload_trunks())
+    await until(lambda: len(asked) > 3)
+    reload.cancel()
+    assert log.getvalue().count("trunks_reload_failed") == 1  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("busy", [True, False])
+async def test_garbage_is_collected_only_while_no_call_is_in_progress(
+    app: Application, monkeypatch: pytest.MonkeyPatch, busy: bool
+):
+    looked = []
+
+    class Calls(dict[str, Any]):
+        def __bool__(self) -> bool:
+            looked.append(True)
+            return busy
+
+    collected = []
+    monkeypatch.setattr(app_module, "_COLLECT_SECONDS", 0.0)
+    monkeypatch.setattr(app.engine.core, "calls", Calls())
+    monkeypatch.setattr(app_module.gc, "collect", lambda: collected.append(True))
+    chore = asyncio.create_task(app._collect_garbage())
+    await until(lambda: len(looked) > 3)
+    chore.cancel()
+    assert bool(collected) is not busy
+    monkeypatch.setattr(app.engine.core, "calls", {})
+
+
+async def test_health_tells_what_is_away(app: Application, monkeypatch: pytest.MonkeyPatch):
+    class Away:
+        available = False
+
+        async def configuration_version(self) -> int:
+            raise StoreUnavailable
+
+    monkeypatch.setattr(app, "media", Away())
+    monkeypatch.setattr(app, "services", Away())
+    monkeypatch.setattr(app.services, "store", Away(), raising=False)
+    parts = await app.health()
+    assert (parts["store"].ok, parts["store"].essential) == (False, True)
+    assert (parts["media"].ok, parts["media"].essential) == (False, False)
+    monkeypatch.undo()
+
+
+def test_the_media_driver_follows_the_setting(tmp_path: Path):
+    assert build_media(settings(tmp_path)) is None
+    assert isinstance(build_media(settings(tmp_path, media=MediaChoice.EMBEDDED)), EmbeddedDriver)
