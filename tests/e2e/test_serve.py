@@ -24,7 +24,10 @@ from typing import Any
 import pytest
 
 import maskline
+from maskline.lab.carrier import Carrier
+from maskline.lab.phone import Phone
 from maskline.lab.platform import LabError, Platform, free_port
+from maskline.masking.e164 import parse_number
 
 pytestmark = pytest.mark.wire
 FIRST, SECOND, VIRTUAL = "+6581234510", "+6581234520", "+6531000001"
@@ -197,3 +200,77 @@ def test_a_misspelled_setting_is_warned_about(platform: Platform):
 def test_the_platform_helper_reports_the_sentence_of_a_failed_command(platform: Platform):
     with pytest.raises(LabError, match="is not a valid phone number"):
         platform.cli("number", "add", "nonsense", "--account", "MA000000000000000000")
+
+
+class Conversation:
+    """A call through the platform between two of the lab's phones, with a third one looking on."""
+
+    def __init__(self, platform: Platform) -> None:
+        self.platform = platform
+        self.carrier = Carrier(platform.sip_address)
+        self.first = Phone("first", parse_number(FIRST), 440)
+        self.second = Phone("second", parse_number(SECOND), 1000)
+        self.late = Phone("late", parse_number("+6581234530"), 700)
+
+    async def __aenter__(self) -> Conversation:
+        await self.platform.start()
+        await self.carrier.open("127.0.0.1")
+        for phone in (self.first, self.second, self.late):
+            await phone.open("127.0.0.1")
+            self.carrier.add_line(phone.number, phone.address)
+        await asyncio.to_thread(self._provision)
+        self.dial(self.first)
+        await asyncio.wait_for(self.first.answered.wait(), 10)
+        return self
+
+    def _provision(self) -> None:
+        host, port = self.carrier.address
+        account = self.platform.cli("account", "create", "Acme")["auth_id"]
+        self.platform.cli("number", "add", VIRTUAL, "--account", account)
+        self.platform.cli("trunk", "add", "lab", "--host", host, "--port", str(port))
+        self.platform.cli("session", "create", FIRST, SECOND, "--account", account)
+
+    def dial(self, phone: Phone) -> None:
+        phone.dial(parse_number(VIRTUAL), self.carrier.address)
+
+    async def until_refusing(self) -> None:
+        """Until /healthz says that no new calls are taken."""
+
+        def ask() -> None:
+            deadline = time.monotonic() + 10
+            while request("GET", f"{self.platform.url}/healthz")[0] != 503:
+                assert time.monotonic() < deadline, "it goes on taking calls"
+
+        await asyncio.to_thread(ask)
+
+    async def __aexit__(self, *_: object) -> None:
+        for one in (self.first, self.second, self.late, self.carrier):
+            one.close()
+
+
+async def test_a_stop_waits_for_the_call_and_refuses_new_ones(platform: Platform):
+    async with Conversation(platform) as call:
+        os.kill(platform.pid, signal.SIGTERM)
+        await call.until_refusing()
+        call.dial(call.late)
+        await asyncio.wait_for(call.late.ended.wait(), 10)
+        assert call.late.final_status == 503
+        assert not call.second.ended.is_set()
+        call.first.hang_up()
+        await asyncio.wait_for(call.second.ended.wait(), 10)
+        assert await asyncio.to_thread(platform.stop) == 0
+    record = platform.cli("call", "list")["calls"][0]
+    assert (record["outcome"], record["hung_up_by"]) == ("completed", "caller")
+
+
+async def test_a_second_signal_hangs_up_and_keeps_the_record(platform: Platform):
+    async with Conversation(platform) as call:
+        os.kill(platform.pid, signal.SIGTERM)
+        await call.until_refusing()
+        os.kill(platform.pid, signal.SIGTERM)
+        await asyncio.wait_for(call.first.ended.wait(), 10)
+        await asyncio.wait_for(call.second.ended.wait(), 10)
+        assert await asyncio.to_thread(platform.stop) == 0
+    assert "calls_abandoned" in platform.log_tail(50)
+    record = platform.cli("call", "list")["calls"][0]
+    assert (record["cause"], record["hung_up_by"]) == ("shutdown", "platform")
