@@ -28,6 +28,7 @@ from maskline.errors import MasklineError
 from maskline.logs import EVENTS
 from maskline.masking import facts
 from maskline.settings import describe
+from maskline.sip import transaction_states
 from maskline.webhooks.formats import eight, plivo, wavecell
 
 REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
@@ -183,12 +184,40 @@ def metrics_page() -> str:
     return "# Metrics\n\n" + intro + table(("name", "kind", "labels", "meaning"), rows)
 
 
+def sip_transactions_page() -> str:
+    intro = (
+        "The four machines of RFC 3261 §17 with the Accepted states of RFC 6026, as `src/maskline/sip/"
+        "transaction_states.py` holds them.\nWhat has no row is ignored. Timers: `retransmit` is A, E or G, `timeout` "
+        "B, F or H, `linger` D, I, J, K, L or M.\n\n"
+    )
+    machines = (
+        ("Client, INVITE", transaction_states.CLIENT_INVITE),
+        ("Client, other requests", transaction_states.CLIENT_OTHER),
+        ("Server, INVITE", transaction_states.SERVER_INVITE),
+        ("Server, other requests", transaction_states.SERVER_OTHER),
+    )
+    return "# SIP transactions\n\n" + intro + "\n".join(_machine(title, rows) for title, rows in machines)
+
+
+def _machine(title: str, rows: transaction_states.Table) -> str:
+    edges: dict[tuple[str, str], list[str]] = {}
+    for (state, signal), (target, _) in rows.items():
+        edges.setdefault((state, target), []).append(signal)
+    diagram = "".join(f"    {state} --> {target}: {', '.join(on)}\n" for (state, target), on in edges.items())
+    lines = table(
+        ("state", "input", "next state", "what is done"),
+        ((state, signal, target, ", ".join(actions)) for (state, signal), (target, actions) in rows.items()),
+    )
+    return f"## {title}\n\n```mermaid\nstateDiagram-v2\n{diagram}```\n\n{lines}"
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "settings.md": settings_page,
     "errors.md": errors_page,
     "events.md": events_page,
     "commands.md": commands_page,
     "metrics.md": metrics_page,
+    "sip-transactions.md": sip_transactions_page,
 }
 
 

@@ -125,7 +125,7 @@ class ClientTransactions:
             else:
                 self._perform(action, transaction, now)
         if transaction.state is State.TERMINATED:
-            self._forget(transaction)
+            del self._transactions[transaction.key]
         return report
 
     def _perform(self, action: Action, transaction: ClientTransaction, now: float) -> None:
@@ -161,9 +161,3 @@ class ClientTransactions:
         )  # fmt: skip
         transaction.data = self._core.build.request("ACK", ack)
         self._core.send(transaction.data, transaction.flow)
-
-    def _forget(self, transaction: ClientTransaction) -> None:
-        key = transaction.key
-        del self._transactions[key]
-        for timer in (RETRANSMIT, TIMEOUT, LINGER):
-            self._core.timers.cancel((timer, key))

@@ -6,7 +6,8 @@ a retransmitted request, an ACK), what the user sends (a class of response), a t
 Actions are names; `transaction_client` and `transaction_server` know what they do. A state's timers die with
 the transition that leaves it: each row that ends a wait names STOP_RETRANSMIT or STOP_TIMEOUT.
 
-What it is not: code that runs, or knowledge of messages. The diagrams in the docs are drawn from these tables.
+What it is not: code that runs, or knowledge of messages. `make docs` draws
+docs/reference/sip-transactions.md from these tables.
 """
 
 from __future__ import annotations
@@ -76,8 +77,8 @@ _S, _I, _A = State, Input, Action
 
 CLIENT_INVITE: Table = {
     (_S.CALLING, _I.RETRANSMIT): (_S.CALLING, (_A.RESEND, _A.BACK_OFF)),
-    (_S.CALLING, _I.TIMEOUT): (_S.TERMINATED, (_A.TIMED_OUT,)),
-    (_S.CALLING, _I.TRANSPORT_ERROR): (_S.TERMINATED, (_A.FAILED,)),
+    (_S.CALLING, _I.TIMEOUT): (_S.TERMINATED, (_A.STOP_RETRANSMIT, _A.TIMED_OUT)),
+    (_S.CALLING, _I.TRANSPORT_ERROR): (_S.TERMINATED, (_A.STOP_RETRANSMIT, _A.STOP_TIMEOUT, _A.FAILED)),
     (_S.CALLING, _I.PROVISIONAL): (_S.PROCEEDING, (_A.STOP_RETRANSMIT, _A.STOP_TIMEOUT, _A.PASS)),
     (_S.CALLING, _I.SUCCESS): (_S.ACCEPTED, (_A.STOP_RETRANSMIT, _A.STOP_TIMEOUT, _A.LINGER_M, _A.PASS)),
     (_S.CALLING, _I.FAILURE): (_S.COMPLETED, (_A.STOP_RETRANSMIT, _A.STOP_TIMEOUT, _A.ACK, _A.LINGER_D, _A.PASS)),
@@ -87,7 +88,7 @@ CLIENT_INVITE: Table = {
     # Only a cancelled INVITE has a timeout here: 64*T1 after its CANCEL nobody will answer any more (§9.1).
     (_S.PROCEEDING, _I.TIMEOUT): (_S.TERMINATED, (_A.TIMED_OUT,)),
     # Not in §17: nothing is being sent, but a far side that is gone will not answer what it was asked.
-    (_S.PROCEEDING, _I.TRANSPORT_ERROR): (_S.TERMINATED, (_A.FAILED,)),
+    (_S.PROCEEDING, _I.TRANSPORT_ERROR): (_S.TERMINATED, (_A.STOP_TIMEOUT, _A.FAILED)),
     (_S.COMPLETED, _I.FAILURE): (_S.COMPLETED, (_A.RESEND,)),
     (_S.COMPLETED, _I.LINGER): (_S.TERMINATED, ()),
     # RFC 6026 §7.2: further 2xx (of this or of other forks) are the user's; it acknowledges each.

@@ -138,7 +138,7 @@ def test_sdp_without_a_stream_we_can_take_is_not_acceptable(body: bytes) -> None
     assert status(body) == 488
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None, derandomize=True)
 @given(st.lists(st.tuples(st.integers(0, 350), st.integers(0, 20), st.binary(max_size=8)), max_size=6))
 def test_mutated_sdp_raises_nothing_but_sdp_error(cuts: list[tuple[int, int, bytes]]) -> None:
     body = OFFER
