@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import socket
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import aiohttp
 import pytest
+import pytest_asyncio
 
 from maskline.lab.phone import Behaviour
 from maskline.masking.e164 import parse_number
 from tests.support.rig import Rig, happened
 
-pytestmark = pytest.mark.wire
+pytestmark = [pytest.mark.wire, pytest.mark.asyncio(loop_scope="module")]
 
 
-@pytest.fixture
-async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
-    made = Rig(tmp_path)
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def rig(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Rig]:
+    """One platform for all tests here: each prepares its own call."""
+    made = Rig(tmp_path_factory.mktemp("platform"))
     try:
         await made.open()
         yield made
@@ -42,7 +44,9 @@ async def exchange(rig: Rig, data: bytes, source: str, wait: float = 0.5) -> lis
             return answers
 
 
-def options(branch: str = "z9hG4bKopt", extra: str = "") -> bytes:
+def options(extra: str = "") -> bytes:
+    # A branch used before would be taken for a retransmission, and answered to its first sender.
+    branch = f"z9hG4bK{secrets.token_hex(8)}"
     return (
         "OPTIONS sip:127.0.0.1 SIP/2.0\r\n"
         f"Via: SIP/2.0/UDP 127.0.0.1:5099;branch={branch};rport\r\nMax-Forwards: 70\r\n"
@@ -98,7 +102,7 @@ async def test_an_unknown_caller_reaches_nobody_and_leaves_a_record(rig: Rig) ->
     assert rig.callee.trace == []
     assert await rig.summary()
     calls = await rig.cli("call", "list", "--account", rig.account_id)
-    assert len(calls) == 1
+    assert "unknown_caller" in str(calls)
 
 
 async def test_an_expired_session_is_refused(rig: Rig) -> None:
@@ -109,6 +113,8 @@ async def test_an_expired_session_is_refused(rig: Rig) -> None:
     assert await happened(rig.caller.ended)
     assert 400 <= rig.caller.final_status < 500
     assert rig.callee.trace == []
+    assert await rig.summary()
+    await rig.create_session()
 
 
 async def test_a_webhook_that_is_refused_at_first_arrives_unchanged(rig: Rig) -> None:
@@ -126,8 +132,10 @@ async def test_no_real_number_is_in_the_log_the_metrics_or_a_file_name(rig: Rig)
     assert await happened(rig.caller.answered)
     rig.caller.hang_up()
     await rig.summary()
+    await rig.stranger.reset(Behaviour.ANSWER)
     rig.dial(rig.stranger)
     assert await happened(rig.stranger.ended)
+    assert await rig.hooks("/8x8", 2)
     texts = [rig.platform.log_path.read_text(), await metrics(rig)]
     texts += [str(path) for path in rig.platform.folder.rglob("*")]
     for number in (rig.caller.number, rig.callee.number, rig.stranger.number):

@@ -12,17 +12,20 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
+import pytest_asyncio
 
 from maskline.lab.phone import Behaviour
 from tests.support.rig import Rig, happened
 
-pytestmark = pytest.mark.wire
+pytestmark = [pytest.mark.wire, pytest.mark.asyncio(loop_scope="module")]
 
 
-@pytest.fixture
-async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
-    made = Rig(tmp_path)
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def rig(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Rig]:
+    """One platform for all tests here: each prepares its own call."""
+    made = Rig(tmp_path_factory.mktemp("platform"))
     try:
         await made.open()
         yield made
@@ -84,13 +87,15 @@ async def test_what_the_callee_answers_decides_the_status(rig: Rig) -> None:
 
 
 async def test_our_ring_timeout_is_no_answer(rig: Rig) -> None:
-    status, body = await rig.rest("POST", f"{rig.session_uuid}/", {"ring_timeout": 1})
-    assert status == 200, body
-    await rig.prepare(Behaviour.RING)
-    rig.dial()
-    assert statuses(await rig.summary()) == ("COMPLETED", "NO_ANSWER", "NO_ANSWER")
-    assert await happened(rig.callee.ended), "the ringing leg was not cancelled"
-    rig.assert_nothing_leaked()
+    await set_ring_timeout(rig, 1)
+    try:
+        await rig.prepare(Behaviour.RING)
+        rig.dial()
+        assert statuses(await rig.summary()) == ("COMPLETED", "NO_ANSWER", "NO_ANSWER")
+        assert await happened(rig.callee.ended), "the ringing leg was not cancelled"
+        rig.assert_nothing_leaked()
+    finally:
+        await set_ring_timeout(rig, 120)
 
 
 async def test_a_caller_who_leaves_while_it_rings_is_canceled(rig: Rig) -> None:
@@ -137,6 +142,42 @@ async def test_no_trunk_for_the_destination_is_an_error_without_second_leg(tmp_p
         }
     finally:
         await rig.close()
+
+
+async def test_a_platform_fault_behind_the_second_leg_is_an_error_of_that_leg(rig: Rig) -> None:
+    """The media worker is killed while it rings; calls work again afterwards without a restart."""
+    await rig.prepare(Behaviour.RING)
+    rig.dial()
+    assert await happened(rig.caller.ringing)
+    for pid in media_workers(rig.platform.pid):
+        os.kill(pid, signal.SIGKILL)
+    payload = await rig.summary()
+    assert statuses(payload) == ("COMPLETED", "ERROR", "ERROR")
+    assert payload["errorDetails"]["errorCode"] in (-2001, -2002)
+    assert await happened(rig.callee.ended)
+    await media_is_back(rig)
+    await rig.prepare(Behaviour.ANSWER)
+    rig.dial()
+    assert await happened(rig.caller.answered)
+    rig.callee.hang_up()
+    assert statuses(await rig.summary()) == ("COMPLETED", "COMPLETED", "COMPLETED")
+
+
+async def set_ring_timeout(rig: Rig, seconds: int) -> None:
+    status, body = await rig.rest("POST", f"{rig.session_uuid}/", {"ring_timeout": seconds})
+    assert status == 200, body
+
+
+async def media_is_back(rig: Rig) -> None:
+    """Until a new worker runs and the platform says so; bounded."""
+    async with aiohttp.ClientSession() as http:
+        for _ in range(200):
+            async with http.get(rig.platform.url + "/healthz") as response:
+                health = await response.json()
+            if health["parts"]["media"]["ok"]:
+                return
+            await asyncio.sleep(0.05)
+    raise AssertionError(f"media did not come back: {health}")
 
 
 def media_workers(serve_pid: int) -> list[int]:

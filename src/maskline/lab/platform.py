@@ -118,7 +118,7 @@ class Platform:
     ) -> tuple[int, Any]:
         """One request to the Plivo dialect; status and parsed body."""
         async with (
-            aiohttp.ClientSession(auth=aiohttp.BasicAuth(*credentials)) as http,
+            aiohttp.ClientSession(headers={"Authorization": aiohttp.encode_basic_auth(*credentials)}) as http,
             http.request(method, self.url + path, json=body) as response,
         ):
             return response.status, await response.json(content_type=None)

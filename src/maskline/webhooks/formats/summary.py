@@ -101,7 +101,8 @@ def summarize(record: CallRecord) -> Summary:
         a = _status_alone(leg_a)
         session = MATRIX[a][None]
         return Summary(session, a, None, leg_a.cause if session is _E else None)
-    a, b = _status_beside_b(leg_a), _leg_status(leg_b)
+    b = _leg_status(leg_b)
+    a = _status_beside_b(leg_a, b)
     session = MATRIX[a][b]
     failing = leg_b if b is _E else leg_a
     return Summary(session, a, b, failing.cause if session is _E else None)
@@ -113,11 +114,12 @@ def _status_alone(leg: LegRecord) -> Status:
     return _E if leg.outcome is Outcome.REJECTED and status is _F else status
 
 
-def _status_beside_b(leg: LegRecord) -> Status:
+def _status_beside_b(leg: LegRecord, b: Status) -> Status:
     # "A is COMPLETED in the NO_ANSWER/BUSY/FAILED rows even if it was never answered" (§6.1): leg A itself went
-    # well, it is leg B that tells why nobody talked.
+    # well, it is leg B that tells why nobody talked. A fault that ends both legs is told once, of leg B: the
+    # published rows are COMPLETED+ERROR and ERROR alone.
     status = _leg_status(leg)
-    return status if status in (_X, _E) else _C
+    return status if status is _X or (status is _E and b is not _E) else _C
 
 
 def _leg_status(leg: LegRecord) -> Status:
