@@ -44,6 +44,7 @@ def scenario_of(seed: int) -> Scenario:
         fork_after=sometimes(0.7, 3.0),
         bob_dies=sometimes(0.08, 8.0),
         alice_hold=sometimes(0.2, 4.0),
+        alice_asks=sometimes(0.1, 4.0),
         bob_moves=sometimes(0.2, 4.0),
         refused=dice.choice((Cause.UNKNOWN_CALLER, Cause.SESSION_EXPIRED)) if dice.random() < 0.04 else None,
         ours=dice.random() > 0.02,

@@ -18,6 +18,7 @@ STORIES: dict[str, tuple[Scenario, Outcome, Cause, HungUpBy]] = {
     "early media": (Scenario(rings=((0.5, 183, B_SDP), (1.0, 180, b""))), DONE, Cause.NORMAL, CALLER),
     "late offer": (Scenario(late_offer=True), DONE, Cause.NORMAL, CALLER),
     "hold": (Scenario(alice_hold=2.0), DONE, Cause.NORMAL, CALLER),
+    "caller asks for an offer": (Scenario(alice_asks=2.0), DONE, Cause.NORMAL, CALLER),
     "callee moves": (Scenario(bob_moves=2.0), DONE, Cause.NORMAL, CALLER),
     "two phones answer": (Scenario(fork=True, fork_after=3.0), DONE, Cause.NORMAL, CALLER),
     "busy": (Scenario(verdict=486), Outcome.BUSY, Cause.BUSY, CALLEE),
@@ -78,3 +79,12 @@ def test_the_callee_sees_the_virtual_number_and_one_hop_less() -> None:
     assert "From: <sip:+6531590001@203.0.113.1>;tag=" in invite
     assert invite.startswith("INVITE sip:+6583334444@192.0.2.20:5060 SIP/2.0\r\n")
     assert "Max-Forwards: 69\r\n" in invite and "Maskline-Loop: our-own-mark\r\n" in invite
+
+
+@pytest.mark.parametrize("scenario", [Scenario(alice_hold=2.0), Scenario(alice_asks=2.0), Scenario(bob_moves=2.0)])
+def test_a_new_address_of_one_side_is_attached_and_the_other_side_hears_nothing(scenario: Scenario) -> None:
+    world = clean(scenario)
+    plain = clean(Scenario())
+    assert world.media_steps == plain.media_steps + 1
+    quiet, before = (world.to_alice, plain.to_alice) if scenario.bob_moves is not None else (world.to_bob, plain.to_bob)
+    assert len(quiet) == len(before)

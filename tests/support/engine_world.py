@@ -64,6 +64,8 @@ class Scenario:
     """After the INVITE: nothing reaches him or leaves him any more."""
     alice_hold: float | None = None
     """Alice's re-INVITE, after her answer."""
+    alice_asks: float | None = None
+    """Alice's re-INVITE without an offer, after her answer; her answer comes in the ACK."""
     bob_moves: float | None = None
     """Bob's UPDATE with a new address, after his answer."""
     refused: Cause | None = None
@@ -131,11 +133,16 @@ class Alice(Phone):
                 self.agent.ack(event.usage, now, A_SDP if s.late_offer else b"")
                 self.at(100.0 if s.alice_bye is None else s.alice_bye, self.bye)
             if s.alice_hold is not None:
-                self.at(s.alice_hold, self.hold)
+                self.at(s.alice_hold, lambda now: self.reinvite(now, A_MOVED))
+            if s.alice_asks is not None:
+                self.at(s.alice_asks, lambda now: self.reinvite(now, b""))
+        elif isinstance(event, sip.RequestFinished) and event.method == "INVITE" and event.status == 200:
+            assert event.usage is not None
+            self.agent.ack(event.usage, now, A_MOVED)
 
-    def hold(self, now: float) -> None:
+    def reinvite(self, now: float, body: bytes) -> None:
         if self.usage is not None and not self.usage.is_over:
-            self.agent.request(self.usage, "INVITE", now, body=A_MOVED)
+            self.agent.request(self.usage, "INVITE", now, body=body)
 
 
 class Bob(Phone):

@@ -5,8 +5,8 @@ from our own values, and says which far side the media driver should attach. Wha
 (`call.py`) or a media driver. Nothing of one side's SDP reaches the other but codec, payload type, direction
 and packet time (architecture decision 2).
 
-Payload types are those of the party that will receive them, on both sides: the relay does not rewrite
-packets, so what A reads in our answer is what B asked for (RFC 3264 §5.1 lets them differ by direction).
+Each side keeps its own payload types (RFC 3264 §6.1): what a leg may send us is what we wrote to it, what it
+understands is what it said, and the media driver maps the one to the other.
 
 Without relay (`MASKLINE_MEDIA=none`) our SDP names the other side's own address and port, and later changes
 of it are not told to the other side.
@@ -17,7 +17,7 @@ from __future__ import annotations
 from maskline.masking.facts import LegName
 from maskline.media.port import FarMedia, LocalMedia
 from maskline.sdp.errors import SdpError
-from maskline.sdp.negotiate import TELEPHONE_EVENTS, filter_codecs, has_audio, mirror_direction
+from maskline.sdp.negotiate import TELEPHONE_EVENTS, answer_codecs, filter_codecs, has_audio, mirror_direction
 from maskline.sdp.parse import parse
 from maskline.sdp.session import AudioDescription, Codec
 from maskline.sdp.write import write
@@ -31,8 +31,6 @@ OUR_OFFER: tuple[Codec, ...] = (
 """What we offer to a callee whose caller made no offer."""
 
 _PACKET_TIMES = frozenset({10, 20, 30, 40, 60})
-_HELD = frozenset({"0.0.0.0", "::"})
-"""Addresses that mean "do not send to me" in the way of RFC 2543; the last real one stays attached."""
 
 
 def common(codecs: tuple[Codec, ...], others: tuple[Codec, ...]) -> tuple[Codec, ...]:
@@ -111,7 +109,7 @@ class CallMedia:
         self.offered = OUR_OFFER
         """What we offer to the callee: of the caller's codecs those that may pass."""
         self._agreed: tuple[Codec, ...] = ()
-        """Of these what the callee took, under its payload types."""
+        """Of these what the callee took, in its order."""
         self.late = False
         """The caller's INVITE had no offer."""
         self.early_fork: str | None = None
@@ -150,7 +148,7 @@ class CallMedia:
         if not body and leg.far is not None:
             return
         answer = _audio(body)
-        self._agreed = common(filter_codecs(answer.codecs), self.offered)
+        self._agreed = _audible(answer_codecs(self.offered, answer.codecs))
         leg.far = answer
         if not self.relay:
             self._legs[LegName.A].local = _as_local(answer)
@@ -169,7 +167,7 @@ class CallMedia:
         return leg.rewrite()
 
     def take_answer(self, name: LegName, body: bytes) -> bool:
-        """The answer in an ACK; False when there is no new address to attach."""
+        """The answer in an ACK; False when there is nothing new to attach."""
         leg = self._legs[name]
         leg.awaits_answer = False
         answer = _audio(body)
@@ -177,25 +175,20 @@ class CallMedia:
         return self._move(leg, answer)
 
     def take_change(self, name: LegName, body: bytes) -> tuple[bytes, bool]:
-        """An offer inside a leg: our answer, and whether there is a new address to attach.
+        """An offer inside a leg: our answer, and whether there is something new to attach.
 
-        The other side is not asked, so only what was agreed may stay: same codecs under the same payload types.
+        The other side is not asked, so only codecs that were agreed before may stay.
         """
         leg = self._legs[name]
         offer = _audio(body)
-        before = leg.far
-        assert before is not None, "an answered leg has said where it listens"
-        kept = tuple(c for c in before.codecs if _same(c, offer.codecs))
-        codecs = common(leg.written.codecs, kept)
+        codecs = common(leg.written.codecs, offer.codecs)
         answer = leg.write(codecs, mirror_direction(offer.direction), offer.ptime, offer)
         return answer, self._move(leg, offer)
 
     def _move(self, leg: LegMedia, said: AudioDescription) -> bool:
-        if said.address in _HELD:
-            return False
-        moved = leg.far is None or (leg.far.address, leg.far.port) != (said.address, said.port)
+        before = None if leg.far is None else leg.far_media()
         leg.far = said
-        return self.relay and moved
+        return self.relay and leg.far_media() != before
 
 
 def _audio(body: bytes) -> AudioDescription:
@@ -203,10 +196,6 @@ def _audio(body: bytes) -> AudioDescription:
     if description.port == 0:
         raise SdpError(488, "the audio stream is refused")
     return description
-
-
-def _same(codec: Codec, offered: tuple[Codec, ...]) -> bool:
-    return any(codec.payload_type == other.payload_type and codec.matches(other) for other in offered)
 
 
 def _as_local(far: AudioDescription) -> LocalMedia:

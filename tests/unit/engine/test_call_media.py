@@ -132,10 +132,10 @@ def test_a_new_address_is_to_be_attached() -> None:
     assert parse(body).address == "203.0.113.1"
 
 
-def test_hold_by_the_unspecified_address_keeps_the_real_one() -> None:
+def test_hold_by_the_unspecified_address_is_told_to_the_driver() -> None:
     media = answered()
     body, moved = media.take_change(A, sdp("0.0.0.0"))
-    assert not moved and media.leg(A).far_media().address == "198.51.100.7"
+    assert moved and media.leg(A).far_media().address == "0.0.0.0"
     assert b"a=recvonly" in body
 
 
@@ -147,14 +147,19 @@ def test_a_change_to_codecs_that_were_not_agreed_is_refused(codecs: str) -> None
     assert caught.value.status == 488
 
 
-def test_a_change_of_payload_type_is_refused_since_the_other_side_sends_the_old_one() -> None:
-    g729 = "a=rtpmap:97 G729/8000\r\n"
-    media = offered(sdp(codecs="97", extra=g729))
+def test_each_side_keeps_its_own_payload_types() -> None:
+    media = offered()
     media.offer_to_callee()
-    media.take_callee(sdp("198.51.100.99", 6000, "97", extra=g729))
-    media.sdp_for_caller()
-    with pytest.raises(SdpError):
-        media.take_change(A, sdp(codecs="98", extra="a=rtpmap:98 G729/8000\r\n"))
+    media.take_callee(sdp("198.51.100.99", 6000, "0 96", extra="a=rtpmap:96 telephone-event/8000\r\n"))
+    assert [codec.payload_type for codec in parse(media.sdp_for_caller()).codecs] == [0, 101]
+    assert [codec.payload_type for codec in media.leg(B).far_media().codecs] == [0, 96]
+
+
+def test_a_new_payload_type_is_to_be_attached() -> None:
+    media = answered()
+    moved_event = sdp("198.51.100.99", 6000, "0 96", extra="a=rtpmap:96 telephone-event/8000\r\n")
+    body, moved = media.take_change(B, moved_event)
+    assert moved and [codec.payload_type for codec in parse(body).codecs] == [0, 101]
 
 
 def test_without_relay_a_new_address_is_nobodys_to_attach() -> None:
