@@ -26,6 +26,11 @@ class Harness(ABC):
     async def stop(self) -> None:
         await self.driver.stop()
 
+    @property
+    @abstractmethod
+    def pid(self) -> int:
+        """Of the media process."""
+
     @abstractmethod
     def freeze(self) -> None:
         """The media process is there and does not answer."""
@@ -52,10 +57,10 @@ def free_range(ports: int = 40) -> tuple[int, int]:
 
 
 class EmbeddedHarness(Harness):
-    def __init__(self, folder: Path, timeout: float = 60.0) -> None:
+    def __init__(self, folder: Path, timeout: float = 60.0, ports: int = 40) -> None:
         super().__init__()
         self.driver: EmbeddedDriver = EmbeddedDriver(
-            host="127.0.0.1", ports=free_range(), socket_dir=folder, timeout=timeout
+            host="127.0.0.1", ports=free_range(ports), socket_dir=folder, timeout=timeout
         )
 
     @property

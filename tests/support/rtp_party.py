@@ -14,7 +14,7 @@ from typing import Self
 
 from maskline.media.port import FarMedia, LocalMedia
 from maskline.media.quality import ReceiverCounts
-from maskline.media.rtp import Report, ReportBlock, RtpPacket, build, build_report, parse
+from maskline.media.rtp import Report, ReportBlock, RtpPacket, build, build_report, parse, parse_rtcp
 from maskline.sdp.session import Codec
 
 PCMU = Codec(0, "PCMU")
@@ -53,6 +53,8 @@ class Party:
     sequence: int = 1000
     timestamp: int = 50_000
     counts: ReceiverCounts = field(default_factory=ReceiverCounts)
+    last_sr: int = 0
+    last_sr_at: float = 0.0
 
     def __post_init__(self) -> None:
         self.rtp, self.rtcp = open_pair()
@@ -103,6 +105,9 @@ class Party:
     async def receive_rtcp(self, within: float = 9.0) -> bytes:
         loop = asyncio.get_running_loop()
         data, _ = await asyncio.wait_for(loop.sock_recvfrom(self.rtcp, 2048), within)
+        for item in parse_rtcp(data):
+            if isinstance(item, Report) and item.sender is not None:
+                self.last_sr, self.last_sr_at = item.sender.middle, time.monotonic()
         return data
 
     def send_report(self, cname: bytes = b"alice@home.example") -> None:
@@ -111,7 +116,9 @@ class Party:
         blocks: tuple[ReportBlock, ...] = ()
         if counts.ssrc >= 0:
             fraction = min(255, int(counts.loss * 256))
-            blocks = (ReportBlock(counts.ssrc, fraction, counts.lost, counts.extended_max, int(counts.jitter_ticks)),)
+            jitter, delay = int(counts.jitter_ticks), int((time.monotonic() - self.last_sr_at) * 65536)
+            heard = (counts.lost, counts.extended_max, jitter, self.last_sr, delay if self.last_sr else 0)
+            blocks = (ReportBlock(counts.ssrc, fraction, *heard),)
         self.rtcp.sendto(build_report(Report(self.ssrc, None, blocks), cname), self.rtcp_to)
 
     def queued(self) -> bool:

@@ -1,0 +1,135 @@
+"""One rtpengine, spoken to over UDP.
+
+What it is: requests with a cookie, retransmitted with the same cookie until answered (the daemon answers a repeated
+cookie from memory, so that is safe), and whether the daemon answers at all. What it is not: aware of calls.
+Who uses it: `driver.py`, one per configured node.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+
+from maskline.errors import MediaUnavailable
+from maskline.media.rtpengine import ng_codec
+
+ANSWER_WITHIN = 1.5
+"""Seconds; the port promises `MediaUnavailable` within 2."""
+_FIRST_RETRY = 0.2
+"""Seconds; doubles. A busy daemon answers in under 10 ms."""
+_RESTART_TOLERANCE = 2.5
+"""Seconds by which a start time computed from whole seconds of uptime may wander."""
+
+_log = structlog.get_logger()
+
+
+class NgRefused(Exception):
+    """The daemon answered that it will not; the text is its reason."""
+
+
+class NgNode(asyncio.DatagramProtocol):
+    def __init__(self, host: str, port: int) -> None:
+        self.host, self.port = host, port
+        self.up = False
+        self.restarted = asyncio.Event()
+        """Set when the daemon is found to be another one than before; the driver clears it."""
+        self.sessions = 0
+        """Calls the daemon said it has, whoever made them."""
+        self._said_away = False
+        self._transport: asyncio.DatagramTransport | None = None
+        self._waiting: dict[str, asyncio.Future[ng_codec.Dictionary]] = {}
+        self._prefix = secrets.token_hex(6)
+        self._serial = 0
+        self._started_at: float | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.host}:{self.port}"
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+            self._transport = None
+        for future in self._waiting.values():
+            future.cancel()
+
+    def datagram_received(self, data: bytes, addr: Any) -> None:
+        try:
+            cookie, reply = ng_codec.unpack(data)
+        except ng_codec.NgFault:
+            return  # nothing to match it with; the request times out and says so
+        future = self._waiting.get(cookie)
+        if future is not None and not future.done():
+            future.set_result(reply)
+
+    def error_received(self, exc: Exception) -> None:
+        """ICMP says nobody listens: the retransmission may meet a restarted daemon, the timeout judges."""
+
+    async def request(self, command: str, fields: Mapping[str, Any]) -> ng_codec.Dictionary:
+        """The daemon's reply; raises `NgRefused`, or `MediaUnavailable` within 2 s and at once when known away."""
+        if not self.up:
+            raise MediaUnavailable
+        return await self._ask({"command": command, **fields})
+
+    async def _ask(self, message: Mapping[str, Any]) -> ng_codec.Dictionary:
+        if self._transport is None:
+            raise MediaUnavailable
+        self._serial += 1
+        cookie = f"{self._prefix}{self._serial}"
+        datagram = ng_codec.pack(cookie, message)
+        future: asyncio.Future[ng_codec.Dictionary] = asyncio.get_running_loop().create_future()
+        self._waiting[cookie] = future
+        try:
+            reply = await self._retransmit(datagram, future)
+        except TimeoutError:
+            self._set_up(False)
+            raise MediaUnavailable from None
+        finally:
+            del self._waiting[cookie]
+        if reply.get("result") == "error":
+            raise NgRefused(reply.get("error-reason", ""))
+        return reply
+
+    async def _retransmit(self, datagram: bytes, future: asyncio.Future[ng_codec.Dictionary]) -> ng_codec.Dictionary:
+        pause, left = _FIRST_RETRY, ANSWER_WITHIN
+        while left > 0.0 and self._transport is not None:
+            self._transport.sendto(datagram)
+            done, _ = await asyncio.wait([future], timeout=min(pause, left))
+            if done:
+                return future.result()
+            left -= pause
+            pause *= 2.0
+        raise TimeoutError
+
+    async def probe(self) -> None:
+        """Ask for a sign of life; notes a daemon that went, came back or was replaced in between."""
+        loop = asyncio.get_running_loop()
+        asked_at = loop.time()
+        try:
+            if self._transport is None:  # also tried again later: the name may not resolve yet
+                remote = (self.host, self.port)
+                self._transport, _ = await loop.create_datagram_endpoint(lambda: self, remote_addr=remote)
+            reply = await self._ask({"command": "statistics"})
+            started_at = asked_at - float(reply["statistics"]["totalstatistics"]["uptime"])
+            self.sessions = int(reply["statistics"]["currentstatistics"]["sessionstotal"])
+        except (OSError, MediaUnavailable, NgRefused, KeyError, TypeError, ValueError):
+            self._set_up(False)
+            return
+        if self._started_at is not None and abs(started_at - self._started_at) > _RESTART_TOLERANCE:
+            self.restarted.set()
+        self._started_at = started_at
+        self._set_up(True)
+
+    def _set_up(self, up: bool) -> None:
+        """Remember it, and say it once each way."""
+        self.up = up
+        if not up and not self._said_away:
+            self._said_away = True
+            _log.error("media_away", driver="rtpengine", worker=self.name)
+        elif up and self._said_away:
+            self._said_away = False
+            _log.warning("media_back", driver="rtpengine", worker=self.name)

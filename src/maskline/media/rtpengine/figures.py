@@ -1,0 +1,73 @@
+"""Quality figures out of rtpengine's `query` and `delete` replies.
+
+What it is: the reading of one reply shape (mr10.5). What it is not: a request. Who uses it: `driver.py`.
+
+rtpengine reports loss and jitter only as the parties' RTCP tells them: the entry under an SSRC speaks of what that
+SSRC's owner received. So what leg A's far side sent is rated by leg B's reports; without any, the packet counts
+remain and the loss is taken as none.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from maskline.masking.call_record import Quality
+from maskline.masking.facts import LegName
+from maskline.media.quality import mos
+
+_OTHER = {LegName.A: LegName.B, LegName.B: LegName.A}
+
+
+def read_figures(reply: dict[str, Any]) -> dict[LegName, Quality]:
+    figures = ((leg, _quality(reply, leg)) for leg in LegName)
+    return {leg: quality for leg, quality in figures if quality is not None}
+
+
+def packets_received(reply: dict[str, Any]) -> int:
+    """RTP packets from both far sides; grows as long as anybody speaks."""
+    return sum(_accepted(reply, leg) for leg in LegName)
+
+
+def _streams(reply: dict[str, Any], leg: LegName) -> list[dict[str, Any]]:
+    """RTP and RTCP stream of a leg's tag, in this order; empty when the reply has none."""
+    medias = reply.get("tags", {}).get(leg.value, {}).get("medias") or [{}]
+    streams: list[dict[str, Any]] = medias[0].get("streams") or []
+    return streams
+
+
+def _accepted(reply: dict[str, Any], leg: LegName) -> int:
+    """RTP packets of the far side; the daemon counts a stranger's among `packets` too, and as `errors`."""
+    for stream in _streams(reply, leg):
+        counts: dict[str, int] = stream.get("stats", {})
+        return max(0, counts.get("packets", 0) - counts.get("errors", 0))
+    return 0
+
+
+def _heard(reply: dict[str, Any], listener: LegName) -> dict[str, Any]:
+    """What this leg's reports say; its SSRC is known from its RTCP alone when it never spoke."""
+    entries: dict[str, dict[str, Any]] = reply.get("SSRC") or {}
+    for stream in _streams(reply, listener):
+        if str(stream.get("SSRC")) in entries:
+            return entries[str(stream["SSRC"])]
+    return {}
+
+
+def _quality(reply: dict[str, Any], leg: LegName) -> Quality | None:
+    received = _accepted(reply, leg)
+    if not received:
+        return None
+    heard = _heard(reply, _OTHER[leg])
+    average = heard.get("average MOS", {})
+    lost = max(0, heard.get("cumulative loss", 0))
+    loss = lost / (received + lost)
+    jitter_ms = float(average.get("jitter", 0))
+    one_way_ms = average.get("round-trip time", 0) / 2000.0
+    return Quality(
+        # Our own E-model over rtpengine's figures, so that records of both drivers can be compared.
+        mos=round(mos(loss, jitter_ms, one_way_ms), 2),
+        packet_loss=loss,
+        jitter_ms=jitter_ms,
+        packets_received=received,
+        packets_lost=lost,
+        packets_relayed=received,
+    )

@@ -1,0 +1,143 @@
+"""A load of G.711 calls for a media relay, as a process of its own so that it shares nothing with what it measures.
+
+`python -m tests.support.rtp_load CALLS SECONDS` binds two RTP ports per call, prints them as JSON, reads from stdin as
+JSON where each shall send (`[[a_port, b_port], …]` on the relay's host), sends 50 packets/s from every port for
+SECONDS and prints what came: a count per direction and the delay of every packet. The sending time is in the payload;
+the time of arrival is the kernel's (SO_TIMESTAMPNS), so a late wake-up of this process is not counted as delay.
+"""
+
+from __future__ import annotations
+
+import json
+import select
+import socket
+import struct
+import subprocess
+import sys
+import time
+from array import array
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+PACKETS_PER_SECOND = 50
+_SO_TIMESTAMPNS = 35
+_PACKET = struct.Struct(">BBHIIQ")
+_STAMP = struct.Struct("@qq")
+_FILL = b"\xff" * 152
+_TAIL_SECONDS = 0.6
+"""After the last packet: what has not come by then is lost."""
+
+
+class Side:
+    __slots__ = ("received", "sequence", "sock", "ssrc")
+
+    def __init__(self, ssrc: int) -> None:
+        self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        self.sock.bind(("127.0.0.1", 0))
+        self.sock.setblocking(False)
+        self.ssrc = ssrc
+        self.sequence = 0
+        self.received = 0
+
+    @property
+    def port(self) -> int:
+        return int(self.sock.getsockname()[1])
+
+    def send(self) -> None:
+        number = self.sequence
+        self.sequence = number + 1
+        head = _PACKET.pack(0x80, 0, number & 0xFFFF, number * 160, self.ssrc, time.time_ns())
+        self.sock.send(head + _FILL)
+
+    def receive(self, delays: array[int]) -> None:
+        data, ancillary, _, _ = self.sock.recvmsg(2048, 64)
+        seconds, nanoseconds = _STAMP.unpack(ancillary[0][2][:16])
+        self.received += 1
+        delays.append(seconds * 1_000_000_000 + nanoseconds - int.from_bytes(data[12:20], "big"))
+
+
+def run(sides: list[Side], seconds: float) -> dict[str, Any]:
+    poller = select.epoll()
+    by_number = {side.sock.fileno(): side for side in sides}
+    for number in by_number:
+        poller.register(number, select.EPOLLIN)
+    delays: array[int] = array("q")
+    gap = 1.0 / PACKETS_PER_SECOND / len(sides)
+    total = int(seconds * PACKETS_PER_SECOND) * len(sides)
+    started = time.monotonic() + 0.05
+    ends = started + seconds + _TAIL_SECONDS
+    sent = 0
+    while (now := time.monotonic()) < ends:
+        due = min(total, int((now - started) / gap) + 1)
+        while sent < due:  # evenly spread: sides do not speak in step with each other
+            sides[sent % len(sides)].send()
+            sent += 1
+        for number, _ in poller.poll(max(gap, 0.001)):
+            by_number[number].receive(delays)
+    delays_ms = sorted(delay / 1e6 for delay in delays)
+    return {
+        "sent": [side.sequence for side in sides],
+        "received": [side.received for side in sides],
+        "p50_ms": delays_ms[len(delays_ms) // 2],
+        "p99_ms": delays_ms[int(len(delays_ms) * 0.99)],
+        "max_ms": delays_ms[-1],
+    }
+
+
+def main(calls: int, seconds: float) -> None:
+    sides = [Side(0x10000 + index) for index in range(2 * calls)]
+    print(json.dumps([side.port for side in sides]), flush=True)
+    for side, target in zip(sides, json.loads(sys.stdin.readline()), strict=True):
+        side.sock.connect(("127.0.0.1", target))
+    print(json.dumps(run(sides, seconds)), flush=True)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    calls: int
+    sent: int
+    lost: int
+    p50_ms: float
+    p99_ms: float
+    max_ms: float
+
+
+class Load:
+    """The other end of that process: `ports` first, then `run` with where to send."""
+
+    def __init__(self, calls: int, seconds: float) -> None:
+        self.calls, self.seconds = calls, seconds
+        command = [sys.executable, "-m", "tests.support.rtp_load", str(calls), str(seconds)]
+        root = Path(__file__).parents[2]
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(command, cwd=root, stdin=pipe, stdout=pipe, text=True)
+        self.ports: list[int] = self._line()
+
+    def _line(self) -> Any:
+        assert self._process.stdout is not None
+        return json.loads(self._process.stdout.readline())
+
+    def run(self, targets: list[int]) -> Outcome:
+        """Blocks for the length of the load."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(targets) + "\n")
+        self._process.stdin.flush()
+        result = self._line()
+        self._process.wait()
+        sent, received = result["sent"], result["received"]
+        # What a side sent must have come to its opposite.
+        lost = sum(sent[index] - received[index ^ 1] for index in range(len(sent)))
+        return Outcome(self.calls, sum(sent), lost, result["p50_ms"], result["p99_ms"], result["max_ms"])
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                stream.close()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), float(sys.argv[2]))

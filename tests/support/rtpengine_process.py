@@ -1,0 +1,120 @@
+"""An rtpengine of the test's own: a direct child without kernel module, on ports nobody else uses."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+from tests.support.media_harness import Harness, free_range
+
+from maskline.media.rtpengine import ng_codec
+from maskline.media.rtpengine.driver import RtpengineDriver
+
+_CONFIG = """[rtpengine]
+table = -1
+interface = 127.0.0.1
+listen-ng = 127.0.0.1:{ng}
+port-min = {low}
+port-max = {high}
+foreground = true
+log-stderr = true
+log-level = 4
+num-threads = 2
+delete-delay = 0
+timeout = 60
+silent-timeout = 3600
+final-timeout = 10800
+offer-timeout = 120
+mos = LQ
+"""
+
+
+class RtpengineProcess:
+    def __init__(self, folder: Path, ports: int = 40) -> None:
+        low, high = free_range(ports)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.ng_port = int(probe.getsockname()[1])
+        self._config = folder / "rtpengine.conf"
+        self._config.write_text(_CONFIG.format(ng=self.ng_port, low=low, high=high))
+        self._log = folder / "rtpengine.log"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Returns when it answers a ping."""
+        command = ["rtpengine", f"--config-file={self._config}", "--config-section=rtpengine"]
+        with self._log.open("ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        try:
+            self._await_pong()
+        except BaseException:
+            self.end()
+            raise
+
+    def _await_pong(self) -> None:
+        assert self.process is not None
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:
+            asker.connect(("127.0.0.1", self.ng_port))
+            asker.settimeout(0.2)
+            for _ in range(50):
+                try:
+                    asker.send(ng_codec.pack("start", {"command": "ping"}))
+                    asker.recv(1024)
+                except TimeoutError:
+                    continue
+                except ConnectionRefusedError:  # not bound yet; look again in a moment
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        self.process.wait(0.05)
+                        raise AssertionError(self._log.read_text()) from None
+                else:
+                    return
+        raise AssertionError(self._log.read_text())
+
+    def signal(self, number: int) -> None:
+        assert self.process is not None
+        os.kill(self.process.pid, number)
+
+    def end(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+
+class RtpengineHarness(Harness):
+    needs_reports = True
+
+    def __init__(self, folder: Path, timeout: float = 60.0, ports: int = 40) -> None:
+        super().__init__()
+        self._daemon = RtpengineProcess(folder, ports)
+        self.driver: RtpengineDriver = RtpengineDriver([("127.0.0.1", self._daemon.ng_port)], timeout=timeout)
+
+    async def start(self) -> None:
+        await asyncio.to_thread(self._daemon.start)
+        await super().start()
+
+    async def stop(self) -> None:
+        await super().stop()
+        await asyncio.to_thread(self._daemon.end)
+
+    @property
+    def pid(self) -> int:
+        assert self._daemon.process is not None
+        return self._daemon.process.pid
+
+    def freeze(self) -> None:
+        self._daemon.signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._daemon.signal(signal.SIGCONT)
+
+    async def kill(self) -> None:
+        await asyncio.to_thread(self._daemon.end)
+
+    async def revive(self) -> None:
+        await asyncio.to_thread(self._daemon.start)
