@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import signal
+import socket
 from abc import ABC, abstractmethod
 from pathlib import Path
 
 from maskline.media.embedded.driver import EmbeddedDriver
 from maskline.media.port import MediaDriver, MediaEvent
-from tests.support.rtp_party import open_pair
 
 
 class Harness(ABC):
@@ -48,12 +50,15 @@ class Harness(ABC):
 
 
 def free_range(ports: int = 40) -> tuple[int, int]:
-    """A range somewhere in the ephemeral ports; what is taken in it is skipped by the drivers."""
-    rtp, rtcp = open_pair()
-    low = min(int(rtp.getsockname()[1]), 65_000 - ports)
-    rtp.close()
-    rtcp.close()
-    return low, low + ports - 1
+    """A range nobody uses now, below the ephemeral ports that other tests' sockets are given."""
+    for _ in range(100):
+        low = random.randrange(10_000, 32_000 - ports, 2)
+        with contextlib.suppress(OSError), contextlib.ExitStack() as held:
+            for port in range(low, low + ports):
+                probe = held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+                probe.bind(("127.0.0.1", port))
+            return low, low + ports - 1
+    raise AssertionError("no free range of ports")
 
 
 class EmbeddedHarness(Harness):

@@ -6,13 +6,12 @@ import asyncio
 import os
 from dataclasses import dataclass
 
-from tests.support.media_harness import Harness
-from tests.support.rtp_load import Load, Outcome
-from tests.support.rtp_party import VOICE
-
 from maskline.masking.call_record import Quality
 from maskline.masking.facts import LegName
 from maskline.media.port import FarMedia
+from tests.support.media_harness import Harness
+from tests.support.rtp_load import Load, Outcome
+from tests.support.rtp_party import VOICE
 
 
 @dataclass(frozen=True)

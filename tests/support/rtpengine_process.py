@@ -10,10 +10,9 @@ import socket
 import subprocess
 from pathlib import Path
 
-from tests.support.media_harness import Harness, free_range
-
 from maskline.media.rtpengine import ng_codec
 from maskline.media.rtpengine.driver import RtpengineDriver
+from tests.support.media_harness import Harness, free_range
 
 _CONFIG = """[rtpengine]
 table = -1

@@ -10,11 +10,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+
+from maskline.masking.facts import LegName
 from tests.support.media_harness import EmbeddedHarness, Harness
 from tests.support.media_load import measure
 from tests.support.rtpengine_process import RtpengineHarness
-
-from maskline.masking.facts import LegName
 
 pytestmark = pytest.mark.wire
 

@@ -4,7 +4,7 @@ What it is: one selector loop over control connections and legs, in a process of
 HTTP can stall audio. It outlives a crash of the engine: calls go on, the next driver finds it by its socket. With
 no controller, idle calls are freed after the media timeout, and after `orphan_seconds` without calls it ends.
 What it is not: asyncio. Nothing here waits for anything but sockets; a plain selector needs less CPU per packet than
-asyncio's readers or datagram protocols and the same as uvloop's (figures: docs/decisions/0007).
+asyncio's readers or datagram protocols and the same as uvloop's (figures: docs/decisions/0010).
 Who calls it: `driver.py` starts it; an operator may too.
 """
 

@@ -2,8 +2,8 @@
 
 What it is: `MediaDriver` over one or more rtpengine daemons. A call lives on the daemon its id hashes to among those
 that answer. Leg A's port is won by an offer and an answer from nobody (tag `v`); leg B is an offer with a to-tag
-of its own, its attach the answer: A's port never changes. What it is not: configuration of the daemon
-(docs/howto/rtpengine.md), and it shows the daemon no party's SDP (`synthetic_sdp.py`). Who uses it: `app.py`.
+of its own, its attach the answer: A's port never changes. What it is not: configuration of the daemon, and it shows
+the daemon no party's SDP (`synthetic_sdp.py`); docs/decisions/0011 says what crosses. Who uses it: `app.py`.
 
 Media timeout: each bridged call is asked after (`query`) four times per timeout. The daemon's own callback would
 save that, but it is one URL per daemon in its configuration, is sent once, and says nothing when the daemon was
