@@ -25,8 +25,8 @@ from maskline.errors import MediaUnavailable
 from maskline.media.embedded import wire
 from maskline.media.port import MediaEvent, MediaLost, MediaTimedOut
 
-ANSWER_WITHIN = 1.5
-"""Seconds; the port promises `MediaUnavailable` within 2."""
+ANSWER_WITHIN = 1.2
+"""Seconds; the port promises `MediaUnavailable` within 2, and a loaded machine is late."""
 _PING_EVERY = 1.0
 _KILL_AFTER = 10.0
 """Seconds without an answer after which a worker is taken for hung: ten times what any pause of it lasts."""

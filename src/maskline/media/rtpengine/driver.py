@@ -29,7 +29,7 @@ from maskline.media.rtpengine.figures import packets_received, read_figures
 from maskline.sdp.session import Codec
 from maskline.timers import Timers
 
-_WITHIN = 1.8
+_WITHIN = 1.6
 """Seconds for one port method, which may take two requests."""
 _PROBE_EVERY = 1.0
 _CHECKS_PER_TIMEOUT = 4
