@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -89,8 +90,7 @@ class EngineRunner:
         left = len(core.calls)
         if left:
             log.warning("calls_abandoned", count=left)
-            core.stop_calls(self._clock.now())
-            self._flush()
+            self._feed(core.stop_calls)
             self._arm()
             await self._until_idle(BYE_SECONDS)
         if self._timer is not None:
@@ -122,49 +122,45 @@ class EngineRunner:
         core = self._core
         if core is None:
             return
-        try:
-            known = core.receive(data, Flow("udp", host, port), self._clock.now())
-        except Exception as error:  # noqa: BLE001 - one datagram must not end the engine
-            self._fault(error)
-        else:
-            if not known:
-                self._say_stranger(host)
-                return
-        self._flush()
+        if self._feed(core.receive, data, Flow("udp", host, port)) is False:
+            self._say_stranger(host)
 
     def _on_batch(self) -> None:
         self._arm()
 
     def _on_unreachable(self, host: str, port: int) -> None:
         if self._core is not None:
-            self._core.flow_failed(Flow("udp", host, port), self._clock.now())
-            self._flush()
+            self._feed(self._core.flow_failed, Flow("udp", host, port))
 
     def _on_timer(self) -> None:
         self._timer = None
-        try:
-            self.core.handle_timer(self._clock.now())
-        except Exception as error:  # noqa: BLE001 - one timer must not end the engine
-            self._fault(error)
-        self._flush()
+        self._feed(self.core.handle_timer)
         self._arm()
 
     def _on_media_event(self, event: MediaEvent) -> None:
         if self._core is not None:
-            self._core.media_event(event, self._clock.now())
-            self._flush()
+            self._feed(self._core.media_event, event)
             self._arm()
 
     def _deliver(self, call_id: str, inp: i.Input) -> None:
         """A result of outside work. A route that did not suspend delivers inside `_flush`, which then goes on
         with what follows; everything else comes from a task of its own."""
-        try:
-            self.core.deliver(call_id, inp, self._clock.now())
-        except Exception as error:  # noqa: BLE001 - one call must not end the engine
-            self._fault(error)
+        self._feed(self.core.deliver, call_id, inp)
         if not self._flushing:
-            self._flush()
             self._arm()
+
+    def _feed(self, take: Callable[..., Any], *what: Any) -> Any:
+        """Give the core one input and perform what it asks for. A fault is a bug: it ends neither the engine nor
+        the other calls, and is counted."""
+        result = None
+        try:
+            result = take(*what, self._clock.now())
+        except Exception as error:
+            self.core.counters.faults += 1
+            log.error("engine_fault", exc_info=error)
+        if result is not False and not self._flushing:
+            self._flush()
+        return result
 
     # -- what goes out ----------------------------------------------------------------------------------------
 
@@ -216,10 +212,6 @@ class EngineRunner:
         if now - self._strangers_said_at >= STRANGER_LOG_SECONDS:
             log.warning("stranger_dropped", host=host, datagrams=self._strangers_unsaid)
             self._strangers_said_at, self._strangers_unsaid = now, 0
-
-    def _fault(self, error: Exception) -> None:
-        self.core.counters.faults += 1
-        log.error("engine_fault", exc_info=error)
 
 
 def settle_memory() -> None:

@@ -11,15 +11,15 @@ from maskline.clock import SystemClock, VirtualClock
 from maskline.engine import effects as e
 from maskline.engine import inputs as i
 from maskline.engine.outside import MediaWork, RouteWork
-from maskline.errors import MediaUnavailable, StoreUnavailable
-from maskline.masking.call_record import Quality
+from maskline.errors import StoreUnavailable
 from maskline.masking.decision import Decision, Refuse
 from maskline.masking.e164 import Number
 from maskline.masking.facts import Cause, LegName
 from maskline.masking.trunk import Trunk
-from maskline.media.port import FarMedia, LocalMedia, MediaEvent
+from maskline.media.port import FarMedia
 from maskline.sdp.session import Codec
 from tests.support.call_machine import CALLER, LOCAL_A, LOCAL_B, TRUNK_A, VIRTUAL, forward
+from tests.support.fake_driver import FakeDriver
 
 ROUTE = e.Route(CALLER, VIRTUAL, TRUNK_A)
 OPEN = e.OpenMedia(None, (Codec(0, "PCMU"),))
@@ -130,50 +130,6 @@ async def test_a_cancelled_router_hears_of_it() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert heard == [True]
-
-
-class FakeDriver:
-    """Notes what it is asked; `away` makes it raise, `bug` raises something it should not."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[Any, ...]] = []
-        self.away = False
-        self.available = True
-        self.bug: Exception | None = None
-        self.on_event: Callable[[MediaEvent], None] | None = None
-
-    async def start(self, on_event: Callable[[MediaEvent], None]) -> None:
-        self.on_event = on_event
-
-    async def stop(self) -> None:
-        self.asked.append(("stop",))
-
-    async def _note(self, *what: Any) -> None:
-        self.asked.append(what)
-        await asyncio.sleep(0)
-        if self.bug is not None:
-            raise self.bug
-        if self.away:
-            raise MediaUnavailable
-
-    async def open_leg(
-        self, call_id: str, leg: LegName, far: FarMedia | None, *, codecs: tuple[Codec, ...]
-    ) -> LocalMedia:
-        await self._note("open", call_id, leg)
-        return LOCAL_A if leg is LegName.A else LOCAL_B
-
-    async def attach(self, call_id: str, leg: LegName, far: FarMedia) -> None:
-        await self._note("attach", call_id, leg)
-
-    async def bridge(self, call_id: str) -> None:
-        await self._note("bridge", call_id)
-
-    async def stats(self, call_id: str) -> dict[LegName, Quality]:
-        return {}
-
-    async def close(self, call_id: str) -> dict[LegName, Quality]:
-        await self._note("close", call_id)
-        return {LegName.A: Quality(4.4, 0.0, 0.0, 1, 0)}
 
 
 async def test_the_steps_of_one_call_run_in_order_and_of_two_calls_side_by_side() -> None:

@@ -22,8 +22,8 @@ from maskline.sip import events as sip
 from maskline.sip.agent import OutgoingInvite
 from maskline.sip.events import Event, Flow
 from tests.support.call_machine import A_SDP, B_SDP, CALLER, VIRTUAL, forward
+from tests.support.fake_driver import FakeDriver
 from tests.support.udp_phone import UdpPhone
-from tests.unit.engine.test_outside import FakeDriver
 
 
 class Recorder:
@@ -175,13 +175,15 @@ async def test_a_bug_in_one_input_is_counted_and_the_engine_goes_on(monkeypatch:
             raise KeyError("bug")
 
         with structlog.testing.capture_logs() as lines, monkeypatch.context() as patch:
-            for name in ("receive", "handle_timer", "deliver"):
+            for name in ("receive", "handle_timer", "deliver", "flow_failed", "media_event"):
                 patch.setattr(runner.core, name, broken)
             runner._on_datagram(b"x", "127.0.0.1", 9)
             runner._on_timer()
             runner._deliver("call", None)  # type: ignore[arg-type]
-        assert [line["event"] for line in lines] == ["engine_fault"] * 3
-        assert runner.metrics()["faults"] == 3
+            runner._on_unreachable("127.0.0.1", 9)
+            runner._on_media_event(MediaLost("call"))
+        assert [line["event"] for line in lines] == ["engine_fault"] * 5
+        assert runner.metrics()["faults"] == 5
         await office.call()
 
 

@@ -1,0 +1,58 @@
+"""A media driver that moves nothing: notes what it is asked, and fails when told to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from maskline.errors import MediaUnavailable
+from maskline.masking.call_record import Quality
+from maskline.masking.facts import LegName
+from maskline.media.port import FarMedia, LocalMedia, MediaEvent
+from maskline.sdp.session import Codec
+from tests.support.call_machine import LOCAL_A, LOCAL_B
+
+
+class FakeDriver:
+    """Notes what it is asked; `away` makes it raise, `bug` raises something it should not."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Any, ...]] = []
+        self.away = False
+        self.available = True
+        self.bug: Exception | None = None
+        self.on_event: Callable[[MediaEvent], None] | None = None
+
+    async def start(self, on_event: Callable[[MediaEvent], None]) -> None:
+        self.on_event = on_event
+
+    async def stop(self) -> None:
+        self.asked.append(("stop",))
+
+    async def _note(self, *what: Any) -> None:
+        self.asked.append(what)
+        await asyncio.sleep(0)
+        if self.bug is not None:
+            raise self.bug
+        if self.away:
+            raise MediaUnavailable
+
+    async def open_leg(
+        self, call_id: str, leg: LegName, far: FarMedia | None, *, codecs: tuple[Codec, ...]
+    ) -> LocalMedia:
+        await self._note("open", call_id, leg)
+        return LOCAL_A if leg is LegName.A else LOCAL_B
+
+    async def attach(self, call_id: str, leg: LegName, far: FarMedia) -> None:
+        await self._note("attach", call_id, leg)
+
+    async def bridge(self, call_id: str) -> None:
+        await self._note("bridge", call_id)
+
+    async def stats(self, call_id: str) -> dict[LegName, Quality]:
+        return {}
+
+    async def close(self, call_id: str) -> dict[LegName, Quality]:
+        await self._note("close", call_id)
+        return {LegName.A: Quality(4.4, 0.0, 0.0, 1, 0)}
