@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from maskline.errors import NotFound
+from maskline.errors import Conflict, NotFound
 from maskline.storage.store import Delivery, OutboxRow, Store
 from tests.support.store_values import (
     ACCOUNT,
@@ -256,6 +256,14 @@ async def test_replay_brings_a_retry_forward_and_leaves_a_leased_row_alone(store
     (row,) = await lease(store, now=T0 + 1)
     await store.replay_outbox("row-1", T0 + 2)
     assert await store.outbox(None) == [row]
+
+
+async def test_an_outbox_id_is_taken_once_and_its_whole_commit_is_refused(store: Store) -> None:
+    await put(store, outbox_row())
+    before = await store.counts()
+    with pytest.raises(Conflict):
+        await put(store, outbox_row("row-2"), outbox_row("row-1"))
+    assert await store.counts() == before
 
 
 async def test_an_unknown_row_cannot_be_replayed(store: Store) -> None:

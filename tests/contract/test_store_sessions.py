@@ -394,6 +394,19 @@ async def test_a_finished_call_moves_the_totals_of_its_session(store: Store) -> 
     assert await store.session_for_call(ALICE, VN1) == replace(session, interactions=())
 
 
+async def test_many_calls_of_one_session_in_one_commit_all_count(store: Store) -> None:
+    await store.create_session(new_session())
+    calls = [
+        recorded_call(f"c{i}", interaction=interaction(f"c{i}", started_at=T0 + i, ended_at=T0 + 50 - i))
+        for i in range(5)
+    ]
+    started = recorded_call("c9", interaction=None, record=None, calls_in_progress_delta=1)
+    await store.commit_calls([*calls, started, recorded_call("c10", interaction=None, record=None)])
+    session = await store.session(ACCOUNT.id, "session-1")
+    assert [done.call_id for done in session.interactions] == ["c0", "c1", "c2", "c3", "c4"]
+    assert (session.total_call_count, session.calls_in_progress, session.last_interaction_at) == (10, 1, T0 + 50)
+
+
 async def test_a_call_of_a_session_that_is_gone_is_still_recorded(store: Store) -> None:
     await store.commit_calls([recorded_call(session_id="gone")])
     assert await store.facts("call-1") == list(call_facts())

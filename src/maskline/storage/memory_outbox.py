@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from maskline.errors import NotFound
+from maskline.errors import Conflict, NotFound
 from maskline.storage.store import PENDING_STATES, Delivery, OutboxRow
 
 
@@ -25,9 +25,12 @@ class MemoryOutbox:
         self._owners: dict[str, str] = {}
 
     def add(self, rows: Iterable[OutboxRow]) -> None:
+        """Raises `Conflict` when an id exists; then none is added."""
+        rows = list(rows)
+        if any(row.id in self.rows for row in rows):
+            raise Conflict("This webhook exists already.")
         for row in rows:
-            if row.id not in self.rows:
-                self._put(replace(row, state=self._state_in_lane(row)))
+            self._put(replace(row, state=self._state_in_lane(row)))
 
     def lease(self, owner: str, *, now: float, until: float, limit: int) -> list[OutboxRow]:
         due = [row for row in self._in_state("due", "leased") if row.due_at <= now]

@@ -12,6 +12,8 @@ from importlib import resources
 SCHEMA_VERSION = 1
 """The version `schema.sql` writes; a database of another version is refused."""
 
+_PARAMETER = re.compile(r"\$(\d+)")
+
 
 def schema_statements() -> list[str]:
     """The statements of `schema.sql`, in order, without comments."""
@@ -31,6 +33,31 @@ def load_queries(dialect: Callable[[str], str] = str) -> dict[str, str]:
         else:
             queries[name] = dialect(re.sub(r"\{(\w+)\}", lambda match: columns[match[1]], body))
     return queries
+
+
+def repeat_values(query: str, times: int) -> str:
+    """The query with its `VALUES (…)` written `times` times, each with parameters of its own: one statement for
+    many rows."""
+    before, opening, rest = query.partition("VALUES")
+    start = rest.index("(")
+    end = _closing(rest, start)
+    row = rest[start:end]
+    width = max(int(number) for number in _PARAMETER.findall(row))
+    rows = [
+        _PARAMETER.sub(lambda match, shift=i * width: f"${int(match[1]) + shift}", row)  # type: ignore[misc]
+        for i in range(times)
+    ]
+    return before + opening + rest[:start] + ", ".join(rows) + rest[end:]
+
+
+def _closing(text: str, start: int) -> int:
+    """Behind the parenthesis that closes the one at `start`."""
+    depth = 0
+    for index in range(start, len(text)):
+        depth += (text[index] == "(") - (text[index] == ")")
+        if depth == 0:
+            return index + 1
+    raise ValueError("VALUES without an end")
 
 
 def _read(name: str) -> str:

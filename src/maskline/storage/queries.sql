@@ -163,17 +163,17 @@ UPDATE sessions SET options = $2, expires_at = $3, planned_duration = $4, modifi
 -- Once: the caller has seen that it has not ended.
 UPDATE sessions SET ended_at = $2, modified_at = $2, expires_at = $3 WHERE id = $1
 
--- name: move_calls_in_progress
--- A call was routed into a session, or is over.
+-- name: move_sessions
+-- Calls were routed into a session ($2), or are over ($3 legs, $4 billed seconds, ended at $5); one row per session.
+WITH moved (id, delta, legs, billed, ended_at) AS (VALUES
+    (CAST($1 AS TEXT), CAST($2 AS INTEGER), CAST($3 AS BIGINT), CAST($4 AS BIGINT), CAST($5 AS DOUBLE PRECISION)))
 UPDATE sessions
-SET calls_in_progress = CASE WHEN calls_in_progress + $2 < 0 THEN 0 ELSE calls_in_progress + $2 END WHERE id = $1
-
--- name: add_to_totals
--- A call inside a session is over.
-UPDATE sessions
-SET total_call_count = total_call_count + $2, total_call_billed_duration = total_call_billed_duration + $3,
-    last_interaction_at = CASE WHEN last_interaction_at > $4 THEN last_interaction_at ELSE $4 END
-WHERE id = $1
+SET calls_in_progress = CASE WHEN calls_in_progress + moved.delta < 0 THEN 0 ELSE calls_in_progress + moved.delta END,
+    total_call_count = total_call_count + moved.legs,
+    total_call_billed_duration = total_call_billed_duration + moved.billed,
+    last_interaction_at = CASE WHEN last_interaction_at > moved.ended_at OR moved.ended_at IS NULL
+                               THEN last_interaction_at ELSE moved.ended_at END
+FROM moved WHERE sessions.id = moved.id
 
 -- name: reset_calls_in_progress
 -- No call of a former process lives on.
@@ -184,7 +184,7 @@ UPDATE sessions SET calls_in_progress = 0 WHERE calls_in_progress > 0
 INSERT INTO interactions
     (call_id, session_id, started_at, ended_at, caller, first_party_leg_id, second_party_leg_id, duration,
      billed_duration, legs)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (call_id) DO NOTHING
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (session_id, started_at, call_id) DO NOTHING
 
 -- name: interactions
 -- Of one session, in order.
@@ -230,15 +230,15 @@ SELECT position, subject, sequence, at, name, details FROM facts WHERE subject =
 SELECT position, subject, sequence, at, name, details FROM facts WHERE position > $1 ORDER BY position LIMIT $2
 
 -- name: add_outbox
--- A webhook to deliver; it waits when its lane has an unfinished row.
+-- A webhook to deliver. $18 says waiting when an earlier row of the same insert is of its lane; else it is due,
+-- unless the lane has an unfinished row.
 INSERT INTO outbox
     (id, account_id, subaccount_id, subject, sequence, dialect, event, method, url, content_type, content_sealed,
      created_at, attempts, due_at, lane, last_status, last_error, state)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
     CASE WHEN EXISTS (SELECT 1 FROM outbox AS ahead
                       WHERE ahead.lane = $15 AND ahead.state IN ('waiting', 'due', 'leased'))
-    THEN 'waiting' ELSE 'due' END)
-ON CONFLICT (id) DO NOTHING
+    THEN 'waiting' ELSE $18 END)
 
 -- name: lease_outbox
 -- Take due rows, longest due first. The outer conditions repeat the inner ones for a row that another deliverer

@@ -99,8 +99,8 @@ CREATE TABLE claims (
 CREATE INDEX claims_by_end ON claims (held_until);
 
 CREATE TABLE interactions (
-    call_id TEXT PRIMARY KEY,
     session_id TEXT NOT NULL,
+    call_id TEXT NOT NULL,
     started_at DOUBLE PRECISION NOT NULL,
     ended_at DOUBLE PRECISION NOT NULL,
     caller TEXT NOT NULL,
@@ -108,9 +108,9 @@ CREATE TABLE interactions (
     second_party_leg_id TEXT,
     duration BIGINT NOT NULL,
     billed_duration BIGINT NOT NULL,
-    legs INTEGER NOT NULL
+    legs INTEGER NOT NULL,
+    PRIMARY KEY (session_id, started_at, call_id)
 );
-CREATE INDEX interactions_by_session ON interactions (session_id, started_at);
 
 -- legs: a JSON list without numbers; the numbers of all legs are in parties_sealed.
 CREATE TABLE calls (
@@ -144,7 +144,7 @@ CREATE TABLE facts (
 );
 CREATE UNIQUE INDEX facts_by_subject ON facts (subject, sequence);
 
--- lane: hash of subject and url. One row of a lane at a time is due or leased, the others are waiting.
+-- lane: the subject and a hash of the url. One row of a lane at a time is due or leased, the others are waiting.
 -- due_at of a leased row is the end of its lease. content_sealed: authorization value and body.
 CREATE TABLE outbox (
     id TEXT PRIMARY KEY,
@@ -152,7 +152,7 @@ CREATE TABLE outbox (
     subaccount_id TEXT,
     subject TEXT NOT NULL,
     sequence INTEGER NOT NULL,
-    lane BYTEA NOT NULL,
+    lane TEXT NOT NULL,
     dialect TEXT NOT NULL,
     event TEXT NOT NULL,
     method TEXT NOT NULL,

@@ -9,14 +9,24 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from maskline.errors import NotFound
-from maskline.storage.rows import Row
+from maskline.errors import Conflict, NotFound
+from maskline.storage.rows import LANE, Row
 from maskline.storage.sqlite_connection import run, run_all
 from maskline.storage.store import PENDING_STATES, Delivery
 
 
 def add_outbox(connection: sqlite3.Connection, prepared: Sequence[Row]) -> None:
-    run_all(connection, "add_outbox", prepared)
+    """Raises `Conflict` when an id exists."""
+    lanes: set[str] = set()
+    placed = []
+    for row in prepared:
+        lane = row[LANE]
+        placed.append((*row, "waiting" if lane in lanes else "due"))
+        lanes.add(lane)
+    try:
+        run_all(connection, "add_outbox", placed)
+    except sqlite3.IntegrityError:
+        raise Conflict("This webhook exists already.") from None
 
 
 def lease(connection: sqlite3.Connection, owner: str, now: float, until: float, limit: int) -> list[Row]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from maskline.errors import Conflict, NotFound, PoolExhausted, SessionEnded
 from maskline.masking import pool
@@ -66,11 +67,11 @@ def create_session(connection: sqlite3.Connection, sealer: Sealer, new: NewSessi
     expires_at = new.created_at + new.options.session_expiry
     until = pool.held_until(expires_at, new.options)
     claims = pool.claims_of(new.first_party, new.second_party, number)
-    taken = run_all(
-        connection, "take_claim",
-        [(hashes[claim.party], claim.virtual_number.e164, new.id, until, new.created_at) for claim in claims],
-    )  # fmt: skip
-    if taken.rowcount != len(claims):
+    taken = sum(
+        run(connection, "take_claim", hashes[party], vn.e164, new.id, until, new.created_at).rowcount
+        for party, vn in claims
+    )
+    if taken != len(claims):
         # The candidates were free a moment ago in this very transaction; only a store with several writers gets here.
         raise Conflict("The pair was taken by another session.")
     try:
@@ -161,13 +162,30 @@ def add_facts(connection: sqlite3.Connection, facts: Sequence[Row]) -> tuple[int
     if not facts:
         return 0, 0
     before = advance(connection, "facts", len(facts)) - len(facts)
-    added = run_all(connection, "add_fact", [(before + i, *row) for i, row in enumerate(facts, 1)]).rowcount
+    added = run_all(connection, "add_fact", [(before + i, *row) for i, row in enumerate(facts, 1)])
     return before, added
 
 
 def _next_sequence(connection: sqlite3.Connection, subject: str) -> int:
     (last,) = run(connection, "last_sequence", subject).fetchone()
     return int(last) + 1
+
+
+class SessionMove(NamedTuple):
+    """What calls change in their session's row."""
+
+    session_id: str
+    delta: int
+    legs: int
+    billed: int
+    ended_at: float | None
+
+    def and_then(self, later: SessionMove) -> SessionMove:
+        ends = [at for at in (self.ended_at, later.ended_at) if at is not None]
+        return SessionMove(
+            self.session_id, self.delta + later.delta, self.legs + later.legs, self.billed + later.billed,
+            max(ends, default=None),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,23 +196,35 @@ class CallRows:
     facts: tuple[Row, ...]
     record: Row | None
     interaction: Row | None
-    in_progress: tuple[str, int] | None
-    totals: Row | None
+    move: SessionMove | None
     outbox: tuple[Row, ...]
 
 
 def call_rows(call: RecordedCall, sealer: Sealer) -> CallRows:
     done, session_id = call.interaction, call.session_id
-    inside = session_id is not None and done is not None
     return CallRows(
         first_fact=call.facts[0] if call.facts else None,
         facts=tuple(map(rows.fact_to_row, call.facts)),
         record=rows.call_to_row(call.record, sealer) if call.record else None,
         interaction=rows.interaction_to_row(session_id, done) if session_id and done else None,
-        in_progress=(session_id, call.calls_in_progress_delta) if session_id and call.calls_in_progress_delta else None,
-        totals=(session_id, done.legs, done.billed_duration, done.ended_at) if inside and done else None,
+        move=_move(session_id, call.calls_in_progress_delta, done) if session_id else None,
         outbox=tuple(rows.outbox_to_row(row, sealer) for row in call.outbox),
     )
+
+
+def _move(session_id: str, delta: int, done: Interaction | None) -> SessionMove | None:
+    if done is not None:
+        return SessionMove(session_id, delta, done.legs, done.billed_duration, done.ended_at)
+    return SessionMove(session_id, delta, 0, 0, None) if delta else None
+
+
+def _one_move_per_session(moves: Iterable[SessionMove]) -> list[SessionMove]:
+    """An UPDATE joins each session with one row only."""
+    summed: dict[str, SessionMove] = {}
+    for move in moves:
+        other = summed.get(move.session_id)
+        summed[move.session_id] = move if other is None else other.and_then(move)
+    return list(summed.values())
 
 
 def commit_calls(connection: sqlite3.Connection, calls: Iterable[CallRows]) -> None:
@@ -205,8 +235,7 @@ def commit_calls(connection: sqlite3.Connection, calls: Iterable[CallRows]) -> N
         calls = [call for call in calls if not _was_stored(connection, call.first_fact, before)]
     run_all(connection, "add_call", [call.record for call in calls if call.record])
     run_all(connection, "add_interaction", [call.interaction for call in calls if call.interaction])
-    run_all(connection, "move_calls_in_progress", [call.in_progress for call in calls if call.in_progress])
-    run_all(connection, "add_to_totals", [call.totals for call in calls if call.totals])
+    run_all(connection, "move_sessions", _one_move_per_session([call.move for call in calls if call.move]))
     add_outbox(connection, [row for call in calls for row in call.outbox])
 
 
