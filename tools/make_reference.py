@@ -11,10 +11,12 @@ import ast
 import importlib
 import inspect
 import pkgutil
+import re
 import sys
 import textwrap
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
+from enum import Enum
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -24,6 +26,7 @@ from prometheus_client import CollectorRegistry
 
 import maskline
 from maskline.api.metrics import HttpMetrics
+from maskline.engine import call_states, causes
 from maskline.errors import MasklineError
 from maskline.logs import EVENTS
 from maskline.masking import facts
@@ -32,6 +35,8 @@ from maskline.sip import transaction_states
 from maskline.webhooks.formats import eight, plivo, wavecell
 
 REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
+Machine = Mapping[tuple[str, str], tuple[str, Sequence[str]]]
+"""(state, input) to (next state, actions), all as words."""
 HEAD = "<!-- Written by `make docs` from the declarations in src. Edit those, not this file. -->\n\n"
 
 
@@ -199,7 +204,59 @@ def sip_transactions_page() -> str:
     return "# SIP transactions\n\n" + intro + "\n".join(_machine(title, rows) for title, rows in machines)
 
 
-def _machine(title: str, rows: transaction_states.Table) -> str:
+def calls_page() -> str:
+    intro = (
+        "One call and its two legs, as `src/maskline/engine/call_states.py` holds them. What has no row changes\n"
+        "nothing: it is the late half of a race. A leg sees its signal before the call does.\n\n"
+    )
+    machines = (
+        ("The call", _call_rows()),
+        ("Leg A, the caller's", _leg_rows(call_states.LEG_A)),
+        ("Leg B, the callee's", _leg_rows(call_states.LEG_B)),
+    )
+    return "# Calls\n\n" + intro + "\n".join(_machine(*machine) for machine in machines) + "\n" + _statuses()
+
+
+def _call_rows() -> Machine:
+    return {
+        (_low(state), _words(kind.__name__)): (_low(target), [action.replace("_", " ")])
+        for (state, kind), (target, action) in call_states.CALL.items()
+    }
+
+
+def _leg_rows(rows: call_states.LegTable) -> Machine:
+    return {
+        (_low(state), _low(signal)): (_low(target), [_low(action) for action in actions])
+        for (state, signal), (target, actions) in rows.items()
+    }
+
+
+def _low(member: Enum) -> str:
+    return member.name.lower().replace("_", " ")
+
+
+def _words(name: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
+
+
+def _statuses() -> str:
+    intro = (
+        "A final response of the callee becomes a cause, and the cause becomes the caller's response; nothing else\n"
+        "of it crosses (`src/maskline/engine/causes.py`). A Q.850 cause in a Reason header beats the status. A status\n"
+        "without a row is `carrier_error`, any 3xx is `redirected`.\n\n"
+    )
+    rows = []
+    for cause in facts.Cause:
+        sources = [str(status) for status, found in causes.BY_STATUS.items() if found is cause]
+        sources += [f"{status} after ringing" for status, found in causes.AFTER_RINGING.items() if found is cause]
+        q850 = [str(value) for value, found in causes.BY_Q850.items() if found is cause]
+        rows.append([f"`{cause}`", ", ".join(sources), ", ".join(q850), str(causes.answer_to_caller(cause))])
+    return (
+        "## Statuses\n\n" + intro + table(("cause", "callee's status", "callee's Q.850", "status to the caller"), rows)
+    )
+
+
+def _machine(title: str, rows: Machine) -> str:
     edges: dict[tuple[str, str], list[str]] = {}
     for (state, signal), (target, _) in rows.items():
         edges.setdefault((state, target), []).append(signal)
@@ -218,6 +275,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "commands.md": commands_page,
     "metrics.md": metrics_page,
     "sip-transactions.md": sip_transactions_page,
+    "calls.md": calls_page,
 }
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from maskline.masking.facts import Cause, HungUpBy, Outcome
 
-_BY_STATUS: dict[int, Cause] = {
+BY_STATUS: dict[int, Cause] = {
     # 401 and 407 reach the engine only when the agent could not answer the challenge.
     401: Cause.FORBIDDEN,
     403: Cause.FORBIDDEN,
@@ -33,10 +33,10 @@ _BY_STATUS: dict[int, Cause] = {
     604: Cause.DOES_NOT_EXIST,
     606: Cause.NOT_ACCEPTABLE,
 }
-_AFTER_RINGING: dict[int, Cause] = {408: Cause.NO_ANSWER, 480: Cause.NO_ANSWER, 487: Cause.NO_ANSWER}
+AFTER_RINGING: dict[int, Cause] = {408: Cause.NO_ANSWER, 480: Cause.NO_ANSWER, 487: Cause.NO_ANSWER}
 """The phone did ring, so these say that nobody took it (8x8-wavecell.md §6.1)."""
 
-_BY_Q850: dict[int, Cause] = {
+BY_Q850: dict[int, Cause] = {
     1: Cause.UNALLOCATED,
     2: Cause.INVALID_DESTINATION,
     3: Cause.INVALID_DESTINATION,
@@ -125,15 +125,15 @@ def cause_of_failure(status: int, q850: int | None, *, rang: bool, network: bool
     failed."""
     if network:
         return Cause.NETWORK_ERROR
-    if q850 in _BY_Q850:
-        cause = _BY_Q850[q850]
+    if q850 in BY_Q850:
+        cause = BY_Q850[q850]
         # 18 "no user responding" after ringing is a phone nobody took.
         return Cause.NO_ANSWER if rang and q850 == 18 else cause
-    if rang and status in _AFTER_RINGING:
-        return _AFTER_RINGING[status]
+    if rang and status in AFTER_RINGING:
+        return AFTER_RINGING[status]
     if 300 <= status < 400:
         return Cause.REDIRECTED
-    return _BY_STATUS.get(status, Cause.CARRIER_ERROR)
+    return BY_STATUS.get(status, Cause.CARRIER_ERROR)
 
 
 def outcome_of(cause: Cause, *, answered: bool, dialled: bool) -> Outcome:
