@@ -30,6 +30,7 @@ from maskline.errors import ConfigurationError, StoreUnavailable
 from maskline.masking.session import SessionOptions
 from maskline.media.embedded.driver import EmbeddedDriver
 from maskline.media.port import MediaDriver
+from maskline.media.rtpengine.driver import RtpengineDriver
 from maskline.metrics import (
     PartsCollector,
     Sample,
@@ -285,7 +286,7 @@ def build_media(settings: Settings) -> MediaDriver | None:
     if settings.media is MediaChoice.NONE:
         return None
     if settings.media is MediaChoice.RTPENGINE:
-        raise ConfigurationError("MASKLINE_MEDIA=rtpengine is not part of this version: use embedded.")
+        return RtpengineDriver(settings.rtpengine_addresses, timeout=settings.media_timeout)
     return EmbeddedDriver(
         host=settings.media_host,
         ports=settings.media_port_range,

@@ -16,6 +16,7 @@ from maskline.app import Application, build_media
 from maskline.errors import ConfigurationError, StoreUnavailable
 from maskline.lab.platform import free_port
 from maskline.media.embedded.driver import EmbeddedDriver
+from maskline.media.rtpengine.driver import RtpengineDriver
 from maskline.settings import MediaChoice, Settings
 from tests.support.logging import configured_logs
 
@@ -265,3 +266,14 @@ async def test_health_tells_what_is_away(app: Application, monkeypatch: pytest.M
 def test_the_media_driver_follows_the_setting(tmp_path: Path):
     assert build_media(settings(tmp_path)) is None
     assert isinstance(build_media(settings(tmp_path, media=MediaChoice.EMBEDDED)), EmbeddedDriver)
+    assert isinstance(build_media(settings(tmp_path, media=MediaChoice.RTPENGINE)), RtpengineDriver)
+
+
+async def test_a_media_driver_that_is_away_does_not_keep_the_server_from_starting(tmp_path: Path, log: TextIO):
+    nobody = free_port(HOST, socket.SOCK_DGRAM)
+    application = Application(settings(tmp_path, media=MediaChoice.RTPENGINE, rtpengine=f"{HOST}:{nobody}"))
+    await application.start()
+    media = (await application.health())["media"]
+    assert (media.ok, media.essential) == (False, False)
+    await application.stop()
+    assert log.getvalue().count("media_away") == 1  # type: ignore[attr-defined]
