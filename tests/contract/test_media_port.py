@@ -191,6 +191,21 @@ async def test_a_new_far_side_is_used_at_once_and_our_ports_stay(media: Harness)
         assert (local.address, local.port) == bob.to
 
 
+async def test_a_caller_without_an_offer_is_attached_after_the_callee(media: Harness) -> None:
+    """A late offer: our own goes to both, and the caller says where it listens in its ACK."""
+    with Party(0x0A0A0A0A) as alice, Party(0x0B0B0B0B) as bob:
+        driver = media.driver
+        alice.aim(await driver.open_leg(CALL, A, None, codecs=alice.codecs))
+        bob.aim(await driver.open_leg(CALL, B, None, codecs=bob.codecs))
+        await driver.attach(CALL, B, bob.far)
+        await driver.attach(CALL, A, alice.far)
+        await driver.bridge(CALL)
+        alice.send(b"a" * 160)
+        assert (await bob.receive()).payload == b"a" * 160
+        bob.send(b"b" * 160)
+        assert (await alice.receive()).payload == b"b" * 160
+
+
 async def test_a_law_and_mu_law_legs_understand_each_other(media: Harness) -> None:
     with Party(1, codecs=(PCMU, EVENTS)) as alice, Party(2, codecs=(PCMA, EVENTS)) as bob:
         await connect(media, alice, bob)
