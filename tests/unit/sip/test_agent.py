@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 
 from maskline.sip.events import (
@@ -15,7 +17,7 @@ from maskline.sip.events import (
     RequestFinished,
     RequestReceived,
 )
-from maskline.sip.invite_usage import UsageState
+from maskline.sip.invite_usage import InviteUsage, UsageState
 from tests.support.sip_network import ANSWER, OFFER, Network, Peer, is_idle, outgoing
 
 
@@ -299,3 +301,37 @@ def test_calls_survive_a_bad_network(seed: int) -> None:
         assert peer.kinds().count("InviteAnswered") <= 1
         assert peer.kinds().count("InviteReceived") <= 1
     assert other.kinds()[-1] in ("ByeReceived", "ByeFinished", "InviteFailed", "AckMissing")
+
+
+class Owner:
+    """What a user hangs on a usage: it points back, as an engine's leg does."""
+
+    def __init__(self, usage: InviteUsage) -> None:
+        self.usage = usage
+        usage.owner = self
+
+
+def test_finished_calls_leave_no_cycles_for_the_collector() -> None:
+    def owning(peer: Peer, event: Event, now: float) -> None:
+        if isinstance(event, InviteReceived):
+            Owner(event.usage)
+        answering(peer, event, now)
+
+    net, caller, callee = pair(owning)
+    gc.collect()
+    gc.disable()
+    try:
+        for ending in (caller.agent.bye, caller.agent.cancel):
+            usage = caller.agent.invite(outgoing(callee), net.now)
+            Owner(usage)
+            net.run(1 if ending == caller.agent.bye else 0)
+            ending(usage, net.now)
+            net.run(100)
+            del usage
+        caller.seen.clear()
+        callee.seen.clear()
+        caller.agent.events()
+        callee.agent.events()
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
