@@ -67,11 +67,11 @@ class AgentServer:
         else:
             self._receive_outside_dialog(request, flow, now)
 
-    def refuse(self, request: Request, flow: Flow, refusal: Refusal, tag: str = "") -> None:
+    def refuse(self, request: Request, flow: Flow, refusal: Refusal) -> None:
         """Answer without keeping state: a copy of the request gets a copy of the answer (§8.2.7)."""
         build = self._core.build
         self._core.counters.refused += 1
-        echo = build.echo(request, flow, tag or build.stateless_tag(request))
+        echo = build.echo(request, flow, build.stateless_tag(request))
         status, headers, reason = refusal
         self._core.send(build.response(status, echo, headers, reason=reason), flow)
 
@@ -88,8 +88,7 @@ class AgentServer:
         elif request.method == "INVITE":
             self._open_usage(request, flow, now)
         else:
-            echo = core.build.echo(request, flow, core.ids.token(8))
-            key = self._start(request, flow, echo, None).key
+            key = self._start(request, flow, core.ids.token(8), None).key
             core.emit(RequestReceived(key, request, flow, None))
 
     def _open_usage(self, request: Request, flow: Flow, now: float) -> None:
@@ -103,9 +102,8 @@ class AgentServer:
         usage = InviteUsage(local_tag, flow, is_client=False, request=request)
         usage.dialog = dialog
         core.usages[local_tag] = usage
-        echo = core.build.echo(request, flow, local_tag)
-        transaction = usage.transaction = self._start(request, flow, echo, usage)
-        self.transactions.respond(transaction, 100, core.build.response(100, echo), now)
+        transaction = usage.transaction = self._start(request, flow, local_tag, usage)
+        self._respond(transaction, 100, now)
         core.emit(InviteReceived(usage, request, flow))
 
     def _receive_in_dialog(self, request: Request, flow: Flow, now: float) -> None:
@@ -123,7 +121,7 @@ class AgentServer:
         if refusal is not None:
             self.refuse(request, flow, refusal)
             return
-        transaction = self._start(request, flow, core.build.echo(request, flow, usage.local_tag), usage)
+        transaction = self._start(request, flow, usage.local_tag, usage)
         if request.method == "BYE":
             self._receive_bye(usage, dialog, transaction, request, now)
         elif request.method == "OPTIONS":
@@ -176,8 +174,7 @@ class AgentServer:
             self.refuse(request, flow, Refusal(481))
             return
         build, usage = self._core.build, transaction.usage
-        tag = usage.local_tag if usage is not None else build.stateless_tag(request)
-        self._core.send(build.response(200, build.echo(request, flow, tag)), flow)
+        self._core.send(build.response(200, build.echo(request, flow, transaction.tag)), flow)
         if usage is None or transaction.state is not State.PROCEEDING:
             return  # answered already: a CANCEL changes nothing any more (§9.2)
         self._respond(transaction, 487, now)
@@ -327,9 +324,10 @@ class AgentServer:
         assert request is not None
         return f"{record_routes(request)}{self._core.build.contact}"
 
-    def _start(self, request: Request, flow: Flow, echo: str, usage: InviteUsage | None) -> ServerTransaction:
+    def _start(self, request: Request, flow: Flow, tag: str, usage: InviteUsage | None) -> ServerTransaction:
         merge = None if request.to_tag else merge_key(request)
-        transaction = ServerTransaction(server_key(request, request.method), request, flow, echo, usage, merge)
+        key, echo = server_key(request, request.method), self._core.build.echo(request, flow, tag)
+        transaction = ServerTransaction(key, request, flow, tag, echo, usage, merge)
         self.transactions.start(transaction)
         return transaction
 

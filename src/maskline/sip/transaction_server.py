@@ -21,12 +21,27 @@ MergeKey = tuple[str, str, int, str]
 class ServerTransaction:
     """One request of theirs. `request` and `echo` are there until the final response."""
 
-    __slots__ = ("echo", "flow", "interval", "key", "merge_key", "method", "request", "response", "state", "usage")
+    __slots__ = (
+        "echo",
+        "flow",
+        "interval",
+        "key",
+        "merge_key",
+        "method",
+        "request",
+        "response",
+        "state",
+        "tag",
+        "usage",
+    )
 
     def __init__(
-        self, key: str, request: Request, flow: Flow, echo: str, usage: InviteUsage | None, merge_key: MergeKey | None
-    ) -> None:
+        self, key: str, request: Request, flow: Flow, tag: str, echo: str, usage: InviteUsage | None,
+        merge_key: MergeKey | None,
+    ) -> None:  # fmt: skip
         self.key = key
+        self.tag = tag
+        """To tag of all our responses to this request, and to a CANCEL of it (§9.2)."""
         self.method = request.method
         self.request: Request | None = request
         self.flow = flow

@@ -80,7 +80,7 @@ class ServerBench:
     def __init__(self, method: str) -> None:
         self.core = Core(AgentConfig("192.0.2.1", 5060), SeededIds())
         self.all = ServerTransactions(self.core)
-        self.one = ServerTransaction("k", Request(method, "sip:x", {}, b""), FLOW, "", None, ("c", "1", 1, method))
+        self.one = ServerTransaction("k", Request(method, "sip:x", {}, b""), FLOW, "t", "", None, ("c", "1", 1, method))
         self.all.start(self.one)
 
     def feed(self, signal: Input) -> object:
@@ -243,7 +243,7 @@ def test_reliable_transports_have_no_retransmission_timers() -> None:
     clients, servers = ClientTransactions(core), ServerTransactions(core)
     envelope = Envelope("sip:b@y", "", "<sip:a@x>;tag=1", "<sip:b@y>", "c", 1, "z9hG4bKb")
     clients.start(ClientTransaction("INVITE", envelope, b"x", FLOW, None, is_initial=True), 0.0)
-    one = ServerTransaction("k", Request("INVITE", "sip:x", {}, b""), FLOW, "", None, None)
+    one = ServerTransaction("k", Request("INVITE", "sip:x", {}, b""), FLOW, "t", "", None, None)
     servers.start(one)
     servers.respond(one, 486, b"x", 0.0)
     assert sorted(timer for timer, _ in core.timers.expired(100.0)) == ["ct", "st"]
