@@ -17,6 +17,7 @@ from maskline.sip.agent_checks import (
     check_outside_dialog,
 )
 from maskline.sip.agent_client import AgentClient
+from maskline.sip.agent_repeats import Repeats
 from maskline.sip.build import Headers, header_lines, record_routes
 from maskline.sip.core import Core
 from maskline.sip.dialog import Dialog, dialog_of_request
@@ -36,18 +37,17 @@ from maskline.sip.message import Request
 from maskline.sip.transaction_server import ServerTransaction, ServerTransactions, merge_key, server_key
 from maskline.sip.transaction_states import State
 
-RESEND_2XX, GIVE_UP_2XX = "2xx", "2xx end"
-
 
 class AgentServer:
     """Requests we receive."""
 
-    __slots__ = ("_client", "_core", "transactions")
+    __slots__ = ("_client", "_core", "_repeats", "transactions")
 
     def __init__(self, core: Core, client: AgentClient) -> None:
         self._core = core
         self._client = client
         self.transactions = ServerTransactions(core)
+        self._repeats = Repeats(core, self.transactions)
         core.refuse_unanswered = self._refuse_unanswered
 
     # ---- what arrives
@@ -198,7 +198,7 @@ class AgentServer:
         ):
             self._core.counters.stray += 1
             return
-        self._stop_2xx(usage)
+        self._repeats.settled(usage)
         if usage.bye_headers is not None:
             self._send_waiting_bye(usage, now)
             return
@@ -212,6 +212,7 @@ class AgentServer:
             return
         extra = f"{self._dialog_lines(transaction)}{header_lines(headers)}"
         self._respond(transaction, status, now, extra, body, "application/sdp")
+        self._repeats.ringing(usage, now)
 
     def answer(self, usage: InviteUsage, now: float, body: bytes, headers: Headers) -> None:
         transaction = usage.transaction
@@ -273,18 +274,12 @@ class AgentServer:
     # ---- timers
 
     def fire(self, timer: str, key: str, now: float) -> None:
-        if timer not in (RESEND_2XX, GIVE_UP_2XX):
+        if timer[0] == "s":
             self.transactions.fire(timer, key, now)
             return
-        usage = self._core.usages.get(key)
-        if usage is None or usage.unacked is None or usage.dialog is None:
+        usage = self._repeats.fire(timer, key, now)
+        if usage is None:
             return
-        if timer == RESEND_2XX:
-            self._core.resend(usage.unacked, usage.flow)
-            usage.interval = min(2 * usage.interval, self._core.config.t2)
-            self._core.timers.set((RESEND_2XX, key), now + usage.interval)
-            return
-        self._stop_2xx(usage)
         if usage.bye_headers is not None:
             self._send_waiting_bye(usage, now)
         else:
@@ -303,17 +298,7 @@ class AgentServer:
         usage.flow = transaction.flow
         data = core.build.response(status, transaction.echo, extra, body, content_type)
         self.transactions.respond(transaction, status, data, now)
-        usage.unacked = data
-        usage.interval = core.config.t1
-        core.timers.set((RESEND_2XX, usage.local_tag), now + usage.interval)
-        core.timers.set((GIVE_UP_2XX, usage.local_tag), now + 64 * core.config.t1)
-
-    def _stop_2xx(self, usage: InviteUsage) -> None:
-        self._core.timers.cancel((RESEND_2XX, usage.local_tag))
-        self._core.timers.cancel((GIVE_UP_2XX, usage.local_tag))
-        usage.unacked = usage.request = None
-        if usage.state is UsageState.ANSWERED:
-            usage.state = UsageState.CONFIRMED
+        self._repeats.answered(usage, data, now)
 
     def _send_waiting_bye(self, usage: InviteUsage, now: float) -> None:
         extra, usage.bye_headers = usage.bye_headers or "", None

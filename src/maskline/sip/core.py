@@ -94,7 +94,7 @@ class Core:
             return
         if usage.unanswered:
             self.refuse_unanswered(usage, now)
-        self.timers.cancel(("2xx", usage.local_tag))
-        self.timers.cancel(("2xx end", usage.local_tag))
+        for timer in ("1xx", "2xx", "2xx end"):
+            self.timers.cancel((timer, usage.local_tag))
         usage.end()
         self.ended.append(usage)

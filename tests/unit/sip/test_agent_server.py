@@ -193,6 +193,18 @@ def test_the_2xx_is_repeated_from_t1_to_t2_until_the_ack() -> None:
     assert bench.pass_time(20) == []
 
 
+def test_a_long_ringing_call_rings_again_each_minute() -> None:
+    bench = Bench()
+    usage = bench.invited()
+    bench.agent.progress(usage, 180, bench.now)
+    ringing = bench.sent()
+    assert bench.pass_time(121) == ringing * 2
+    bench.agent.answer(usage, bench.now, SDP)
+    bench.sent()
+    bench.put(request("ACK", branch="ack", to_tag=usage.id))
+    assert bench.pass_time(121) == []
+
+
 def test_an_ack_under_the_invites_branch_is_taken() -> None:
     bench = Bench()
     usage = bench.invited()
