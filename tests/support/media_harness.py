@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import socket
+import time
 from abc import ABC, abstractmethod
 from pathlib import Path
 
@@ -33,12 +34,15 @@ class Harness(ABC):
     def pid(self) -> int:
         """Of the media process."""
 
-    @abstractmethod
     def freeze(self) -> None:
         """The media process is there and does not answer."""
+        os.kill(self.pid, signal.SIGSTOP)
+        deadline = time.monotonic() + 5.0
+        while not _all_stopped(self.pid):  # a thread on the other core may run on for a while
+            assert time.monotonic() < deadline
 
-    @abstractmethod
-    def thaw(self) -> None: ...
+    def thaw(self) -> None:
+        os.kill(self.pid, signal.SIGCONT)
 
     @abstractmethod
     async def kill(self) -> None:
@@ -47,6 +51,11 @@ class Harness(ABC):
     @abstractmethod
     async def revive(self) -> None:
         """Somebody starts it again: a supervisor, or the driver itself."""
+
+
+def _all_stopped(pid: int) -> bool:
+    states = (stat.read_bytes().rpartition(b")")[2].split()[0] for stat in Path(f"/proc/{pid}/task").glob("*/stat"))
+    return all(state == b"T" for state in states)
 
 
 def free_range(ports: int = 40) -> tuple[int, int]:
@@ -71,12 +80,6 @@ class EmbeddedHarness(Harness):
     @property
     def pid(self) -> int:
         return self.driver.worker_pids()[0]
-
-    def freeze(self) -> None:
-        os.kill(self.pid, signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        os.kill(self.pid, signal.SIGCONT)
 
     async def kill(self) -> None:
         os.kill(self.pid, signal.SIGKILL)

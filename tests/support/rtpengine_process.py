@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import signal
 import socket
 import subprocess
 from pathlib import Path
@@ -74,10 +72,6 @@ class RtpengineProcess:
                     return
         raise AssertionError(self._log.read_text())
 
-    def signal(self, number: int) -> None:
-        assert self.process is not None
-        os.kill(self.process.pid, number)
-
     def end(self) -> None:
         if self.process is not None:
             self.process.kill()
@@ -105,12 +99,6 @@ class RtpengineHarness(Harness):
     def pid(self) -> int:
         assert self._daemon.process is not None
         return self._daemon.process.pid
-
-    def freeze(self) -> None:
-        self._daemon.signal(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        self._daemon.signal(signal.SIGCONT)
 
     async def kill(self) -> None:
         await asyncio.to_thread(self._daemon.end)
