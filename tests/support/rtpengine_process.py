@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 import subprocess
 from pathlib import Path
@@ -28,7 +29,10 @@ silent-timeout = 3600
 final-timeout = 10800
 offer-timeout = 120
 mos = LQ
-"""
+{scheduling}"""
+_REAL_TIME = "scheduling = rr\npriority = 1\n"
+"""As the embedded worker takes by itself, where root may: it is the relay that is measured, not other programs."""
+
 
 
 class RtpengineProcess:
@@ -38,7 +42,9 @@ class RtpengineProcess:
             probe.bind(("127.0.0.1", 0))
             self.ng_port = int(probe.getsockname()[1])
         self._config = folder / "rtpengine.conf"
-        self._config.write_text(_CONFIG.format(ng=self.ng_port, low=low, high=high))
+        self._config.write_text(_CONFIG.format(
+                ng=self.ng_port, low=low, high=high, scheduling=_REAL_TIME if os.geteuid() == 0 else ""
+            ))
         self._log = folder / "rtpengine.log"
         self.process: subprocess.Popen[bytes] | None = None
 
