@@ -121,7 +121,7 @@ def _judge_leaks(report: CallReport) -> None:
         leaks = find_leaks(received, other.number, secrets=secrets)
         size = sum(len(data) for data in received)
         detail = f"{size} bytes searched, " + (f"FOUND as {', '.join(leaks)}" if leaks else "nothing found")
-        report.add(f"{other.name}'s number at {phone.name}", not leaks, detail)
+        report.add(f"leak check: {other.name} in {phone.name}'s bytes", not leaks, detail)
 
 
 def _call_id(phone: Phone) -> bytes:
@@ -133,7 +133,7 @@ def _call_id(phone: Phone) -> bytes:
 
 
 def print_report(report: CallReport, say: Callable[[str], None]) -> None:
-    say(f"\n── Call {report.number}: {report.title} " + "─" * 60)
+    say(f"\n── Call {report.number}: {report.title} ".ljust(92, "─"))
     for line in draw(report.caller, report.callee):
         say(line)
     say("")
