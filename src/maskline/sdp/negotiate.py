@@ -42,7 +42,7 @@ _MIRROR = {"sendonly": "recvonly", "recvonly": "sendonly"}
 def filter_codecs(codecs: Iterable[Codec], allowed: Collection[str] = DEFAULT_CODECS) -> tuple[Codec, ...]:
     """Codecs that may be offered to the other leg, order and payload types kept, format parameters rewritten
     from the allow-list. Without any audio codec among them the result is empty (answer 488)."""
-    kept = tuple([_rewritten(codec) for codec in codecs if codec.name in allowed and _is_plausible(codec)])
+    kept = tuple([_rewritten(codec, codec.fmtp) for codec in codecs if codec.name in allowed and _is_plausible(codec)])
     return kept if has_audio(kept) else ()
 
 
@@ -55,8 +55,7 @@ def answer_codecs(offered: Iterable[Codec], answered: Iterable[Codec]) -> tuple[
         ours = next((codec for codec in available if codec.matches(theirs)), None)
         if ours is not None:
             available.remove(ours)
-            answer = Codec(ours.payload_type, ours.name, ours.clock_rate, ours.channels, theirs.fmtp)
-            result.append(_rewritten(answer))
+            result.append(_rewritten(ours, theirs.fmtp))
     return tuple(result) if has_audio(result) else ()
 
 
@@ -79,20 +78,21 @@ def _is_plausible(codec: Codec) -> bool:
     return codec.clock_rate in CLOCK_RATES and codec.channels <= 2
 
 
-def _rewritten(codec: Codec) -> Codec:
+def _rewritten(codec: Codec, fmtp: str) -> Codec:
+    """The codec with `fmtp` instead of its own parameters, as far as the allow-list lets it through."""
     if codec.is_telephone_event:
         fmtp = TELEPHONE_EVENTS
-    elif codec.fmtp:
-        fmtp = _safe_parameters(codec)
-    else:
+    elif fmtp:
+        fmtp = _safe_parameters(codec.name, fmtp)
+    if fmtp == codec.fmtp:
         return codec
     return Codec(codec.payload_type, codec.name, codec.clock_rate, codec.channels, fmtp)
 
 
-def _safe_parameters(codec: Codec) -> str:
-    allowed = FORMAT_PARAMETERS.get(codec.name, {})
+def _safe_parameters(encoding: str, fmtp: str) -> str:
+    allowed = FORMAT_PARAMETERS.get(encoding, {})
     kept = []
-    for parameter in codec.fmtp.split(";"):
+    for parameter in fmtp.split(";"):
         name, _, value = parameter.strip().partition("=")
         name, value = name.strip().lower(), value.strip().lower()
         pattern = allowed.get(name)

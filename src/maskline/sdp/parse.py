@@ -11,6 +11,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from maskline.sdp.errors import SdpError
 from maskline.sdp.session import AudioDescription, Codec, RefusedStream
@@ -73,7 +74,7 @@ def _lines(body: bytes) -> list[str]:
     if len(body) > MAX_BODY:
         raise SdpError(400, "SDP too large")
     text = body.decode("utf-8", "surrogateescape")
-    lines = [line.rstrip("\r") for line in text.split("\n")]
+    lines = text.replace("\r\n", "\n").split("\n")
     while lines and not lines[-1]:
         lines.pop()
     if len(lines) > MAX_LINES:
@@ -122,13 +123,8 @@ def _attribute(media: _Media, value: str) -> None:
     if name in DIRECTIONS:
         media.direction = name
     elif name == "rtpmap":
-        match = _RTPMAP.fullmatch(text)
-        if match is None or int(match[1]) > 127:
-            raise SdpError(400, "Malformed a=rtpmap")
-        payload_type = int(match[1])
-        media.maps.setdefault(
-            payload_type, Codec(payload_type, _encoding_name(match[2]), int(match[3]), int(match[4] or 1))
-        )
+        codec = _codec(text.strip())
+        media.maps.setdefault(codec.payload_type, codec)
     elif name == "fmtp":
         match = _FMTP.fullmatch(text)
         if match is not None:
@@ -142,8 +138,20 @@ def _attribute(media: _Media, value: str) -> None:
         media.ptime = int(text.strip()[:6])
 
 
-def _encoding_name(name: str) -> str:
-    return "telephone-event" if name.lower() == "telephone-event" else name.upper()
+@lru_cache(maxsize=256)
+def _codec(text: str) -> Codec:
+    """The value of a=rtpmap. Remembered, because every call through a trunk says the same few again."""
+    match = _RTPMAP.fullmatch(text)
+    if match is None or int(match[1]) > 127:
+        raise SdpError(400, "Malformed a=rtpmap")
+    name = match[2].upper()
+    name = "telephone-event" if name == "TELEPHONE-EVENT" else name
+    return Codec(int(match[1]), name, int(match[3]), int(match[4] or 1))
+
+
+@lru_cache(maxsize=256)
+def _with_parameters(codec: Codec, fmtp: str) -> Codec:
+    return Codec(codec.payload_type, codec.name, codec.clock_rate, codec.channels, fmtp)
 
 
 def _describe(media: _Media, session: _Media, refused: tuple[RefusedStream, ...], index: int) -> AudioDescription:
@@ -167,14 +175,15 @@ def _describe(media: _Media, session: _Media, refused: tuple[RefusedStream, ...]
     )
 
 
+@lru_cache(maxsize=1024)
 def _check_address(address: str) -> bool:
     """Whether the address is the unspecified one; raises `SdpError` when nothing can be sent to it."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
         raise SdpError(488, "Media address is not an IP address") from None
-    if parsed.is_multicast:
-        raise SdpError(488, "Media address is multicast")
+    if parsed.is_multicast or "%" in address:
+        raise SdpError(488, "Media address is multicast or local to a link")
     return parsed.is_unspecified
 
 
@@ -190,6 +199,6 @@ def _codecs(media: _Media) -> tuple[Codec, ...]:
             continue
         fmtp = media.fmtps.get(payload_type)
         if fmtp:
-            codec = Codec(payload_type, codec.name, codec.clock_rate, codec.channels, fmtp)
+            codec = _with_parameters(codec, fmtp)
         codecs[payload_type] = codec
     return tuple(codecs.values())

@@ -132,6 +132,7 @@ def test_malformed_sdp_is_a_bad_request(body: bytes) -> None:
         START + b"m=audio 4000 RTP/SAVP 0\r\n",
         START + b"m=audio 4000 RTP/AVP 0\r\nc=IN IP4 media.example.com\r\n",
         START + b"m=audio 4000 RTP/AVP 0\r\nc=IN IP4 224.2.1.1/127\r\n",
+        START + b"m=audio 4000 RTP/AVP 0\r\nc=IN IP6 fe80::1%eth0\r\n",
     ],
 )
 def test_sdp_without_a_stream_we_can_take_is_not_acceptable(body: bytes) -> None:
