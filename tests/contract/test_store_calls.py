@@ -262,7 +262,9 @@ async def test_an_outbox_id_is_taken_once_and_its_whole_commit_is_refused(store:
     await put(store, outbox_row())
     before = await store.counts()
     with pytest.raises(Conflict):
-        await put(store, outbox_row("row-2"), outbox_row("row-1"))
+        await store.commit_calls([recorded_call("new"), recorded_call("c", outbox=(outbox_row(),))])
+    with pytest.raises(Conflict):
+        await put(store, outbox_row("row-2"), outbox_row("row-2"))
     assert await store.counts() == before
 
 

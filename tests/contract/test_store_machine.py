@@ -13,7 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
@@ -182,5 +182,10 @@ class StoreHistories(RuleBasedStateMachine):
 
 TestStoreHistories = StoreHistories.TestCase
 TestStoreHistories.settings = settings(
-    max_examples=25, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=25,
+    stateful_step_count=40,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    # Each step writes to a disk: shrinking a failure takes minutes, and the history of 40 steps can be read as it is.
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),
 )

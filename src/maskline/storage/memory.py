@@ -231,13 +231,15 @@ class MemoryStore:
 
     # -- calls ---------------------------------------------------------------------------------------------------
     async def commit_calls(self, calls: Sequence[RecordedCall]) -> None:
+        new = [call for call in calls if not (call.facts and self._has_fact(call.facts[0]))]
+        # Before anything else, because it refuses ids that exist and a commit is all or nothing.
+        self._outbox.add([row for call in new for row in call.outbox])
         for call in calls:
-            known = [self._add_fact(fact) for fact in call.facts]
-            if known and not known[0]:
-                continue
+            for fact in call.facts:
+                self._add_fact(fact)
+        for call in new:
             if call.record is not None:
                 self._calls.setdefault(call.record.id, call.record)
-            self._outbox.add(call.outbox)
             if call.session_id in self._sessions:
                 self._sessions[call.session_id] = _with_call(self._sessions[call.session_id], call)
 
@@ -262,13 +264,13 @@ class MemoryStore:
     async def facts_since(self, cursor: int, limit: int) -> list[tuple[int, Fact]]:
         return list(enumerate(self._facts[cursor : cursor + limit], cursor + 1))
 
-    def _add_fact(self, fact: Fact) -> bool:
-        known = self._facts_by_subject.setdefault(fact.subject, [])
-        if any(other.sequence == fact.sequence for other in known):
-            return False
-        known.append(fact)
-        self._facts.append(fact)
-        return True
+    def _has_fact(self, fact: Fact) -> bool:
+        return any(other.sequence == fact.sequence for other in self._facts_by_subject.get(fact.subject, ()))
+
+    def _add_fact(self, fact: Fact) -> None:
+        if not self._has_fact(fact):
+            self._facts_by_subject.setdefault(fact.subject, []).append(fact)
+            self._facts.append(fact)
 
     def _next_sequence(self, subject: str) -> int:
         return max((fact.sequence for fact in self._facts_by_subject.get(subject, ())), default=0) + 1

@@ -27,7 +27,7 @@ class MemoryOutbox:
     def add(self, rows: Iterable[OutboxRow]) -> None:
         """Raises `Conflict` when an id exists; then none is added."""
         rows = list(rows)
-        if any(row.id in self.rows for row in rows):
+        if any(row.id in self.rows for row in rows) or len({row.id for row in rows}) < len(rows):
             raise Conflict("This webhook exists already.")
         for row in rows:
             self._put(replace(row, state=self._state_in_lane(row)))

@@ -179,7 +179,14 @@ def _leg_from_json(values: dict[str, Any], source: Number | None, destination: N
 
 def fact_to_row(fact: Fact) -> Row:
     """Without the position, which the transaction gives."""
-    return (fact.subject, fact.sequence, fact.at, fact.name, _to_json(fact_details(fact)))
+    details = _details_to_text(tuple(fact_details(fact).items()))
+    return (fact.subject, fact.sequence, fact.at, fact.name, details)
+
+
+@lru_cache(maxsize=8192)
+def _details_to_text(details: tuple[tuple[str, Any], ...]) -> str:
+    # Cached, because most facts say one of a few things ("leg b answered") and a call has six of them.
+    return _to_json(dict(details))
 
 
 def fact_from_row(row: Row) -> Fact:
