@@ -8,6 +8,7 @@ across a restart.
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 from typing import Any
 
 from maskline.sip.build import Envelope
@@ -169,12 +170,16 @@ def _next_hop(uri: Uri, flow: Flow) -> Flow:
     port = uri.port or 5060
     if host == flow.host:
         return flow if port == flow.port else Flow(flow.transport, host, port)
+    return Flow(flow.transport, host, port) if _is_reachable(host, flow.host) else flow
+
+
+@lru_cache(maxsize=1024)
+def _is_reachable(host: str, source_host: str) -> bool:
+    """Whether `host` is an address to send to for a peer at `source_host`. Remembered: a carrier has few."""
     try:
-        address, source = ipaddress.ip_address(host), ipaddress.ip_address(flow.host)
+        address, source = ipaddress.ip_address(host), ipaddress.ip_address(source_host)
     except ValueError:
-        return flow
+        return False
     if address.version != source.version or address.is_multicast or address.is_unspecified:
-        return flow
-    if address.is_private and not source.is_private:
-        return flow
-    return Flow(flow.transport, host, port)
+        return False
+    return source.is_private or not address.is_private
