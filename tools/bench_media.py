@@ -2,7 +2,8 @@
 
 What it is: the load of tests/wire/test_media_load.py with its figures printed: calls, packets lost, delay added by the
 relay ("steady p99": of the median second, which a busy machine disturbs least), CPU of the media process per call (two
-G.711 streams, 100 packets/s in and out). What it is not: a limit of the machine; the generator runs on it too. Who calls it: `make bench`, and whoever changes the path of a packet.
+G.711 streams, 100 packets/s in and out). What it is not: a limit of the machine; the generator runs on it too.
+Who calls it: `make bench`, and whoever changes the path of a packet.
 """
 
 from __future__ import annotations

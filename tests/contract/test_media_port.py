@@ -373,6 +373,34 @@ async def test_a_driver_that_does_not_answer_refuses_within_two_seconds(media: H
         await media.driver.open_leg(CALL, A, alice.far, codecs=VOICE)
 
 
+async def test_a_call_closed_while_the_driver_was_away_is_freed_when_it_is_back(media: Harness) -> None:
+    with Party(1) as alice, Party(2) as bob:
+        await connect(media, alice, bob)
+        await speak(alice, bob, 1)
+        media.freeze()
+        try:
+            with pytest.raises(MediaUnavailable):
+                await media.driver.close(CALL)
+        finally:
+            media.thaw()
+
+        async def freed() -> bool:
+            try:
+                await media.driver.stats(CALL)
+            except MediaUnavailable:
+                return media.driver.available
+            return False
+
+        deadline = time.monotonic() + 8.0
+        while not await freed():
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.05)
+        alice.send(b"x" * 160)
+        await connect(media, alice, bob, "next")
+        await speak(alice, bob, 1)
+        assert media.events == []
+
+
 async def test_calls_work_again_after_the_media_process_died_and_its_calls_are_reported_lost(media: Harness) -> None:
     with Party(1) as alice, Party(2) as bob:
         await connect(media, alice, bob)

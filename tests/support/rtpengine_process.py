@@ -34,7 +34,6 @@ _REAL_TIME = "scheduling = rr\npriority = 1\n"
 """As the embedded worker takes by itself, where root may: it is the relay that is measured, not other programs."""
 
 
-
 class RtpengineProcess:
     def __init__(self, folder: Path, ports: int = 40) -> None:
         low, high = free_range(ports)
@@ -42,9 +41,9 @@ class RtpengineProcess:
             probe.bind(("127.0.0.1", 0))
             self.ng_port = int(probe.getsockname()[1])
         self._config = folder / "rtpengine.conf"
-        self._config.write_text(_CONFIG.format(
-                ng=self.ng_port, low=low, high=high, scheduling=_REAL_TIME if os.geteuid() == 0 else ""
-            ))
+        self._config.write_text(
+            _CONFIG.format(ng=self.ng_port, low=low, high=high, scheduling=_REAL_TIME if os.geteuid() == 0 else "")
+        )
         self._log = folder / "rtpengine.log"
         self.process: subprocess.Popen[bytes] | None = None
 

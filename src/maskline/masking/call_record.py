@@ -23,7 +23,7 @@ class Quality:
     packet_loss: float
     """Fraction of expected packets that never came, 0.0 to 1.0."""
     jitter_ms: float
-    """RFC 3550 §6.4.1 interarrival jitter in milliseconds."""
+    """RFC 3550 §6.4.1 interarrival jitter in milliseconds, the mean over the call."""
     packets_received: int
     packets_lost: int
     packets_relayed: int = 0

@@ -98,7 +98,11 @@ class EmbeddedDriver:
             if not self.available:
                 raise MediaUnavailable
             return {}
-        figures = _read_figures(await link.request("close", call=call_id))
+        try:
+            figures = _read_figures(await link.request("close", call=call_id))
+        except MediaUnavailable:
+            link.close_later(call_id)
+            raise
         link.calls.discard(call_id)
         return figures
 

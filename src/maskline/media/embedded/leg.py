@@ -64,6 +64,7 @@ class Leg:
         "far",
         "foreign",
         "last_arrival",
+        "last_report",
         "port",
         "put",
         "refused",
@@ -95,6 +96,9 @@ class Leg:
         self.reports = Reports(secrets.randbits(32))
         self.relayed = 0
         self.last_arrival = 0.0
+        """Of RTP that was accepted, monotonic seconds."""
+        self.last_report = 0.0
+        """Of RTCP: a party on hold sends nothing else, and is there."""
         self.foreign = 0
         """Packets of other sources that reached us; most are dropped by the kernel and not counted."""
         self.refused = 0
@@ -327,7 +331,11 @@ class Leg:
             self._rtcp_target = source[:2]  # behind NAT: same host as its RTP, whatever port
         if source[:2] != self._rtcp_target:
             self.foreign += 1
-        elif not self.reports.take(data, _monotonic(), time.time()):
+            return
+        now = _monotonic()
+        if self.reports.take(data, now, time.time()):
+            self.last_report = now
+        else:
             self.refused += 1
 
     def report(self, now: float, wall: float, *, goodbye: bool = False) -> None:

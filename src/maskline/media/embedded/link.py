@@ -73,6 +73,8 @@ class WorkerLink:
         self._on_event = on_event
         self.calls: set[str] = set()
         """What the worker holds, as far as we know."""
+        self._to_close: set[str] = set()
+        """Calls whose `close` the worker did not hear; it is told when it answers again."""
         self._process: subprocess.Popen[bytes] | None = None
         self.pid = 0
         self._writer: asyncio.StreamWriter | None = None
@@ -186,6 +188,7 @@ class WorkerLink:
         self._process = subprocess.Popen(  # its own session: Ctrl-C on the engine ends calls in order, not at once
             self._setup.arguments(),
             stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
             start_new_session=True,
         )
@@ -201,8 +204,9 @@ class WorkerLink:
 
     def _lose(self, calls: set[str]) -> None:
         self.calls -= calls
-        for call_id in calls:
+        for call_id in calls - self._to_close:
             self._on_event(MediaLost(call_id))
+        self._to_close -= calls
 
     # --- talk ---------------------------------------------------------------------------------------------------
 
@@ -258,6 +262,7 @@ class WorkerLink:
                 continue
             try:
                 await self._ask("ping", {})
+                await self._close_late()
             except MediaUnavailable:
                 if self._writer is not None and loop.time() - answered > _KILL_AFTER:
                     with contextlib.suppress(ProcessLookupError):
@@ -266,6 +271,16 @@ class WorkerLink:
             else:
                 answered = loop.time()
                 self._set_responsive(True)
+
+    def close_later(self, call_id: str) -> None:
+        """The call is over, but its worker is away."""
+        self._to_close.add(call_id)
+
+    async def _close_late(self) -> None:
+        for call_id in list(self._to_close):
+            await self._ask("close", {"call": call_id})
+            self._to_close.discard(call_id)
+            self.calls.discard(call_id)
 
     def _set_responsive(self, responsive: bool) -> None:
         """Remember it, and say it once each way."""

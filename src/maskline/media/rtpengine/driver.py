@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,7 +25,7 @@ from maskline.masking.facts import LegName
 from maskline.media.port import FarMedia, LocalMedia, MediaEvent, MediaLost, MediaTimedOut
 from maskline.media.rtpengine import synthetic_sdp
 from maskline.media.rtpengine.client import NgNode, NgRefused
-from maskline.media.rtpengine.figures import packets_received, read_figures
+from maskline.media.rtpengine.figures import packets_accepted, read_figures
 from maskline.sdp.session import Codec
 from maskline.timers import Timers
 
@@ -52,6 +52,8 @@ class _Call:
     codecs: dict[LegName, tuple[Codec, ...]] = field(default_factory=dict)
     local: dict[LegName, LocalMedia] = field(default_factory=dict)
     bridged: bool = False
+    over: bool = False
+    """`close` was asked for while the daemon was away; it is told when it answers again."""
     packets: int = 0
     active_at: float = 0.0
 
@@ -147,6 +149,10 @@ class RtpengineDriver:
                 reply = await call.node.request("delete", {"call-id": call_id, "from-tag": LegName.A.value})
         except NgRefused:  # freed by its own timeout, or by a restart
             reply = {}
+        except MediaUnavailable:
+            call.over = True
+            self._checks.set(call_id, asyncio.get_running_loop().time() + _PROBE_EVERY)
+            raise
         self._forget(call_id)
         return read_figures(reply)
 
@@ -256,8 +262,12 @@ class RtpengineDriver:
         """Ask after one call; a node that is away is asked again later, its calls may live on in it."""
         if self._calls.get(call_id) is not call:
             return  # closed meanwhile
+        if call.over:
+            with suppress(MediaUnavailable):
+                await self.close(call_id)
+            return
         try:
-            packets = packets_received(await call.node.request("query", {"call-id": call_id}))
+            packets = packets_accepted(await call.node.request("query", {"call-id": call_id}))
         except NgRefused:
             self._report_gone(call_id, call)
             return

@@ -23,9 +23,9 @@ def read_figures(reply: dict[str, Any]) -> dict[LegName, Quality]:
     return {leg: quality for leg, quality in figures if quality is not None}
 
 
-def packets_received(reply: dict[str, Any]) -> int:
-    """RTP packets from both far sides; grows as long as anybody speaks."""
-    return sum(_accepted(reply, leg) for leg in LegName)
+def packets_accepted(reply: dict[str, Any]) -> int:
+    """RTP and RTCP packets of both far sides; grows as long as anybody is there, on hold or not."""
+    return sum(_less_errors(stream) for leg in LegName for stream in _streams(reply, leg))
 
 
 def _streams(reply: dict[str, Any], leg: LegName) -> list[dict[str, Any]]:
@@ -37,10 +37,12 @@ def _streams(reply: dict[str, Any], leg: LegName) -> list[dict[str, Any]]:
 
 def _accepted(reply: dict[str, Any], leg: LegName) -> int:
     """RTP packets of the far side; the daemon counts a stranger's among `packets` too, and as `errors`."""
-    for stream in _streams(reply, leg):
-        counts: dict[str, int] = stream.get("stats", {})
-        return max(0, counts.get("packets", 0) - counts.get("errors", 0))
-    return 0
+    return next(map(_less_errors, _streams(reply, leg)), 0)
+
+
+def _less_errors(stream: dict[str, Any]) -> int:
+    counts: dict[str, int] = stream.get("stats", {})
+    return max(0, counts.get("packets", 0) - counts.get("errors", 0))
 
 
 def _heard(reply: dict[str, Any], listener: LegName) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import pytest
 from maskline.masking.facts import LegName
 from maskline.media.embedded.relay import LINGER, NoPorts, Relay, UnknownCall
 from maskline.media.embedded.sockets import UnusableAddress, open_socket
+from maskline.media.g711 import MU_TO_A
 from maskline.media.port import FarMedia, LocalMedia
 from maskline.media.rtp import Goodbye, Report, RtpPacket, build, parse, parse_rtcp
 from maskline.sdp.session import Codec
@@ -128,6 +129,12 @@ class TestWhatCrosses:
         bench.turn()
         assert not bob.queued()
         assert bench.relay.stats("call")[A].packets_received == 1
+
+    def test_the_other_law_is_recoded(self, bench: Bench, alice: Party) -> None:
+        with Party(2, codecs=(Codec(8, "PCMA"),)) as bob:
+            bench.connect(alice, bob)
+            heard = bench.pass_on(alice, bob, alice.next(bytes(range(160))))
+            assert (heard.payload_type, heard.payload) == (8, bytes(range(160)).translate(MU_TO_A))
 
     def test_telephone_events_change_their_payload_type_with_the_leg(self, bench: Bench, alice: Party) -> None:
         with Party(2, codecs=(PCMU, Codec(96, "telephone-event"))) as bob:
@@ -344,6 +351,16 @@ class TestTime:
         assert bench.timed_out == []
         bench.relay.tick(now + 60.0)
         assert bench.timed_out == ["call"]
+        bench.relay.close_all(now)
+
+    def test_a_party_on_hold_is_there_by_its_reports(self, alice: Party, bob: Party) -> None:
+        bench = Bench(timeout=10.0)
+        now = time.monotonic()
+        bench.connect(alice, bob, now=now - 9.0)
+        alice.send_report()
+        bench.turn()
+        bench.relay.tick(now + 5.0)
+        assert bench.timed_out == []
         bench.relay.close_all(now)
 
     def test_a_ringing_call_is_left_to_its_controller_and_freed_without_one(self, alice: Party) -> None:
