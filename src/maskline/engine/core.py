@@ -75,6 +75,9 @@ class EngineCore:
         self.counters = EngineCounters()
         self.draining = False
         """True: new calls are refused with 503, calls in progress go on."""
+        self.overloaded = False
+        """True: datagrams wait too long to be read, so new calls are refused with 503 until they do not. Calls
+        taken anyway would be lost to time-outs, at full cost (peers.md, 5)."""
         self._on_event: dict[type, Callable[[Any, float], None]] = {
             sip.InviteReceived: self._on_invite,
             sip.InviteProgress: self._on_progress,
@@ -214,8 +217,9 @@ class EngineCore:
         flow = event.flow
         trunk = match_inbound(self._by_host[flow.host], flow.host, flow.port, flow.transport)
         called = called_of(event.request)
-        if self.draining:
-            self.counters.drained += 1
+        if self.draining or self.overloaded:
+            self.counters.drained += self.draining
+            self.counters.overloaded += not self.draining
             self.agent.reject(event.usage, 503, now, headers=_RETRY_AFTER)
         elif trunk is None or called is None:
             self.counters.unknown_numbers += 1

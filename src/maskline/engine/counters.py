@@ -18,6 +18,8 @@ class EngineCounters:
     """Calls to a number that is not ours: refused with 404, no record."""
     drained: int = 0
     """INVITEs refused with 503 because the engine is draining."""
+    overloaded: int = 0
+    """INVITEs refused with 503 because datagrams waited too long to be read."""
     routes_failed: int = 0
     """Calls refused because the router could not decide (store away, or a fault)."""
     media_failed: int = 0

@@ -34,6 +34,8 @@ log = structlog.get_logger()
 
 STRANGER_LOG_SECONDS = 10.0
 """At most one line in this time, however many datagrams strangers send."""
+OVERLOAD_SECONDS = 0.5
+"""T1: what waits longer in the socket has been sent again by the time it is read, and the load feeds itself."""
 BYE_SECONDS = 2.0
 """How long `stop` waits for the last BYEs to be answered and the last media to be freed."""
 
@@ -56,7 +58,7 @@ class EngineRunner:
         self._host, self._port = host, port
         self._advertised = advertised_host or host
         self._loop_token = loop_token or ids.token(8)
-        self._socket = UdpSocket(self._on_datagram, self._on_batch, self._on_unreachable)
+        self._socket = UdpSocket(self._on_datagram, self._on_batch, self._on_unreachable, clock.wall)
         self._core: EngineCore | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
@@ -126,7 +128,9 @@ class EngineRunner:
             self._say_stranger(host)
 
     def _on_batch(self) -> None:
-        self._arm()
+        if self._core is not None:
+            self._core.overloaded = self._socket.behind > OVERLOAD_SECONDS
+            self._arm()
 
     def _on_unreachable(self, host: str, port: int) -> None:
         if self._core is not None:

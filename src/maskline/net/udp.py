@@ -21,6 +21,8 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
+from maskline.clock import SystemClock
+
 RECEIVE_BUFFER = 4 * 1024 * 1024
 MAX_DATAGRAM = 65_535
 BATCH = 64
@@ -29,9 +31,12 @@ SEND_QUEUE = 10_000
 """Datagrams kept when the kernel will not take more; SIP repeats what is dropped beyond."""
 
 _SO_RCVBUFFORCE = 33
+_SO_TIMESTAMPNS = 35
+_TIMESPEC = struct.Struct("@ll")
 _IP_RECVERR, _IPV6_RECVERR = 11, 25
 _MSG_ERRQUEUE = getattr(socket, "MSG_ERRQUEUE", 0x2000)
 _LINUX = sys.platform == "linux"
+_WALL = SystemClock().wall
 
 Address = tuple[str, int]
 
@@ -45,13 +50,19 @@ class UdpSocket:
         on_datagram: Callable[[bytes, str, int], None],
         on_batch: Callable[[], None],
         on_unreachable: Callable[[str, int], None],
+        wall: Callable[[], float] = _WALL,
     ) -> None:
+        """`wall` gives seconds since 1970, as the kernel stamps what arrives."""
         self._on_datagram = on_datagram
         self._on_batch = on_batch
         self._on_unreachable = on_unreachable
         self._socket: socket.socket | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._unsent: deque[tuple[bytes, Address]] = deque(maxlen=SEND_QUEUE)
+        self._wall = wall
+        self.behind = 0.0
+        """Seconds the first datagram of the last batch had waited in the kernel, if that batch was full; 0 when
+        the socket was read empty. A stall alone makes no backlog, so this tells overload from a hiccup."""
         self.dropped_sends = 0
         """Datagrams the kernel refused for good."""
 
@@ -63,6 +74,8 @@ class UdpSocket:
             sock.setblocking(False)
             _deepen(sock)
             _want_icmp(sock, family)
+            if _LINUX:
+                sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
             sock.bind((host, port))
         except OSError:
             sock.close()
@@ -117,10 +130,16 @@ class UdpSocket:
         sock = self._socket
         if sock is None:
             return
-        for _ in range(BATCH):
+        waited = 0.0
+        for position in range(BATCH):
             try:
-                data, address = sock.recvfrom(MAX_DATAGRAM)
+                if position:
+                    data, address = sock.recvfrom(MAX_DATAGRAM)
+                else:
+                    data, stamps, _, address = sock.recvmsg(MAX_DATAGRAM, 64)
+                    waited = self._age(stamps)
             except BlockingIOError:
+                self.behind = 0.0
                 break
             except OSError:
                 # An ICMP error waits; the datagrams behind it are read in the next round.
@@ -129,7 +148,18 @@ class UdpSocket:
             self._on_datagram(data, address[0], address[1])
             if self._socket is None:
                 return
+        else:
+            self.behind = waited
         self._on_batch()
+
+    def _age(self, stamps: list[tuple[int, int, bytes]]) -> float:
+        """Seconds since the kernel took the datagram; 0 where it does not say."""
+        for _, kind, value in stamps:
+            if kind == _SO_TIMESTAMPNS and len(value) == _TIMESPEC.size:
+                seconds, nanoseconds = _TIMESPEC.unpack(value)
+                stamp: float = seconds + nanoseconds * 1e-9
+                return max(0.0, self._wall() - stamp)
+        return 0.0
 
     def _read_errors(self, sock: socket.socket) -> None:
         """Take every queued ICMP error; each names the address our datagram was sent to."""

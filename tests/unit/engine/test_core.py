@@ -75,6 +75,18 @@ def test_a_draining_engine_takes_no_new_call() -> None:
     assert not bench.core.calls and bench.core.counters.drained == 1
 
 
+def test_an_overloaded_engine_refuses_new_calls_only() -> None:
+    bench = Bench("192.0.2.10")
+    bench.core.overloaded = True
+    bench.send("INVITE")
+    bench.send("OPTIONS")
+    assert bench.statuses() == [100, 503, 200]
+    assert (bench.core.counters.overloaded, bench.core.counters.drained) == (1, 0)
+    bench.core.overloaded = False
+    bench.send("INVITE", to="+6531590009")
+    assert len(bench.core.calls) == 1
+
+
 def test_a_request_uri_that_is_no_number_is_not_found() -> None:
     bench = Bench("192.0.2.10")
     bench.send("INVITE", to="echo")

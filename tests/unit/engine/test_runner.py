@@ -187,9 +187,18 @@ async def test_a_bug_in_one_input_is_counted_and_the_engine_goes_on(monkeypatch:
         await office.call()
 
 
+async def test_a_backlog_in_the_socket_is_overload_until_it_is_gone() -> None:
+    async with Office() as office:
+        for behind, overloaded in ((0.6, True), (0.4, False)):
+            office.runner._socket.behind = behind
+            office.runner._on_batch()
+            assert office.runner.core.overloaded is overloaded
+
+
 async def test_nothing_is_read_before_the_start() -> None:
     office = Office()
     office.runner._on_datagram(b"x", "127.0.0.1", 9)
+    office.runner._on_batch()
     office.runner._on_unreachable("127.0.0.1", 9)
     office.runner._on_media_event(MediaLost("x"))
     with pytest.raises(AssertionError):

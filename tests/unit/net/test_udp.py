@@ -1,5 +1,6 @@
 import asyncio
 import socket
+import time
 
 import pytest
 
@@ -82,6 +83,23 @@ async def test_drops_of_a_full_buffer_are_counted(monkeypatch: pytest.MonkeyPatc
             sender.sendto(b"x" * 1000, address)
     assert ears.socket.kernel_drops() > 0
     ears.socket.close()
+
+
+@pytest.mark.skipif(not udp._LINUX, reason="the kernel stamps datagrams on Linux")
+@pytest.mark.parametrize(("waiting", "behind"), [(udp.BATCH + 1, True), (udp.BATCH - 1, False)])
+async def test_a_full_batch_tells_how_long_its_first_datagram_waited(waiting: int, behind: bool) -> None:
+    later: list[float] = []
+    reader = UdpSocket(lambda *_: None, lambda: later.append(reader.behind), lambda *_: None, lambda: time.time() + 3)
+    address = reader.bind("127.0.0.1", 0)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        for _ in range(waiting):
+            sender.sendto(b"x", address)
+    reader._read()
+    assert (3.0 <= later[0] < 5.0) if behind else later == [0.0]
+    reader._read()
+    assert later[-1] == 0.0
+    assert reader._age([(1, 99, b"")]) == 0.0
+    reader.close()
 
 
 class Stubborn:
