@@ -13,6 +13,7 @@ BIN := $(VENV)/bin
 PY := $(BIN)/python
 SETUP := $(PYTHON) tools/setup_env.py
 JOBS ?= 2
+LOAD_SECONDS ?= 30
 
 # Suites that need no socket outside the process, and those that start real programs.
 CORE_SUITES = $(wildcard tests/unit tests/sim tests/contract tests/torture)
@@ -84,7 +85,7 @@ wire: dev ## real sockets and real programs (SIPp, rtpengine), then the gate for
 
 .PHONY: load
 load: dev ## the tests that measure: calls per second, packets lost, latency (no coverage, nothing beside them)
-	$(PYTEST) -m load $(WIRE_SUITES)
+	MASKLINE_LOAD_SECONDS=$(LOAD_SECONDS) $(PYTEST) -m load $(WIRE_SUITES)
 
 .PHONY: cover
 cover: core ## table of what the core suites leave uncovered

@@ -16,7 +16,7 @@ from tests.support.media_harness import EmbeddedHarness, Harness
 from tests.support.media_load import measure
 from tests.support.rtpengine_process import RtpengineHarness
 
-pytestmark = pytest.mark.wire
+pytestmark = [pytest.mark.wire, pytest.mark.load]
 
 CALLS = 50
 SECONDS = float(os.environ.get("MASKLINE_LOAD_SECONDS", "8"))
