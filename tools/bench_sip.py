@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     folder = Path(tempfile.mkdtemp(prefix="maskline-bench-"))
     try:
-        with serving(folder) as server:
+        with serving(folder, pin=True) as server:
             print(f"bench: {options.sessions} sessions …", flush=True)
             provision(server, options.sessions)
             found, clean = measure(server, options)

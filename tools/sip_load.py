@@ -62,6 +62,7 @@ class Server:
     uas_port: int
     process: subprocess.Popen[bytes]
     environment: dict[str, str]
+    pin: bool = False
     parties: list[Party] = field(default_factory=list)
 
     @property
@@ -146,15 +147,15 @@ def free_port(kind: int) -> int:
         return int(probe.getsockname()[1])
 
 
-def pinned(core: int, command: list[str]) -> list[str]:
-    """Server and SIPp on a core each, as far as the machine has two: the figures are per core."""
-    if shutil.which("taskset") and (os.cpu_count() or 1) > 1:
+def pinned(core: int, command: list[str], *, wanted: bool) -> list[str]:
+    """Server and SIPp on a core each, as far as the machine has two: the benchmark's figures are per core."""
+    if wanted and shutil.which("taskset") and (os.cpu_count() or 1) > 1:
         return ["taskset", "-c", str(core), *command]
     return command
 
 
 @contextmanager
-def serving(folder: Path, **settings: str) -> Iterator[Server]:
+def serving(folder: Path, *, pin: bool = False, **settings: str) -> Iterator[Server]:
     """A running server; its output goes to serve.log in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     sip, uac, uas = (free_port(socket.SOCK_DGRAM) for _ in range(3))
@@ -172,12 +173,12 @@ def serving(folder: Path, **settings: str) -> Iterator[Server]:
     }
     with (folder / "serve.log").open("ab") as log:
         process = subprocess.Popen(
-            pinned(0, [sys.executable, "-m", "maskline", "serve"]),
+            pinned(0, [sys.executable, "-m", "maskline", "serve"], wanted=pin),
             env=environment, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
         )  # fmt: skip
         try:
             wait_until_healthy(process, web, folder / "serve.log")
-            yield Server(folder, sip, web, uac, uas, process, environment)
+            yield Server(folder, sip, web, uac, uas, process, environment, pin)
         finally:
             stop(process)
 
@@ -240,7 +241,9 @@ def sipp(server: Server, scenario: str, *arguments: str) -> subprocess.Popen[byt
         "-trace_stat", "-fd", "1", "-stf", str(server.folder / f"{scenario}.csv"), *arguments,
     ]  # fmt: skip
     quiet = subprocess.DEVNULL
-    return subprocess.Popen(pinned(1, command), cwd=server.folder, stdin=quiet, stdout=quiet, stderr=quiet)
+    return subprocess.Popen(
+        pinned(1, command, wanted=server.pin), cwd=server.folder, stdin=quiet, stdout=quiet, stderr=quiet
+    )
 
 
 def wait_until_bound(port: int, process: subprocess.Popen[bytes]) -> None:
