@@ -92,6 +92,8 @@ class Application:
         self._prepare_data_dir()
         await self.services.store.open()
         self._running.push_async_callback(self.services.store.close)
+        # A process that was killed left sessions "in a call", which would hear busy for ever.
+        await self.services.store.reset_calls_in_progress()
         await self.router.refresh()
         await self.egress.open()
         self._running.push_async_callback(self.egress.close)

@@ -249,20 +249,26 @@ WHERE id IN (SELECT id FROM outbox WHERE state IN ('due', 'leased') AND due_at <
 RETURNING {outbox_columns}
 
 -- name: finish_outbox
--- Write back a try, if the lease is still ours.
-UPDATE outbox SET state = $3, due_at = $4, last_status = $5, last_error = $6, owner = NULL
-WHERE id = $1 AND owner = $2 AND state = 'leased' RETURNING lane
-
--- name: give_back_outbox
--- The same for a row that was leased but not tried.
-UPDATE outbox SET state = $3, due_at = $4, attempts = attempts - 1, owner = NULL
-WHERE id = $1 AND owner = $2 AND state = 'leased' RETURNING lane
+-- Write back what became of a leased row, if the lease is still ours; $7 is 0 when it was given back untried.
+WITH done (id, owner, state, due_at, status, error, tried) AS (VALUES
+    (CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS TEXT), CAST($4 AS DOUBLE PRECISION), CAST($5 AS INTEGER),
+     CAST($6 AS TEXT), CAST($7 AS INTEGER)))
+UPDATE outbox
+SET state = done.state, due_at = done.due_at, owner = NULL, attempts = attempts - 1 + done.tried,
+    last_status = CASE WHEN done.tried = 1 THEN done.status ELSE last_status END,
+    last_error = CASE WHEN done.tried = 1 THEN done.error ELSE last_error END
+FROM done WHERE outbox.id = done.id AND outbox.owner = done.owner AND outbox.state = 'leased'
+RETURNING outbox.id, outbox.lane
 
 -- name: promote_outbox
 -- A row of the lane is finished: the lowest of those that wait behind it is due, not before its own time.
-UPDATE outbox SET state = 'due', due_at = CASE WHEN due_at > $2 THEN due_at ELSE $2 END
-WHERE id = (SELECT id FROM outbox WHERE lane = $1 AND state IN ('waiting', 'due', 'leased')
-            ORDER BY sequence, id LIMIT 1)
+WITH freed (lane, finished_at) AS (VALUES (CAST($1 AS TEXT), CAST($2 AS DOUBLE PRECISION)))
+UPDATE outbox
+SET state = 'due', due_at = CASE WHEN outbox.due_at > freed.finished_at THEN outbox.due_at ELSE freed.finished_at END
+FROM freed WHERE outbox.id =
+    (SELECT waiting.id FROM outbox AS waiting
+     WHERE waiting.lane = freed.lane AND waiting.state IN ('waiting', 'due', 'leased')
+     ORDER BY waiting.sequence, waiting.id LIMIT 1)
 
 -- name: outbox_state
 -- Where a row stands, for a replay.

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from maskline.errors import Conflict, NotFound
 from maskline.storage.rows import LANE, Row
-from maskline.storage.sqlite_connection import run, run_all
+from maskline.storage.sqlite_connection import fetch_all, run, run_all
 from maskline.storage.store import PENDING_STATES, Delivery
 
 
@@ -34,19 +34,19 @@ def lease(connection: sqlite3.Connection, owner: str, now: float, until: float, 
 
 
 def finish(connection: sqlite3.Connection, owner: str, deliveries: Sequence[Delivery], now: float) -> list[bool]:
-    return [_finish(connection, owner, delivery, now) for delivery in deliveries]
-
-
-def _finish(connection: sqlite3.Connection, owner: str, done: Delivery, now: float) -> bool:
-    if done.tried:
-        found = run(
-            connection, "finish_outbox", done.row_id, owner, done.state, done.due_at, done.status, done.error
-        ).fetchone()  # fmt: skip
-    else:
-        found = run(connection, "give_back_outbox", done.row_id, owner, done.state, done.due_at).fetchone()
-    if found and done.state not in PENDING_STATES:
-        run(connection, "promote_outbox", found[0], now)
-    return found is not None
+    """Whether each was ours to finish; of two for one row only the first is."""
+    wanted: dict[str, Delivery] = {}
+    for delivery in deliveries:
+        wanted.setdefault(delivery.row_id, delivery)
+    lanes = dict(
+        fetch_all(
+            connection, "finish_outbox",
+            [(d.row_id, owner, d.state, d.due_at, d.status, d.error, int(d.tried)) for d in wanted.values()],
+        )
+    )  # fmt: skip
+    over = [lane for row_id, lane in lanes.items() if wanted[row_id].state not in PENDING_STATES]
+    run_all(connection, "promote_outbox", [(lane, now) for lane in over])
+    return [delivery.row_id in lanes and wanted[delivery.row_id] is delivery for delivery in deliveries]
 
 
 def replay(connection: sqlite3.Connection, row_id: str, now: float) -> None:

@@ -21,7 +21,7 @@ READS_ALL_ON_PURPOSE = {
     "outbox_of_all_in_state",
 }  # fmt: skip
 
-GIVEN_ROWS = ("SCAN CONSTANT ROW", "SCAN moved")
+GIVEN_ROWS = ("SCAN CONSTANT ROW", "SCAN moved", "SCAN done", "SCAN freed")
 """Steps over the rows of the statement itself."""
 
 
