@@ -17,7 +17,8 @@ from maskline.sip.agent_client import AgentClient, OutgoingInvite
 from maskline.sip.agent_server import AgentServer
 from maskline.sip.build import AgentConfig, Headers, header_lines
 from maskline.sip.core import Core, Counters
-from maskline.sip.events import Datagram, Event, Flow
+from maskline.sip.events import Event
+from maskline.sip.flow import Datagram, Flow
 from maskline.sip.grammar import ParseError
 from maskline.sip.invite_usage import InviteUsage, UsageState
 from maskline.sip.message import Request

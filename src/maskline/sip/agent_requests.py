@@ -11,7 +11,7 @@ from dataclasses import replace
 from maskline.sip.build import Envelope
 from maskline.sip.core import Core
 from maskline.sip.dialog import Dialog
-from maskline.sip.events import Flow
+from maskline.sip.flow import Flow
 from maskline.sip.grammar import has_line_break
 from maskline.sip.headers import MAGIC_COOKIE
 from maskline.sip.invite_usage import InviteUsage

@@ -11,7 +11,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 
-from maskline.sip.events import Flow
+from maskline.sip.flow import Flow
 from maskline.sip.grammar import ParseError, has_line_break
 from maskline.sip.message import Request
 from maskline.sip.uri import bracketed

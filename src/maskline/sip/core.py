@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from maskline.ids import Ids
 from maskline.sip.build import AgentConfig, Builder
-from maskline.sip.events import Datagram, Event, Flow
+from maskline.sip.events import Event
+from maskline.sip.flow import Datagram, Flow
 from maskline.sip.invite_usage import InviteUsage
 from maskline.timers import Timers
 

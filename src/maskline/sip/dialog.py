@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from maskline.sip.build import Envelope
-from maskline.sip.events import Flow
+from maskline.sip.flow import Flow
 from maskline.sip.grammar import ParseError
 from maskline.sip.headers import Address
 from maskline.sip.message import Message, Request, Response

@@ -8,28 +8,11 @@ for the dialog an INVITE sets up, from the first message to its end).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
 
-if TYPE_CHECKING:
-    from maskline.sip.invite_usage import InviteUsage
-    from maskline.sip.message import Request, Response
-
-
-class Flow(NamedTuple):
-    """The far end of a message: where a datagram came from, or goes to."""
-
-    transport: str
-    """`udp`; `tcp` and `tls` join with their transports."""
-    host: str
-    """IP address."""
-    port: int
-
-
-class Datagram(NamedTuple):
-    """One message to put on the wire."""
-
-    data: bytes
-    flow: Flow
+from maskline.sip.flow import Datagram as Datagram
+from maskline.sip.flow import Flow as Flow
+from maskline.sip.invite_usage import InviteUsage
+from maskline.sip.message import Request, Response
 
 
 @dataclass(slots=True)

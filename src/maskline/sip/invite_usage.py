@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from maskline.sip.dialog import Dialog
-from maskline.sip.events import Flow
+from maskline.sip.flow import Flow
 
 if TYPE_CHECKING:
     from maskline.sip.message import Request

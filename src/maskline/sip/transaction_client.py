@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from maskline.sip.build import Envelope
 from maskline.sip.core import Core
-from maskline.sip.events import Flow
+from maskline.sip.flow import Flow
 from maskline.sip.invite_usage import InviteUsage
 from maskline.sip.message import Response
 from maskline.sip.transaction_states import CLIENT_INVITE, CLIENT_OTHER, Action, Input, State, input_of_status

@@ -8,7 +8,7 @@ finished transaction keeps only its last response and where it goes. What it is 
 from __future__ import annotations
 
 from maskline.sip.core import Core
-from maskline.sip.events import Flow
+from maskline.sip.flow import Flow
 from maskline.sip.invite_usage import InviteUsage
 from maskline.sip.message import Request
 from maskline.sip.transaction_states import SERVER_INVITE, SERVER_OTHER, Action, Input, State, input_of_status
