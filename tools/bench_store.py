@@ -16,6 +16,7 @@ from pathlib import Path
 from maskline.ids import SystemIds
 from maskline.masking.decision import VirtualNumber
 from maskline.masking.e164 import Number
+from maskline.masking.facts import CallRouted
 from maskline.masking.session import SessionOptions
 from maskline.storage.crypto import KEY_BYTES, Sealer
 from maskline.storage.sqlite import SqliteStore
@@ -37,7 +38,7 @@ def party(index: int) -> Number:
 def call_of(name: str, session_id: str) -> RecordedCall:
     """6 facts, the record, the session's totals and 3 webhooks: an answered call."""
     facts = call_facts(name)
-    more = tuple(type(facts[1])(name, i, T0, "session-1", "first_party") for i in range(4, 7))
+    more = tuple(CallRouted(name, i, T0, "session-1", "first_party") for i in range(4, 7))
     outbox = tuple(outbox_row(IDS.uuid(), subject=name, sequence=i, body=BODY) for i in range(3))
     return RecordedCall(facts + more, ACCOUNT.id, outbox, call_record(name), session_id, interaction(name), -1)
 

@@ -35,7 +35,7 @@ from maskline.sip import transaction_states
 from maskline.webhooks.formats import eight, plivo, wavecell
 
 REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
-Machine = Mapping[tuple[str, str], tuple[str, Sequence[str]]]
+Machine = Mapping[tuple[Any, Any], tuple[Any, Sequence[Any]]]
 """(state, input) to (next state, actions), all as words."""
 HEAD = "<!-- Written by `make docs` from the declarations in src. Edit those, not this file. -->\n\n"
 

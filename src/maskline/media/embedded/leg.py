@@ -46,32 +46,10 @@ class Leg:
     """Created with its ports open and no far side; `attach` starts reading, `join` starts relaying."""
 
     __slots__ = (
-        "_codecs",
-        "_host",
-        "_listening",
-        "_octets",
-        "_peer",
-        "_recodings",
-        "_routes",
-        "_rtcp",
-        "_rtcp_target",
-        "_rtp",
-        "_selector",
-        "_sequence_offset",
-        "_source",
-        "_timestamp_offset",
-        "counts",
-        "far",
-        "foreign",
-        "last_arrival",
-        "last_report",
-        "port",
-        "put",
-        "refused",
-        "relayed",
-        "reports",
-        "unsent",
-    )
+        "_codecs", "_host", "_listening", "_octets", "_peer", "_recodings", "_routes", "_rtcp", "_rtcp_target",
+        "_rtp", "_selector", "_sequence_offset", "_source", "_timestamp_offset", "counts", "far", "foreign",
+        "last_arrival", "last_report", "port", "put", "refused", "relayed", "reports", "unsent",
+    )  # fmt: skip
 
     def __init__(self, selector: selectors.BaseSelector, host: str, port: int, codecs: tuple[Codec, ...]) -> None:
         self._selector = selector
