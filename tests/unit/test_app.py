@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import socket
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
@@ -25,10 +26,11 @@ HOST = "127.0.0.1"
 
 @pytest.fixture(autouse=True)
 def collector() -> Iterator[None]:
-    """`settle_memory` freezes the heap and moves the thresholds, which is not for a test run."""
-    before = gc.get_threshold()
+    """The start freezes the heap and tunes the interpreter, which is not for a test run."""
+    before, interval = gc.get_threshold(), sys.getswitchinterval()
     yield
     gc.set_threshold(*before)
+    sys.setswitchinterval(interval)
     gc.unfreeze()
 
 

@@ -31,12 +31,13 @@ def surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[No
     monkeypatch.setenv("MASKLINE_HTTP_PORT", str(free_port("127.0.0.1", socket.SOCK_STREAM)))
     monkeypatch.setenv("MASKLINE_SIP_PORT", str(free_port("127.0.0.1", socket.SOCK_DGRAM)))
     monkeypatch.setenv("MASKLINE_MEDIA", "none")
-    thresholds = gc.get_threshold()
+    thresholds, interval = gc.get_threshold(), sys.getswitchinterval()
     with configured_logs():
         # The command would set logs up on the real stderr.
         monkeypatch.setattr(serve_command.logs, "configure", lambda *_: None)
         yield
     gc.set_threshold(*thresholds)
+    sys.setswitchinterval(interval)
     gc.unfreeze()
 
 
