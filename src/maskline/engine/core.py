@@ -76,7 +76,7 @@ class EngineCore:
         self.draining = False
         """True: new calls are refused with 503, calls in progress go on."""
         self.overloaded = False
-        """True: datagrams wait too long, so new calls get a 503: taken, they would be lost to time-outs (peers.md, 5)."""
+        """True: datagrams wait too long, so new calls get a 503; taken, they would end in time-outs (peers.md, 5)."""
         self._on_event: dict[type, Callable[[Any, float], None]] = {
             sip.InviteReceived: self._on_invite,
             sip.InviteProgress: self._on_progress,
