@@ -35,21 +35,20 @@ class Leg:
     def ended(self) -> bool:
         return self.state is LegState.ENDED
 
-    def step(self, signal: LegSignal, out: list[e.Effect], carried: e.Effect | None = None) -> bool:
-        """Take `signal` and append what follows to `out`; False when the signal came too late to matter.
+    def step(self, signal: LegSignal, out: list[e.Effect], carried: e.Effect | None = None) -> None:
+        """Take `signal` and append what follows to `out`; nothing when the signal came too late to matter.
 
         `carried` is the effect to use where the table says INVITE, PROGRESS, ANSWER or REJECT, since only the
         call knows what to write there.
         """
         row = self._table.get((self.state, signal))
         if row is None:
-            return False
+            return
         self.state, actions = row
         for action in actions:
             own = _OWN.get((action, self.name), carried)
             assert own is not None, (action, "needs an effect to carry")
             out.append(own)
-        return True
 
 
 _OWN: dict[tuple[LegAction, LegName], e.Effect] = {

@@ -120,10 +120,6 @@ class MediaWork:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    @property
-    def busy(self) -> bool:
-        return bool(self._steps)
-
     async def _run(self, call_id: str) -> None:
         steps = self._steps[call_id]
         try:

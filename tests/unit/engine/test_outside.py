@@ -139,10 +139,9 @@ async def test_the_steps_of_one_call_run_in_order_and_of_two_calls_side_by_side(
         work.submit(call, OPEN)
         work.submit(call, e.AttachMedia(LegName.B, FAR, True, i.AnswerMediaReady()))
         work.submit(call, e.CloseMedia())
-    assert work.busy
     await inbox.until(6)
     await asyncio.sleep(0)
-    assert not work.busy and not work._tasks
+    assert not work._steps and not work._tasks
     of_x = [what for what, call, *_ in driver.asked if call == "x"]
     assert of_x == ["open", "open", "attach", "bridge", "close"]
     assert [call for _, call, *_ in driver.asked[:2]] == ["x", "y"]
