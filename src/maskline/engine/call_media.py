@@ -80,16 +80,12 @@ class LegMedia:
             self._version += 1
         return write(description, session_id=self._session_id, version=self._version)
 
-    def rewrite(self) -> bytes:
-        """Our last SDP for this leg again, as an offer in the full direction."""
+    def offer_again(self, codecs: tuple[Codec, ...]) -> bytes:
+        """An offer of ours inside the dialog, with the streams of our last SDP (RFC 3264 §8)."""
         last = self._written
         assert last is not None, "a leg without SDP has no re-INVITE"
-        return self.write(last.codecs, "sendrecv", last.ptime, last)
-
-    @property
-    def written(self) -> AudioDescription:
-        assert self._written is not None, "read after the first write"
-        return self._written
+        self.awaits_answer = True
+        return self.write(codecs, "sendrecv", last.ptime, last)
 
     def far_media(self) -> FarMedia:
         """Where the far side of this leg receives."""
@@ -99,7 +95,7 @@ class LegMedia:
 
 
 class CallMedia:
-    """Both legs. Every `take_*` raises `SdpError` and then changes nothing."""
+    """Both legs. Every `take_*` raises `SdpError`, and then the media stays as it was."""
 
     __slots__ = ("_agreed", "_legs", "early_fork", "is_open", "late", "offered", "relay")
 
@@ -109,7 +105,7 @@ class CallMedia:
         self.offered = OUR_OFFER
         """What we offer to the callee: of the caller's codecs those that may pass."""
         self._agreed: tuple[Codec, ...] = ()
-        """Of these what the callee took, in its order."""
+        """Of these what the callee took, in its order; for the whole call, since later changes stay on one leg."""
         self.late = False
         """The caller's INVITE had no offer."""
         self.early_fork: str | None = None
@@ -162,26 +158,24 @@ class CallMedia:
 
     def offer_again(self, name: LegName) -> bytes:
         """Our offer for a re-INVITE that came without one."""
-        leg = self._legs[name]
-        leg.awaits_answer = True
-        return leg.rewrite()
+        return self._legs[name].offer_again(self._agreed)
 
     def take_answer(self, name: LegName, body: bytes) -> bool:
         """The answer in an ACK; False when there is nothing new to attach."""
         leg = self._legs[name]
         leg.awaits_answer = False
         answer = _audio(body)
-        common(leg.written.codecs, answer.codecs)
+        common(self._agreed, answer.codecs)
         return self._move(leg, answer)
 
     def take_change(self, name: LegName, body: bytes) -> tuple[bytes, bool]:
         """An offer inside a leg: our answer, and whether there is something new to attach.
 
-        The other side is not asked, so only codecs that were agreed before may stay.
+        The other side is not asked, so only what was agreed with it can be taken.
         """
         leg = self._legs[name]
         offer = _audio(body)
-        codecs = common(leg.written.codecs, offer.codecs)
+        codecs = common(self._agreed, offer.codecs)
         answer = leg.write(codecs, mirror_direction(offer.direction), offer.ptime, offer)
         return answer, self._move(leg, offer)
 

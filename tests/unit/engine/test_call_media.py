@@ -170,6 +170,12 @@ def test_without_relay_a_new_address_is_nobodys_to_attach() -> None:
     assert media.take_change(A, sdp(port=4002))[1] is False
 
 
+def test_a_codec_left_out_for_a_while_may_come_back() -> None:
+    media = answered()
+    assert b"telephone-event" not in media.take_change(A, sdp(codecs="0"))[0]
+    assert b"telephone-event" in media.take_change(A, sdp(codecs="0 101"))[0]
+
+
 def test_a_request_without_offer_gets_ours_in_the_full_direction() -> None:
     media = answered()
     media.take_change(A, sdp(direction="sendonly"))
