@@ -53,9 +53,10 @@ from maskline.workflows.route_call import RouteCall
 _log = structlog.get_logger("maskline.app")
 
 _SWITCH_SECONDS = 0.0005
-"""How long the store's writer thread may keep the interpreter from the event loop; Python's own value is 5 ms. Measured
-with SIPp, media off, two cores busy with other work, runs in turn: at 100 calls/s INVITE to INVITE p90 was 33-241 ms with
-5 ms and 3-7 ms with this; at 200 calls/s 418 and 76 of 1,600 calls failed with 5 ms, none with this. It costs 15 % CPU."""
+"""How long the store's writer thread may keep the interpreter from the event loop; Python's own value is 5 ms.
+Measured with SIPp, media off, two cores busy with other work, runs in turn: at 100 calls/s INVITE to INVITE p90 was
+33-241 ms with 5 ms and 3-7 ms with this; at 200 calls/s 418 and 76 of 1,600 calls failed with 5 ms, none with this.
+It costs 15 % CPU."""
 _SWEEP_SECONDS = 0.5
 _RELOAD_SECONDS = 1.0
 _COLLECT_SECONDS = 30.0
