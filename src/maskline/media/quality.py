@@ -1,9 +1,8 @@
 """Quality of received RTP: sequence and jitter counting, and the E-model that turns them into a MOS.
 
-What it is: arithmetic. `ReceiverCounts` is fed once per packet by the relay (it costs well under a microsecond
-for a packet in order), `mos` is G.107 for G.711 with packet loss concealment. What it is not: a reader of
-packets; `rtp.py` and the relay take the fields out. Who uses it: the embedded relay per packet, the rtpengine
-driver for `mos` alone.
+What it is: arithmetic. `ReceiverCounts` is fed once per packet by the relay, so a packet in order takes its short
+path; `mos` is G.107 for G.711 with packet loss concealment. What it is not: a reader of packets; `rtp.py` and the
+relay take the fields out. Who uses it: the embedded relay per packet, the rtpengine driver for `mos` alone.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ class RelayCall:
     bridged: bool = False
 
     def last_activity(self) -> float:
-        return max(self.active_at, *(max(leg.last_arrival, leg.last_report) for leg in self.legs.values()))
+        return max(self.active_at, *(leg.last_sign for leg in self.legs.values()))
 
     def quality(self) -> dict[LegName, Quality]:
         figures = ((name, leg.quality()) for name, leg in self.legs.items())

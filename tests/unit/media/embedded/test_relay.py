@@ -289,17 +289,17 @@ class TestReports:
         leg = bench.relay._calls["call"].legs[A]
         with Party(6) as stranger:
             stranger.rtcp_to = alice.rtcp_to
-            stranger.counts.ssrc = leg.reports.ssrc
+            stranger.counts.ssrc = leg.rtcp.reports.ssrc
             stranger.send_report()
             bench.turn()
-        assert leg.foreign == 1
-        alice.counts.ssrc = leg.reports.ssrc
+        assert leg.rtcp.foreign == 1
+        alice.counts.ssrc = leg.rtcp.reports.ssrc
         alice.counts.lost = 1
         alice.send_report()
         alice.rtcp.sendto(b"rubbish", alice.rtcp_to)
         bench.turn()
-        assert leg.reports.far_loss == 0.5
-        assert leg.refused == 1
+        assert leg.rtcp.reports.far_loss == 0.5
+        assert leg.rtcp.refused == 1
         with pytest.raises(BlockingIOError):
             bob.rtcp.recv(2048)
 
@@ -309,11 +309,11 @@ class TestReports:
             leg = bench.relay._calls["call"].legs[A]
             alice.send_report()
             bench.turn()
-            assert leg.foreign == 1
+            assert leg.rtcp.foreign == 1
             bench.pass_on(alice, bob, alice.next())
             alice.send_report()
             bench.turn()
-            assert leg.foreign == 1
+            assert leg.rtcp.foreign == 1
             bench.relay.tick(100.0)
             assert parse_rtcp(alice.rtcp.recv(2048))
 
@@ -325,9 +325,9 @@ class TestReports:
     def test_an_address_the_kernel_refuses_is_counted(self, bench: Bench, alice: Party, bob: Party) -> None:
         bench.connect(alice, bob)
         leg = bench.relay._calls["call"].legs[A]
-        leg._rtcp_target = ("192.0.2.1", 9)  # a loopback socket cannot send there
+        leg.rtcp.aim(("192.0.2.1", 9))  # a loopback socket cannot send there
         leg.report(1.0, 1.0)
-        assert leg.unsent == 1
+        assert leg.rtcp.unsent == 1
 
 
 class TestTime:
