@@ -92,8 +92,9 @@ cover: core ## table of what the core suites leave uncovered
 	$(BIN)/coverage report --skip-covered --show-missing
 
 .PHONY: bench
-bench: setup ## calls/s, CPU per call, added latency and memory per held call, by SIPp
+bench: setup ## calls/s, CPU per call, added latency and memory per held call, by SIPp; then the media relay
 	@$(PY) tools/bench_sip.py
+	@$(PY) tools/bench_media.py
 
 .PHONY: docs
 docs: dev ## write docs/reference/ anew from the declarations in src
