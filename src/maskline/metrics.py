@@ -53,6 +53,8 @@ METRICS: tuple[Declared, ...] = (
     Declared("maskline_sip_timeouts", "counter", "Requests of ours that got no final response."),
     Declared("maskline_sip_unreachable", "counter", "ICMP errors for datagrams we sent."),
     Declared("maskline_sip_progress_dropped", "counter", "Provisional responses that are not passed on, such as 181."),
+    Declared("maskline_sip_dialogs", "gauge", "Dialogs, from their INVITE on; two for each call that was dialled."),
+    Declared("maskline_sip_transactions", "gauge", "SIP transactions held, for up to 32 s after their last response."),
     Declared("maskline_sip_socket_drops", "counter", "Datagrams the kernel lost, by direction.", ("way",)),
     Declared("maskline_recorder_queue", "gauge", "Commits of calls waiting to be written."),
     Declared("maskline_recorder_dropped", "counter", "Facts of calls that were lost; the log says why."),
@@ -137,6 +139,8 @@ class MediaFigures(Protocol):
 _ENGINE = {
     "calls": ("maskline_calls", ()),
     "calls_in_progress": ("maskline_calls_in_progress", ()),
+    "sip_dialogs": ("maskline_sip_dialogs", ()),
+    "sip_transactions": ("maskline_sip_transactions", ()),
     "unknown_numbers": ("maskline_calls_unknown_number", ()),
     "drained": ("maskline_calls_refused_draining", ()),
     "overloaded": ("maskline_calls_refused_overload", ()),

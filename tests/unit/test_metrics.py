@@ -32,7 +32,8 @@ def engine_figures(**changes: Any) -> dict[str, Any]:
     """As `EngineRunner.metrics()` puts them together."""
     sip = {f"sip_{name}": value for name, value in asdict(Counters(received=7, malformed=2)).items()}
     engine = asdict(EngineCounters(calls=5, finished=3, outcomes={"completed": 2, "busy": 1}))
-    return {**engine, **sip, "calls_in_progress": 2, "kernel_drops": 0, "send_drops": 0, **changes}
+    held = {"calls_in_progress": 2, "sip_dialogs": 4, "sip_transactions": 6}
+    return {**engine, **sip, **held, "kernel_drops": 0, "send_drops": 0, **changes}
 
 
 class Figures:

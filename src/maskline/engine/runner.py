@@ -108,12 +108,15 @@ class EngineRunner:
         return self._core
 
     def metrics(self) -> dict[str, Any]:
-        """Plain numbers by name: engine and SIP counters, calls in progress, losses of the socket."""
+        """Plain numbers by name: engine and SIP counters, what is held at this moment, losses of the socket."""
         core = self.core
+        held = core.agent.sizes()
         return {
             **asdict(core.counters),
             **{f"sip_{name}": value for name, value in asdict(core.agent.counters).items()},
             "calls_in_progress": len(core.calls),
+            "sip_dialogs": held["usages"],
+            "sip_transactions": held["client_transactions"] + held["server_transactions"],
             "kernel_drops": self._socket.kernel_drops(),
             "send_drops": self._socket.dropped_sends,
         }
