@@ -32,6 +32,7 @@ EVENTS: dict[str, str] = {
     "media_is_off": "MASKLINE_MEDIA=none: SDP addresses are left as sent, parties see each other's media address.",
     "media_away": "A media worker or node does not answer; it gets no new calls, and with none left calls get a 503.",
     "media_back": "It answers again; no restart was needed.",
+    "media_refused": "A media driver that answers would not take a step of a call; once until it takes one.",
     "unknown_setting": "A MASKLINE_ variable is set that no setting reads.",
     "metrics_failed": "A part's counters could not be read; its metrics are missing from this scrape.",
     "sessions_expired": "The sweeper ended sessions whose time was over.",

@@ -101,14 +101,15 @@ def _failure(error: Exception) -> i.Input:
 
 
 class MediaWork:
-    """Runs media steps against the driver. Says once when the driver goes away and once when it is back."""
+    """Runs media steps against the driver. That the driver is away, and back, is said by the
+    driver; what one that is there refuses is said here, once until it takes a call again."""
 
     def __init__(self, driver: MediaDriver, deliver: Deliver) -> None:
         self._driver = driver
         self._deliver = deliver
         self._steps: dict[str, deque[MediaStep]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._away = False
+        self._refusing = False
 
     def submit(self, call_id: str, step: MediaStep) -> None:
         waiting = self._steps.get(call_id)
@@ -136,9 +137,7 @@ class MediaWork:
         except Exception as error:  # noqa: BLE001 - one call's media must not end the engine
             self._lost(error)
             return _missing(step)
-        if self._away:
-            self._away = False
-            log.info("media_back")
+        self._refusing = False
         return result
 
     async def _ask(self, call_id: str, step: MediaStep) -> i.Input:
@@ -157,9 +156,9 @@ class MediaWork:
     def _lost(self, error: Exception) -> None:
         if not isinstance(error, MediaUnavailable):
             log.error("engine_fault", exc_info=error)
-        elif not self._away:
-            self._away = True
-            log.error("media_away", reason=error.sentence)
+        elif self._driver.available and not self._refusing:
+            self._refusing = True
+            log.error("media_refused", reason=error.sentence)
 
 
 def _missing(step: MediaStep) -> i.Input:

@@ -157,7 +157,7 @@ async def test_a_late_offer_attaches_without_relaying() -> None:
     assert [what for what, *_ in driver.asked] == ["attach"]
 
 
-async def test_a_driver_that_is_away_is_said_once_and_its_return_once() -> None:
+async def test_what_a_driver_refuses_is_said_once_until_it_takes_something() -> None:
     inbox, driver = Inbox(), FakeDriver()
     work = MediaWork(driver, inbox.deliver)
     ready = i.AnswerMediaReady()
@@ -167,12 +167,26 @@ async def test_a_driver_that_is_away_is_said_once_and_its_return_once() -> None:
         work.submit("x", e.AttachMedia(LegName.B, FAR, True, ready))
         work.submit("x", e.CloseMedia())
         await inbox.until(3)
+        assert [line["event"] for line in lines] == ["media_refused"]
         driver.away = False
         work.submit("y", OPEN)
+        await inbox.until(4)
+        driver.away = True
         work.submit("y", e.CloseMedia())
         await inbox.until(5)
     assert [result for _, result in inbox.results[:3]] == [i.MediaFailed(), i.MediaFailed(ready), i.MediaClosed({})]
-    assert [line["event"] for line in lines] == ["media_away", "media_back"]
+    assert [line["event"] for line in lines] == ["media_refused", "media_refused"]
+
+
+async def test_that_a_driver_is_away_is_left_to_the_driver_to_say() -> None:
+    inbox, driver = Inbox(), FakeDriver()
+    driver.away, driver.available = True, False
+    work = MediaWork(driver, inbox.deliver)
+    with structlog.testing.capture_logs() as lines:
+        work.submit("x", OPEN)
+        work.submit("x", e.CloseMedia())
+        await inbox.until(2)
+    assert lines == []
 
 
 async def test_a_driver_known_to_be_away_is_not_asked_for_ports() -> None:
