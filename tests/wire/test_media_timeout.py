@@ -1,0 +1,94 @@
+"""Calls whose media ends: silence from both phones, and a relay process that freezes or dies."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from maskline.lab.phone import Behaviour
+from tests.support.media_call import (
+    media_is,
+    media_workers,
+    refused_call,
+    said,
+    signal_workers,
+    sounding_call,
+    talk,
+    until,
+)
+from tests.support.rig import Rig, happened
+
+pytestmark = pytest.mark.wire
+
+
+@pytest.fixture
+async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
+    made = Rig(tmp_path, MASKLINE_MEDIA="embedded", MASKLINE_MEDIA_TIMEOUT="2")
+    try:
+        await made.open()
+        yield made
+    finally:
+        await made.close()
+
+
+async def cause_of_last_call(rig: Rig) -> tuple[str, str, str]:
+    await rig.summary()
+    newest = (await rig.cli("call", "list", "--limit", "1"))["calls"][0]
+    return newest["outcome"], newest["cause"], newest["hung_up_by"]
+
+
+async def test_a_call_in_which_nobody_speaks_any_more_is_ended(rig: Rig) -> None:
+    await talk(rig)
+    for phone in (rig.caller, rig.callee):
+        assert phone.audio is not None
+        phone.audio.stop()
+    assert await happened(rig.caller.ended)
+    assert await happened(rig.callee.ended)
+    assert await cause_of_last_call(rig) == ("completed", "media_timeout", "platform")
+
+
+async def test_a_call_in_which_one_still_speaks_goes_on(rig: Rig) -> None:
+    """A caller on hold sends nothing for minutes."""
+    await talk(rig)
+    caller, callee = rig.caller.audio, rig.callee.audio
+    assert caller is not None and callee is not None
+    caller.stop()
+    heard = caller.heard_packets
+    await until(lambda: caller.heard_packets > heard + 200, what="four seconds of the other one's voice")
+    assert not rig.caller.ended.is_set()
+    rig.caller.hang_up()
+    assert await happened(rig.callee.ended)
+    assert (await cause_of_last_call(rig))[1] == "normal"
+
+
+async def test_a_relay_that_dies_ends_its_calls_and_comes_back_by_itself(rig: Rig) -> None:
+    await talk(rig)
+    before = media_workers(rig)
+    assert signal_workers(rig, signal.SIGKILL) == before
+    assert await happened(rig.caller.ended)
+    assert await happened(rig.callee.ended)
+    assert await cause_of_last_call(rig) == ("completed", "media_unavailable", "platform")
+    await until(lambda: media_workers(rig) and media_workers(rig) != before, what="a new relay process")
+    await media_is(rig, True)
+    await sounding_call(rig)
+    assert len(said(rig, "media_away")) <= 1  # none, when the new process is there before anybody asks
+
+
+async def test_a_frozen_relay_refuses_calls_with_one_line_and_thaws(rig: Rig) -> None:
+    assert signal_workers(rig, signal.SIGSTOP)
+    try:
+        await rig.prepare(Behaviour.ANSWER)
+        rig.dial()
+        assert await happened(rig.caller.ended, 20)
+        assert rig.caller.final_status == 503
+        await media_is(rig, False)
+        for _ in range(3):
+            await refused_call(rig)
+    finally:
+        signal_workers(rig, signal.SIGCONT)
+    await media_is(rig, True)
+    await sounding_call(rig)
+    assert (len(said(rig, "media_away")), len(said(rig, "media_back"))) == (1, 1)

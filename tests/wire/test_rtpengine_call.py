@@ -1,0 +1,84 @@
+"""`MASKLINE_MEDIA=rtpengine`: a whole platform with a real rtpengine; it goes away and comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import signal
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from maskline.lab.phone import Behaviour
+from tests.support.media_call import HEARD, media_is, refused_call, said, sounding_call, talk
+from tests.support.rig import Rig, happened
+from tests.support.rtpengine_process import RtpengineProcess
+
+pytestmark = [
+    pytest.mark.wire,
+    pytest.mark.skipif(shutil.which("rtpengine") is None, reason="not installed (Debian: rtpengine-daemon)"),
+]
+
+
+@dataclass
+class Office:
+    rig: Rig
+    daemon: RtpengineProcess
+
+
+@pytest.fixture
+async def office(tmp_path: Path) -> AsyncIterator[Office]:
+    daemon = RtpengineProcess(tmp_path)
+    await asyncio.to_thread(daemon.start)
+    folder = tmp_path / "platform"
+    folder.mkdir()
+    rig = Rig(folder, MASKLINE_MEDIA="rtpengine", MASKLINE_RTPENGINE=f"127.0.0.1:{daemon.ng_port}")
+    try:
+        await rig.open()
+        yield Office(rig, daemon)
+    finally:
+        await rig.close()
+        await asyncio.to_thread(daemon.end)
+
+
+async def test_both_phones_hear_each_other_and_neither_learns_the_other(office: Office) -> None:
+    payload = await sounding_call(office.rig)
+    for leg in payload["details"].values():
+        assert 4.0 <= leg["callQuality"]["mos"] <= 4.5
+    for phone in (office.rig.caller, office.rig.callee):
+        assert phone.audio is not None
+        assert len(phone.audio.received) >= HEARD  # what the leak check of the call searched, beside the SIP
+
+
+async def test_away_means_503_and_one_line_and_back_means_calls(office: Office) -> None:
+    rig = office.rig
+    await talk(rig)
+    await asyncio.to_thread(office.daemon.end)
+    await media_is(rig, False)
+    rig.caller.hang_up()
+    assert await happened(rig.callee.ended)
+    for _ in range(3):
+        await refused_call(rig)
+    assert len(said(rig, "media_away")) == 1
+    await asyncio.to_thread(office.daemon.start)
+    await media_is(rig, True)
+    await sounding_call(rig)
+    assert (len(said(rig, "media_away")), len(said(rig, "media_back"))) == (1, 1)
+
+
+async def test_a_frozen_rtpengine_refuses_calls_and_thaws(office: Office) -> None:
+    rig, process = office.rig, office.daemon.process
+    assert process is not None
+    process.send_signal(signal.SIGSTOP)
+    try:
+        await rig.prepare(Behaviour.ANSWER)
+        rig.dial()
+        assert await happened(rig.caller.ended, 20)
+        assert rig.caller.final_status == 503
+    finally:
+        process.send_signal(signal.SIGCONT)
+    await media_is(rig, True)
+    await sounding_call(rig)
+    assert len(said(rig, "media_away")) == 1
