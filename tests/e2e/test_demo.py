@@ -1,0 +1,113 @@
+"""`maskline demo` as a newcomer runs it: three calls told with all that was measured, and nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import maskline
+from maskline.lab.demo import DRIVER, RIDER, VIRTUAL
+
+pytestmark = pytest.mark.wire
+MARK = "MASKLINE_TEST_OF_THE_DEMO"
+"""In the environment of the demo and all it starts, so that a process left behind can be told."""
+
+
+@dataclass(frozen=True)
+class Run:
+    code: int
+    out: str
+    err: str
+    seconds: float
+    files: list[str]
+    """Left in the working directory, or where temporary files go."""
+    processes: list[str]
+
+    def call(self, title: str) -> str:
+        """What was printed of one call."""
+        parts = self.out.split("── Call ")
+        return next(part for part in parts[1:] if title in part.partition("\n")[0])
+
+
+def processes_with(mark: str) -> list[str]:
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and mark.encode() in (entry / "environ").read_bytes():
+                found.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+        except OSError:
+            continue  # gone meanwhile, or another user's
+    return found
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder, temporary = tmp_path_factory.mktemp("newcomer"), tmp_path_factory.mktemp("temporary")
+    value = f"{os.getpid()}-{time.monotonic_ns()}"
+    environment = {key: text for key, text in os.environ.items() if not key.startswith("MASKLINE_")}
+    environment |= {
+        "PYTHONPATH": str(Path(maskline.__file__).parent.parent),
+        "TMPDIR": str(temporary),
+        MARK: value,
+        "COLUMNS": "120",
+    }
+    started = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-m", "maskline", "demo"],
+        cwd=folder, env=environment, capture_output=True, text=True, timeout=110, check=False,
+    )  # fmt: skip
+    seconds = time.monotonic() - started
+    files = [str(path) for where in (folder, temporary) for path in where.rglob("*")]
+    return Run(done.returncode, done.stdout, done.stderr, seconds, files, processes_with(f"{MARK}={value}"))
+
+
+def test_every_check_holds_within_a_minute(demo: Run) -> None:
+    assert demo.code == 0, f"{demo.out}\n{demo.err}"
+    assert "Every check held." in demo.out
+    assert "FAIL" not in demo.out
+    assert "Traceback" not in demo.err
+    assert demo.seconds < 60
+
+
+def test_it_says_by_which_public_doors_it_sets_itself_up(demo: Run) -> None:
+    for command in ("account create", "number add", "trunk add", "webhook set"):
+        assert f"$ maskline {command}" in demo.out
+    assert "POST /v1/Account/" in demo.out
+    assert VIRTUAL in demo.out
+
+
+def test_the_answered_call_shows_ladder_tones_quality_webhooks_and_the_leak_check(demo: Run) -> None:
+    told = demo.call("answered")
+    for step in ("INVITE ─", "180 Ringing", "200 OK", "ACK ─", "BYE ─"):
+        assert step in told
+    assert "1000 Hz in " in told
+    assert "440 Hz in " in told
+    for check in ("MOS", "8x8 SESSION_SUMMARY", "Wavecell call status", "Plivo events", "Plivo V3 signatures"):
+        assert f"ok   {check}" in told
+    assert "SessionSecondPartyAnswer" in told
+    assert told.count("bytes searched, nothing found") == 2
+
+
+def test_the_busy_and_the_abandoned_call_are_told_alike(demo: Run) -> None:
+    for title, status, word in (("busy", "486 Busy Here", "BUSY"), ("abandoned", "487 Request Terminated", "CANCELED")):
+        told = demo.call(title)
+        assert status in told
+        assert f"{word} (expected {word})" in told
+        assert told.count("bytes searched, nothing found") == 2
+    assert "CANCEL ─" in demo.call("abandoned")
+
+
+def test_it_prints_no_real_number(demo: Run) -> None:
+    for number in (RIDER, DRIVER):
+        assert number.lstrip("+") not in demo.out + demo.err
+
+
+def test_it_leaves_no_process_and_no_file(demo: Run) -> None:
+    assert demo.processes == []
+    assert demo.files == []
