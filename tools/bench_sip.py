@@ -91,7 +91,12 @@ def measure_latency(server: Server, options: argparse.Namespace, found: dict[str
     if not delays:
         raise LoadError("the capture holds no forwarded INVITE")
     middle, high = percentile(delays, 0.5), percentile(delays, 0.99)
-    show(found, "added latency p50", f"{middle:.2f} ms", f"INVITE in to INVITE out, {len(delays)} calls")
+    show(
+        found,
+        "added latency p50",
+        f"{middle:.2f} ms",
+        f"INVITE in to INVITE out, {len(delays)} calls, {run.failed} failed",
+    )
     show(found, "added latency p99", f"{high:.2f} ms", f"longest {delays[-1]:.2f} ms")
 
 

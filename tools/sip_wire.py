@@ -60,15 +60,19 @@ def forwarding_delays(path: Path, callee_of: Mapping[bytes, bytes], sip_port: in
     """Milliseconds from each caller's INVITE to the callee's, sorted; `callee_of` tells which belongs to which."""
     called = re.compile(rb"INVITE sip:\+?(\d+)@")
     calling = re.compile(rb"\r\nFrom:[^\r\n]*sip:\+?(\d+)@", re.I)
-    pending: dict[bytes, float] = {}
+    call_id = re.compile(rb"\r\n(?:Call-ID|i) *: *([^\r\n]+)", re.I)
+    pending: dict[bytes, tuple[float, bytes]] = {}
     delays = []
     for at, _, destination, payload in packets(path):
         if not payload.startswith(b"INVITE "):
             continue
         if destination == sip_port and (found := calling.search(payload)):
-            pending.setdefault(callee_of[found[1]], at)
+            callee, name = callee_of[found[1]], call_id.search(payload)
+            # A repeated INVITE keeps the first one's time; another call of the same caller begins anew.
+            if name and pending.get(callee, (0.0, b""))[1] != name[1]:
+                pending[callee] = at, name[1]
         elif destination == uas_port and (found := called.match(payload)) and found[1] in pending:
-            delays.append((at - pending.pop(found[1])) * 1000)
+            delays.append((at - pending.pop(found[1])[0]) * 1000)
     return sorted(delays)
 
 

@@ -24,8 +24,8 @@ def capture(path: Path, *packets: bytes) -> Path:
     return path
 
 
-def invite_in(at: float) -> bytes:
-    text = f"INVITE sip:18005550000@h SIP/2.0\r\nFrom: <sip:{CALLER}@h>;tag=1\r\n\r\n"
+def invite_in(at: float, call_id: str = "a") -> bytes:
+    text = f"INVITE sip:18005550000@h SIP/2.0\r\nFrom: <sip:{CALLER}@h>;tag=1\r\nCall-ID: {call_id}\r\n\r\n"
     return packet(at, UAC_PORT, SIP_PORT, text.encode())
 
 
@@ -37,7 +37,7 @@ def test_the_delay_is_from_the_first_invite_in_to_the_invite_out(tmp_path: Path)
     path = capture(
         tmp_path / "a.pcap",
         invite_in(10.0), invite_in(10.5), packet(10.55, SIP_PORT, UAC_PORT, b"SIP/2.0 100 Trying\r\n"),
-        invite_out(10.503), invite_out(10.6), invite_in(11.0), invite_out(11.001),
+        invite_out(10.503), invite_out(10.6), invite_in(11.0, "b"), invite_in(12.0, "c"), invite_out(12.001),
     )  # fmt: skip
     delays = sip_wire.forwarding_delays(path, {CALLER.encode(): CALLEE.encode()}, SIP_PORT, UAS_PORT)
     assert delays == pytest.approx([1.0, 503.0], abs=0.01)
