@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import errno
 import os
+import select
 import socket
 import struct
 import sys
@@ -57,6 +58,7 @@ class UdpSocket:
         self._on_batch = on_batch
         self._on_unreachable = on_unreachable
         self._socket: socket.socket | None = None
+        self._waker: select.epoll | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._unsent: deque[tuple[bytes, Address]] = deque(maxlen=SEND_QUEUE)
         self._wall = wall
@@ -82,7 +84,7 @@ class UdpSocket:
             raise
         self._socket = sock
         self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(sock.fileno(), self._read)
+        self._loop.add_reader(self._watch(sock), self._read)
         bound: Address = sock.getsockname()[:2]
         return bound
 
@@ -102,10 +104,22 @@ class UdpSocket:
     def close(self) -> None:
         sock, self._socket = self._socket, None
         if sock is not None and self._loop is not None:
-            self._loop.remove_reader(sock.fileno())
+            self._loop.remove_reader((self._waker or sock).fileno())
             self._loop.remove_writer(sock.fileno())
             self._unsent.clear()
+            if self._waker is not None:
+                self._waker.close()
             sock.close()
+
+    def _watch(self, sock: socket.socket) -> int:
+        """The descriptor the loop waits for. libuv (uvloop) stops watching one for good when poll says POLLERR, as
+        it does for each queued ICMP error: a single phone that is gone would leave the server deaf. An epoll around
+        the socket becomes readable for data and errors alike and never reports an error itself."""
+        if not _LINUX:
+            return sock.fileno()
+        self._waker = select.epoll()
+        self._waker.register(sock.fileno(), select.EPOLLIN)
+        return self._waker.fileno()
 
     @property
     def receive_buffer(self) -> int:
@@ -140,6 +154,9 @@ class UdpSocket:
                     waited = self._age(stamps)
             except BlockingIOError:
                 self.behind = 0.0
+                if not position:
+                    # Woken without data: errors wait whose report a `sendto` has taken already.
+                    self._read_errors(sock)
                 break
             except OSError:
                 # An ICMP error waits; the datagrams behind it are read in the next round.
@@ -175,6 +192,9 @@ class UdpSocket:
         while sock is not None and self._unsent:
             data, address = self._unsent[0]
             if not self._try(sock, data, address):
+                if self._loop is not None:  # again, since an ICMP error may have ended the watch (see `_watch`)
+                    self._loop.remove_writer(sock.fileno())
+                    self._loop.add_writer(sock.fileno(), self._write)
                 return
             self._unsent.popleft()
         if sock is not None and self._loop is not None:

@@ -1,8 +1,10 @@
 import asyncio
 import socket
 import time
+from collections.abc import Callable
 
 import pytest
+import uvloop
 
 from maskline.net import udp
 from maskline.net.udp import UdpSocket
@@ -189,3 +191,33 @@ async def test_ipv6_is_served_alike() -> None:
     assert here.datagrams[0][0] == b"six" and here.socket.kernel_drops() == 0
     here.socket.close()
     there.socket.close()
+
+
+@pytest.mark.skipif(not udp._LINUX, reason="error queues are a Linux thing")
+@pytest.mark.parametrize("read_by_sending", [False, True])
+@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_a_socket_hears_on_after_icmp_errors(
+    new_loop: Callable[[], asyncio.AbstractEventLoop], read_by_sending: bool
+) -> None:
+    """libuv stops watching a descriptor with an error; `serve` runs on uvloop. The report of an error can also be
+    taken by the next `sendto`, so that reading finds neither data nor error."""
+
+    async def scene() -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as unused:
+            unused.bind(("127.0.0.1", 0))
+            dead = unused.getsockname()
+        here, there = Ears(), Ears()
+        address = here.socket.bind("127.0.0.1", 0)
+        far = there.socket.bind("127.0.0.1", 0)
+        for number in range(3):
+            here.socket.send(b"anybody?", *dead)
+            if read_by_sending:
+                here.socket.send(b"you?", *far)
+            await here.until(number + 1, here.unreachable)
+            there.socket.send(b"%d" % number, *address)
+            await here.until(number + 1, here.datagrams)
+        here.socket.close()
+        there.socket.close()
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(scene())
