@@ -92,6 +92,14 @@ def test_an_empty_accept_or_identity_encoding_refuses_nothing() -> None:
     assert bench.kinds() == ["InviteReceived"]
 
 
+def test_a_body_we_cannot_decode_is_415_with_what_we_can() -> None:
+    bench = Bench()
+    answer = bench.put(request("INVITE", branch="a", headers="Content-Encoding: gzip\r\n", body=SDP))[0]
+    assert answer.startswith(b"SIP/2.0 415 ")
+    assert header_of(answer, "Accept-Encoding") == "identity"
+    assert bench.kinds() == []
+
+
 def test_an_acknowledged_refusal_leaves_nothing() -> None:
     bench = Bench()
     usage = bench.invited()
