@@ -49,6 +49,7 @@ def test_ci_runs_the_readme_test_line_and_nothing_else() -> None:
     script = (ROOT / ".ci" / "run").read_text()
     commands = [line for line in script.splitlines() if line and not line.startswith(("#", "set ", "cd "))]
     assert commands == ["make test"]
+    assert re.search(r"^make test\b", (ROOT / "README.md").read_text(), flags=re.M)
 
 
 def test_decisions_are_numbered_without_gaps_and_listed() -> None:
