@@ -56,8 +56,8 @@ class Script:
     def expect(self, what: int | str, *, optional: bool = False, within: float = PATIENCE, action: str = "") -> Self:
         key = "response" if isinstance(what, int) else "request"
         extra = ' optional="true"' if optional else f' timeout="{int(within * 1000)}"'
-        # The route set of a dialog comes with its first reliable message (RFC 3261 §12.1).
-        learns = ' rrs="true"' if what in (200, "INVITE") else ""
+        # The messages a dialog, also an early one, takes its route set from (RFC 3261 §12.1).
+        learns = ' rrs="true"' if what in (180, 200, "INVITE") else ""
         inner = f"<action>{action}</action>" if action else ""
         self.steps.append(f"<recv {key}={quoteattr(str(what))}{extra}{learns}>{inner}</recv>")
         return self
@@ -220,7 +220,7 @@ class Callee(Script):
     def invited(self) -> Self:
         keep = "".join(
             f'<ereg regexp=".*" search_in="hdr" header="{header}:" assign_to="{name}"/>'
-            for header, name in (("From", "far"), ("To", "near"))
+            for header, name in (("From", "far"), ("To", "near"), ("Via", "via"), ("CSeq", "cseq"))
         )
         return self.expect("INVITE", action=keep)
 
@@ -230,6 +230,14 @@ class Callee(Script):
     def answer(self, body: str | None = None, headers: Sequence[str] = ()) -> Self:
         body = self.answer_body if body is None else body
         return self.reply("200 OK", body=body, to_tag=self.tag, headers=[*self._own(), *headers]).expect("ACK")
+
+    def answer_again(self) -> Self:
+        """The 200 to the INVITE once more, as when its ACK was lost."""
+        lines = [
+            "Via:[$via]", "From:[$far]", f"To:[$near]{self.tag}", "Call-ID: [call_id]", "CSeq:[$cseq]",
+            f"Contact: {self.contact}", *self._own(),
+        ]  # fmt: skip
+        return self.send(message("SIP/2.0 200 OK", lines, self.answer_body)).expect("ACK")
 
     def refuse(self, status: str, headers: Sequence[str] = ()) -> Self:
         return self.reply(status, to_tag=self.tag, headers=[*self._own(), *headers]).expect("ACK")
@@ -266,5 +274,5 @@ class Callee(Script):
         return [f"P-Asserted-Identity: <sip:+{self.number}@[local_ip]>", f"Server: phone of {self.number}"]
 
     def write(self, path: Path) -> None:
-        self.steps.append('<Reference variables="far,near"/>')
+        self.steps.append('<Reference variables="far,near,via,cseq"/>')
         super().write(path)
