@@ -101,13 +101,14 @@ def measure_latency(server: Server, options: argparse.Namespace, found: dict[str
 
 
 def search(server: Server, first: Load) -> float:
-    """Highest rate that holds: climb until a run is not clean, then step down until a longer run is."""
-    rate = max(first.rate, min(800 / max(first.cpu_ms_per_call, 0.1), 0.9 * len(server.parties)))
-    while passes(drive(server, rate, int(rate * SEARCH_SECONDS))):
-        rate *= STEP
+    """Highest rate that holds: climb until a run is not clean, then step down until a longer run is. Whole calls
+    a second, since SIPp refuses a fraction."""
+    rate = round(max(first.rate, min(800 / max(first.cpu_ms_per_call, 0.1), 0.9 * len(server.parties))))
+    while passes(drive(server, rate, rate * SEARCH_SECONDS)):
+        rate = round(rate * STEP)
     while rate > 1:
-        rate /= STEP
-        if passes(drive(server, rate, int(rate * CONFIRM_SECONDS))):
+        rate = round(rate / STEP)
+        if passes(drive(server, rate, rate * CONFIRM_SECONDS)):
             return rate
     return 0.0
 
