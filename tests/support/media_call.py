@@ -41,9 +41,16 @@ async def talk(rig: Rig) -> None:
     await until(lambda: hears(rig.caller) and hears(rig.callee), what="sound in both directions")
 
 
-async def sounding_call(rig: Rig) -> dict[str, Any]:
-    """One whole call with both tones; returns its SESSION_SUMMARY."""
+def has_report(phone: Phone) -> bool:
+    """Whether an RTCP packet has come (types 200 to 204; as RTP that would be payload types 72 to 76, RFC 5761)."""
+    return phone.audio is not None and any(200 <= packet[1] <= 204 for packet in phone.audio.received)
+
+
+async def sounding_call(rig: Rig, *, with_reports: bool = False) -> dict[str, Any]:
+    """One whole call with both tones, and until both have RTCP if wanted; returns its SESSION_SUMMARY."""
     await talk(rig)
+    if with_reports:
+        await until(lambda: has_report(rig.caller) and has_report(rig.callee), what="RTCP in both directions")
     rig.caller.hang_up()
     assert await happened(rig.caller.ended)
     assert await happened(rig.callee.ended)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from maskline.lab.phone import Behaviour
-from tests.support.media_call import HEARD, media_is, refused_call, said, sounding_call, talk
+from tests.support.media_call import media_is, refused_call, said, sounding_call, talk
 from tests.support.rig import Rig, happened
 from tests.support.rtpengine_process import RtpengineProcess
 
@@ -44,12 +44,9 @@ async def office(tmp_path: Path) -> AsyncIterator[Office]:
 
 
 async def test_both_phones_hear_each_other_and_neither_learns_the_other(office: Office) -> None:
-    payload = await sounding_call(office.rig)
+    payload = await sounding_call(office.rig, with_reports=True)
     for leg in payload["details"].values():
         assert 4.0 <= leg["callQuality"]["mos"] <= 4.5
-    for phone in (office.rig.caller, office.rig.callee):
-        assert phone.audio is not None
-        assert len(phone.audio.received) >= HEARD  # what the leak check of the call searched, beside the SIP
 
 
 async def test_away_means_503_and_one_line_and_back_means_calls(office: Office) -> None:
