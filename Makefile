@@ -30,6 +30,9 @@ setup: ## everything to develop: .venv with exact versions, Debian packages (as 
 	@$(SETUP) dev
 	@$(SETUP) system
 
+.PHONY: install
+install: runtime ## .venv with exactly pinned packages: all that `maskline serve` needs
+
 .PHONY: runtime dev
 runtime:
 	@$(SETUP) runtime

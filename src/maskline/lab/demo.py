@@ -173,16 +173,23 @@ async def _within(event: asyncio.Event, seconds: float) -> bool:
 
 
 def run(settings: dict[str, str] | None = None, keep: Path | None = None) -> int:
-    """Run the demo with extra MASKLINE_ settings; 0 only when every check holds. `keep`: a folder to leave
-    the database and log in, else a temporary one that is removed."""
+    """Run the demo with extra MASKLINE_ settings; 0 only when every check holds. `keep`: a new or empty folder
+    to leave the database and log in, else a temporary one that is removed."""
+    if keep and keep.exists() and (not keep.is_dir() or any(keep.iterdir())):
+        print(f"demo: {keep} is in use; name a new or empty folder.", file=sys.stderr)
+        return 1
     with tempfile.TemporaryDirectory(prefix="maskline-demo-") as temporary:
-        folder = keep or Path(temporary)
+        folder = keep.resolve() if keep else Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        demo = Demo(folder, lambda line: print(line, flush=True), settings or {})
-        try:
-            good = asyncio.run(demo.run())
-        except LabError as error:
-            print(f"demo: {error}", file=sys.stderr)
-            return 1
-        print("\nEvery check held." if good else "\nA check failed; the platform's log:\n" + demo.platform.log_tail(40))
-        return 0 if good else 1
+        return _run_in(folder, settings or {})
+
+
+def _run_in(folder: Path, settings: dict[str, str]) -> int:
+    demo = Demo(folder, lambda line: print(line, flush=True), settings)
+    try:
+        good = asyncio.run(demo.run())
+    except LabError as error:
+        print(f"demo: {error}", file=sys.stderr)
+        return 1
+    print("\nEvery check held." if good else "\nA check failed; the platform's log:\n" + demo.platform.log_tail(40))
+    return 0 if good else 1

@@ -56,6 +56,8 @@ def judge(
     _judge_caller_id(report)
     if final_status == 200:
         _judge_audio(report)
+    else:
+        _judge_silence(report)
     _judge_eight(report, eight_status, with_quality=final_status == 200)
     _judge_wavecell(report, wavecell_status)
     _judge_plivo(report, plivo_events)
@@ -77,6 +79,12 @@ def _judge_audio(report: CallReport) -> None:
         packets = audio.heard_packets if audio else 0
         detail = f"{heard} Hz in {packets} packets ({speaker.name} plays {speaker.tone} Hz)"
         report.add(f"{listener.name} heard", heard == speaker.tone and packets > 50, detail)
+
+
+def _judge_silence(report: CallReport) -> None:
+    """A call that was never answered carries no audio, hence no tone and no MOS."""
+    packets = sum(phone.audio.heard_packets for phone in (report.caller, report.callee) if phone.audio)
+    report.add("tones and MOS", packets == 0, f"none: never answered, {packets} RTP packets heard")
 
 
 def _judge_eight(report: CallReport, expected: str, *, with_quality: bool) -> None:

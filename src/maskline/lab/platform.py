@@ -39,8 +39,10 @@ class Platform:
         self.sip_port = free_port(host, socket.SOCK_DGRAM)
         self.http_port = free_port(host, socket.SOCK_STREAM)
         self.log_path = folder / "serve.log"
+        # What the user has set up for a real carrier must not reach into the lab.
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith("MASKLINE_")}
         self.environment = {
-            **os.environ,
+            **inherited,
             "MASKLINE_DATABASE_URL": f"sqlite:///{folder / 'maskline.db'}",
             "MASKLINE_KEY_FILE": str(folder / "maskline.key"),
             "MASKLINE_DATA_DIR": str(folder / "data"),

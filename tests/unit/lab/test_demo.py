@@ -1,0 +1,48 @@
+"""The demo's own decisions; the calls themselves are told in tests/e2e/test_demo.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from maskline.lab import demo
+from maskline.lab.platform import LabError, Platform
+
+
+def test_a_folder_in_use_is_refused_before_anything_starts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "maskline.db").touch()
+    assert demo.run(keep=tmp_path) == 1
+    assert "is in use; name a new or empty folder" in capsys.readouterr().err
+
+
+def test_a_relative_folder_is_meant_from_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    folders = []
+
+    def note(folder: Path, settings: dict[str, str]) -> int:
+        folders.append(folder)
+        return 0
+
+    monkeypatch.setattr(demo, "_run_in", note)
+    assert demo.run(keep=Path("kept")) == 0
+    assert folders == [tmp_path / "kept"]
+
+
+def test_the_users_settings_do_not_reach_the_platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MASKLINE_SIP_ADVERTISED_HOST", "203.0.113.10")
+    platform = Platform(tmp_path, MASKLINE_MEDIA="none")
+    assert "MASKLINE_SIP_ADVERTISED_HOST" not in platform.environment
+    assert platform.environment["MASKLINE_MEDIA"] == "none"
+
+
+async def test_a_platform_that_does_not_start_says_why(tmp_path: Path) -> None:
+    platform = Platform(tmp_path, MASKLINE_MEDIA="nonsense")
+    with pytest.raises(LabError, match="MASKLINE_MEDIA"):
+        await platform.start()
+    assert platform.stop() != 0
+
+
+def test_a_failing_demo_prints_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert demo.run({"MASKLINE_MEDIA": "nonsense"}, keep=tmp_path / "kept") == 1
+    assert capsys.readouterr().err.startswith("demo: maskline serve did not become ready")
