@@ -141,7 +141,7 @@ class Application:
         app = build_http_app(
             store=services.store, clock=services.clock, ids=services.ids, registry=self._build_registry(),
             session_defaults=SessionOptions(session_expiry=expiry, call_time_limit=call_limit, ring_timeout=ring),
-            public_url=settings.public_url, rate_limit=settings.api_rate_limit, health=self.health,
+            public_url=settings.public_url, rate_limit=settings.http_rate_limit, health=self.health,
         )  # fmt: skip
         self.http = HttpServer(app, settings.http_host, settings.http_port)
         await self.http.start()

@@ -34,6 +34,7 @@ EVENTS: dict[str, str] = {
     "media_back": "It answers again; no restart was needed.",
     "media_refused": "A media driver that answers would not take a step of a call; once until it takes one.",
     "unknown_setting": "A MASKLINE_ variable is set that no setting reads.",
+    "setting_reserved": "A setting of a later release is set; it has no effect yet, its port is not opened.",
     "metrics_failed": "A part's counters could not be read; its metrics are missing from this scrape.",
     "sessions_expired": "The sweeper ended sessions whose time was over.",
     "sweep_failed": "The sweeper could not reach the store; it tries again.",

@@ -89,6 +89,8 @@ publishes 300."""
     """IP address the SIP socket is bound to."""
     sip_port: int = _port(5060)
     """UDP port of SIP."""
+    sip_tls_port: int = _port(5061)
+    """Reserved for SIP over TLS, which comes with a later release, as does TCP; the port is not opened yet."""
     sip_advertised_host: str = ""
     """IP address written into Via and Contact, for hosts behind a NAT or bound to 0.0.0.0; empty: \
 MASKLINE_SIP_HOST."""
@@ -109,9 +111,6 @@ addresses left as sent: for benchmarks and tests)."""
 
     egress_allow: str = ""
     """Comma-separated CIDR list of internal addresses that webhooks may reach nevertheless."""
-    api_rate_limit: int = Field(default=0, ge=0, le=1_000_000)
-    """Requests each account may send in any five seconds before it is answered with 429 (the vendor's limit is \
-300); 0: no limit."""
     session_defaults: SessionDefaults = SessionDefaults.DOCUMENTED
     """Defaults of a new session: `documented` (expiry 3600 s, call limit 3600 s, ring timeout 120 s) or \
 `plivo-actual` (1800, 14400 and 45 s, what the vendor's service was seen to use)."""

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
+from maskline import settings as settings_module
 from maskline.errors import ConfigurationError
 from maskline.settings import PREFIX, MediaChoice, Settings, describe, load_settings, unknown_variables
 
@@ -122,3 +127,32 @@ def test_every_setting_has_a_name_a_type_and_a_sentence():
 def test_unknown_variables_are_named_with_the_nearest_setting():
     found = unknown_variables({"MASKLINE_HTTP_PROT": "1", "MASKLINE_QUUX": "1", "MASKLINE_MEDIA": "none", "PATH": ""})
     assert found == {"MASKLINE_HTTP_PROT": "MASKLINE_HTTP_PORT", "MASKLINE_QUUX": ""}
+
+
+def test_the_reserved_tls_port_is_known_and_stays_5061_unless_set():
+    assert load().sip_tls_port == 5061
+    assert unknown_variables({"MASKLINE_SIP_TLS_PORT": "5071"}) == {}
+
+
+def read_of(tree: ast.AST, *bases: str) -> Iterator[str]:
+    """Names of the attributes that `tree` takes from an expression ending in one of `bases`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            base = node.value.func if isinstance(node.value, ast.Call) else node.value
+            if ast.unparse(base).rpartition(".")[2] in bases:
+                yield node.attr
+
+
+def test_every_setting_is_read_by_some_part():
+    """Directly, or through a property of `Settings` that a part reads: a setting without effect misleads."""
+    home = Path(settings_module.__file__)
+    others = [path for path in home.parent.rglob("*.py") if path != home]
+    read = {
+        name
+        for path in others
+        for name in read_of(ast.parse(path.read_text(encoding="utf-8")), "settings", "load_settings")
+    }
+    for node in ast.walk(ast.parse(home.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef) and node.name in read:
+            read |= set(read_of(node, "self"))
+    assert set(Settings.model_fields) - read == set()

@@ -36,6 +36,8 @@ def serve(as_json: JsonFlag = False) -> None:
     logs.configure(settings.log_level, settings.log_format)
     for name, nearest in unknown_variables(os.environ).items():
         _log.warning("unknown_setting", name=name, nearest=nearest or None)
+    if "sip_tls_port" in settings.model_fields_set:
+        _log.warning("setting_reserved", name="MASKLINE_SIP_TLS_PORT", not_opened=settings.sip_tls_port)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         code = runner.run(_serve(settings, as_json))
     if code:

@@ -13,6 +13,7 @@ import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 
@@ -26,16 +27,16 @@ from tests.support.logging import configured_logs
 
 
 @pytest.fixture(autouse=True)
-def surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+def surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[TextIO]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MASKLINE_HTTP_PORT", str(free_port("127.0.0.1", socket.SOCK_STREAM)))
     monkeypatch.setenv("MASKLINE_SIP_PORT", str(free_port("127.0.0.1", socket.SOCK_DGRAM)))
     monkeypatch.setenv("MASKLINE_MEDIA", "none")
     thresholds, interval = gc.get_threshold(), sys.getswitchinterval()
-    with configured_logs():
+    with configured_logs() as lines:
         # The command would set logs up on the real stderr.
         monkeypatch.setattr(serve_command.logs, "configure", lambda *_: None)
-        yield
+        yield lines
     gc.set_threshold(*thresholds)
     sys.setswitchinterval(interval)
     gc.unfreeze()
@@ -70,6 +71,18 @@ def test_as_json_it_prints_one_document_without_secrets(cli: Cli, monkeypatch: p
     assert document["http"].endswith(os.environ["MASKLINE_HTTP_PORT"])
     assert document["accounts"] == 0
     assert document["settings"]["MASKLINE_DATABASE_URL"] == "configured: yes"
+
+
+@pytest.mark.parametrize(("value", "lines"), [("", 0), ("5061", 1)])
+def test_a_tls_port_that_is_set_is_told_to_stay_closed(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, surroundings: TextIO, value: str, lines: int
+):
+    signal_when_started(monkeypatch, signal.SIGTERM)
+    monkeypatch.setenv("MASKLINE_SIP_TLS_PORT", value)
+    assert cli("serve").code == 0
+    log = surroundings.getvalue()  # type: ignore[attr-defined]
+    assert log.count("setting_reserved") == lines
+    assert "unknown_setting" not in log
 
 
 def test_a_part_that_fails_ends_it_with_1_and_one_sentence(cli: Cli, monkeypatch: pytest.MonkeyPatch):
