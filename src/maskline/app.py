@@ -4,8 +4,10 @@ What it is: the only module that knows all parts, and the life of the process: s
 not: behaviour of any part, or the terminal and its signals (`cli/serve.py`, which runs it; tests start an `Application`
 in their own loop).
 
-Start order is the order of need: store, webhooks, call recording, media and engine, HTTP last, so that /healthz answers
-only when a call would be answered too. Stop is the reverse, after a drain: new calls are refused with 503, calls in
+What can be taken already comes first: the data directory and the ports. Only then is anything touched that a living
+server may be using, which is the sessions' calls in progress and the media workers. Then the order is that of need:
+webhooks, call recording, media and engine, HTTP last, so that /healthz answers only when a call would be answered too.
+Stop is the reverse, after a drain: new calls are refused with 503, calls in
 progress may end by themselves for MASKLINE_DRAIN_TIMEOUT seconds. Whatever was started is stopped, also when the start
 fails half-way.
 """
@@ -13,7 +15,9 @@ fails half-way.
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import gc
+import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
@@ -82,7 +86,6 @@ class Application:
             advertised_host=settings.advertised_sip_host, loop_token=self.services.installation,
         )  # fmt: skip
         self.sweep = ExpireSessions(store, clock, ids)
-        self.http: HttpServer | None = None
         self.stopping = False
         self.sessions_swept = 0
         self.loop_lag = 0.0
@@ -95,7 +98,9 @@ class Application:
 
     async def start(self) -> None:
         """Start every part; raises `ConfigurationError` or `StoreUnavailable` with a sentence for the operator."""
-        self._prepare_data_dir()
+        self._take_data_dir()
+        self._bind_sip()
+        http = self._bind_http()
         await self.services.store.open()
         self._running.push_async_callback(self.services.store.close)
         # A process that was killed left sessions "in a call", which would hear busy for ever.
@@ -105,37 +110,47 @@ class Application:
         self._running.push_async_callback(self.egress.close)
         self._run("webhook deliverer", self.deliverer.run(), self.deliverer.stop)
         self._run("call recorder", self.recorder.run(), self.recorder.stop)
-        await self._start_engine()
+        await self.engine.start()
+        self._running.push_async_callback(self.engine.stop)
         self._run("session sweeper", self._sweep_sessions(), None)
         self._run("trunk reload", self._reload_trunks(), None)
         self._run("garbage collection", self._collect_garbage(), None)
-        await self._start_http()
+        await self._start_http(http)
         settle_memory()
         sys.setswitchinterval(_SWITCH_SECONDS)
         if self.settings.media is MediaChoice.NONE:
             _log.warning("media_is_off")
 
-    def _prepare_data_dir(self) -> None:
+    def _take_data_dir(self) -> None:
+        """Make it, and hold it alone until the stop: a second server would take over the media workers of the first
+        one and end their calls. The kernel drops the lock with the process, however that ends."""
+        folder = self.settings.data_dir
         try:
-            self.settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = os.open(folder / "serve.lock", os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise ConfigurationError(
-                f"The data directory {self.settings.data_dir} cannot be made: {error.strerror} (MASKLINE_DATA_DIR)."
+                f"The data directory {folder} cannot be made or written: {error.strerror} (MASKLINE_DATA_DIR)."
+            ) from None
+        self._running.callback(os.close, lock)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ConfigurationError(
+                f"Another maskline serve is running with the data directory {folder} (MASKLINE_DATA_DIR)."
             ) from None
 
-    async def _start_engine(self) -> None:
+    def _bind_sip(self) -> None:
         settings = self.settings
         try:
-            await self.engine.start()
+            self.engine.bind()
         except OSError as error:
-            if self.media is not None:  # the engine starts the driver before it binds
-                await self.media.stop()
             raise ConfigurationError(
                 f"SIP cannot listen on {settings.sip_host}:{settings.sip_port}: {error.strerror} (MASKLINE_SIP_PORT)."
             ) from None
-        self._running.push_async_callback(self.engine.stop)
+        self._running.callback(self.engine.close)
 
-    async def _start_http(self) -> None:
+    def _bind_http(self) -> HttpServer:
         settings, services = self.settings, self.services
         expiry, call_limit, ring = settings.default_times
         app = build_http_app(
@@ -143,11 +158,16 @@ class Application:
             session_defaults=SessionOptions(session_expiry=expiry, call_time_limit=call_limit, ring_timeout=ring),
             public_url=settings.public_url, rate_limit=settings.http_rate_limit, health=self.health,
         )  # fmt: skip
-        self.http = HttpServer(app, settings.http_host, settings.http_port)
-        await self.http.start()
-        self._running.push_async_callback(self.http.stop)
+        http = HttpServer(app, settings.http_host, settings.http_port)
+        http.bind()
+        self._running.callback(http.close)
+        return http
+
+    async def _start_http(self, http: HttpServer) -> None:
+        await http.start()
+        self._running.push_async_callback(http.stop)
         # Shielded: to stop watching must not cancel the server in the middle of its requests.
-        self._run("HTTP server", asyncio.shield(self.http.wait()), None)
+        self._run("HTTP server", asyncio.shield(http.wait()), None)
 
     def _build_registry(self) -> CollectorRegistry:
         collector = PartsCollector()

@@ -274,3 +274,16 @@ async def test_a_second_signal_hangs_up_and_keeps_the_record(platform: Platform)
     assert "calls_abandoned" in platform.log_tail(50)
     record = platform.cli("call", "list")["calls"][0]
     assert (record["cause"], record["hung_up_by"]) == ("shutdown", "platform")
+
+
+async def test_a_second_server_by_mistake_leaves_a_call_in_progress_alone(platform: Platform):
+    async with Conversation(platform) as call:
+        ended = await asyncio.to_thread(serve, platform)
+        assert (ended.returncode, ended.stdout) == (2, "")
+        assert ended.stderr.splitlines()[-1].startswith("error: Another maskline serve is running")
+        assert not call.second.ended.is_set()
+        call.first.hang_up()
+        await asyncio.wait_for(call.second.ended.wait(), 10)
+    assert await asyncio.to_thread(platform.stop) == 0
+    record = platform.cli("call", "list")["calls"][0]
+    assert (record["outcome"], record["cause"]) == ("completed", "normal")

@@ -20,6 +20,7 @@ from maskline.media.embedded.driver import EmbeddedDriver
 from maskline.media.rtpengine.driver import RtpengineDriver
 from maskline.settings import MediaChoice, Settings
 from tests.support.logging import configured_logs
+from tests.support.store_values import ACCOUNT, T0, new_session, recorded_call, virtual_number
 
 HOST = "127.0.0.1"
 
@@ -101,16 +102,54 @@ async def test_a_port_in_use_undoes_the_start(tmp_path: Path, kind: socket.Socke
     assert asyncio.all_tasks() == before
 
 
-async def test_the_media_driver_is_stopped_when_sip_cannot_bind(tmp_path: Path):
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
-        other.bind((HOST, 0))
-        wanted = settings(tmp_path, sip_port=other.getsockname()[1], media="embedded", media_ports="20000-20003")
-        application = Application(wanted)
-        with pytest.raises(ConfigurationError):
-            await application.start()
+@pytest.fixture
+async def living(tmp_path: Path, log: TextIO) -> AsyncIterator[Application]:
+    """A server with media workers and a session in a call."""
+    first = free_port(HOST, socket.SOCK_DGRAM) & ~1
+    wanted = settings(tmp_path, media="embedded", media_ports=f"{first}-{first + 3}", media_workers=1)
+    application = Application(wanted)
+    await application.start()
+    store = application.services.store
+    await store.add_account(ACCOUNT)
+    await store.add_number(virtual_number(), T0)
+    await store.create_session(new_session())
+    await store.commit_calls([recorded_call(record=None, interaction=None, calls_in_progress_delta=1)])
+    yield application
+    await application.stop()
+
+
+async def assert_untouched(living: Application) -> None:
+    assert living.media is not None and living.media.available
+    session = await living.services.store.session(ACCOUNT.id, "session-1")
+    assert session.calls_in_progress == 1
+
+
+async def test_a_second_server_on_the_same_data_directory_leaves_the_first_ones_calls_alone(living: Application):
+    free = {"sip_port": free_port(HOST, socket.SOCK_DGRAM), "http_port": free_port(HOST, socket.SOCK_STREAM)}
+    second = Application(living.settings.model_copy(update=free))
+    with pytest.raises(ConfigurationError, match="Another maskline serve is running with the data directory"):
+        await second.start()
+    await second.stop()
+    await assert_untouched(living)
+
+
+@pytest.mark.parametrize("free", ["http_port", "sip_port"])
+async def test_a_second_server_on_the_same_database_and_a_port_in_use_leaves_the_calls_alone(
+    living: Application, tmp_path: Path, free: str
+):
+    port = free_port(HOST, socket.SOCK_STREAM if free == "http_port" else socket.SOCK_DGRAM)
+    second = Application(living.settings.model_copy(update={"data_dir": tmp_path / "other", free: port}))
+    with pytest.raises(ConfigurationError, match="cannot listen"):
+        await second.start()
+    await second.stop()
+    await assert_untouched(living)
+
+
+async def test_the_data_directory_is_free_again_after_the_stop(tmp_path: Path, log: TextIO):
+    for _ in range(2):
+        application = Application(settings(tmp_path))
+        await application.start()
         await application.stop()
-    assert application.media is not None
-    assert not application.media.available
 
 
 async def test_a_data_directory_that_cannot_be_made_is_one_sentence(tmp_path: Path):

@@ -64,9 +64,20 @@ class HttpServer:
         assert self._socket is not None
         return int(self._socket.getsockname()[1])
 
-    async def start(self) -> None:
-        """Return once requests are answered; raises `ConfigurationError` when the address cannot be had."""
+    def bind(self) -> None:
+        """Take the address, nothing more; raises `ConfigurationError` when it cannot be had."""
         self._socket = _bind(*self._address)
+
+    def close(self) -> None:
+        """Give the address back; needed when nothing was served, harmless otherwise."""
+        if self._socket is not None:
+            self._socket.close()
+
+    async def start(self) -> None:
+        """Bind unless that is done, and return once requests are answered; raises `ConfigurationError`."""
+        if self._socket is None:
+            self.bind()
+        assert self._socket is not None
         self._task = asyncio.create_task(self._server.serve(sockets=[self._socket]))
         ready = asyncio.create_task(self._server.ready.wait())
         await asyncio.wait({self._task, ready}, return_when=asyncio.FIRST_COMPLETED)

@@ -59,6 +59,7 @@ class EngineRunner:
         self._advertised = advertised_host or host
         self._loop_token = loop_token or ids.token(8)
         self._socket = UdpSocket(self._on_datagram, self._on_batch, self._on_unreachable, clock.wall)
+        self._bound: tuple[str, int] | None = None
         self._core: EngineCore | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
@@ -69,11 +70,22 @@ class EngineRunner:
         self._routes = RouteWork(router, clock, self._deliver)
         self._media = MediaWork(media, self._deliver) if media is not None else None
 
+    def bind(self) -> tuple[str, int]:
+        """Take the address, nothing more; returns it. What comes in before `start` is dropped, and SIP sends it
+        again. Raises `OSError` when the port is taken."""
+        self._bound = self._socket.bind(self._host, self._port)
+        return self._bound
+
+    def close(self) -> None:
+        """Give the address back; `stop` has done so after a start."""
+        self._socket.close()
+
     async def start(self) -> tuple[str, int]:
-        """Bind and take calls; returns the address bound to. Raises `OSError` when the port is taken."""
+        """Bind unless that is done, and take calls; returns the address bound to. Raises `OSError` when the port is
+        taken, and then has not touched the media driver, whose workers may be a living server's."""
+        bound = self._bound or self.bind()
         if self._driver is not None:
             await self._driver.start(self._on_media_event)
-        bound = self._socket.bind(self._host, self._port)
         agent = Agent(AgentConfig(self._advertised, bound[1]), self._ids)
         config = EngineConfig(self._advertised, self._loop_token, self._media is not None)
         self._core = EngineCore(config, agent, self._ids, self._clock, self._router.trunks)
