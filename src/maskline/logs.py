@@ -46,7 +46,7 @@ EVENTS: dict[str, str] = {
     "call_commit_failed": "The store refused a group of calls; each is tried by itself.",
     "call_facts_dropped": "Facts of a call were lost: the store refused them, or was away for too long.",
     "webhook_failed": "A webhook was given up; `maskline webhook replay` sends it again.",
-    "webhook_retried": "A try of a webhook failed; the next is at the time given.",
+    "webhook_retried": "A try of a webhook failed, the next is at the time given; one warning per receiver and minute.",
     "webhook_lease_lost": "Results came after their lease was over; those webhooks are sent once more.",
     "webhook_try_broken": "A try of a webhook met a bug; it counts as failed and is retried.",
     "deliverer_delayed": "The store is away; results of webhooks wait in memory.",

@@ -12,7 +12,7 @@ from maskline.cli.output import JsonFlag, emit, pairs, show_time, table
 from maskline.errors import InvalidParameter, MissingParameter
 from maskline.logs import mask_text
 from maskline.services import Services
-from maskline.storage.store import Endpoint, OutboxRow
+from maskline.storage.store import OUTBOX_STATES, Endpoint, OutboxRow
 from maskline.workflows.list_webhooks import list_webhooks, replay_webhook
 from maskline.workflows.set_webhook import list_webhook_targets, remove_webhook, set_webhook
 
@@ -69,13 +69,15 @@ def remove(
 @app.command("list")
 def list_(
     account: Annotated[str | None, typer.Option("--account", metavar="ID", help="Only of this (sub)account.")] = None,
-    state: Annotated[str | None, typer.Option("--state", help="Only due, leased, done or failed ones.")] = None,
+    state: Annotated[
+        str | None, typer.Option("--state", help="Only due, waiting, leased, done or failed ones.")
+    ] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="At most this many deliveries.")] = 20,
     as_json: JsonFlag = False,
 ) -> None:
     """List where webhooks go and the newest deliveries; bodies are not shown, they hold numbers."""
-    if state not in (None, "due", "leased", "done", "failed"):
-        raise InvalidParameter("--state must be due, leased, done or failed.")
+    if state not in (None, *OUTBOX_STATES):
+        raise InvalidParameter("--state must be due, waiting, leased, done or failed.")
 
     async def work(services: Services) -> tuple[list[Endpoint], list[OutboxRow]]:
         owners = [one.id for one in await all_accounts(services)] if account is None else [account]
@@ -152,7 +154,8 @@ def _page(endpoints: list[Endpoint], deliveries: list[OutboxRow]) -> str:
             row.event,
             row.state,
             row.attempts,
-            row.last_status,
+            # Without an answer there is no status, only the reason: no connection, a refused address.
+            row.last_status or mask_text(row.last_error),
             mask_text(row.url),
         )
         for row in deliveries

@@ -85,6 +85,7 @@ class OutboxRow:
 
 PENDING_STATES = frozenset({"waiting", "due", "leased"})
 """States of an outbox row that still has a try before it."""
+OUTBOX_STATES = ("due", "waiting", "leased", "done", "failed")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -66,7 +67,7 @@ class Limits:
     grace: float = 5.0
     """Seconds that a stop waits for tries going on."""
     log_every: float = 60.0
-    """Seconds between two lines on webhooks given up for the same receiver."""
+    """Seconds between two lines on webhooks that failed, or were given up, for the same receiver."""
 
 
 class Deliverer:
@@ -99,7 +100,8 @@ class Deliverer:
         self._wake = asyncio.Event()
         self._stopping = False
         self._pause = 0.0
-        self._logged: dict[str, float] = {}
+        self._logged: dict[tuple[str, str], float] = {}
+        """(event, receiver) → when it was last written at warning."""
         self.counts: Counter[tuple[str, str]] = Counter()
         """(dialect, `delivered` | `retried` | `failed` | `given_back`) → how many, since the start."""
 
@@ -236,8 +238,9 @@ class Deliverer:
             return Delivery(row.id, "done", now, status)
         if isinstance(step, RetryAt):
             self.counts[row.dialect, "retried"] += 1
-            _log.debug(
-                "webhook_retried", id=row.id, receiver=name, attempt=row.attempts, error=answer.error, at=step.at
+            level = logging.WARNING if self._first_of("webhook_retried", name) else logging.DEBUG
+            _log.log(
+                level, "webhook_retried", id=row.id, receiver=name, attempt=row.attempts, error=answer.error, at=step.at
             )
             return Delivery(row.id, "due", step.at, status, answer.error)
         self.counts[row.dialect, "failed"] += 1
@@ -245,16 +248,21 @@ class Deliverer:
         return Delivery(row.id, "failed", now, status, f"{answer.error}; {step.reason}")
 
     def _log_failed(self, name: str, row: OutboxRow, error: str, reason: str) -> None:
-        """One line per receiver and minute: a receiver that is gone would else fill the log with its backlog."""
+        if self._first_of("webhook_failed", name):
+            _log.warning(
+                "webhook_failed", id=row.id, account=row.account_id, receiver=name, event_name=row.event,
+                attempts=row.attempts, error=error, reason=reason,
+            )  # fmt: skip
+
+    def _first_of(self, event: str, name: str) -> bool:
+        """Whether `event` is the first of its receiver in this minute: a receiver that is away would else fill the
+        log with its backlog."""
         now = self._clock.now()
-        if now - self._logged.get(name, float("-inf")) < self._limits.log_every:
-            return
-        self._logged = {lane: at for lane, at in self._logged.items() if now - at < self._limits.log_every}
-        self._logged[name] = now
-        _log.warning(
-            "webhook_failed", id=row.id, account=row.account_id, receiver=name, event_name=row.event,
-            attempts=row.attempts, error=error, reason=reason,
-        )  # fmt: skip
+        if now - self._logged.get((event, name), float("-inf")) < self._limits.log_every:
+            return False
+        self._logged = {key: at for key, at in self._logged.items() if now - at < self._limits.log_every}
+        self._logged[event, name] = now
+        return True
 
     async def _write_back(self) -> None:
         if not self._results:

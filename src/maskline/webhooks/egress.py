@@ -157,7 +157,7 @@ def _answer(response: aiohttp.ClientResponse, now: float) -> Answer:
 def _failure(error: BaseException) -> Answer:
     chain = list(_causes(error))
     if any(isinstance(cause, _Forbidden) for cause in chain):
-        return Answer(TryResult(fault=Fault.FORBIDDEN), "an address that webhooks may not reach")
+        return Answer(TryResult(fault=Fault.FORBIDDEN), "an internal address, which only MASKLINE_EGRESS_ALLOW opens")
     for kinds, fault, text in _FAILURES:
         if isinstance(error, kinds):
             return Answer(TryResult(fault=fault), text)

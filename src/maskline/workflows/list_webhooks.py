@@ -9,7 +9,7 @@ from maskline.storage.store import OutboxRow, Store
 async def list_webhooks(
     store: Store, account_id: str | None, *, state: str | None = None, limit: int = 50
 ) -> list[OutboxRow]:
-    """Latest webhooks of an account, or of all; `state` is due, leased, done or failed."""
+    """Latest webhooks of an account, or of all; `state` is one of `OUTBOX_STATES`."""
     return await store.outbox(account_id, state=state, limit=limit)
 
 

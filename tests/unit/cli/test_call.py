@@ -10,7 +10,7 @@ import pytest
 
 from maskline.cli import call as call_commands
 from maskline.services import Services
-from maskline.storage.store import RecordedCall
+from maskline.storage.store import Delivery, RecordedCall
 from tests.support import store_values as values
 from tests.support.command_line import Cli
 
@@ -113,4 +113,16 @@ def test_deliveries_are_listed_without_bodies_and_can_be_replayed(cli: Cli, serv
     assert [one["id"] for one in listed] == ["row-1"]
     assert "body" not in listed[0]
     assert "row-1" in cli("webhook", "list", "--state", "due").out
+    assert "No delivery." in cli("webhook", "list", "--state", "waiting").out
     assert cli("webhook", "replay", "row-1", "--json").document == {"replayed": "row-1"}
+
+
+def test_a_delivery_without_an_answer_shows_why_in_place_of_the_status(cli: Cli, services: Services, recorded: str):
+    async def refuse() -> None:
+        (row,) = await services.store.lease_outbox("me", now=values.T0, until=values.T0 + 9, limit=1)
+        await services.store.finish_outbox(
+            "me", [Delivery(row.id, "due", values.T0, None, "no connection: refused")], now=values.T0
+        )
+
+    asyncio.run(refuse())
+    assert "  no connection: refused  " in cli("webhook", "list").out

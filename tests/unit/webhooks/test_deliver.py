@@ -166,6 +166,24 @@ async def test_a_failed_try_is_due_again_at_the_time_of_the_schedule():
     assert kept.last_error == "no connection: refused or unreachable"
 
 
+async def test_the_first_failure_of_a_receiver_in_a_minute_is_a_warning_without_path_and_query():
+    world = World(Network(dead=[DOWN], away=[DOWN]))
+    with structlog.testing.capture_logs() as lines:
+        async with world.running():
+            await world.add(row("one", "dead", url="https://dead.example/secret?n=6591178965"), row("two", "dead"))
+            await world.network.reached(2)
+            await world.add(row("other", "away"))
+            await world.network.reached(3)
+            world.clock.advance(61.0)
+            world.deliverer.notify()
+            await world.network.reached(6)
+    retried = [line for line in lines if line["event"] == "webhook_retried" and line["log_level"] == "warning"]
+    assert sorted(line["receiver"] for line in retried) == 2 * ["https://away.example"] + 2 * ["https://dead.example"]
+    assert retried[0]["error"] == "no connection: refused or unreachable"
+    assert "secret" not in str(lines)
+    assert "6591178965" not in str(lines)
+
+
 async def test_a_row_that_is_given_up_is_kept_as_failed_with_the_reason():
     world = World(Network(gone=[Answer(TryResult(410), "HTTP 410")]))
     with structlog.testing.capture_logs() as lines:

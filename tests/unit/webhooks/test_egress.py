@@ -106,6 +106,7 @@ async def test_without_the_operators_word_loopback_is_refused_and_never_dialled(
     for host in ("127.0.0.1", "[::ffff:127.0.0.1]", "0.0.0.0", "localhost"):
         answer = await send(f"http://{host}:{receiver.port}/", allowed=[])
         assert answer.result.fault is Fault.FORBIDDEN, host
+        assert "MASKLINE_EGRESS_ALLOW" in answer.error
     assert receiver.requests == []
 
 
