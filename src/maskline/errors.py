@@ -70,7 +70,7 @@ class Conflict(MasklineError):
 class SessionEnded(MasklineError):
     """Session already expired"""
 
-    code, http_status, sip_status = "session_ended", 400, 404
+    code, http_status, sip_status = "session_ended", 400, 410
 
 
 class PoolExhausted(MasklineError):

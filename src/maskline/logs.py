@@ -28,6 +28,7 @@ EVENTS: dict[str, str] = {
     "part_failed": "A part of the server ended with an error; the process stops.",
     "stranger_dropped": "Datagrams from an address of no trunk were dropped; one line in 10 s, with their count.",
     "route_failed": "A call was refused because the store could not be asked whose it is.",
+    "no_route": "No trunk may call a party of this account; the call was refused with 404; at most one line a minute.",
     "engine_fault": "A datagram, timer or step of a call met a bug; the engine goes on.",
     "media_is_off": "MASKLINE_MEDIA=none: SDP addresses are left as sent, parties see each other's media address.",
     "media_away": "A media worker or node does not answer; it gets no new calls, and with none left calls get a 503.",

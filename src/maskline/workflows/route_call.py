@@ -6,6 +6,8 @@ the trunks as last read. What it is not: SIP. Who uses it: `engine/runner.py` th
 
 from __future__ import annotations
 
+import structlog
+
 from maskline.clock import Clock
 from maskline.masking.decision import Decision, Forward, Refuse
 from maskline.masking.e164 import Number
@@ -14,15 +16,18 @@ from maskline.masking.match import match_call
 from maskline.masking.trunk import Trunk, choose_outbound
 from maskline.storage.store import Store
 
+_log = structlog.get_logger("maskline.route")
 _CHECK_EVERY = 1.0
 """Seconds after which a look is taken whether somebody changed the trunks, in this process or another."""
+_SAY_EVERY = 60.0
+"""Seconds between two lines on calls that no trunk may carry: a missing prefix would else fill the log."""
 
 
 class RouteCall:
     """Fulfils `CallRouter`. `refresh()` once before the first call; `app.py` repeats it every second, so that
     calls from a new trunk are not taken for a stranger's."""
 
-    __slots__ = ("_checked_at", "_clock", "_store", "_trunks", "_version")
+    __slots__ = ("_checked_at", "_clock", "_said_at", "_store", "_trunks", "_version")
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
@@ -30,6 +35,7 @@ class RouteCall:
         self._trunks: tuple[Trunk, ...] = ()
         self._version: int | None = None
         self._checked_at = float("-inf")
+        self._said_at = float("-inf")
 
     def trunks(self) -> tuple[Trunk, ...]:
         return self._trunks
@@ -59,5 +65,12 @@ class RouteCall:
             return found
         outbound = choose_outbound(self._trunks, virtual.account_id, found.callee)
         if outbound is None:
+            self._say_no_route(virtual.account_id)
             return Refuse(Cause.NO_ROUTE, virtual, found.session)
         return Forward(found.session, found.caller_role, found.callee, virtual, outbound)
+
+    def _say_no_route(self, account_id: str) -> None:
+        now = self._clock.now()
+        if now - self._said_at >= _SAY_EVERY:
+            self._said_at = now
+            _log.warning("no_route", account=account_id)

@@ -1,6 +1,7 @@
 import pytest
 
 from maskline.engine.causes import answer_to_caller, cause_of_failure, hung_up_by, outcome_of
+from maskline.errors import MediaUnavailable, SessionEnded
 from maskline.masking.facts import Cause, HungUpBy, Outcome
 
 
@@ -75,6 +76,11 @@ def test_the_outcome_follows_from_cause_and_progress(
 def test_every_cause_has_a_final_status_for_the_caller() -> None:
     for cause in Cause:
         assert 400 <= answer_to_caller(cause) < 700
+
+
+def test_errors_and_causes_that_mean_the_same_have_the_same_status() -> None:
+    assert SessionEnded.sip_status == answer_to_caller(Cause.SESSION_EXPIRED)
+    assert MediaUnavailable.sip_status == answer_to_caller(Cause.MEDIA_UNAVAILABLE)
 
 
 def test_a_redirection_is_never_passed_on() -> None:

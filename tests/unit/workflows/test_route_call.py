@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import structlog
+
 from maskline.masking.decision import Forward, Refuse
 from maskline.masking.e164 import Number, parse_number
 from maskline.masking.facts import Cause
@@ -84,7 +86,13 @@ async def test_a_session_carries_one_call_at_a_time():
 
 async def test_a_destination_no_trunk_may_call_has_no_route():
     world = await Calls().start(prefixes=("+44",))
-    assert await refusal(world) == (Cause.NO_ROUTE, VIRTUAL, world.session)
+    with structlog.testing.capture_logs() as lines:
+        for _ in range(3):
+            assert await refusal(world) == (Cause.NO_ROUTE, VIRTUAL, world.session)
+        world.clock.advance(60.0)
+        await refusal(world)
+    warning = {"event": "no_route", "account": world.acme.id, "log_level": "warning"}
+    assert lines == [warning, warning], "one line a minute, without a number"
 
 
 async def test_another_accounts_carrier_cannot_ring_our_numbers():
