@@ -8,6 +8,9 @@ operators before and while `maskline serve` runs.
 from __future__ import annotations
 
 import asyncio
+import errno
+import http.client
+import json
 import os
 import socket
 import stat
@@ -27,6 +30,7 @@ from maskline.workflows.list_numbers import list_numbers
 from maskline.workflows.list_trunks import list_trunks
 
 _PROBE_SECONDS = 2.0
+_LONGEST_ANSWER = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,27 +142,49 @@ def _present(what: str, count: int, command: str) -> Finding:
 
 def check_ports(settings: Settings) -> Iterator[Finding]:
     """Each port is free, or a running server of ours has it."""
-    answer = _ask_health(settings)
-    if answer is not None:
-        yield Finding("http port", "ok", f"served: {answer}")
-    else:
+    served = _ask_health(settings)
+    if served is None:
         yield _check_port("http port", socket.SOCK_STREAM, settings.http_host, settings.http_port, "MASKLINE_HTTP_PORT")
-    if answer is not None:
+    else:
+        yield served
+    if served is not None and served.state != "fail":
         yield Finding("sip port", "ok", "belongs to the running server")
     else:
         yield _check_port("sip port", socket.SOCK_DGRAM, settings.sip_host, settings.sip_port, "MASKLINE_SIP_PORT")
 
 
-def _ask_health(settings: Settings) -> str | None:
+def _ask_health(settings: Settings) -> Finding | None:
     """What a server at our HTTP address says of itself; None when nobody answers in HTTP."""
     host = f"[{settings.http_host}]" if ":" in settings.http_host else settings.http_host
+    # Without proxies: one of the environment's would answer for us, with an error page.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with urllib.request.urlopen(f"http://{host}:{settings.http_port}/healthz", timeout=_PROBE_SECONDS) as reply:
-            return f"/healthz answers {reply.status}"
+        with opener.open(f"http://{host}:{settings.http_port}/healthz", timeout=_PROBE_SECONDS) as reply:
+            body = reply.read(_LONGEST_ANSWER)
     except urllib.error.HTTPError as error:
-        return f"/healthz answers {error.code}"
-    except OSError:
+        with error:
+            body = error.read(_LONGEST_ANSWER)
+    except (OSError, http.client.HTTPException):
         return None
+    found = _read_health(body)
+    if found is not None:
+        return found
+    where = f"{settings.http_host}:{settings.http_port}"
+    return Finding("http port", "fail", f"{where}: another web server", "Stop who has it, or set MASKLINE_HTTP_PORT.")
+
+
+def _read_health(body: bytes) -> Finding | None:
+    """The finding behind an answer of our /healthz; None when it is not ours."""
+    try:
+        answer = json.loads(body)
+        status, version, parts = answer["status"], answer["version"], answer["parts"]
+        broken = [f"{name}: {part['detail']}" for name, part in parts.items() if not part["ok"]]
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return None
+    if status == "ok":
+        return Finding("http port", "ok", f"served by Maskline {version}, all parts answer")
+    reasons = "; ".join(broken) or answer.get("detail", "")
+    return Finding("http port", "warn", f"served by Maskline {version}, which is {status}", f"It says: {reasons}")
 
 
 def _check_port(check: str, kind: socket.SocketKind, host: str, port: int, variable: str) -> Finding:
@@ -207,10 +233,13 @@ def _check_embedded(host: str, first: int, last: int) -> Finding:
     with socket.socket(family, socket.SOCK_DGRAM) as probe:
         try:
             probe.bind((host, 0))
-        except OSError:
-            return Finding(
-                "media", "fail", f"{host} is no address of this machine", "Set MASKLINE_MEDIA_HOST to one that is."
-            )
+        except OSError as error:
+            if error.errno == errno.EADDRNOTAVAIL:
+                return Finding(
+                    "media", "warn", f"{host} is no address of this machine: the relay listens on all it has",
+                    "Right behind a 1:1 NAT that sends this address here; else set MASKLINE_MEDIA_HOST to one that is.",
+                )  # fmt: skip
+            return Finding("media", "fail", f"{host}: {error.strerror}", "Set MASKLINE_MEDIA_HOST to another address.")
     calls = (last - first + 1) // 4
     return Finding("media", "ok", f"embedded relay on {host}, ports {first}-{last}: room for {calls} calls")
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import json
 import socket
 import threading
 from collections.abc import Iterator
@@ -117,11 +119,12 @@ def test_ports_in_use_fail_with_the_setting_to_change():
 
 
 @contextmanager
-def health_server(status: int) -> Iterator[int]:
+def health_server(status: int, body: bytes) -> Iterator[int]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(status if self.path == "/healthz" else 404)
             self.end_headers()
+            self.wfile.write(body)
 
         def log_message(self, *_: Any) -> None:
             """Nothing on stderr."""
@@ -137,12 +140,47 @@ def health_server(status: int) -> Iterator[int]:
         thread.join()
 
 
-@pytest.mark.parametrize("status", [200, 503])
-def test_a_running_server_is_recognised(status: int):
-    with health_server(status) as port:
+def health(status: str, **parts: str) -> bytes:
+    shown = {name: {"ok": not detail, "detail": detail} for name, detail in parts.items()}
+    return json.dumps({"status": status, "version": "1.2.3", "parts": shown}).encode()
+
+
+def test_a_running_server_is_recognised_past_the_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    with health_server(200, health("ok", store="")) as port:
         http, sip = doctor.check_ports(Settings(http_port=port))
-    assert http.found == f"served: /healthz answers {status}"
+    assert (http.state, http.found) == ("ok", "served by Maskline 1.2.3, all parts answer")
     assert sip.found == "belongs to the running server"
+
+
+@pytest.mark.parametrize(("code", "status"), [(200, "degraded"), (503, "down")])
+def test_a_running_server_that_is_not_whole_is_a_warning_with_its_reason(code: int, status: str):
+    with health_server(code, health(status, store="", media="the driver is away")) as port:
+        http, sip = doctor.check_ports(Settings(http_port=port))
+    assert (http.state, http.found) == ("warn", f"served by Maskline 1.2.3, which is {status}")
+    assert http.advice == "It says: media: the driver is away"
+    assert sip.state == "ok"
+
+
+@pytest.mark.parametrize("code", [200, 404])
+@pytest.mark.parametrize("body", [b"<html>", b"{}", b"[]", b'{"status": "ok", "version": "1", "parts": ["x"]}'])
+def test_another_web_server_on_the_http_port_fails(code: int, body: bytes):
+    with health_server(code, body) as port, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        http, sip = doctor.check_ports(Settings(http_port=port, sip_port=taken.getsockname()[1]))
+    assert (http.state, http.found) == ("fail", f"127.0.0.1:{port}: another web server")
+    assert sip.state == "fail", "the SIP port is looked at by itself"
+
+
+async def test_a_server_that_speaks_no_http_has_the_port():
+    async def greet(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 mail.example ESMTP\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(greet, "127.0.0.1", 0) as server:
+        settings = Settings(http_port=server.sockets[0].getsockname()[1])
+        http, _sip = await asyncio.to_thread(lambda: list(doctor.check_ports(settings)))
+    assert http.state == "fail"
 
 
 def test_media_off_is_a_warning():
@@ -150,11 +188,21 @@ def test_media_off_is_a_warning():
     assert finding.state == "warn"
 
 
-def test_the_embedded_relay_needs_an_address_of_this_machine():
+def test_a_media_address_of_another_machine_is_right_behind_a_nat_only():
     (finding,) = doctor.check_media(Settings(media_host="192.0.2.1"))
-    assert finding.state == "fail"
+    assert (finding.state, "1:1 NAT" in finding.advice) == ("warn", True)
     (finding,) = doctor.check_media(Settings())
     assert "room for 2500 calls" in finding.found
+
+
+def test_a_media_address_that_cannot_be_bound_fails(monkeypatch: pytest.MonkeyPatch):
+    class Refusing(socket.socket):
+        def bind(self, _address: Any) -> None:
+            raise OSError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(doctor.socket, "socket", Refusing)
+    (finding,) = doctor.check_media(Settings())
+    assert (finding.state, finding.found) == ("fail", "127.0.0.1: Permission denied")
 
 
 async def test_an_rtpengine_that_answers_a_ping_is_ok():
