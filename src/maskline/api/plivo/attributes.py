@@ -41,6 +41,10 @@ class Attribute:
     """Other spellings that official clients send (plivo-vts.md §2.3)."""
 
 
+_RECORDING = " Accepted and shown; recording comes with a later release."
+_PLAYING = " Accepted and shown; playing audio comes with a later release."
+# Accepted, because official SDKs send them in their own examples: docs/decisions/0013.
+
 ATTRIBUTES: tuple[Attribute, ...] = (
     Attribute("first_party", Kind.NUMBER, "Number of the first party in E.164, + optional.", required=True),
     Attribute("second_party", Kind.NUMBER, "Number of the second party in E.164, + optional.", required=True),
@@ -60,16 +64,25 @@ ATTRIBUTES: tuple[Attribute, ...] = (
     Attribute(
         "callback_method", Kind.CHOICE, "HTTP method of session events.", choices=("GET", "POST"), updatable=True
     ),
-    Attribute("record", Kind.BOOLEAN, "Whether calls are to be recorded.", updatable=True),
-    Attribute("record_file_format", Kind.CHOICE, "Format of recordings.", choices=("mp3", "wav"), updatable=True),
-    Attribute("recording_callback_url", Kind.URL, "Where recording events are sent.", updatable=True),
+    Attribute("record", Kind.BOOLEAN, "Whether calls are to be recorded." + _RECORDING, updatable=True),
     Attribute(
-        "recording_callback_method", Kind.CHOICE, "HTTP method of recording events.",
+        "record_file_format", Kind.CHOICE, "Format of recordings." + _RECORDING, choices=("mp3", "wav"), updatable=True
+    ),
+    Attribute(
+        "recording_callback_url", Kind.URL, "Where recording events are sent." + _RECORDING, updatable=True
+    ),
+    Attribute(
+        "recording_callback_method", Kind.CHOICE, "HTTP method of recording events." + _RECORDING,
         choices=("GET", "POST"), updatable=True,
     ),
-    Attribute("first_party_play_url", Kind.URL, "Audio for the first party before it is connected.", updatable=True),
-    Attribute("second_party_play_url", Kind.URL, "Audio for the second party before it is connected.", updatable=True),
-    Attribute("unknown_caller_play", Kind.URL, "Audio for a caller who belongs to no session."),
+    Attribute(
+        "first_party_play_url", Kind.URL, "Audio for the first party before it is connected." + _PLAYING, updatable=True
+    ),
+    Attribute(
+        "second_party_play_url", Kind.URL, "Audio for the second party before it is connected." + _PLAYING,
+        updatable=True,
+    ),
+    Attribute("unknown_caller_play", Kind.URL, "Audio for a caller who belongs to no session." + _PLAYING),
     Attribute(
         "virtual_number_cooloff_period", Kind.INTEGER,
         "Seconds after the end during which the parties do not meet this virtual number again.", maximum=3_600,

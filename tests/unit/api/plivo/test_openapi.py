@@ -49,3 +49,13 @@ def test_operation_ids_are_distinct_and_the_document_is_json():
     ids = [op["operationId"] for path in DOCUMENT["paths"].values() for op in path.values() if isinstance(op, dict)]
     assert sorted(ids) == ["create_session", "expire_session", "list_sessions", "retrieve_session", "update_session"]
     assert json.loads(json.dumps(DOCUMENT)) == DOCUMENT
+
+
+def test_what_is_accepted_without_effect_says_so():
+    """Decision 0013: recording and played audio; whatever is added to it later must be said, too."""
+    for schema in ("CreateSession", "UpdateSession"):
+        properties = DOCUMENT["components"]["schemas"][schema]["properties"]
+        for name, shown in properties.items():
+            if "record" in name or ("play" in name and "pin" not in name):
+                assert "Accepted and shown;" in shown["description"], name
+                assert "comes with a later release." in shown["description"], name
