@@ -27,6 +27,7 @@ EVENTS: dict[str, str] = {
     "calls_abandoned": "The drain time was over, or a second signal came; this many calls were hung up.",
     "part_failed": "A part of the server ended with an error; the process stops.",
     "stranger_dropped": "Datagrams from an address of no trunk were dropped; one line in 10 s, with their count.",
+    "unknown_number": "Calls to a number that the trunk's account has not in this form got a 404; one line in 10 s.",
     "route_failed": "A call was refused because the store could not be asked whose it is.",
     "no_route": "No trunk may call a party of this account; the call was refused with 404; at most one line a minute.",
     "engine_fault": "A datagram, timer or step of a call met a bug; the engine goes on.",

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from maskline.errors import Conflict, NotFound
-from maskline.storage.store import Delivery, OutboxRow, Store
+from maskline.storage.store import Delivery, OutboxRow, RecordedCall, Store
 from tests.support.store_values import (
     ACCOUNT,
     OTHER,
@@ -271,3 +271,10 @@ async def test_an_outbox_id_is_taken_once_and_its_whole_commit_is_refused(store:
 async def test_an_unknown_row_cannot_be_replayed(store: Store) -> None:
     with pytest.raises(NotFound):
         await store.replay_outbox("nothing", T0)
+
+
+async def test_facts_of_a_call_that_is_nobodys_are_followed_like_others(store: Store) -> None:
+    facts = call_facts()
+    await store.commit_calls([RecordedCall(facts, None)])
+    assert [fact for _, fact in await store.facts_since(0, 10)] == list(facts)
+    assert (await store.counts())["calls"] == 0

@@ -2,7 +2,7 @@
 
 import pytest
 
-from maskline.masking.facts import Cause, HungUpBy, Outcome
+from maskline.masking.facts import CallEnded, Cause, HungUpBy, Outcome
 from maskline.sip import events as sip
 from tests.support.engine_world import B_SDP, RING_TIMEOUT, TIME_LIMIT, Scenario, clean
 
@@ -51,12 +51,20 @@ def test_each_story_has_its_outcome(story: str) -> None:
     assert [record.outcome, record.cause, record.hung_up_by] == expected
 
 
-@pytest.mark.parametrize("scenario", [Scenario(ours=False), Scenario(store_away=True)])
-def test_a_call_that_is_nobodys_leaves_no_record(scenario: Scenario) -> None:
-    world = clean(scenario)
+def test_a_call_to_a_number_that_is_not_ours_is_refused_with_a_fact_and_no_record() -> None:
+    world = clean(Scenario(ours=False))
+    ended = world.facts[-1]
+    assert isinstance(ended, CallEnded)
+    assert (ended.outcome, ended.cause) == (Outcome.REJECTED, Cause.UNKNOWN_NUMBER)
+    (failed,) = [event for event in world.alice.heard if isinstance(event, sip.InviteFailed)]
+    assert failed.status == 404
+
+
+def test_a_call_that_nobody_could_route_leaves_nothing() -> None:
+    world = clean(Scenario(store_away=True))
     assert world.commits == []
     (failed,) = [event for event in world.alice.heard if isinstance(event, sip.InviteFailed)]
-    assert failed.status == (503 if scenario.store_away else 404)
+    assert failed.status == 503
 
 
 def test_timers_are_those_of_the_session() -> None:

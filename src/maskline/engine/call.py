@@ -47,6 +47,12 @@ class Call:
         self._early_media_ready = False
         self._talked = False
 
+    @property
+    def offer(self) -> i.Received:
+        """What the caller asked for."""
+        assert self._offer is not None, "Received is the first input"
+        return self._offer
+
     def handle(self, inp: i.Input, now: float) -> list[e.Effect]:
         """Take one input; returns what must be done, in order."""
         out: list[e.Effect] = []
@@ -83,7 +89,9 @@ class Call:
 
     def _refuse(self, inp: i.Refused, now: float, out: list[e.Effect]) -> None:
         decision = inp.decision
-        if decision.virtual_number is not None:
+        if decision.virtual_number is None:
+            self.record.receive_foreign(self.offer.called, out)
+        else:
             self.record.identify(decision.virtual_number, decision.session, None, None, out)
         self._end_before_dialling(decision.cause, now, out)
 
@@ -92,7 +100,7 @@ class Call:
         self._end(Cause.CANCELED, HungUpBy.CALLER, now, out)
 
     def _open_media(self, inp: i.Forwarded, now: float, out: list[e.Effect]) -> None:
-        offer = self._taken_offer()
+        offer = self.offer
         decision = self._decision = inp.decision
         self._identify(decision, now, out)
         if offer.looped or offer.max_forwards < 2:
@@ -119,7 +127,7 @@ class Call:
     def _invite(self, now: float, out: list[e.Effect]) -> None:
         decision = self._taken_decision()
         body = self.media.offer_to_callee()
-        hops = self._taken_offer().max_forwards - 1
+        hops = self.offer.max_forwards - 1
         number = decision.virtual_number.number
         self.leg_b.step(LegSignal.DIAL, out, e.SendInvite(decision.callee, number, decision.trunk, hops, body))
         self.record.dialled(now, decision.trunk.id, out)
@@ -273,7 +281,7 @@ class Call:
         """The router refused; a caller that left meanwhile, or a loop, is the truer story."""
         if self.leg_a.ended:
             self._end(Cause.CANCELED, HungUpBy.CALLER, now, out)
-        elif self._taken_offer().looped:
+        elif self.offer.looped:
             self._end(Cause.LOOP, HungUpBy.PLATFORM, now, out)
         else:
             self._end(cause, HungUpBy.PLATFORM, now, out)
@@ -311,10 +319,6 @@ class Call:
     def _identify(self, decision: Forward, now: float, out: list[e.Effect]) -> None:
         self.record.identify(decision.virtual_number, decision.session, decision.caller_role, decision.callee, out)
         self.record.routed(now, decision.session.id, decision.caller_role, out)
-
-    def _taken_offer(self) -> i.Received:
-        assert self._offer is not None, "Received is the first input"
-        return self._offer
 
     def _taken_decision(self) -> Forward:
         assert self._decision is not None, "only a forwarded call dials"

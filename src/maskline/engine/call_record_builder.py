@@ -57,7 +57,7 @@ class CallRecordBuilder:
         self._ended: tuple[float, Outcome, Cause, HungUpBy] | None = None
         self.finished = False
         self.context: CallContext | None = None
-        """None until the dialled number is known to be ours; without it no fact is written."""
+        """None unless the dialled number is known to be ours; without it there is no record."""
 
     def begin(self, caller: Number | None, trunk_id: str, now: float) -> None:
         self._started_at = now + self._offset
@@ -70,7 +70,7 @@ class CallRecordBuilder:
         self, number: VirtualNumber, session: Session | None, role: Role | None, callee: Number | None,
         out: list[Effect],
     ) -> None:  # fmt: skip
-        """The dialled number is ours: from here on there are facts."""
+        """The dialled number is ours: from here on there are facts, and a record at the end."""
         legs = self._legs
         self._callee = callee
         self.context = CallContext(
@@ -78,6 +78,10 @@ class CallRecordBuilder:
             legs[LegName.A].id, legs[LegName.B].id,
         )  # fmt: skip
         self._emit(facts.CallReceived, self._started_at, out, legs[LegName.A].trunk_id, number.number.e164)
+
+    def receive_foreign(self, called: Number, out: list[Effect]) -> None:
+        """The dialled number is not ours: there are facts, but they belong to no account."""
+        self._emit(facts.CallReceived, self._started_at, out, self._legs[LegName.A].trunk_id, called.masked)
 
     def routed(self, now: float, session_id: str, role: Role, out: list[Effect]) -> None:
         self._emit(facts.CallRouted, now + self._offset, out, session_id, role.value)
@@ -103,9 +107,9 @@ class CallRecordBuilder:
         self, name: LegName, now: float, outcome: Outcome, cause: Cause, sip_status: int, by: HungUpBy,
         out: list[Effect],
     ) -> None:  # fmt: skip
-        """A leg is over; a leg B that was never dialled leaves no trace."""
+        """A leg is over; a leg B that was never dialled leaves no trace, nor does a call nobody could route."""
         leg = self._legs[name]
-        if leg.initiated_at is None or self.context is None:
+        if leg.initiated_at is None or not self._sequence:
             return
         leg.ended_at = now + self._offset
         leg.outcome, leg.cause, leg.sip_status, leg.hung_up_by = outcome, cause, sip_status, by
@@ -120,13 +124,15 @@ class CallRecordBuilder:
         return self._ended is not None
 
     def finish(self, quality: Mapping[LegName, Quality], out: list[Effect]) -> None:
-        """CallEnded and the record, exactly once; nothing when the dialled number is not ours."""
+        """CallEnded and the record, exactly once; no record when the dialled number is not ours, and nothing when
+        the router could not tell."""
         if self.finished or self._ended is None:
             return
         self.finished = True
-        if self.context is not None:
-            at, outcome, cause, by = self._ended
+        at, outcome, cause, by = self._ended
+        if self._sequence:
             self._emit(facts.CallEnded, at, out, outcome, cause, by)
+        if self.context is not None:
             out.append(Finish(self._record(self.context, at, outcome, cause, by, quality)))
 
     def _record(

@@ -55,6 +55,16 @@ class EngineConfig:
     """False: no media driver, `MASKLINE_MEDIA=none`."""
 
 
+@dataclass(frozen=True, slots=True)
+class UnknownNumber:
+    """What an operator needs to see why a carrier's calls are refused: often it sends another form of the number."""
+
+    number: str
+    """Masked, since it may be a person's."""
+    trunk: str
+    """Name of the trunk, or its host when only that fits."""
+
+
 class EngineCore:
     def __init__(
         self, config: EngineConfig, agent: Agent, ids: Ids, clock: Clock, trunks: Callable[[], tuple[Trunk, ...]]
@@ -73,6 +83,8 @@ class EngineCore:
         self.calls: dict[str, Call] = {}
         """Calls in progress by id."""
         self.counters = EngineCounters()
+        self.last_unknown = UnknownNumber("", "")
+        """The newest of what `counters.unknown_numbers` counts."""
         self.draining = False
         """True: new calls are refused with 503, calls in progress go on."""
         self.overloaded = False
@@ -144,7 +156,7 @@ class EngineCore:
         elif isinstance(inp, i.RouteFailed):
             self.counters.routes_failed += 1
         elif isinstance(inp, i.Refused) and inp.decision.virtual_number is None:
-            self.counters.unknown_numbers += 1
+            self._note_unknown(call.offer.called, call.offer.trunk.name)
         self._feed(call, inp, now)
         self._drain(now)
 
@@ -221,7 +233,7 @@ class EngineCore:
             self.counters.overloaded += not self.draining
             self.agent.reject(event.usage, 503, now, headers=_RETRY_AFTER)
         elif trunk is None or called is None:
-            self.counters.unknown_numbers += 1
+            self._note_unknown(called, flow.host if trunk is None else trunk.name)
             self.agent.reject(event.usage, 404, now)
         else:
             self._begin(event, trunk, called, now)
@@ -289,11 +301,13 @@ class EngineCore:
             else:
                 self._perform[kind](call, effect, now)
         if facts:
-            context = call.record.context
-            assert context is not None, "facts are written once the number is known to be ours"
-            self._commits.append(CallCommit(context, tuple(facts), record))
+            self._commits.append(CallCommit(call.record.context, tuple(facts), record))
             if record is not None:
                 self._count(record.outcome.value)
+
+    def _note_unknown(self, called: Number | None, trunk: str) -> None:
+        self.counters.unknown_numbers += 1
+        self.last_unknown = UnknownNumber("no number" if called is None else called.masked, trunk)
 
     def _count(self, outcome: str) -> None:
         self.counters.finished += 1

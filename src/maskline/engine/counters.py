@@ -15,7 +15,7 @@ class EngineCounters:
     calls: int = 0
     """INVITEs that became a call."""
     unknown_numbers: int = 0
-    """Calls to a number that is not ours: refused with 404, no record."""
+    """Calls to a number that is not ours, or to no number: refused with 404, no record."""
     drained: int = 0
     """INVITEs refused with 503 because the engine is draining."""
     overloaded: int = 0

@@ -38,9 +38,14 @@ class CallContext:
 class CallCommit:
     """Facts of one call that belong into one transaction, with the record when the call is over."""
 
-    context: CallContext
+    context: CallContext | None
+    """None: the dialled number is not ours, so the call belongs to no account and has no record."""
     facts: tuple[Fact, ...]
     record: CallRecord | None = None
+
+    @property
+    def call_id(self) -> str:
+        return self.facts[0].subject if self.context is None else self.context.call_id
 
 
 class CallRouter(Protocol):

@@ -32,8 +32,8 @@ from maskline.sip.events import Flow
 
 log = structlog.get_logger()
 
-STRANGER_LOG_SECONDS = 10.0
-"""At most one line in this time, however many datagrams strangers send."""
+RARE_LOG_SECONDS = 10.0
+"""At most one line of a kind in this time, however many datagrams strangers send or unknown numbers are dialled."""
 OVERLOAD_SECONDS = 0.5
 """T1: what waits longer in the socket has been sent again by the time it is read, and the load feeds itself."""
 BYE_SECONDS = 2.0
@@ -63,8 +63,9 @@ class EngineRunner:
         self._core: EngineCore | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
-        self._strangers_said_at = float("-inf")
-        self._strangers_unsaid = 0
+        self._said: dict[str, tuple[float, int]] = {}
+        """Rare lines by what they count: when the last one was written, and the counter at that time."""
+        self._unknown_seen = 0
         self._idle = asyncio.Event()
         self._flushing = False
         self._routes = RouteWork(router, clock, self._deliver)
@@ -139,8 +140,9 @@ class EngineRunner:
         core = self._core
         if core is None:
             return
-        if self._feed(core.receive, data, Flow("udp", host, port)) is False:
-            self._say_stranger(host)
+        stranger = self._feed(core.receive, data, Flow("udp", host, port)) is False
+        if stranger and (count := self._unsaid("strangers", core.counters.strangers)):
+            log.warning("stranger_dropped", host=host, datagrams=count)
 
     def _on_batch(self) -> None:
         if self._core is not None:
@@ -199,6 +201,10 @@ class EngineRunner:
             send(data, flow.host, flow.port)
         for commit in core.commits():
             self._recorder.record(commit)
+        if core.counters.unknown_numbers != self._unknown_seen:
+            self._unknown_seen, last = core.counters.unknown_numbers, core.last_unknown
+            if count := self._unsaid("unknown numbers", self._unknown_seen):
+                log.warning("unknown_number", number=last.number, trunk=last.trunk, calls=count)
         if not core.calls:
             self._idle.set()
 
@@ -225,12 +231,14 @@ class EngineRunner:
         except TimeoutError:
             return
 
-    def _say_stranger(self, host: str) -> None:
-        self._strangers_unsaid += 1
+    def _unsaid(self, counted: str, counter: int) -> int:
+        """How much was counted since the last line about it; 0 when that line is too young for another."""
         now = self._clock.now()
-        if now - self._strangers_said_at >= STRANGER_LOG_SECONDS:
-            log.warning("stranger_dropped", host=host, datagrams=self._strangers_unsaid)
-            self._strangers_said_at, self._strangers_unsaid = now, 0
+        said_at, said = self._said.get(counted, (float("-inf"), 0))
+        if now - said_at < RARE_LOG_SECONDS:
+            return 0
+        self._said[counted] = (now, counter)
+        return counter - said
 
 
 def settle_memory() -> None:

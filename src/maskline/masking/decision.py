@@ -39,7 +39,7 @@ class Forward:
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """End the call; `virtual_number` is None when the dialled number is not ours (no record is kept)."""
+    """End the call; `virtual_number` is None when the dialled number is not ours (facts, but no record)."""
 
     cause: Cause
     virtual_number: VirtualNumber | None

@@ -89,11 +89,12 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class CallReceived(Fact):
-    """An INVITE from a known trunk reached a number of ours."""
+    """An INVITE for a number came from a known trunk."""
 
     name: ClassVar[str] = "CallReceived"
     trunk_id: str
     virtual_number: str
+    """The dialled number; masked when it is not ours, since it may be a person's."""
 
 
 @dataclass(frozen=True, slots=True)

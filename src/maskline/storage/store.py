@@ -126,7 +126,8 @@ class RecordedCall:
     so a commit whose answer was lost may be repeated."""
 
     facts: tuple[Fact, ...]
-    account_id: str
+    account_id: str | None
+    """None: the call was to a number of nobody here; facts only."""
     outbox: tuple[OutboxRow, ...] = ()
     record: CallRecord | None = None
     session_id: str | None = None

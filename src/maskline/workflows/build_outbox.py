@@ -66,6 +66,8 @@ def receiver_owner(context: CallContext) -> str:
 def build_share(commit: CallCommit, progress: CallProgress, receivers: Receivers, now: float, ids: Ids) -> RecordedCall:
     """The call's share of the next group commit. `now`: wall seconds; moves `progress` on."""
     context, record = commit.context, commit.record
+    if context is None:
+        return RecordedCall(commit.facts, None)
     session = context.session
     was_routed = progress.routed
     rows: list[OutboxRow] = []

@@ -94,7 +94,7 @@ class CallRecording:
     def record(self, commit: CallCommit) -> None:
         """Queue for the next group commit; never raises and never waits."""
         if len(self._queue) >= self._limit and commit.record is None:
-            self._drop(commit.context.call_id, "the store has been away for too long")
+            self._drop(commit.call_id, "the store has been away for too long")
             return
         self._queue.append(commit)
         self._idle.clear()
@@ -157,9 +157,9 @@ class CallRecording:
         return written
 
     def _build(self, commit: CallCommit) -> RecordedCall | None:
-        call_id = commit.context.call_id
+        call_id = commit.call_id
         progress = self._progress.get(call_id) or self._progress.setdefault(call_id, CallProgress())
-        if commit.record is not None:
+        if commit.record is not None or commit.context is None:
             del self._progress[call_id]
         try:
             return build_share(commit, progress, self._receivers, self._clock.wall(), self._ids)
@@ -169,7 +169,7 @@ class CallRecording:
 
     async def _load_receivers(self, commits: list[CallCommit]) -> None:
         """Endpoints of every (sub)account whose call ends in this group; cached until anything is configured."""
-        owners = {receiver_owner(commit.context) for commit in commits if commit.record is not None}
+        owners = {receiver_owner(one.context) for one in commits if one.context is not None and one.record is not None}
         if not owners:
             return
         version = await self._store.configuration_version()

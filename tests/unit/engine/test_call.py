@@ -9,7 +9,7 @@ from maskline.engine import inputs as i
 from maskline.engine.call_states import CallState
 from maskline.masking.call_record import Quality
 from maskline.masking.decision import Refuse
-from maskline.masking.facts import Cause, HungUpBy, LegName, Outcome
+from maskline.masking.facts import CallEnded, CallReceived, Cause, HungUpBy, LegEnded, LegName, Outcome
 from maskline.sdp.parse import parse
 from tests.support.call_machine import (
     A_SDP,
@@ -299,10 +299,14 @@ def test_a_refused_call_leaves_a_record_with_one_leg(cause: Cause, status: int) 
     assert len(call.record.legs) == 1 and call.record.legs[0].sip_status == status
 
 
-def test_a_number_that_is_not_ours_leaves_no_record() -> None:
+def test_a_number_that_is_not_ours_leaves_facts_with_its_masked_form_and_no_record() -> None:
     call = Driven()
     call.feed(received(), i.Refused(Refuse(Cause.UNKNOWN_NUMBER, None)))
-    assert e.Reject(404) in call.all and call.forgotten and call.facts == [] and call.none(e.Finish)
+    assert e.Reject(404) in call.all and call.forgotten and call.none(e.Finish)
+    first, leg, last = call.facts
+    assert isinstance(first, CallReceived) and first.virtual_number == VIRTUAL.masked != VIRTUAL.e164
+    assert isinstance(leg, LegEnded) and (leg.leg, leg.sip_status) == ("a", 404)
+    assert isinstance(last, CallEnded) and last.outcome is Outcome.REJECTED and last.cause is Cause.UNKNOWN_NUMBER
 
 
 def test_a_store_that_is_away_refuses_with_503() -> None:

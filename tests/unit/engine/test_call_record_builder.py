@@ -62,7 +62,7 @@ def test_the_record_of_a_refused_call_has_one_leg_and_no_second_end() -> None:
     assert names(out) == ["CallReceived", "LegEnded", "CallEnded"]
 
 
-def test_a_call_to_a_foreign_number_leaves_nothing() -> None:
+def test_a_call_that_could_not_be_routed_leaves_nothing() -> None:
     builder, out = CallRecordBuilder("call-1", "leg-a", "leg-b", WALL), []
     builder.begin(CALLER, "trunk-a", 5.0)
     builder.finish({}, out)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from maskline.clock import VirtualClock
 from maskline.engine import inputs as i
-from maskline.engine.core import EngineConfig, EngineCore
+from maskline.engine.core import EngineConfig, EngineCore, UnknownNumber
 from maskline.ids import SeededIds
 from maskline.masking.facts import Cause, Outcome
 from maskline.masking.trunk import Trunk
@@ -91,6 +91,7 @@ def test_a_request_uri_that_is_no_number_is_not_found() -> None:
     bench = Bench("192.0.2.10")
     bench.send("INVITE", to="echo")
     assert bench.statuses() == [100, 404] and bench.core.counters.unknown_numbers == 1
+    assert bench.core.last_unknown == UnknownNumber("no number", "192.0.2.10")
 
 
 def test_a_trunk_of_another_transport_is_no_trunk() -> None:
@@ -98,6 +99,7 @@ def test_a_trunk_of_another_transport_is_no_trunk() -> None:
     bench.trunks = (Trunk("t", "t", None, "192.0.2.10", 5060, transport="tcp"),)
     bench.send("INVITE")
     assert bench.statuses() == [100, 404]
+    assert bench.core.last_unknown == UnknownNumber("+65••••0001", "192.0.2.10")
 
 
 def test_our_own_mark_breaks_the_loop() -> None:

@@ -13,7 +13,7 @@ from maskline.clock import SystemClock
 from maskline.engine.ports import CallCommit
 from maskline.engine.runner import EngineRunner, settle_memory
 from maskline.ids import SystemIds
-from maskline.masking.decision import Decision
+from maskline.masking.decision import Decision, Refuse
 from maskline.masking.e164 import Number
 from maskline.masking.facts import Cause, Outcome
 from maskline.masking.trunk import Trunk
@@ -46,12 +46,13 @@ class Recorder:
 class Router:
     def __init__(self, callee: Flow) -> None:
         self.callee = Trunk("callee", "callee", None, callee.host, callee.port)
+        self.refusal: Refuse | None = None
 
     def trunks(self) -> tuple[Trunk, ...]:
         return (self.callee,)
 
     async def route(self, caller: Number | None, called: Number, trunk: Trunk, wall: float) -> Decision:
-        return forward(self.callee)
+        return self.refusal or forward(self.callee)
 
 
 def answering(phone: UdpPhone, event: Event, now: float) -> None:
@@ -88,12 +89,15 @@ class Office:
         self.alice.close()
         self.bob.close()
 
-    async def call(self) -> Any:
+    def dial(self) -> Any:
         host = f"{self.flow.host}:{self.flow.port}"
         invite = OutgoingInvite(
             self.flow, f"sip:{VIRTUAL.e164}@{host}", f"sip:{CALLER.e164}@phone", f"sip:{VIRTUAL.e164}@{host}", A_SDP
         )
-        usage = self.alice.do(lambda now: self.alice.agent.invite(invite, now))
+        return self.alice.do(lambda now: self.alice.agent.invite(invite, now))
+
+    async def call(self) -> Any:
+        usage = self.dial()
         await self.alice.hears(sip.InviteAnswered)
         await self.bob.hears(sip.InviteAcked)
         return usage
@@ -167,6 +171,21 @@ async def test_strangers_are_named_in_one_line() -> None:
                 office.runner._on_datagram(b"OPTIONS sip:x SIP/2.0\r\n\r\n", "127.0.0.1", 9)
         assert [line["event"] for line in lines] == ["stranger_dropped"]
         assert office.runner.metrics()["strangers"] == 3
+
+
+async def test_unknown_numbers_are_told_masked_in_one_line() -> None:
+    async with Office() as office:
+        router = office.runner._router
+        with structlog.testing.capture_logs() as lines:
+            router.refusal = Refuse(Cause.UNKNOWN_NUMBER, None)  # type: ignore[attr-defined]
+            for _ in range(3):
+                office.dial()
+                await office.alice.hears(sip.InviteFailed)
+                office.alice.heard.clear()
+        assert lines == [
+            {"event": "unknown_number", "log_level": "warning", "number": VIRTUAL.masked, "trunk": "callee", "calls": 1}
+        ]
+        assert [len(commit.facts) for commit in office.recorder.commits] == [3, 3, 3]
 
 
 async def test_a_bug_in_one_input_is_counted_and_the_engine_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -235,3 +235,12 @@ async def test_a_cancel_while_the_store_is_away_says_what_is_lost():
         quiet.cancel()
         await asyncio.gather(quiet, return_exceptions=True)
     assert lines == []
+
+
+async def test_the_facts_of_a_number_that_is_not_ours_are_written_and_nothing_is_kept_of_the_call():
+    store = Wavering()
+    async with recording(store) as recorder:
+        recorder.record(CallCommit(None, (LegDialed("foreign", 1, T0, "b", "trunk"),)))
+        await recorder.flush()
+        assert recorder.open_calls == 0
+    assert [fact.subject for _, fact in await store.facts_since(0, 10)] == ["foreign"]
