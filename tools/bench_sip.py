@@ -19,6 +19,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from tests.support.hypervisor import StolenTime  # noqa: E402
 from tools.sip_load import Load, LoadError, Server, drive, provision, serving  # noqa: E402
 from tools.sip_wire import can_capture, forwarding_delays, leaks, percentile  # noqa: E402
 
@@ -67,11 +68,13 @@ def measure(server: Server, options: argparse.Namespace) -> tuple[dict[str, Any]
     drive(server, 50, 100)  # first calls pay for imports and first pages
     # Before the load run: a heap that has seen thousands of calls has room for these without growing.
     held = drive(server, 100, options.held, hold=options.held / 100 + 6, measure_held=True)
-    load = drive(server, options.rate, int(options.rate * options.seconds), keep_messages=True)
+    with StolenTime() as taken:
+        load = drive(server, options.rate, int(options.rate * options.seconds), keep_messages=True)
     leaked = leaks((party.caller for party in server.parties), load.messages.read_bytes())
     show(found, "calls/s", f"{load.achieved:.0f}", f"{load.calls} calls, {load.failed} failed")
     show(found, "retransmissions", str(load.retransmissions), "by SIPp on both sides")
     show(found, "CPU per call", f"{load.cpu_ms_per_call:.2f} ms", f"at {options.rate:g} calls/s, of one core")
+    show(found, "CPU taken away", f"{taken.share:.1%}", "by the hypervisor meanwhile; above 2 % delays say little")
     seen = f"{load.messages.stat().st_size / 1e6:.1f} MB of the callee's messages searched"
     show(found, "caller numbers seen", str(len(leaked)), seen)
     measure_latency(server, options, found)
