@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -238,14 +237,18 @@ class Deliverer:
             return Delivery(row.id, "done", now, status)
         if isinstance(step, RetryAt):
             self.counts[row.dialect, "retried"] += 1
-            level = logging.WARNING if self._first_of("webhook_retried", name) else logging.DEBUG
-            _log.log(
-                level, "webhook_retried", id=row.id, receiver=name, attempt=row.attempts, error=answer.error, at=step.at
-            )
+            self._log_retried(name, row, answer.error, step.at)
             return Delivery(row.id, "due", step.at, status, answer.error)
         self.counts[row.dialect, "failed"] += 1
         self._log_failed(name, row, answer.error, step.reason)
         return Delivery(row.id, "failed", now, status, f"{answer.error}; {step.reason}")
+
+    def _log_retried(self, name: str, row: OutboxRow, error: str, at: float) -> None:
+        shown = {"id": row.id, "receiver": name, "attempt": row.attempts, "error": error, "at": at}
+        if self._first_of("webhook_retried", name):
+            _log.warning("webhook_retried", **shown)
+        else:
+            _log.debug("webhook_retried", **shown)
 
     def _log_failed(self, name: str, row: OutboxRow, error: str, reason: str) -> None:
         if self._first_of("webhook_failed", name):
