@@ -22,10 +22,12 @@ from maskline.engine.call import Call
 from maskline.engine.call_media import CallMedia
 from maskline.engine.call_record_builder import CallRecordBuilder
 from maskline.engine.counters import EngineCounters
-from maskline.engine.identity import DEFAULT_MAX_FORWARDS, called_of, caller_of, has_looped, outgoing_invite
+from maskline.engine.identity import DEFAULT_MAX_FORWARDS, called_of, caller_of, has_looped
 from maskline.engine.leg import Leg
 from maskline.engine.ports import CallCommit
+from maskline.engine.sip_effects import SipEffects
 from maskline.ids import Ids
+from maskline.masking.decision import Refuse
 from maskline.masking.e164 import Number
 from maskline.masking.facts import Cause, Fact, LegName
 from maskline.masking.trunk import Trunk, match_inbound
@@ -82,6 +84,9 @@ class EngineCore:
         self._commits: list[CallCommit] = []
         self.calls: dict[str, Call] = {}
         """Calls in progress by id."""
+        self._in_session: dict[str, str] = {}
+        """Session's id → id of the call it has, until that call's record is made. The store learns of a call some
+        milliseconds later, with a group commit, which is too late when both parties dial at the same moment."""
         self.counters = EngineCounters()
         self.last_unknown = UnknownNumber("", "")
         """The newest of what `counters.unknown_numbers` counts."""
@@ -102,18 +107,11 @@ class EngineCore:
             sip.RequestReceived: self._on_request,
         }
         self._perform: dict[type, Callable[[Call, Any, float], None]] = {
+            **SipEffects(agent, config.host, config.loop_token).table,
             e.Route: self._hand_out,
             e.OpenMedia: self._hand_out,
             e.AttachMedia: self._hand_out,
             e.CloseMedia: self._hand_out,
-            e.SendInvite: self._send_invite,
-            e.Progress: self._progress,
-            e.Answer: self._answer,
-            e.Reject: self._reject,
-            e.Ack: self._ack,
-            e.Cancel: self._cancel,
-            e.Bye: self._bye,
-            e.RespondRequest: self._respond,
             e.StartTimer: self._start_timer,
             e.StopTimer: self._stop_timer,
             e.Forget: self._forget,
@@ -155,6 +153,8 @@ class EngineCore:
             self.counters.media_failed += 1
         elif isinstance(inp, i.RouteFailed):
             self.counters.routes_failed += 1
+        elif isinstance(inp, i.Forwarded):
+            inp = self._enter_session(call, inp)
         elif isinstance(inp, i.Refused) and inp.decision.virtual_number is None:
             self._note_unknown(call.offer.called, call.offer.trunk.name)
         self._feed(call, inp, now)
@@ -304,6 +304,20 @@ class EngineCore:
             self._commits.append(CallCommit(call.record.context, tuple(facts), record))
             if record is not None:
                 self._count(record.outcome.value)
+                self._leave_session(call)
+
+    def _enter_session(self, call: Call, forwarded: i.Forwarded) -> i.Input:
+        """A session carries one call at a time: the second one hears busy (plivo-vts.md §6)."""
+        decision = forwarded.decision
+        if self._in_session.setdefault(decision.session.id, call.id) == call.id:
+            return forwarded
+        return i.Refused(Refuse(Cause.SESSION_BUSY, decision.virtual_number, decision.session))
+
+    def _leave_session(self, call: Call) -> None:
+        context = call.record.context
+        session = None if context is None else context.session
+        if session is not None and self._in_session.get(session.id) == call.id:
+            del self._in_session[session.id]
 
     def _note_unknown(self, called: Number | None, trunk: str) -> None:
         self.counters.unknown_numbers += 1
@@ -315,32 +329,6 @@ class EngineCore:
 
     def _hand_out(self, call: Call, effect: Outside, now: float) -> None:
         self._work.append((call.id, effect))
-
-    def _send_invite(self, call: Call, effect: e.SendInvite, now: float) -> None:
-        invite = outgoing_invite(effect, self._config.host, self._config.loop_token)
-        usage = call.leg_b.usage = self.agent.invite(invite, now)
-        usage.owner = call.leg_b
-
-    def _progress(self, call: Call, effect: e.Progress, now: float) -> None:
-        self.agent.progress(_usage(call.leg_a), effect.status, now, body=effect.body)
-
-    def _answer(self, call: Call, effect: e.Answer, now: float) -> None:
-        self.agent.answer(_usage(call.leg_a), now, effect.body)
-
-    def _reject(self, call: Call, effect: e.Reject, now: float) -> None:
-        self.agent.reject(_usage(call.leg_a), effect.status, now)
-
-    def _ack(self, call: Call, effect: e.Ack, now: float) -> None:
-        self.agent.ack(_usage(call.leg_b), now)
-
-    def _cancel(self, call: Call, effect: e.Cancel, now: float) -> None:
-        self.agent.cancel(_usage(call.leg_b), now)
-
-    def _bye(self, call: Call, effect: e.Bye, now: float) -> None:
-        self.agent.bye(_usage(call.leg_a if effect.leg is LegName.A else call.leg_b), now)
-
-    def _respond(self, call: Call, effect: e.RespondRequest, now: float) -> None:
-        self.agent.respond(effect.key, effect.status, now, body=effect.body)
 
     def _start_timer(self, call: Call, effect: e.StartTimer, now: float) -> None:
         self._timers.set(call.id, now + effect.seconds)
@@ -368,11 +356,6 @@ def _leg(usage: InviteUsage) -> Leg | None:
     """Whose dialog this is; None for INVITEs that never became a call."""
     owner = usage.owner
     return owner if isinstance(owner, Leg) else None
-
-
-def _usage(leg: Leg) -> InviteUsage:
-    assert leg.usage is not None, "the leg has no dialog"
-    return leg.usage
 
 
 def _sdp(message: Message) -> bytes:

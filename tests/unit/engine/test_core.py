@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from maskline.clock import VirtualClock
+from maskline.engine import effects as e
 from maskline.engine import inputs as i
 from maskline.engine.core import EngineConfig, EngineCore, UnknownNumber
 from maskline.ids import SeededIds
@@ -12,6 +13,7 @@ from maskline.media.port import MediaLost
 from maskline.sip.agent import Agent, AgentConfig
 from maskline.sip.events import Flow
 from maskline.sip.parser import parse
+from tests.support.call_machine import forward
 from tests.support.engine_world import B_SDP, BOB, ENGINE, Scenario, World, clean
 
 CARRIER, STRANGER = Flow("udp", "192.0.2.10", 5060), Flow("udp", "192.0.2.66", 5060)
@@ -157,3 +159,27 @@ def test_calls_in_progress_can_be_looked_up() -> None:
     world.schedule(2.0, lambda now: seen.append(len(world.core.calls)))
     world.run()
     assert seen == [1] and not world.core.calls
+
+
+def forwarded(bench: Bench, to: str) -> str:
+    """Route one more call into the one session there is; returns its id."""
+    bench.send("INVITE", to=to)
+    ((call_id, _),) = bench.core.work()
+    bench.core.deliver(call_id, i.Forwarded(forward(bench.trunks[0])), 0.0)
+    return call_id
+
+
+def test_of_two_calls_at_the_same_moment_the_second_hears_busy_until_the_first_is_over() -> None:
+    bench = Bench("192.0.2.10")
+    first = forwarded(bench, "+6531590001")
+    bench.core.commits(), bench.core.datagrams(), bench.core.work()
+    forwarded(bench, "+6531590002")
+    assert bench.statuses() == [100, 486]
+    (refused,) = bench.core.commits()
+    assert refused.record is not None and refused.record.cause is Cause.SESSION_BUSY
+    bench.core.deliver(first, i.MediaFailed(), 1.0)
+    ((_, closing),) = bench.core.work()
+    bench.core.deliver(first, i.MediaClosed({}), 1.0)
+    assert first not in bench.core.calls
+    third = forwarded(bench, "+6531590003")
+    assert third in bench.core.calls and isinstance(closing, e.CloseMedia)
