@@ -15,6 +15,7 @@ fails half-way.
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import gc
 import os
@@ -145,8 +146,12 @@ class Application:
         try:
             self.engine.bind()
         except OSError as error:
+            wrong = f"SIP cannot listen on {settings.sip_host}:{settings.sip_port}: {error.strerror}"
+            if error.errno in (errno.EADDRINUSE, errno.EACCES):
+                raise ConfigurationError(f"{wrong} (MASKLINE_SIP_PORT).") from None
             raise ConfigurationError(
-                f"SIP cannot listen on {settings.sip_host}:{settings.sip_port}: {error.strerror} (MASKLINE_SIP_PORT)."
+                f"{wrong} (MASKLINE_SIP_HOST). It must be an address of this machine; behind a NAT, listen on 0.0.0.0 "
+                "and put the public address into MASKLINE_SIP_ADVERTISED_HOST."
             ) from None
         self._running.callback(self.engine.close)
 

@@ -86,7 +86,7 @@ async def test_all_parts_answer_and_nothing_is_left_after_the_stop(tmp_path: Pat
 @pytest.mark.parametrize(
     ("kind", "field", "sentence"),
     [
-        (socket.SOCK_STREAM, "http_port", "HTTP cannot listen"),
+        (socket.SOCK_STREAM, "http_port", r"HTTP cannot listen .*\(MASKLINE_HTTP_PORT\)"),
         (socket.SOCK_DGRAM, "sip_port", r"SIP cannot listen .*\(MASKLINE_SIP_PORT\)"),
     ],
 )
@@ -100,6 +100,20 @@ async def test_a_port_in_use_undoes_the_start(tmp_path: Path, kind: socket.Socke
         await application.stop()
     await asyncio.sleep(0)
     assert asyncio.all_tasks() == before
+
+
+@pytest.mark.parametrize(
+    ("field", "sentence"),
+    [
+        ("http_host", r"HTTP cannot listen .*\(MASKLINE_HTTP_HOST\)"),
+        ("sip_host", r"SIP cannot listen .*\(MASKLINE_SIP_HOST\).*0\.0\.0\.0.*MASKLINE_SIP_ADVERTISED_HOST"),
+    ],
+)
+async def test_an_address_of_another_machine_names_its_setting(tmp_path: Path, field: str, sentence: str):
+    application = Application(settings(tmp_path, **{field: "192.0.2.1"}))
+    with pytest.raises(ConfigurationError, match=sentence):
+        await application.start()
+    await application.stop()
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ it: `app.py`, contract tests.
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -107,6 +108,7 @@ def _bind(host: str, port: int) -> socket.socket:
         listener.bind((host, port))
     except OSError as error:
         listener.close()
-        raise ConfigurationError(f"HTTP cannot listen on {host}:{port}: {error.strerror}.") from None
+        name = "MASKLINE_HTTP_PORT" if error.errno in (errno.EADDRINUSE, errno.EACCES) else "MASKLINE_HTTP_HOST"
+        raise ConfigurationError(f"HTTP cannot listen on {host}:{port}: {error.strerror} ({name}).") from None
     listener.setblocking(False)
     return listener
