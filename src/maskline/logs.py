@@ -179,6 +179,13 @@ def configure(level: str = "info", form: str = "text", stream: TextIO | None = N
         logging.getLogger(name).disabled = True
     for name in ("uvicorn", "uvicorn.error", "asyncio", "aiohttp"):
         logging.getLogger(name).setLevel("WARNING")
+    # Anybody who reaches the port could else write a line with each byte sent.
+    logging.getLogger("uvicorn.error").addFilter(_is_no_garbage)
+
+
+def _is_no_garbage(record: logging.LogRecord) -> bool:
+    """Lines on requests that are no HTTP are for debugging only."""
+    return not record.getMessage().startswith("Invalid HTTP request") or logging.getLogger().isEnabledFor(logging.DEBUG)
 
 
 def _name_library_lines(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

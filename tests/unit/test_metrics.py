@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from prometheus_client import generate_latest
 
+from maskline.api.metrics import HttpMetrics
 from maskline.engine.counters import EngineCounters
 from maskline.metrics import (
     METRICS,
@@ -127,3 +128,11 @@ def test_a_part_added_again_replaces_the_first():
 @pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
 def test_labels_are_closed_lists(metric: Any):
     assert not {"number", "account", "caller", "callee", "host", "url"} & set(metric.labels)
+
+
+def test_no_series_tells_when_another_was_made():
+    registry = build_registry(PartsCollector())
+    HttpMetrics(registry).count("plivo", "list", 200, 0.001)
+    text = generate_latest(registry).decode()
+    assert "maskline_http_requests_total{" in text
+    assert "_created" not in text

@@ -62,7 +62,7 @@ def show(
     """Show one call: its legs, their quality and every fact."""
 
     async def work(services: Services) -> tuple[CallRecord, list[Fact]]:
-        return await find_in_accounts(services, account, lambda owner: get_call(services.store, owner, call_id))
+        return await find_in_accounts(services, account, "call", lambda owner: get_call(services.store, owner, call_id))
 
     call, facts = run(work)
     document = describe(call, reveal) | {"facts": [describe_fact(fact) for fact in facts]}

@@ -47,8 +47,11 @@ async def chosen_accounts(services: Services, account_id: str | None) -> list[st
     return [account.id for account in await list_accounts(services.store)]
 
 
-async def find_in_accounts(services: Services, account_id: str | None, look_up: Callable[[str], Awaitable[T]]) -> T:
-    """What `look_up(account id)` finds in the first account that has it; raises `NotFound`.
+async def find_in_accounts(
+    services: Services, account_id: str | None, what: str, look_up: Callable[[str], Awaitable[T]]
+) -> T:
+    """What `look_up(account id)` finds in the first account that has it; raises `NotFound`, which names
+    `what` (session, call).
 
     The operator at the command line may see every account, so naming one is optional; the store still asks for
     the account with every look-up.
@@ -58,7 +61,7 @@ async def find_in_accounts(services: Services, account_id: str | None, look_up: 
             return await look_up(owner)
         except NotFound:
             continue
-    raise NotFound("There is no such object" + (" in this account." if account_id else "."))
+    raise NotFound(f"There is no such {what}" + (" in this account." if account_id else "."))
 
 
 def read_secret_file(path: Path | None, option: str) -> str:

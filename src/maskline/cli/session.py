@@ -36,11 +36,13 @@ def create(
     subaccount: Annotated[
         str | None, typer.Option("--subaccount", metavar="ID", help="Use only this one's virtual numbers.")
     ] = None,
-    expiry: Annotated[int | None, typer.Option("--expiry", min=1, help="Seconds until it ends.")] = None,
+    expiry: Annotated[int | None, typer.Option("--expiry", min=1, max=86_400, help="Seconds until it ends.")] = None,
     call_time_limit: Annotated[
-        int | None, typer.Option("--call-time-limit", min=1, help="Seconds a call lasts.")
+        int | None, typer.Option("--call-time-limit", min=1, max=86_400, help="Seconds a call lasts.")
     ] = None,
-    ring_timeout: Annotated[int | None, typer.Option("--ring-timeout", min=1, help="Seconds to ring.")] = None,
+    ring_timeout: Annotated[
+        int | None, typer.Option("--ring-timeout", min=1, max=3_600, help="Seconds to ring.")
+    ] = None,
     callback_url: Annotated[str, typer.Option("--callback-url", help="Receives the session's events.")] = "",
     reveal: RevealFlag = False,
     as_json: JsonFlag = False,
@@ -139,7 +141,7 @@ async def _find(services: Services, account: str | None, session_id: str) -> Ses
     async def look_up(owner: str) -> Session:
         return await get_session(services.store, Scope.of(await find_account(services.store, owner)), session_id)
 
-    return await find_in_accounts(services, account, look_up)
+    return await find_in_accounts(services, account, "session", look_up)
 
 
 def describe(session: Session, wall: float, reveal: bool) -> dict[str, Any]:

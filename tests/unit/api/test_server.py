@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import httpx2
 import pytest
 from starlette.responses import PlainTextResponse
 
 from maskline.api.server import HttpServer
 from maskline.errors import ConfigurationError
+from tests.support.logging import configured_logs
 
 
 async def hello(scope, receive, send):
@@ -57,3 +60,17 @@ async def test_an_end_before_it_serves_is_an_error(monkeypatch):
     monkeypatch.setattr(server._server, "serve", ends)
     with pytest.raises(ConfigurationError, match="ended while it was starting"):
         await server.start()
+
+
+@pytest.mark.parametrize(("level", "lines"), [("info", 0), ("debug", 1)])
+async def test_bytes_that_are_no_request_leave_a_line_only_for_debugging(level: str, lines: int):
+    with configured_logs(level) as log:
+        server = HttpServer(hello, "127.0.0.1", 0)
+        await server.start()
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(b"\x16\x03\x01 garbage\r\n\r\n")
+        answer = await asyncio.wait_for(reader.read(), 5)
+        writer.close()
+        await server.stop()
+        assert answer.startswith(b"HTTP/1.1 400")
+        assert log.getvalue().count("Invalid HTTP request") == lines

@@ -72,7 +72,7 @@ def test_one_call_is_shown_with_legs_quality_and_facts(cli: Cli, recorded: str):
 
 
 def test_an_unknown_call_is_one_sentence(cli: Cli, recorded: str):
-    assert cli("call", "show", "no-such").err == "error: There is no such object.\n"
+    assert cli("call", "show", "no-such").err == "error: There is no such call.\n"
     assert cli("call", "show", recorded, "--account", values.OTHER.id).code == 1
 
 

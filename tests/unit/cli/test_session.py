@@ -57,9 +57,9 @@ def test_an_expired_session_cannot_expire_again(cli: Cli, session: Any):
 
 
 def test_an_unknown_session_is_one_sentence(cli: Cli, account: str):
-    assert cli("session", "show", "no-such").err == "error: There is no such object.\n"
+    assert cli("session", "show", "no-such").err == "error: There is no such session.\n"
     assert cli("session", "show", "no-such", "--account", account).err == (
-        "error: There is no such object in this account.\n"
+        "error: There is no such session in this account.\n"
     )
 
 
@@ -85,3 +85,14 @@ def test_without_a_virtual_number_the_sentence_says_what_to_do(cli: Cli):
     result = cli("session", "create", FIRST, SECOND, "--account", lonely)
     assert result.code == 1
     assert "maskline number add" in result.err
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("--expiry", "86401"), ("--call-time-limit", "86401"), ("--ring-timeout", "3601")]
+)
+def test_times_have_the_upper_bounds_of_the_api(cli: Cli, account: str, option: str, value: str):
+    create = ("session", "create", FIRST, SECOND, "--account", account, option)
+    refused = cli(*create, value)
+    assert refused.code == 2
+    assert option in refused.err
+    assert cli(*create, str(int(value) - 1)).code == 0
