@@ -70,7 +70,7 @@ class Driven:
         made: list[e.Effect] = []
         for inp in inputs:
             self.now += after
-            made += self.call.handle(inp, self.now)
+            self.call.handle(inp, self.now, made)
         self.all += made
         return made
 

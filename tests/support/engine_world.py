@@ -358,6 +358,7 @@ class World:
 
     def check(self) -> None:
         """What must hold after every run, whatever happened on the way."""
+        assert [str(fault) for fault in self.core.faults()] == []
         self.check_nothing_left()
         self.check_facts()
         self.check_secrets()

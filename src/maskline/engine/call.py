@@ -1,6 +1,6 @@
 """One call: two legs, a decision between them, and an end.
 
-What it is: the machine over `call_states.CALL`. `handle(input, now)` returns effects in order; feed one input,
+What it is: the machine over `call_states.CALL`. `handle` gives effects in order; feed one input,
 perform all of them, then feed the next. It composes the two `Leg`s, `CallMedia` (SDP) and `CallRecordBuilder`
 (facts); each action below is one row of the table. What it is not: SIP, sockets, clocks or storage; `core.py`
 performs the effects.
@@ -53,9 +53,9 @@ class Call:
         assert self._offer is not None, "Received is the first input"
         return self._offer
 
-    def handle(self, inp: i.Input, now: float) -> list[e.Effect]:
-        """Take one input; returns what must be done, in order."""
-        out: list[e.Effect] = []
+    def handle(self, inp: i.Input, now: float, out: list[e.Effect]) -> None:
+        """Take one input; appends what must be done to `out`, in order. What is there already when it raises still
+        has to be done: the legs have moved on with it."""
         kind = type(inp)
         signal = _SIGNALS.get(kind)
         if signal is not None:
@@ -64,10 +64,17 @@ class Call:
         if row is not None:
             self.state = row[0]
             row[1](self, inp, now, out)
+        self._settle(out)
+
+    def fail(self, now: float, out: list[e.Effect]) -> None:
+        """A bug met this call: end it, whatever its state."""
+        self._end(Cause.INTERNAL_ERROR, HungUpBy.PLATFORM, now, out)
+        self._settle(out)
+
+    def _settle(self, out: list[e.Effect]) -> None:
         if self.state is CallState.ENDING and self._is_over():
             self.state = CallState.ENDED
             out.append(e.Forget())
-        return out
 
     def _is_over(self) -> bool:
         return self.record.finished and self.leg_a.ended and self.leg_b.ended

@@ -11,7 +11,7 @@ After each call of `receive`, `handle_timer` or `deliver`, drain `work()`, then 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,22 +26,20 @@ from maskline.engine.identity import DEFAULT_MAX_FORWARDS, called_of, caller_of,
 from maskline.engine.leg import Leg
 from maskline.engine.ports import CallCommit
 from maskline.engine.sip_effects import SipEffects
+from maskline.engine.sip_inputs import LEG_INPUTS, leg_of, sdp_of
 from maskline.ids import Ids
 from maskline.masking.decision import Refuse
 from maskline.masking.e164 import Number
-from maskline.masking.facts import Cause, Fact, LegName
+from maskline.masking.facts import Cause, Fact, HungUpBy, LegName, Outcome
 from maskline.masking.trunk import Trunk, match_inbound
 from maskline.media.port import MediaEvent, MediaTimedOut
 from maskline.sip import events as sip
 from maskline.sip.agent import Agent
-from maskline.sip.invite_usage import InviteUsage
-from maskline.sip.message import Message
 from maskline.timers import Timers
 
 Outside = e.Route | e.OpenMedia | e.AttachMedia | e.CloseMedia
 """Effects the runner performs."""
 
-_SDP = "application/sdp"
 _RETRY_AFTER = (("Retry-After", "5"),)
 
 
@@ -74,6 +72,7 @@ class EngineCore:
         """`trunks` is asked at every datagram and must be cheap; it returns the same tuple until one changes."""
         self._config = config
         self.agent = agent
+        self._sip = SipEffects(agent, config.host, config.loop_token)
         self._ids = ids
         self._clock = clock
         self._read_trunks = trunks
@@ -82,6 +81,7 @@ class EngineCore:
         self._timers: Timers[str] = Timers()
         self._work: list[tuple[str, Outside]] = []
         self._commits: list[CallCommit] = []
+        self._faults: list[Exception] = []
         self.calls: dict[str, Call] = {}
         """Calls in progress by id."""
         self._in_session: dict[str, str] = {}
@@ -97,17 +97,10 @@ class EngineCore:
         self._on_event: dict[type, Callable[[Any, float], None]] = {
             sip.InviteReceived: self._on_invite,
             sip.InviteProgress: self._on_progress,
-            sip.InviteAnswered: self._on_answered,
-            sip.InviteFailed: self._on_failed,
-            sip.InviteCancelled: self._on_cancelled,
-            sip.InviteAcked: self._on_acked,
-            sip.AckMissing: self._on_ack_missing,
-            sip.ByeReceived: self._on_bye,
-            sip.ByeFinished: self._on_bye_done,
             sip.RequestReceived: self._on_request,
         }
         self._perform: dict[type, Callable[[Call, Any, float], None]] = {
-            **SipEffects(agent, config.host, config.loop_token).table,
+            **self._sip.table,
             e.Route: self._hand_out,
             e.OpenMedia: self._hand_out,
             e.AttachMedia: self._hand_out,
@@ -124,7 +117,7 @@ class EngineCore:
         learns nothing, not even that something listens (reliability.md §4)."""
         trunks = self._read_trunks()
         if trunks is not self._trunks:
-            self._learn(trunks)
+            self._trunks, self._by_host = trunks, _by_host(trunks)
         if flow.host not in self._by_host:
             self.counters.strangers += 1
             return False
@@ -192,37 +185,27 @@ class EngineCore:
         commits, self._commits = self._commits, []
         return commits
 
+    def faults(self) -> list[Exception]:
+        """Bugs met since the last time, each already survived; drains."""
+        faults, self._faults = self._faults, []
+        return faults
+
     # -- agent events -----------------------------------------------------------------------------------------
 
     def _drain(self, now: float) -> None:
         while events := self.agent.events():
             for event in events:
-                handler = self._on_event.get(type(event))
-                if handler is not None:
-                    handler(event, now)
+                kind = type(event)
+                if kind in LEG_INPUTS:
+                    leg = leg_of(event.usage)
+                    if leg is not None:
+                        self._to_leg(leg, LEG_INPUTS[kind](event, leg), now)
+                elif kind in self._on_event:
+                    self._on_event[kind](event, now)
 
     def _to_leg(self, leg: Leg | None, inp: i.Input, now: float) -> None:
         if leg is not None and leg.call is not None:
             self._feed(leg.call, inp, now)
-
-    def _on_cancelled(self, event: sip.InviteCancelled, now: float) -> None:
-        self._to_leg(_leg(event.usage), i.Cancelled(), now)
-
-    def _on_acked(self, event: sip.InviteAcked, now: float) -> None:
-        if leg := _leg(event.usage):
-            self._to_leg(leg, i.Acked(leg.name, event.body), now)
-
-    def _on_ack_missing(self, event: sip.AckMissing, now: float) -> None:
-        if leg := _leg(event.usage):
-            self._to_leg(leg, i.AckMissing(leg.name), now)
-
-    def _on_bye(self, event: sip.ByeReceived, now: float) -> None:
-        if leg := _leg(event.usage):
-            self._to_leg(leg, i.HungUp(leg.name), now)
-
-    def _on_bye_done(self, event: sip.ByeFinished, now: float) -> None:
-        if leg := _leg(event.usage):
-            self._to_leg(leg, i.ByeDone(leg.name), now)
 
     def _on_invite(self, event: sip.InviteReceived, now: float) -> None:
         flow = event.flow
@@ -259,19 +242,10 @@ class EngineCore:
     def _on_progress(self, event: sip.InviteProgress, now: float) -> None:
         response = event.response
         if response.status in (180, 183):
-            self._to_leg(_leg(event.usage), i.Progressed(response.status, response.to_tag, _sdp(response)), now)
+            self._to_leg(leg_of(event.usage), i.Progressed(response.status, response.to_tag, sdp_of(response)), now)
         else:
             # 181 tells that the callee forwards its calls, which is nobody's business here.
             self.counters.dropped_progress += 1
-
-    def _on_answered(self, event: sip.InviteAnswered, now: float) -> None:
-        self._to_leg(_leg(event.usage), i.Answered(_sdp(event.response)), now)
-
-    def _on_failed(self, event: sip.InviteFailed, now: float) -> None:
-        response = event.response
-        q850 = None if response is None else response.q850_cause
-        network = response is None and event.status == 503
-        self._to_leg(_leg(event.usage), i.Failed(event.status, q850, network), now)
 
     def _on_request(self, event: sip.RequestReceived, now: float) -> None:
         usage, request = event.usage, event.request
@@ -281,7 +255,7 @@ class EngineCore:
         elif request.method not in ("INVITE", "UPDATE"):
             # INFO inside a leg is answered and dropped: nothing of it may cross.
             self.agent.respond(event.key, 200, now)
-        elif (leg := _leg(usage)) is not None:
+        elif (leg := leg_of(usage)) is not None:
             update = request.method == "UPDATE"
             self._to_leg(leg, i.Offered(leg.name, event.key, request.body, update), now)
         else:
@@ -290,21 +264,71 @@ class EngineCore:
     # -- effects ----------------------------------------------------------------------------------------------
 
     def _feed(self, call: Call, inp: i.Input, now: float) -> None:
+        out: list[e.Effect] = []
+        effects = iter(out)
+        try:
+            call.handle(inp, now, out)
+            self._perform_all(call, effects, now)
+        except Exception as fault:  # noqa: BLE001 - a bug in one call must end that call, and no other
+            self._note_fault(fault)
+            self._rescue(call, out, effects, now)
+
+    def _perform_all(self, call: Call, effects: Iterator[e.Effect], now: float) -> None:
         facts: list[Fact] = []
         record = None
-        for effect in call.handle(inp, now):
-            kind = type(effect)
-            if kind is e.Emit:
-                facts.append(effect.fact)  # type: ignore[attr-defined]
-            elif kind is e.Finish:
-                record = effect.record  # type: ignore[attr-defined]
-            else:
-                self._perform[kind](call, effect, now)
-        if facts:
-            self._commits.append(CallCommit(call.record.context, tuple(facts), record))
+        try:
+            for effect in effects:
+                kind = type(effect)
+                if kind is e.Emit:
+                    facts.append(effect.fact)  # type: ignore[attr-defined]
+                elif kind is e.Finish:
+                    record = effect.record  # type: ignore[attr-defined]
+                else:
+                    self._perform[kind](call, effect, now)
+        finally:
+            if facts:
+                self._commits.append(CallCommit(call.record.context, tuple(facts), record))
             if record is not None:
-                self._count(record.outcome.value)
+                self.counters.count(record.outcome)
                 self._leave_session(call)
+
+    # -- bugs -------------------------------------------------------------------------------------------------
+
+    def _rescue(self, call: Call, out: list[e.Effect], effects: Iterator[e.Effect], now: float) -> None:
+        """Perform what is left of `effects` and end the call in order; a call that was ending already, or cannot
+        even do that, is dropped."""
+        was_ending = call.record.closed
+        try:
+            call.fail(now, out)
+            self._perform_all(call, effects, now)
+        except Exception as fault:  # noqa: BLE001 - as above
+            self._note_fault(fault)
+            was_ending = True
+        if was_ending and call.id in self.calls:
+            self._drop(call, now)
+
+    def _drop(self, call: Call, now: float) -> None:
+        """Without the call's own say: hang up, free the media, write the end if it is known, forget."""
+        out: list[e.Effect] = []
+        try:
+            self._sip.take_down(call, now)
+            if not call.record.closed:
+                call.record.close(now, Outcome.ERROR, Cause.INTERNAL_ERROR, HungUpBy.PLATFORM)
+            call.record.finish({}, out)
+        except Exception as fault:  # noqa: BLE001 - as above
+            self._note_fault(fault)
+        self._perform_all(call, iter(out), now)
+        if call.media.is_open:
+            self._hand_out(call, e.CloseMedia(), now)
+        self._timers.cancel(call.id)
+        self._leave_session(call)
+        self._forget(call, e.Forget(), now)
+
+    def _note_fault(self, fault: Exception) -> None:
+        self.counters.faults += 1
+        self._faults.append(fault)
+
+    # -- sessions and numbers ---------------------------------------------------------------------------------
 
     def _enter_session(self, call: Call, forwarded: i.Forwarded) -> i.Input:
         """A session carries one call at a time: the second one hears busy (plivo-vts.md §6)."""
@@ -323,10 +347,6 @@ class EngineCore:
         self.counters.unknown_numbers += 1
         self.last_unknown = UnknownNumber("no number" if called is None else called.masked, trunk)
 
-    def _count(self, outcome: str) -> None:
-        self.counters.finished += 1
-        self.counters.outcomes[outcome] = self.counters.outcomes.get(outcome, 0) + 1
-
     def _hand_out(self, call: Call, effect: Outside, now: float) -> None:
         self._work.append((call.id, effect))
 
@@ -344,20 +364,9 @@ class EngineCore:
                 leg.usage.owner = None
             leg.usage = leg.call = None
 
-    def _learn(self, trunks: tuple[Trunk, ...]) -> None:
-        self._trunks = trunks
-        by_host: dict[str, list[Trunk]] = {}
-        for trunk in trunks:
-            by_host.setdefault(trunk.host, []).append(trunk)
-        self._by_host = {host: tuple(found) for host, found in by_host.items()}
 
-
-def _leg(usage: InviteUsage) -> Leg | None:
-    """Whose dialog this is; None for INVITEs that never became a call."""
-    owner = usage.owner
-    return owner if isinstance(owner, Leg) else None
-
-
-def _sdp(message: Message) -> bytes:
-    """The body when it is SDP; anything else an answer may carry is not for us."""
-    return message.body if message.body and message.content_type in (_SDP, "") else b""
+def _by_host(trunks: tuple[Trunk, ...]) -> dict[str, tuple[Trunk, ...]]:
+    by_host: dict[str, list[Trunk]] = {}
+    for trunk in trunks:
+        by_host.setdefault(trunk.host, []).append(trunk)
+    return {host: tuple(found) for host, found in by_host.items()}

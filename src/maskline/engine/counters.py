@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from maskline.masking.facts import Outcome
+
 
 @dataclass(slots=True)
 class EngineCounters:
@@ -34,3 +36,8 @@ class EngineCounters:
     """Exceptions at the process edge; each is a bug, logged with its traceback."""
     unreachable: int = 0
     """ICMP errors for datagrams we sent."""
+
+    def count(self, outcome: Outcome) -> None:
+        """One more call record."""
+        self.finished += 1
+        self.outcomes[outcome.value] = self.outcomes.get(outcome.value, 0) + 1

@@ -197,6 +197,8 @@ class EngineRunner:
                         self._media.submit(call_id, effect)
         finally:
             self._flushing = False
+        for fault in core.faults():
+            log.error("engine_fault", exc_info=fault)
         for data, flow in core.datagrams():
             send(data, flow.host, flow.port)
         for commit in core.commits():

@@ -34,6 +34,13 @@ class SipEffects:
             e.RespondRequest: self._respond,
         }
 
+    def take_down(self, call: Call, now: float) -> None:
+        """End both dialogs as their own state allows, for a call that cannot say it itself any more."""
+        for leg in (call.leg_a, call.leg_b):
+            if leg.usage is not None:
+                self._agent.reject(leg.usage, 500, now)  # does nothing unless it is an INVITE we have not answered
+                self._agent.bye(leg.usage, now)
+
     def _send_invite(self, call: Call, effect: e.SendInvite, now: float) -> None:
         invite = outgoing_invite(effect, self._host, self._loop_token)
         usage = call.leg_b.usage = self._agent.invite(invite, now)

@@ -208,6 +208,16 @@ async def test_a_bug_in_one_input_is_counted_and_the_engine_goes_on(monkeypatch:
         await office.call()
 
 
+async def test_a_bug_in_one_call_is_logged_once() -> None:
+    async with Office() as office:
+        office.runner.core._note_fault(KeyError("bug"))
+        with structlog.testing.capture_logs() as lines:
+            office.runner._flush()
+            office.runner._flush()
+        assert [line["event"] for line in lines] == ["engine_fault"]
+        assert office.runner.metrics()["faults"] == 1
+
+
 async def test_a_backlog_in_the_socket_is_overload_until_it_is_gone() -> None:
     async with Office() as office:
         for behind, overloaded in ((0.6, True), (0.4, False)):

@@ -1,0 +1,45 @@
+"""Events of the SIP agent as inputs of the call whose leg they are about.
+
+What it is: the table of those events that mean one thing to a leg, whatever the engine's state. What it is not: new
+calls, provisional responses and requests inside a dialog, which `core.py` looks at itself. Who uses it: `core.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from maskline.engine import inputs as i
+from maskline.engine.leg import Leg
+from maskline.sip import events as sip
+from maskline.sip.invite_usage import InviteUsage
+from maskline.sip.message import Message
+
+
+def leg_of(usage: InviteUsage | None) -> Leg | None:
+    """Whose dialog this is; None for INVITEs that never became a call."""
+    owner = None if usage is None else usage.owner
+    return owner if isinstance(owner, Leg) else None
+
+
+def sdp_of(message: Message) -> bytes:
+    """The body when it is SDP; anything else an answer may carry is not for us."""
+    return message.body if message.body and message.content_type in ("application/sdp", "") else b""
+
+
+def _failed(event: sip.InviteFailed, leg: Leg) -> i.Input:
+    response = event.response
+    q850 = None if response is None else response.q850_cause
+    network = response is None and event.status == 503
+    return i.Failed(event.status, q850, network)
+
+
+LEG_INPUTS: dict[type, Callable[[Any, Leg], i.Input]] = {
+    sip.InviteAnswered: lambda event, leg: i.Answered(sdp_of(event.response)),
+    sip.InviteFailed: _failed,
+    sip.InviteCancelled: lambda event, leg: i.Cancelled(),
+    sip.InviteAcked: lambda event, leg: i.Acked(leg.name, event.body),
+    sip.AckMissing: lambda event, leg: i.AckMissing(leg.name),
+    sip.ByeReceived: lambda event, leg: i.HungUp(leg.name),
+    sip.ByeFinished: lambda event, leg: i.ByeDone(leg.name),
+}
