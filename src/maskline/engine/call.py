@@ -28,6 +28,9 @@ from maskline.sdp.errors import SdpError
 
 A, B = LegName.A, LegName.B
 _BY_LEG = {A: HungUpBy.CALLER, B: HungUpBy.CALLEE}
+_EARLY_CAUSES = {A: Cause.CANCELED, B: Cause.NO_ANSWER}
+"""Why a call ended whose callee has answered but whose caller has not been told yet. A callee that leaves then did not
+take the call: the caller hears 480 and never talked, so the record must not say that it did."""
 
 
 class Call:
@@ -230,8 +233,7 @@ class Call:
         self._end(Cause.ACK_TIMEOUT, HungUpBy.PLATFORM, now, out)
 
     def _hang_up(self, inp: i.HungUp, now: float, out: list[e.Effect]) -> None:
-        early = inp.leg is A and not self._talked
-        self._end(Cause.CANCELED if early else Cause.NORMAL, _BY_LEG[inp.leg], now, out)
+        self._end(Cause.NORMAL if self._talked else _EARLY_CAUSES[inp.leg], _BY_LEG[inp.leg], now, out)
 
     def _reach_limit(self, inp: i.TimerFired, now: float, out: list[e.Effect]) -> None:
         self._end(Cause.CALL_TIME_LIMIT, HungUpBy.PLATFORM, now, out)

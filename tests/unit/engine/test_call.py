@@ -246,7 +246,9 @@ def test_the_callee_hangs_up_between_answer_and_media() -> None:
     call = Driven().ringing()
     call.feed(i.Answered(B_SDP), i.HungUp(B))
     assert e.Reject(480) in call.all
-    assert result(close(call)) == (Outcome.COMPLETED, Cause.NORMAL, HungUpBy.CALLEE) and call.forgotten
+    assert result(close(call)) == (Outcome.NO_ANSWER, Cause.NO_ANSWER, HungUpBy.CALLEE) and call.forgotten
+    a, b = call.record.legs
+    assert (a.answered_at, a.sip_status) == (None, 480) and b.answered_at is not None
 
 
 @pytest.mark.parametrize("before", ["opening", "dialling", "ringing", "answering"])
