@@ -91,3 +91,8 @@ def test_a_lock_holds_the_versions_that_pyproject_names(lock: str, extra: str) -
     wanted = project["dependencies"] + (project["optional-dependencies"][extra] if extra else [])
     text = (ROOT / "requirements" / f"{lock}.txt").read_text()
     assert [line for line in wanted if not re.search(rf"^{re.escape(line.split(';')[0])} ", text, re.M)] == []
+
+
+def test_no_page_waits_for_its_output() -> None:
+    waiting = [page.name for page in PAGES if re.search(r"^[A-Z]+_OUTPUT$", page.read_text(), re.MULTILINE)]
+    assert waiting == []
