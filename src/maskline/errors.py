@@ -114,12 +114,6 @@ class TooManyRequests(MasklineError):
         """Seconds until a request is taken again."""
 
 
-class EgressRefused(MasklineError):
-    """The address of this URL may not be reached from here."""
-
-    code, http_status = "egress_refused", 400
-
-
 class ConfigurationError(MasklineError):
     """A setting has a value Maskline cannot start with."""
 

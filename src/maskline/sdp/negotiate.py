@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable
 
-from maskline.sdp.session import AudioDescription, Codec
+from maskline.sdp.session import Codec
 
 DEFAULT_CODECS = ("PCMU", "PCMA", "G722", "G729", "OPUS", "AMR", "AMR-WB", "ILBC", "GSM", "telephone-event")
 CLOCK_RATES = frozenset((8000, 16000, 24000, 32000, 44100, 48000))
@@ -57,11 +57,6 @@ def answer_codecs(offered: Iterable[Codec], answered: Iterable[Codec]) -> tuple[
             available.remove(ours)
             result.append(_rewritten(ours, theirs.fmtp))
     return tuple(result) if has_audio(result) else ()
-
-
-def is_acceptable(offered: Iterable[Codec], answer: AudioDescription) -> bool:
-    """Whether `answer` takes the stream with at least one audio codec of the offer."""
-    return answer.port != 0 and bool(answer_codecs(offered, answer.codecs))
 
 
 def has_audio(codecs: Iterable[Codec]) -> bool:

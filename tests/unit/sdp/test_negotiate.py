@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from maskline.sdp import negotiate
-from maskline.sdp.session import AudioDescription, Codec
+from maskline.sdp.session import Codec
 
 PCMU, PCMA = Codec(0, "PCMU"), Codec(8, "PCMA")
 EVENTS = Codec(101, "telephone-event", fmtp="0-16,66,70")
@@ -56,15 +56,6 @@ def test_the_answer_to_a_uses_as_payload_types_in_bs_order() -> None:
 
 def test_each_offered_codec_is_answered_once() -> None:
     assert negotiate.answer_codecs((PCMU,), (PCMU, Codec(96, "PCMU"))) == (PCMU,)
-
-
-def test_an_answer_needs_a_port_and_a_common_audio_codec() -> None:
-    def answer(port: int, *codecs: Codec) -> AudioDescription:
-        return AudioDescription("192.0.2.1", port, port + 1, codecs)
-
-    assert negotiate.is_acceptable((PCMU, EVENTS), answer(4000, PCMU))
-    assert not negotiate.is_acceptable((PCMU, EVENTS), answer(0, PCMU))
-    assert not negotiate.is_acceptable((PCMU, EVENTS), answer(4000, PCMA, EVENTS))
 
 
 @pytest.mark.parametrize(
