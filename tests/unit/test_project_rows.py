@@ -102,3 +102,13 @@ def test_the_catalogue_of_this_project_can_be_read_and_every_marker_names_a_row(
     assert unreadable == []
     unknown = [line for line in check_rows.complaints(rows, read_markers(check_rows.TESTS)) if "no row is" in line]
     assert unknown == []
+
+
+def test_the_catalogue_leaves_nothing_of_the_written_specification_out() -> None:
+    specification = check_rows.ROOT.parent / "shared" / "spec" / "plivo-vts.md"
+    if not specification.is_file():
+        pytest.skip("needs ../shared/spec/plivo-vts.md")
+    rows, _ = read_catalogue(check_rows.CATALOGUE.read_text())
+    document = read_document(specification.read_text())
+    assert len(document.rows) > 180
+    assert [*check_rows.compare(rows, document)] == []
