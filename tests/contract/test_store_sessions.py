@@ -101,6 +101,7 @@ async def test_a_session_of_a_number_with_itself_is_refused(store: Store) -> Non
     assert (await store.counts())["claims"] == 0
 
 
+@pytest.mark.row("6.2/many sessions on one number", "6.2/no stranger")
 async def test_first_fit_skips_what_either_party_holds_and_reuses_the_rest(store: Store) -> None:
     one = await store.create_session(new_session("1"))
     two = await store.create_session(new_session("2", first_party=CAROL))
@@ -119,6 +120,7 @@ async def test_an_empty_pool_and_a_full_one_refuse_and_leave_nothing(store: Stor
     assert await store.counts() == before
 
 
+@pytest.mark.row("6.2/subaccount")
 async def test_a_subaccount_draws_from_its_own_pool_and_the_account_does_not(store: Store) -> None:
     of_sub = Number("6531000000")
     with pytest.raises(PoolExhausted):
@@ -128,6 +130,7 @@ async def test_a_subaccount_draws_from_its_own_pool_and_the_account_does_not(sto
     assert (await store.create_session(new_session("3", first_party=CAROL, second_party=DAVE))).virtual_number == VN1
 
 
+@pytest.mark.row("6.2/geomatch")
 async def test_geomatch_takes_only_numbers_of_the_first_partys_country(store: Store) -> None:
     british = Number("442079460000")
     await store.add_number(virtual_number(british, country="GB"), T0)
@@ -160,6 +163,7 @@ async def test_either_party_is_matched_and_nobody_else(store: Store) -> None:
     assert await store.session_for_call(ALICE, VN2) is None
 
 
+@pytest.mark.row("3/clock restarts")
 async def test_an_update_restarts_the_clock_and_moves_the_claims(store: Store) -> None:
     await store.create_session(new_session())
     options = replace(OPTIONS, session_expiry=900, ring_timeout=20)
@@ -234,6 +238,7 @@ async def test_without_cool_off_the_pairs_are_free_at_once(store: Store) -> None
     assert (await store.session_for_call(ALICE, VN1)).id == "2"  # type: ignore[union-attr]
 
 
+@pytest.mark.row("2/virtual_number_cooloff_period", "6.2/cool-off")
 async def test_the_cool_off_holds_the_pairs_and_not_the_number(store: Store) -> None:
     await store.create_session(new_session(options=COOL_OFF))
     await end(store, now=T0 + 5)
@@ -245,6 +250,7 @@ async def test_the_cool_off_holds_the_pairs_and_not_the_number(store: Store) -> 
     assert after.virtual_number == VN3
 
 
+@pytest.mark.row("6.2/cool-off")
 async def test_the_cool_off_after_an_end_by_time_counts_from_the_planned_end(store: Store) -> None:
     await store.create_session(new_session(options=COOL_OFF))
     assert (await store.create_session(new_session("2", created_at=T0 + 659))).virtual_number == VN2
@@ -308,6 +314,7 @@ async def three_sessions(store: Store) -> None:
     )
 
 
+@pytest.mark.row("4/order and windows", "4/plain offset")
 async def test_sessions_are_listed_newest_first_in_pages_with_their_total(store: Store) -> None:
     await three_sessions(store)
     assert await listed(store) == ["3", "2", "1"]
@@ -317,6 +324,7 @@ async def test_sessions_are_listed_newest_first_in_pages_with_their_total(store:
     assert (total, found) == (3, [await store.session(ACCOUNT.id, "2")])
 
 
+@pytest.mark.row("4/parties and number", "4/status", "4/times", "4/duration")
 @pytest.mark.parametrize(
     ("wanted", "ids"),
     [
@@ -350,6 +358,7 @@ async def test_the_status_filter_follows_the_time(store: Store) -> None:
     assert await listed(store, wall=T0 + 600, status="active") == []
 
 
+@pytest.mark.row("4/subaccount")
 async def test_sessions_of_a_subaccount_are_listed_under_the_account(store: Store) -> None:
     await store.add_number(virtual_number(Number("6531000000"), subaccount_id=SUB.id), T0)
     await store.create_session(new_session("1", subaccount_id=SUB.id))
@@ -379,6 +388,12 @@ async def test_calls_in_progress_of_a_former_process_are_reset(store: Store) -> 
     assert (await store.session(ACCOUNT.id, "0")).calls_in_progress == 0
 
 
+@pytest.mark.row(
+    "5/total_call_count",
+    "5/total_call_billed_duration",
+    "5/last_interaction_time",
+    "5.1/two legs, many interactions",
+)
 async def test_a_finished_call_moves_the_totals_of_its_session(store: Store) -> None:
     created = await store.create_session(new_session())
     later = interaction(

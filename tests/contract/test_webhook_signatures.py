@@ -28,6 +28,7 @@ def body():
     return plivo.call_event(who, fact, "SessionSecondPartyRing", 1, None)
 
 
+@pytest.mark.row("7.5/headers", "7.5/hmac")
 @pytest.mark.parametrize("url", URLS)
 @pytest.mark.parametrize("method", ["POST", "GET"])
 def test_the_vendors_validator_accepts_every_live_token(method, url):
@@ -41,6 +42,7 @@ def test_the_vendors_validator_accepts_every_live_token(method, url):
             assert validate_v3_signature(method, request.url, nonce, token, headers[header], form) is True
 
 
+@pytest.mark.row("7.5/headers")
 @pytest.mark.parametrize("url", URLS)
 def test_the_vendors_older_validator_accepts_v2(url):
     request = build_request("POST", url, body())

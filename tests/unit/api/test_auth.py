@@ -26,6 +26,7 @@ class Accounts(World):
         return await self.authenticate(header(caller.id, token or caller.auth_token), path.id)
 
 
+@pytest.mark.row("1.1/subaccount credentials")
 async def test_an_account_acts_for_itself_and_its_subaccounts():
     world = await Accounts().start()
     assert await world.ask(world.acme, world.acme) == world.acme
@@ -37,6 +38,7 @@ async def test_a_subaccount_acts_for_itself():
     assert await world.ask(world.rides, world.rides) == world.rides
 
 
+@pytest.mark.row("1.1/path id")
 async def test_nobody_acts_for_anybody_else():
     world = await Accounts().start()
     for caller, path in (

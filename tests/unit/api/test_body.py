@@ -73,6 +73,7 @@ async def test_a_larger_body_without_a_declared_length_is_refused_while_it_is_re
         await read_object(request(*[b"x" * 1024] * 65))
 
 
+@pytest.mark.row("1.1/client timeouts")
 async def test_a_body_that_does_not_come_is_given_up():
     with pytest.raises(RequestTooSlow):
         await read_object(request(hang=True), timeout=0.01)

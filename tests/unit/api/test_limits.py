@@ -18,6 +18,7 @@ def granted(limiter, key, now):
     return True
 
 
+@pytest.mark.row("1.1/rate limit")
 def test_the_301st_request_in_five_seconds_is_refused_and_told_when_to_come_back():
     limiter = RequestLimiter(300)
     assert all(granted(limiter, "MA1", 1.0 + i / 1000) for i in range(300))

@@ -110,6 +110,7 @@ def test_without_relay_there_is_no_media_effect_and_the_record_comes_at_once() -
     assert result(call)[1] is Cause.NORMAL and call.forgotten
 
 
+@pytest.mark.row("2/call_time_limit")
 def test_the_call_time_limit_hangs_both_up() -> None:
     call = Driven().talking()
     made = call.feed(i.TimerFired())
@@ -204,6 +205,7 @@ def test_480_before_ringing_means_unreachable() -> None:
     assert result(close(call)) == (Outcome.FAILED, Cause.OUT_OF_SERVICE, HungUpBy.CARRIER)
 
 
+@pytest.mark.row("2/ring_timeout")
 @pytest.mark.parametrize("rings", [True, False])
 def test_the_ring_timeout_cancels_the_callee(rings: bool) -> None:
     call = Driven().ringing() if rings else Driven().dialled()

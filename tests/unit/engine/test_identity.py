@@ -64,6 +64,7 @@ def test_our_own_mark_is_known_and_a_foreign_one_is_not() -> None:
     assert not has_looped(invite(), "mine")
 
 
+@pytest.mark.row("6.1/registered party")
 def test_leg_b_shows_the_virtual_number_alone() -> None:
     made = outgoing_invite(SendInvite(CALLEE, VIRTUAL, TRUNK_B, 69, b"sdp"), "203.0.113.1", "mine")
     assert made.flow == ("udp", "192.0.2.20", 5060)

@@ -69,6 +69,7 @@ PARTY = st.integers(0, 6)
 STEPS = st.lists(st.tuples(PARTY, PARTY, st.integers(0, 3)).filter(lambda step: step[0] != step[1]), max_size=80)
 
 
+@pytest.mark.row("6.2/2C-1 numbers suffice", "6.2/no stranger")
 @given(STEPS)
 def test_first_fit_needs_at_most_2c_minus_1_numbers_and_never_gives_a_caller_two_sessions_on_one(
     steps: list[tuple[int, int, int]],

@@ -7,6 +7,17 @@ import pytest
 from maskline.webhooks.sign import Request, SigningKeys, build_request, decimal_nonce, plivo_headers, plivo_v3_text
 
 
+@pytest.mark.row(
+    "7.5/base",
+    "7.5/query pairs",
+    "7.5/GET",
+    "7.5/POST with parameters",
+    "7.5/POST without parameters",
+    "7.5/shape POST",
+    "7.5/shape POST with query",
+    "7.5/shape GET",
+    "7.4/fragment is stripped",
+)
 @pytest.mark.parametrize(
     ("method", "url", "body", "text"),
     [
@@ -26,11 +37,13 @@ def test_the_signed_text_follows_the_vendors_rule(method, url, body, text):
     assert plivo_v3_text(build_request(method, url, body)) == text
 
 
+@pytest.mark.row("7/transport", "7.4/fragment is stripped")
 def test_a_get_carries_the_form_in_its_query_and_no_body():
     assert build_request("GET", "https://h/cb?z=9#rc=1", b"A=1") == Request("GET", "https://h/cb?z=9&A=1", b"")
     assert build_request("GET", "https://h/cb#rc=1", b"A=1") == Request("GET", "https://h/cb?A=1", b"")
 
 
+@pytest.mark.row("7.4/fragment is stripped")
 def test_a_post_loses_only_the_fragment():
     assert build_request("POST", "https://h/cb?z=9#ct=1", b"A=1") == Request("POST", "https://h/cb?z=9", b"A=1")
 

@@ -71,6 +71,13 @@ def form(row):
     return dict(parse_qsl(row.body.decode(), keep_blank_values=True))
 
 
+@pytest.mark.row(
+    "7.1/ring and answer",
+    "7.1/hangup",
+    "7.1/the default set",
+    "7.2/sequence per interaction",
+    "7.2/SequenceNumber",
+)
 def test_a_call_in_a_session_tells_its_five_events_in_order():
     rows = share(session=make_session()).outbox
     assert [row.event for row in rows] == [
@@ -155,6 +162,7 @@ def test_a_refused_call_is_kept_but_is_no_interaction():
     assert [form(row)["PlivoHangupCause"] for row in part.outbox] == ["Busy Line"]
 
 
+@pytest.mark.row("5.1/duration", "5.1/two legs, many interactions")
 @pytest.mark.parametrize(
     ("caller", "first", "second"), [(Role.FIRST, "leg-a", "leg-b"), (Role.SECOND, "leg-b", "leg-a")]
 )
@@ -164,6 +172,7 @@ def test_an_interaction_files_legs_by_party(caller, first, second):
     assert (done.duration, done.billed_duration, done.legs) == (26, 26, 2)
 
 
+@pytest.mark.row("5.1/total_call_count")
 def test_an_interaction_without_leg_b_has_one_leg():
     done = interaction_of(make_record(make_leg(A, answered_at=None)))
     assert (done.second_party_leg_id, done.duration, done.billed_duration, done.legs) == (None, 0, 0, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import structlog
 
 from maskline.masking.decision import Forward, Refuse
@@ -37,6 +38,7 @@ class Calls(World):
         return await self.router.route(caller, called, trunk or self.trunk, self.clock.wall())
 
 
+@pytest.mark.row("6.1/registered party")
 async def test_either_party_reaches_the_other():
     world = await Calls().start()
     for caller, callee, role in ((CALLER, CALLEE, Role.FIRST), (CALLEE, CALLER, Role.SECOND)):
@@ -58,6 +60,7 @@ async def test_a_number_that_is_not_ours_is_unknown():
     assert await refusal(world, called=STRANGER) == (Cause.UNKNOWN_NUMBER, None, None)
 
 
+@pytest.mark.row("6.1/unknown caller, neither")
 async def test_a_stranger_is_refused():
     world = await Calls().start()
     assert await refusal(world, STRANGER) == (Cause.UNKNOWN_CALLER, VIRTUAL, None)
@@ -68,6 +71,7 @@ async def test_a_withheld_caller_is_refused():
     assert await refusal(world, None) == (Cause.WITHHELD_CALLER, VIRTUAL, None)
 
 
+@pytest.mark.row("6.1/no active session")
 async def test_the_second_a_session_expires_it_forwards_no_more_whether_swept_or_not():
     world = await Calls().start()
     world.clock.advance(3599.999)
@@ -76,6 +80,7 @@ async def test_the_second_a_session_expires_it_forwards_no_more_whether_swept_or
     assert await refusal(world) == (Cause.SESSION_EXPIRED, VIRTUAL, world.session)
 
 
+@pytest.mark.row("6.1/session in a call")
 async def test_a_session_carries_one_call_at_a_time():
     world = await Calls().start()
     busy = RecordedCall((), world.acme.id, session_id=world.session.id, calls_in_progress_delta=1)

@@ -38,6 +38,7 @@ class Sessions(World):
 
 
 class TestCreate:
+    @pytest.mark.row("2/session_expiry")
     async def test_gives_number_id_and_times(self):
         world = await Sessions().start()
         session = await world.create(world.scope, wish(options=SessionOptions(session_expiry=600)))
@@ -80,6 +81,7 @@ class TestCreate:
 
 
 class TestGeomatch:
+    @pytest.mark.row("2/geomatch", "6.2/geomatch")
     async def test_left_out_prefers_the_first_partys_country(self):
         world = await Sessions().start("+14155550100", "+6531580001")
         session = await world.create(world.scope, wish())
@@ -116,6 +118,7 @@ class TestGeomatch:
                 await world.create(world.scope, wish(second="+6590000003"))
             assert caught.value.detail == "Every virtual number of this pool is held by one of the two parties"
 
+    @pytest.mark.row("2/geomatch", "6.2/geomatch")
     async def test_asked_for_is_strict_and_says_what_is_lacking(self):
         world = await Sessions().start("+14155550100")
         with pytest.raises(PoolExhausted) as caught:
@@ -145,6 +148,7 @@ class TestSubaccounts:
         world.rides = await world.subaccount(world.acme)
         return world
 
+    @pytest.mark.row("2/subaccount", "6.2/subaccount", "1/no pool resource")
     async def test_draw_from_their_own_numbers_only(self):
         world = await self.start()
         with pytest.raises(PoolExhausted) as caught:
@@ -164,6 +168,7 @@ class TestSubaccounts:
         with pytest.raises(InvalidParameter, match="not a subaccount of this account"):
             await world.create(own, wish(subaccount_id=food.id))
 
+    @pytest.mark.row("2/subaccount")
     async def test_of_other_accounts_cannot_be_named(self):
         world = await self.start()
         foreign = await world.subaccount(await world.account("Other"))
@@ -213,6 +218,7 @@ class TestUpdate:
     async def update(self, world, **wanted):
         return await update_session(world.store, world.clock, world.scope, world.session.id, wanted)
 
+    @pytest.mark.row("3/clock restarts")
     async def test_of_session_expiry_restarts_the_clock(self):
         world = await self.start()
         session = await self.update(world, session_expiry=600)
@@ -233,6 +239,7 @@ class TestUpdate:
         world = await self.start()
         assert await self.update(world) == world.session
 
+    @pytest.mark.row("3/what may not change")
     async def test_accepts_fixed_attributes_with_the_value_they_have(self):
         world = await self.start()
         same = {
@@ -241,6 +248,7 @@ class TestUpdate:
         }  # fmt: skip
         assert await self.update(world, **same) == world.session
 
+    @pytest.mark.row("3/what may not change", "3/parties")
     @pytest.mark.parametrize(
         ("name", "value"),
         [
@@ -257,6 +265,7 @@ class TestUpdate:
         assert caught.value.sentence == f"Invalid parameter. {name} cannot be changed"
         assert await get_session(world.store, world.scope, world.session.id) == world.session
 
+    @pytest.mark.row("3/expired session")
     async def test_of_an_expired_session_is_refused_to_the_second(self):
         world = await self.start()
         world.clock.advance(499.999)
@@ -267,6 +276,7 @@ class TestUpdate:
 
 
 class TestExpire:
+    @pytest.mark.row("4/manual expiry")
     async def test_by_request_ends_it_now_and_keeps_the_planned_duration(self):
         world = await Sessions().start()
         session = await world.create(world.scope, wish())
@@ -278,6 +288,7 @@ class TestExpire:
         assert (await world.store.facts(session.id))[-1].by_request is True
         assert await world.store.outbox(None) == []
 
+    @pytest.mark.row("4/expire keeps the row")
     async def test_twice_is_refused(self):
         world = await Sessions().start()
         session = await world.create(world.scope, wish())
@@ -310,6 +321,7 @@ class TestTheSweeper:
         world.sweep = ExpireSessions(world.store, world.clock, world.ids, batch=batch)
         return world
 
+    @pytest.mark.row("7.1/SessionTimeout")
     async def test_ends_what_is_due_to_the_second_and_reports_it_once(self):
         world = await self.start(3)
         world.clock.advance(59.999)

@@ -24,6 +24,7 @@ def refusal(**query):
     return caught.value.sentence
 
 
+@pytest.mark.row("4/limit", "4/offset", "4/status", "4/order and windows")
 def test_nothing_asked_is_the_last_seven_days_twenty_at_a_time():
     query = read()
     assert (query.limit, query.offset) == (20, 0)
@@ -32,6 +33,7 @@ def test_nothing_asked_is_the_last_seven_days_twenty_at_a_time():
     assert query.wanted.status == "all"
 
 
+@pytest.mark.row("4/parties and number")
 @pytest.mark.parametrize("sent", ["+6590000001", "6590000001"])
 @pytest.mark.parametrize("name", ["first_party", "second_party", "virtual_number"])
 def test_numbers_are_compared_without_plus(name, sent):
@@ -47,6 +49,7 @@ def test_a_filter_that_is_no_number_is_refused(value):
     assert refusal(virtual_number=value) == "Invalid parameter. virtual_number is not a valid phone number"
 
 
+@pytest.mark.row("4/status")
 @pytest.mark.parametrize("status", ["active", "in-progress", "expired", "all", "ACTIVE"])
 def test_statuses(status):
     assert read(status=status).wanted.status == status.lower()
@@ -61,16 +64,19 @@ def test_empty_and_unknown_parameters_are_ignored():
     assert read(status="", first_party="", limit="", created_time="", nonsense="1").wanted == read().wanted
 
 
+@pytest.mark.row("4/subaccount")
 @pytest.mark.parametrize("key", ["subaccount", "sub_account"])
 def test_a_subaccount_filters(key):
     assert read(**{key: "SA1"}).wanted.subaccount_id == "SA1"
 
 
+@pytest.mark.row("4/limit")
 @pytest.mark.parametrize(("limit", "taken"), [("1", 1), ("20", 20), ("0", 20), ("", 20)])
 def test_page_sizes(limit, taken):
     assert read(limit=limit).limit == taken
 
 
+@pytest.mark.row("4/limit", "4/offset")
 @pytest.mark.parametrize("query", [{"limit": "21"}, {"limit": "-1"}, {"offset": "-1"}, {"offset": "1000000001"}])
 def test_pages_outside_the_range_are_refused(query):
     (name,) = query
@@ -96,6 +102,7 @@ S = 1_706_702_400.0  # 2024-01-31 12:00:00 UTC
 LOW = S - MAX_WINDOW
 
 
+@pytest.mark.row("4/times")
 class TestAWholeSecondIsAllOfThatSecond:
     @pytest.mark.parametrize(
         ("operator", "bounds"),
@@ -117,6 +124,7 @@ class TestAWholeSecondIsAllOfThatSecond:
         assert read(created_time__gt="2024-01-31 12:00:00.25").wanted.created == (("gt", S + 0.25),)
 
 
+@pytest.mark.row("4/times")
 @pytest.mark.parametrize(
     "text",
     [
@@ -137,6 +145,7 @@ def test_a_time_that_is_none_is_refused(text):
     )
 
 
+@pytest.mark.row("4/duration", "2.3/session_duration", "2.3/one underscore")
 @pytest.mark.parametrize(
     ("key", "bound"),
     [
@@ -153,15 +162,20 @@ def test_a_duration_that_is_none_is_refused(value):
     assert refusal(duration__gt=value) == "Invalid parameter. duration should be an integer"
 
 
+@pytest.mark.row("2.3/one underscore")
 @pytest.mark.parametrize("key", ["created_time_gte", "created_time__gte"])
 def test_one_underscore_will_do(key):
     assert read(**{key: "2024-01-31 12:00"}).wanted.created == (("gte", S),)
 
 
+@pytest.mark.row("2.3/plural filters")
 def test_the_plural_of_node_is_the_equals_filter():
     assert read(created_times="2024-01-31 12:00").wanted.created == (("gte", S), ("lt", S + 1))
+    assert read(expiry_times="2024-01-31 12:00").wanted.expires == (("gte", S), ("lt", S + 1))
+    assert read(durations="600").wanted.duration == (("eq", 600.0),)
 
 
+@pytest.mark.row("4/order and windows")
 class TestTheWindow:
     def test_over_thirty_days_is_refused(self):
         query = {"created_time__gte": "2024-01-01 00:00", "created_time__lt": "2024-02-01 00:00"}
@@ -178,6 +192,7 @@ class TestTheWindow:
         assert read(expiry_time__gte="2030-01-01 00:00").wanted.expires
 
 
+@pytest.mark.row("4/meta")
 class TestMeta:
     PATH = "/v1/Account/MA1/Masking/Session/"
 

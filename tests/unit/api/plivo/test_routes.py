@@ -58,6 +58,7 @@ class Api(ApiWorld):
         return body["session_uuid"]
 
 
+@pytest.mark.row("1/create", "5/virtual_number")
 async def test_create_answers_201_with_the_session_in_a_wrapper():
     api = await Api().start()
     status, body = await api.ask("POST", "/", json=PARTIES | {"session_expiry": 600})
@@ -72,6 +73,7 @@ async def test_create_answers_201_with_the_session_in_a_wrapper():
     assert (session["status"], session["duration"]) == ("active", 600)
 
 
+@pytest.mark.row("1/retrieve")
 async def test_get_answers_the_same_session_in_response():
     api = await Api().start()
     _, created = await api.ask("POST", json=PARTIES)
@@ -79,6 +81,7 @@ async def test_get_answers_the_same_session_in_response():
     assert (status, body) == (200, {"response": created["session"]})
 
 
+@pytest.mark.row("1/update", "3/session_uuid in the body", "2.3/booleans as text")
 async def test_update_answers_200_with_the_session():
     api = await Api().start()
     session_id = await api.create()
@@ -88,6 +91,7 @@ async def test_update_answers_200_with_the_session():
     assert body["session"]["record"] is True
 
 
+@pytest.mark.row("1/expire", "1.1/request body", "1.2/already expired", "4/expire keeps the row")
 async def test_expire_answers_200_with_a_body_and_ignores_what_clients_send_along():
     api = await Api().start()
     for sent in ({"json": {"session_uuid": "x"}}, {"content": b"{}"}, {"content": b"not json"}, {}):
@@ -98,6 +102,7 @@ async def test_expire_answers_200_with_a_body_and_ignores_what_clients_send_alon
         assert body["response"]["status"] == "expired"
 
 
+@pytest.mark.row("1/list", "5/resource_uri", "4/order and windows")
 async def test_list_answers_meta_and_objects_with_their_uris():
     api = await Api().start()
     first = await api.create()
@@ -130,6 +135,7 @@ async def test_list_pages_and_filters():
     assert body["response"]["objects"] == []
 
 
+@pytest.mark.row("1/trailing slash")
 async def test_both_slash_forms_and_double_slashes_are_served_directly():
     api = await Api().start()
     session_id = await api.create()
@@ -149,6 +155,7 @@ async def test_defaults_come_from_the_preset():
     assert [session[name] for name in ("session_expiry", "call_time_limit", "ring_timeout")] == [1800, 14400, 45]
 
 
+@pytest.mark.row("1/call links")
 async def test_links_begin_with_the_public_url_or_the_request():
     api = await Api().start()
     session_id = await api.create()
@@ -175,11 +182,13 @@ class TestCredentials:
         response = await api.http.get(api.path)
         assert response.headers["www-authenticate"].startswith("Basic realm=")
 
+    @pytest.mark.row("1.1/path id")
     async def test_of_another_account_are_401(self):
         api = await Api().start()
         other = await api.account("Other")
         assert await api.ask("GET", headers=credentials(other)) == self.ANSWER
 
+    @pytest.mark.row("1.1/subaccount credentials")
     async def test_of_a_subaccount_work_at_its_own_path_only(self):
         api = await Api().start()
         rides = await api.subaccount(api.acme)
@@ -225,6 +234,14 @@ class TestBadInput:
         api = await Api().start()
         assert await api.ask("POST", content=content) == (400, {"error": error})
 
+    @pytest.mark.row(
+        "1.2/not a phone number",
+        "1.2/mandatory parameter",
+        "1.2/outside the range",
+        "1.2/record values",
+        "1.2/record_file_format values",
+        "1.2/recording_callback_url",
+    )
     @pytest.mark.parametrize(
         ("body", "error"),
         [
@@ -253,6 +270,7 @@ class TestBadInput:
         api = await Api().start()
         assert await api.ask("POST", json=PARTIES | body) == (400, {"error": error})
 
+    @pytest.mark.row("2.2/unknown keys and null")
     async def test_unknown_keys_are_ignored(self):
         api = await Api().start()
         assert (await api.ask("POST", json=PARTIES | {"powerpack_uuid": "x", "x": {"y": []}}))[0] == 201
@@ -267,6 +285,7 @@ class TestBadInput:
         answer = (400, {"error": "Invalid parameter. limit is outside the allowed range"})
         assert await api.ask("GET", "?limit=21") == answer
 
+    @pytest.mark.row("3/what may not change")
     async def test_a_fixed_attribute_cannot_change(self):
         api = await Api().start()
         session_id = await api.create()
@@ -274,6 +293,7 @@ class TestBadInput:
         assert await api.ask("POST", f"/{session_id}", json={"second_party": "+6590000055"}) == answer
         assert (await api.ask("POST", f"/{session_id}", json={"second_party": "6590000002"}))[0] == 200
 
+    @pytest.mark.row("1.2/pool exhausted", "6.2/exhausted")
     async def test_an_exhausted_pool_is_400_with_the_cause_beside_the_text(self):
         api = await Api().start()
         await api.create()
@@ -305,6 +325,7 @@ async def test_head_is_answered_like_get_without_a_body():
     assert response.status_code == 200
 
 
+@pytest.mark.row("1.1/rate limit")
 async def test_the_301st_request_in_five_seconds_is_429():
     api = await Api().start()
     api.http = api.client(rate_limit=300)
@@ -327,6 +348,7 @@ async def test_a_database_that_is_away_is_503(monkeypatch):
     assert await api.ask("POST", json=PARTIES) == (503, {"error": "The database does not answer."})
 
 
+@pytest.mark.row("1.2/internal error")
 async def test_a_bug_is_500_without_a_traceback_and_one_line_without_numbers(monkeypatch):
     api = await Api().start()
 

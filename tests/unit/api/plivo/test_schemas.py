@@ -27,6 +27,7 @@ def refusal(**body):
     return caught.value.sentence
 
 
+@pytest.mark.row("2/first_party", "2/second_party")
 def test_two_parties_are_enough_and_the_plus_is_optional():
     wish = create()
     assert (wish.first_party, wish.second_party) == (Number("6590000001"), Number("6590000002"))
@@ -35,6 +36,7 @@ def test_two_parties_are_enough_and_the_plus_is_optional():
     assert wish.subaccount_id is None
 
 
+@pytest.mark.row("2/first_party", "2/second_party", "2.2/unknown keys and null")
 @pytest.mark.parametrize("missing", ["first_party", "second_party"])
 @pytest.mark.parametrize("value", [None, ""])
 def test_a_missing_null_or_empty_party_is_named(missing, value):
@@ -79,17 +81,20 @@ def test_a_value_that_is_no_whole_number_is_refused(value):
     assert refusal(session_expiry=value) == "Invalid parameter. session_expiry should be an integer"
 
 
+@pytest.mark.row("2.3/integers as text")
 @pytest.mark.parametrize("value", [60, "60", " 60 ", 60.0])
 def test_whole_numbers_may_come_as_strings_or_whole_floats(value):
     assert create(session_expiry=value).options.session_expiry == 60
 
 
+@pytest.mark.row("2.2/zero is unset", "2.2/unknown keys and null")
 @pytest.mark.parametrize("value", [0, "0", "", None, 0.0])
 def test_zero_and_its_kin_mean_unset(value):
     names = ("session_expiry", "call_time_limit", "ring_timeout", "virtual_number_cooloff_period")
     assert create(**dict.fromkeys(names, value)).options == DEFAULTS
 
 
+@pytest.mark.row("2.3/booleans as text")
 @pytest.mark.parametrize(("value", "read"), [(True, True), ("true", True), ("True", True), (False, False), ("", False)])
 def test_booleans_may_come_as_strings(value, read):
     assert create(record=value).options.record is read
@@ -168,6 +173,7 @@ def test_pin_details_without_pin_authentication_are_ignored():
     assert create(first_party_pin=1234, pin_retry=1, generate_pin_length=4, pin_prompt_play="x") == create()
 
 
+@pytest.mark.row("2.3/subaccount and geomatch")
 @pytest.mark.parametrize("key", ["geomatch", "geo_match"])
 def test_geomatch_is_kept_apart_because_left_out_is_not_false(key):
     assert create(**{key: False}).geomatch is False
@@ -175,6 +181,7 @@ def test_geomatch_is_kept_apart_because_left_out_is_not_false(key):
     assert create(**{key: None}).geomatch is None
 
 
+@pytest.mark.row("2.3/subaccount and geomatch")
 @pytest.mark.parametrize("key", ["subaccount", "sub_account"])
 def test_a_subaccount_is_read_under_both_names(key):
     assert create(**{key: "SA0123456789ABCDEFGH"}).subaccount_id == "SA0123456789ABCDEFGH"
@@ -192,6 +199,7 @@ def test_the_real_name_wins_over_a_stray_alias():
     assert create(sub_account="SAxxx", subaccount="SA1").subaccount_id == "SA1"
 
 
+@pytest.mark.row("2.2/zeros of typed clients")
 def test_what_the_java_client_always_sends_changes_nothing():
     java = {
         "session_expiry": 0, "call_time_limit": 0, "ring_timeout": 0, "virtual_number_cooloff_period": 0,
@@ -202,6 +210,7 @@ def test_what_the_java_client_always_sends_changes_nothing():
     assert create(**java) == create()
 
 
+@pytest.mark.row("2.2/zero is unset")
 def test_an_update_keeps_fixed_attributes_for_the_workflow_to_judge():
     read = read_update({"session_uuid": "x", "first_party": "+6590000001", "session_expiry": "120", "ring_timeout": 0})
     assert read == {"first_party": Number("6590000001"), "session_expiry": 120}

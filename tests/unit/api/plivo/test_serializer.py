@@ -36,6 +36,33 @@ def shown(session=SESSION, wall=T0 + 1):
     return json.loads(json.dumps(session_object(session, "https://h.example", wall)))
 
 
+@pytest.mark.row(
+    "5/session_uuid",
+    "5/parties",
+    "5/virtual_number",
+    "5/status",
+    "5/initiate_call_to_first_party",
+    "5/callback",
+    "5/times",
+    "5/last_interaction_time",
+    "5/duration",
+    "5/amount",
+    "5/limits",
+    "5/play URLs",
+    "5/record",
+    "5/recording details",
+    "5/interaction",
+    "5/total amounts",
+    "5/total_call_count",
+    "5/total_call_billed_duration",
+    "5/is_pin_authentication_required",
+    "5/PIN details",
+    "5/unknown_caller_play",
+    "5/single party and forced PIN",
+    "5/virtual_number_cooloff_period",
+    "5/subaccount",
+    "5/session_expiry",
+)
 def test_the_object_of_a_new_session_is_exactly_this():
     assert shown() == {
         "session_uuid": "5b1a7f2e-0000-4000-8000-000000000001",
@@ -83,12 +110,14 @@ def test_the_object_of_a_new_session_is_exactly_this():
     }
 
 
+@pytest.mark.row("5/amount", "5.1/call_billed_duration")
 def test_no_number_on_the_wire_is_a_float():
     used = replace(SESSION, interactions=(INTERACTION,), total_call_count=1, total_call_billed_duration=60)
     text = json.dumps(session_object(used, "https://h.example", T0))
     assert ".0" not in text
 
 
+@pytest.mark.row("5/status")
 def test_status_follows_the_clock_and_the_calls():
     assert shown(wall=SESSION.expires_at - 0.001)["status"] == "active"
     assert shown(wall=SESSION.expires_at)["status"] == "expired"
@@ -96,6 +125,20 @@ def test_status_follows_the_clock_and_the_calls():
     assert shown(replace(SESSION, ended_at=T0 + 1))["status"] == "expired"
 
 
+@pytest.mark.row(
+    "5/interaction",
+    "5/last_interaction_time",
+    "5.1/times",
+    "5.1/call links",
+    "5.1/recording_resource_url",
+    "5.1/leg statuses",
+    "5.1/type",
+    "5.1/total_call_amount",
+    "5.1/call_billed_duration",
+    "5.1/total_call_count",
+    "5.1/duration",
+    "5.1/auth_id",
+)
 def test_interactions_are_an_array_with_absolute_links():
     used = replace(SESSION, interactions=(INTERACTION,), last_interaction_at=T0 + 21)
     assert shown(used)["last_interaction_time"] == "2023-11-14 22:13:41 +0000 UTC"
@@ -116,6 +159,7 @@ def test_interactions_are_an_array_with_absolute_links():
     ]
 
 
+@pytest.mark.row("5/parties")
 def test_a_missing_party_is_an_empty_string():
     assert shown(replace(SESSION, second_party=None))["second_party"] == ""
 
@@ -126,6 +170,7 @@ def test_the_published_description_has_the_same_fields_in_the_same_order():
     assert list(shown(used)["interaction"][0]) == list(INTERACTION_FIELDS)
 
 
+@pytest.mark.row("5/times", "5.1/times")
 @pytest.mark.parametrize(
     ("at", "text"),
     [

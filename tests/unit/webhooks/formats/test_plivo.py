@@ -36,6 +36,7 @@ def form(fact, sequence=1, answered_at=None, who=None):
     return dict(pairs)
 
 
+@pytest.mark.row("7.1/ring and answer", "7.1/hangup", "6.1/virtual number leg")
 @pytest.mark.parametrize(
     ("fact", "event"),
     [
@@ -63,6 +64,15 @@ def test_events_name_leg_a_first_party_even_when_the_second_party_calls():
     assert (shown["From"], shown["To"]) == (CALLEE.digits, CALLER.digits)
 
 
+@pytest.mark.row(
+    "7.2/EventName",
+    "7.2/EventTimestamp",
+    "7.2/SessionUUID",
+    "7.2/From",
+    "7.2/To",
+    "7.2/VirtualNumber",
+    "7.2/SequenceNumber",
+)
 def test_a_call_event_has_all_attributes_and_leaves_what_does_not_apply_empty():
     assert form(LegRinging("call", 3, T0 + 0.9, LegName.B, False), sequence=2) == {
         "EventName": "SessionSecondPartyRing",
@@ -82,6 +92,7 @@ def test_a_call_event_has_all_attributes_and_leaves_what_does_not_apply_empty():
     }
 
 
+@pytest.mark.row("7.2/durations", "7.2/PlivoHangupCause", "7.2/PlivoHangupCauseCode")
 def test_a_hangup_has_durations_and_cause():
     shown = form(ended(at=T0 + 22.2), answered_at=T0 + 9)
     assert shown["Duration"] == "13"
@@ -101,6 +112,7 @@ def test_a_withheld_caller_and_a_callee_never_dialled_are_empty():
     assert (shown["From"], shown["To"]) == ("", "")
 
 
+@pytest.mark.row("7.2/SequenceNumber")
 def test_a_session_timeout_names_no_party_and_no_sequence():
     session = make_session(options=SessionOptions(callback_url="https://h.example/"))
     shown = dict(parse_qsl(plivo.timeout_event(session, T0).decode(), keep_blank_values=True))
@@ -114,6 +126,7 @@ def test_a_session_timeout_names_no_party_and_no_sequence():
     }
 
 
+@pytest.mark.row("7.5/traps")
 def test_numbers_have_no_plus_and_every_value_is_text():
     shown = form(ended(), answered_at=T0)
     assert not [value for key, value in shown.items() if "+" in value and key != "EventTimestamp"]
@@ -127,6 +140,7 @@ def test_every_cause_has_a_name_and_a_code_and_codes_agree():
         assert by_code.setdefault(code, name) == name
 
 
+@pytest.mark.row("7.2/durations")
 @pytest.mark.parametrize(
     ("answered", "ended_at", "expected"),
     [(None, T0, (0, 0)), (T0, T0 + 12.4, (12, 13)), (T0, T0 + 12.5, (13, 13)), (T0 + 0.1, T0 + 13.1, (13, 13)),
