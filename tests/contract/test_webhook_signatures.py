@@ -48,8 +48,8 @@ def test_the_vendors_older_validator_accepts_v2(url):
     request = build_request("POST", url, body())
     headers = plivo_headers(request, KEYS, NONCE)
     nonce = headers["X-Plivo-Signature-V2-Nonce"]
-    assert validate_signature(request.url, nonce, headers["X-Plivo-Signature-V2"], KEYS.own[0]) is True
-    assert validate_signature(request.url, nonce, headers["X-Plivo-Signature-Ma-V2"], KEYS.main[0]) is True
+    assert validate_signature(request.url, nonce, headers["X-Plivo-Signature-V2"], KEYS.own[-1]) is True
+    assert validate_signature(request.url, nonce, headers["X-Plivo-Signature-Ma-V2"], KEYS.main[-1]) is True
 
 
 @pytest.mark.parametrize("change", ["token", "form", "url", "nonce"])

@@ -53,8 +53,10 @@ def plivo_headers(request: Request, keys: SigningKeys, nonce: str) -> dict[str, 
         "X-Plivo-Signature-V3": _signatures(keys.own, v3),
         "X-Plivo-Signature-Ma-V3": _signatures(keys.main, v3),
         "X-Plivo-Signature-V3-Nonce": nonce,
-        "X-Plivo-Signature-V2": _signatures(keys.own[:1], v2),
-        "X-Plivo-Signature-Ma-V2": _signatures(keys.main[:1], v2),
+        # V3 validators accept any of a comma-separated list; V2's compare the whole header, so one token signs: the
+        # oldest, as receivers know it until it is revoked (docs/decisions/0014-v2-is-signed-with-the-oldest-token.md).
+        "X-Plivo-Signature-V2": _signatures(keys.own[-1:], v2),
+        "X-Plivo-Signature-Ma-V2": _signatures(keys.main[-1:], v2),
         "X-Plivo-Signature-V2-Nonce": nonce,
     }
 
@@ -85,7 +87,6 @@ def _pairs(text: str) -> list[tuple[str, str]]:
 
 
 def _signatures(tokens: tuple[str, ...], text: str) -> str:
-    # V3 validators accept any of a comma-separated list; V2's compare the whole header, hence one there.
     return ",".join(_signature(token, text) for token in tokens)
 
 

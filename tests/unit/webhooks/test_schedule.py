@@ -120,6 +120,32 @@ class TestFragment:
         assert read_rules("https://h/cb") == CallbackRules(connect=3.0, total=15.0, retries=None)
         assert read_rules("https://h/cb#chapter") == CallbackRules()
 
+    @pytest.mark.row("7.4/ct")
+    @pytest.mark.parametrize(("sent", "taken"), [("100", 0.1), ("10000", 10.0), ("99", 3.0), ("10001", 3.0), ("", 3.0)])
+    def test_the_connect_time_out_is_100_to_10000_ms_else_ours(self, sent, taken):
+        assert read_rules(f"https://h/cb#ct={sent}").connect == taken
+
+    @pytest.mark.row("7.4/rt")
+    @pytest.mark.parametrize(("sent", "taken"), [("40000", 40.0), ("3500", 3.5), ("40001", 15.0), ("99", 15.0)])
+    def test_the_read_time_out_is_up_to_40000_ms_else_ours(self, sent, taken):
+        assert read_rules(f"https://h/cb#rt={sent}").total == taken
+        assert read_rules(f"https://h/cb#rt={sent}&ct=100").retries is None
+
+    @pytest.mark.row("7.4/tt")
+    @pytest.mark.parametrize(("sent", "taken"), [("100", 0.1), ("55000", 40.0), ("55001", 40.0), ("99", 40.0)])
+    def test_the_total_time_out_is_100_to_55000_ms_and_bounds_the_read(self, sent, taken):
+        assert read_rules(f"https://h/cb#ct=100&rt=40000&tt={sent}").total == taken
+
+    @pytest.mark.row("7.4/rc")
+    @pytest.mark.parametrize("count", range(6))
+    def test_a_count_of_0_to_5_retries_is_kept_to(self, count):
+        assert len(pauses("plivo", read_rules(f"https://h/cb#rc={count}"))[0]) == count
+
+    @pytest.mark.row("7.4/er")
+    def test_an_edge_region_has_no_effect_and_spoils_nothing(self):
+        assert read_rules("https://h/cb#er=ap-southeast-1") == CallbackRules()
+        assert read_rules("https://h/cb#er=ap-southeast-1&ct=500&rc=2") == CallbackRules(connect=0.5, retries=2)
+
     def test_time_outs_are_milliseconds_and_leave_retrying_to_us(self):
         assert read_rules("https://h/cb#ct=500&rt=2000") == CallbackRules(connect=0.5, total=2.0)
         assert read_rules("https://h/cb#rt=40000&tt=20000").total == 20.0
@@ -131,9 +157,11 @@ class TestFragment:
     def test_values_out_of_range_are_ignored(self, fragment):
         assert read_rules(f"https://h/cb#{fragment}") == CallbackRules()
 
+    @pytest.mark.row("7.4/rp", "7.4/rc")
     def test_a_policy_alone_means_the_vendors_one_retry(self):
         assert read_rules("https://h/cb#rp=5xx,ct") == CallbackRules(retries=1, policy=frozenset({"5xx", "ct"}))
 
+    @pytest.mark.row("7.4/rp")
     def test_a_count_alone_means_the_vendors_policy(self):
         rules = read_rules("https://h/cb#rc=2")
         assert rules == CallbackRules(retries=2)
@@ -142,6 +170,7 @@ class TestFragment:
     def test_no_retries_means_none(self):
         assert pauses("plivo", read_rules("https://h/cb#rc=0"))[0] == []
 
+    @pytest.mark.row("7.4/rp")
     @pytest.mark.parametrize(
         ("policy", "result", "retried"),
         [

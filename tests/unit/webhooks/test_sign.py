@@ -48,12 +48,14 @@ def test_a_post_loses_only_the_fragment():
     assert build_request("POST", "https://h/cb?z=9#ct=1", b"A=1") == Request("POST", "https://h/cb?z=9", b"A=1")
 
 
-def test_every_live_token_signs_v3_and_the_newest_signs_v2():
+@pytest.mark.row("7.5/headers")
+def test_every_live_token_signs_v3_and_the_oldest_signs_v2():
     request = build_request("POST", "https://h/cb", b"A=1")
     headers = plivo_headers(request, SigningKeys(("new", "old"), ("main",)), "17")
     alone = plivo_headers(request, SigningKeys(("old",), ("main",)), "17")
     assert headers["X-Plivo-Signature-V3"].split(",")[1] == alone["X-Plivo-Signature-V3"]
     assert headers["X-Plivo-Signature-V3"].count(",") == 1
+    assert headers["X-Plivo-Signature-V2"] == alone["X-Plivo-Signature-V2"]
     assert "," not in headers["X-Plivo-Signature-V2"]
     assert headers["X-Plivo-Signature-V3-Nonce"] == headers["X-Plivo-Signature-V2-Nonce"] == "17"
 

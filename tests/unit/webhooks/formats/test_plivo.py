@@ -131,6 +131,7 @@ def test_numbers_have_no_plus_and_every_value_is_text():
     shown = form(ended(), answered_at=T0)
     assert not [value for key, value in shown.items() if "+" in value and key != "EventTimestamp"]
     assert not [value for value in shown.values() if value in ("None", "null")]
+    assert max(shown.items())[1].isdigit(), "validators strip a point at the end of what is signed"
 
 
 def test_every_cause_has_a_name_and_a_code_and_codes_agree():
