@@ -109,6 +109,7 @@ async def test_first_fit_skips_what_either_party_holds_and_reuses_the_rest(store
     assert [one.virtual_number, two.virtual_number, three.virtual_number] == [VN1, VN2, VN1]
 
 
+@pytest.mark.row("6.2/the same pair again")
 async def test_an_empty_pool_and_a_full_one_refuse_and_leave_nothing(store: Store) -> None:
     for number in range(3):
         await store.create_session(new_session(str(number)))

@@ -106,6 +106,18 @@ def test_a_session_without_a_callback_url_tells_nothing():
     assert share(session=make_session("")).outbox == ()
 
 
+@pytest.mark.row("7.3/events", "7.3/parties under both names", "2/record", "2/recording_callback_url")
+def test_a_session_that_asks_for_recording_is_told_no_more_than_others():
+    options = SessionOptions(
+        callback_url="https://h.example/cb", record=True, recording_callback_url="https://h.example/recordings"
+    )
+    rows = share(record=make_record(), session=make_session(options=options)).outbox
+    assert {row.url for row in rows} == {"https://h.example/cb"}
+    assert not [
+        row for row in rows if "Recording" in row.event or b"Recording" in row.body or b"FirstParty=" in row.body
+    ]
+
+
 def test_a_call_without_a_session_tells_nothing_to_a_callback_url():
     assert share((FACTS[0], leg_ended(2, "a", cause=Cause.UNKNOWN_CALLER))).outbox == ()
 
