@@ -1,24 +1,18 @@
 """All of the HTTP side as one ASGI application: the dialects, `/healthz` and `/metrics`.
 
 What it is: composition of what listens on the one port. What it is not: a server (`server.py`) or an owner of
-resources: a mounted application's lifespan does not run, so the process opens and closes the store itself.
-Who uses it: the product's `app.py`, and tests.
+resources: the process opens and closes the store itself. Who uses it: the product's `app.py`, and tests.
 """
 
 from __future__ import annotations
 
 import json
-import re
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Mount, Route
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 import maskline
 from maskline.api.auth import Authenticator
+from maskline.api.dispatch import AsgiApp, Dispatcher, RawHeaders, Request, Response, Route, Section
 from maskline.api.health import Health, no_parts
 from maskline.api.limits import RequestLimiter
 from maskline.api.metrics import HttpMetrics
@@ -29,8 +23,6 @@ from maskline.errors import MasklineError
 from maskline.ids import Ids
 from maskline.masking.session import SessionOptions
 from maskline.storage.store import Store
-
-_SLASHES = re.compile("//+")
 
 
 def build_http_app(
@@ -43,7 +35,7 @@ def build_http_app(
     public_url: str = "",
     rate_limit: int = 0,
     health: Health = no_parts,
-) -> ASGIApp:
+) -> AsgiApp:
     """Everything that answers HTTP. `store` is open already; `rate_limit` is requests per account in any five
     seconds (0: no limit); `health` tells the parts of the process; counters go to `registry`."""
     services = ApiServices(
@@ -55,36 +47,10 @@ def build_http_app(
         return await _health_response(health)
 
     async def metrics(_request: Request) -> Response:
-        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+        return Response(200, generate_latest(registry), ((b"content-type", CONTENT_TYPE_LATEST.encode()),))
 
-    root = Starlette(
-        routes=[
-            Route("/healthz", healthz, methods=["GET"]),
-            Route("/metrics", metrics, methods=["GET"]),
-            Mount("/v1", PlivoDialect(services).app()),
-        ],
-        exception_handlers={404: _no_route, 405: _no_route},
-    )
-    # A redirect from /v1 to /v1/ would meet OneSlash and come back for ever.
-    root.router.redirect_slashes = False
-    return OneSlash(root)
-
-
-class OneSlash:
-    """Serves `/a/b`, `/a/b/` and `/a//b` alike: SDKs differ, and a redirect would lose body and credentials
-    (plivo-vts.md §1)."""
-
-    __slots__ = ("_app",)
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            path = scope["path"]
-            if "//" in path or path.endswith("/"):
-                scope = {**scope, "path": _SLASHES.sub("/", path).rstrip("/") or "/"}
-        await self._app(scope, receive, send)
+    common = (Route("/healthz", {"GET": healthz}), Route("/metrics", {"GET": metrics}))
+    return Dispatcher([PlivoDialect(services).section("/v1"), Section("", common, _no_route)])
 
 
 async def _health_response(health: Health) -> Response:
@@ -104,11 +70,10 @@ async def _health_response(health: Health) -> Response:
     )
 
 
-async def _no_route(_request: Request, error: Exception) -> Response:
-    status = getattr(error, "status_code", 404)
+def _no_route(status: int, headers: RawHeaders) -> Response:
     sentence = "This method is not allowed here." if status == 405 else "There is nothing at this address."
-    return _json(status, {"error": sentence}, getattr(error, "headers", None))
+    return _json(status, {"error": sentence}, headers)
 
 
-def _json(status: int, body: object, headers: dict[str, str] | None = None) -> Response:
-    return Response(json.dumps(body), status, headers=headers, media_type="application/json")
+def _json(status: int, body: object, headers: RawHeaders = ()) -> Response:
+    return Response(status, json.dumps(body).encode(), ((b"content-type", b"application/json"), *headers))

@@ -9,8 +9,7 @@ import asyncio
 import json
 from typing import Any, NoReturn
 
-from starlette.requests import ClientDisconnect, Request
-
+from maskline.api.dispatch import Request
 from maskline.errors import BodyTooLarge, InvalidParameter, RequestTooSlow
 
 MAX_BODY = 64 * 1024
@@ -30,20 +29,23 @@ async def read_object(request: Request, *, timeout: float = BODY_TIMEOUT) -> dic
             body = await _read(request)
     except TimeoutError:
         raise RequestTooSlow from None
-    except ClientDisconnect:
-        raise _invalid("ended early") from None
     return parse_object(body)
 
 
 async def _read(request: Request) -> bytes:
-    declared = request.headers.get("content-length", "")
+    declared = request.header(b"content-length") or ""
     if declared.isdecimal() and int(declared) > MAX_BODY:
         raise BodyTooLarge
     body = b""
-    async for chunk in request.stream():
-        body += chunk
+    more = True
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise _invalid("ended early")
+        body += message.get("body", b"")
         if len(body) > MAX_BODY:
             raise BodyTooLarge
+        more = message.get("more_body", False)
     return body
 
 
@@ -52,7 +54,8 @@ def parse_object(body: bytes) -> dict[str, Any]:
     if not body.strip():
         return {}
     try:
-        value = json.loads(body, parse_constant=_refuse_constant)
+        # As `json.loads` would, which makes a decoder of its own each time.
+        value = _decoder.decode(body.decode(json.detect_encoding(body), "surrogatepass"))
     except (ValueError, RecursionError):  # syntax, encoding, number of thousands of digits; nesting
         raise _invalid("is not valid JSON") from None
     if not isinstance(value, dict):
@@ -62,6 +65,9 @@ def parse_object(body: bytes) -> dict[str, Any]:
 
 def _refuse_constant(_name: str) -> NoReturn:
     raise ValueError
+
+
+_decoder = json.JSONDecoder(parse_constant=_refuse_constant)
 
 
 def _invalid(what: str) -> InvalidParameter:

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import uvicorn
-from starlette.types import ASGIApp
 
+from maskline.api.dispatch import AsgiApp
 from maskline.errors import ConfigurationError
 
 _SHUTDOWN_SECONDS = 5
@@ -40,7 +40,7 @@ class _Uvicorn(uvicorn.Server):
 class HttpServer:
     """Serve `app` on (host, port); port 0 lets the system choose."""
 
-    def __init__(self, app: ASGIApp, host: str, port: int) -> None:
+    def __init__(self, app: AsgiApp, host: str, port: int) -> None:
         self._address = (host, port)
         config = uvicorn.Config(
             app,

@@ -6,9 +6,9 @@ import asyncio
 import json
 
 import pytest
-from starlette.requests import Request
 
 from maskline.api.body import MAX_BODY, parse_object, read_object
+from maskline.api.dispatch import Request
 from maskline.errors import BodyTooLarge, InvalidParameter, RequestTooSlow
 
 
@@ -23,7 +23,7 @@ def request(*chunks, headers=(), hang=False):
         return next(pending)
 
     scope = {"type": "http", "method": "POST", "path": "/", "headers": list(headers), "query_string": b""}
-    return Request(scope, receive)
+    return Request(scope, receive, {})
 
 
 @pytest.mark.parametrize("body", [b"", b"  \n", b"{}"])
@@ -85,4 +85,4 @@ async def test_a_client_that_leaves_early_is_no_error_of_ours():
 
     scope = {"type": "http", "method": "POST", "path": "/", "headers": [], "query_string": b""}
     with pytest.raises(InvalidParameter, match="ended early"):
-        await read_object(Request(scope, receive))
+        await read_object(Request(scope, receive, {}))

@@ -6,7 +6,6 @@ import asyncio
 
 import httpx2
 import pytest
-from starlette.responses import PlainTextResponse
 
 from maskline.api.server import HttpServer
 from maskline.errors import ConfigurationError
@@ -14,7 +13,8 @@ from tests.support.logging import configured_logs
 
 
 async def hello(scope, receive, send):
-    await PlainTextResponse("hello")(scope, receive, send)
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"5")]})
+    await send({"type": "http.response.body", "body": b"hello"})
 
 
 async def ask(port):

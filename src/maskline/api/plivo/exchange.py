@@ -1,7 +1,7 @@
 """What the border hands to a resource, and what a resource hands back.
 
 What it is: the values between `routes.py` and the resources (`sessions.py`, and whatever else is served under an
-account). What it is not: a web framework's request; a resource asks for what it needs by name, so that how requests
+account). What it is not: the HTTP request; a resource asks for what it needs by name, so that how requests
 are taken apart can change without it.
 """
 
@@ -11,9 +11,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from starlette.requests import Request
-
 from maskline.api.body import read_object
+from maskline.api.dispatch import Request
 from maskline.storage.store import Account
 from maskline.workflows.scope import Scope
 
@@ -41,21 +40,21 @@ class Exchange:
 
     @property
     def path(self) -> str:
-        """Without scheme, host, query and last slash."""
-        return self.request.url.path
+        """Without scheme, host, query, doubled slashes and the last one."""
+        return self.request.path
 
     @property
     def item(self) -> str:
         """What the path names inside the collection; empty for the collection itself."""
-        return str(self.request.path_params.get("item", ""))
+        return self.request.params.get("item", "")
 
     @property
     def query(self) -> bytes:
         """The query string, still encoded."""
-        return bytes(self.request.scope["query_string"])
+        return self.request.query
 
     def header(self, name: str) -> str | None:
-        return self.request.headers.get(name)
+        return self.request.header(name.lower().encode())
 
     async def body(self) -> dict[str, Any]:
         """The JSON object that came along; raises as `read_object`."""

@@ -1,25 +1,21 @@
-"""The dialect of Plivo and VTS as a Starlette application to be mounted at `/v1`.
+"""The dialect of Plivo and VTS as a section of the dispatcher's table.
 
 What it is: routing to the resources, the order authenticate → limit → operation, and the border at which every error
 takes Plivo's shape. What it is not: the resources (`sessions.py` …) or rules. Who uses it: `api/app.py`.
 
-Plain Starlette: requests are read by the attribute table, so a model layer would run for nothing, and the
-OpenAPI document is derived from the same table (docs/decisions/0007-starlette-for-the-plivo-dialect.md).
+Requests are read by the attribute table, so a model layer would run for nothing, and the OpenAPI document is derived
+from the same table (docs/decisions/0007-starlette-for-the-plivo-dialect.md).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 
+from maskline.api.dispatch import Endpoint, RawHeaders, Request, Response, Route, Section
 from maskline.api.plivo.errors import INTERNAL, NO_SUCH_RESOURCE, WRONG_METHOD, error_body, error_headers
 from maskline.api.plivo.exchange import Exchange, Operation, Resource
 from maskline.api.plivo.openapi import openapi_document
@@ -30,7 +26,9 @@ from maskline.workflows.scope import Scope
 
 DIALECT = "plivo"
 # Bodies hold people's numbers: no cache on the way may keep them, no browser may take them for a page.
-_PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+_HEADERS: RawHeaders = (
+    (b"content-type", b"application/json"), (b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"),
+)  # fmt: skip
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 _log = structlog.get_logger(__name__)
 
@@ -42,22 +40,23 @@ class PlivoDialect:
         self._services = services
         self._resources: tuple[Resource, ...] = (SessionOperations(services).resource(),)
 
-    def app(self) -> Starlette:
-        routes = [Route("/openapi.json", self._openapi, methods=["GET"])]
+    def section(self, prefix: str) -> Section:
+        """All that the dialect serves below `prefix`."""
+        routes = [Route("/openapi.json", {"GET": self._openapi})]
         for resource in self._resources:
             path = "/Account/{auth_id}" + resource.path
-            for suffix, operations in (("", resource.collection), ("/{item}", resource.item)):
-                routes.append(Route(path + suffix, self._endpoint(operations), methods=list(operations)))
-        app = Starlette(routes=routes, exception_handlers={404: self._no_route, 405: self._no_route})
-        app.router.redirect_slashes = False
-        return app
+            routes.append(Route(path, self._endpoints(resource.collection)))
+            routes.append(Route(path + "/{item}", self._endpoints(resource.item)))
+        return Section(prefix, routes, self._no_route)
 
-    def _endpoint(self, operations: Mapping[str, tuple[str, Operation]]) -> Callable[[Request], Awaitable[Response]]:
+    def _endpoints(self, operations: Mapping[str, tuple[str, Operation]]) -> dict[str, Endpoint]:
+        return {method: self._endpoint(name, operation) for method, (name, operation) in operations.items()}
+
+    def _endpoint(self, name: str, operation: Operation) -> Endpoint:
         async def endpoint(request: Request) -> Response:
-            name, operation = operations["GET" if request.method == "HEAD" else request.method]
             started = self._services.clock.now()
             response = await self._answer(request, operation)
-            self._services.metrics.count(DIALECT, name, response.status_code, self._services.clock.now() - started)
+            self._services.metrics.count(DIALECT, name, response.status, self._services.clock.now() - started)
             return response
 
         return endpoint
@@ -76,25 +75,24 @@ class PlivoDialect:
 
     async def _enter(self, request: Request, api_id: str) -> Exchange:
         services = self._services
-        path_id = request.path_params["auth_id"]
-        account = await services.authenticate(request.headers.get("authorization"), path_id)
+        path_id = request.params["auth_id"]
+        account = await services.authenticate(request.header(b"authorization"), path_id)
         services.limiter.take(account.id, services.clock.now())
-        base_url = services.public_url or f"{request.url.scheme}://{request.url.netloc}"
-        return Exchange(request, api_id, account, Scope.of(account), base_url)
+        return Exchange(request, api_id, account, Scope.of(account), services.public_url or request.base_url)
 
-    async def _no_route(self, _request: Request, error: Exception) -> Response:
-        status = error.status_code if isinstance(error, HTTPException) else 404
-        headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
+    def _no_route(self, status: int, headers: RawHeaders) -> Response:
         sentence = WRONG_METHOD if status == 405 else NO_SUCH_RESOURCE
         self._services.metrics.count(DIALECT, "none", status, 0.0)
-        return _json(status, error_body(self._services.ids.uuid(), sentence), headers)
+        body = _encode(error_body(self._services.ids.uuid(), sentence)).encode()
+        return Response(status, body, (*_HEADERS, *headers))
 
     async def _openapi(self, _request: Request) -> Response:
         return _json(200, openapi_document(self._services.session_defaults))
 
 
 def _json(status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
-    return Response(_encode(body), status, headers={**_PRIVATE, **(headers or {})}, media_type="application/json")
+    more = ((name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()) if headers else ()
+    return Response(status, _encode(body).encode(), (*_HEADERS, *more))
 
 
 def _place(error: Exception) -> str:
