@@ -23,7 +23,7 @@ COVERAGE = --cov=maskline --cov-branch --cov-report=
 
 .PHONY: help
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: ## everything to develop: .venv with exact versions, Debian packages (as root)
@@ -98,6 +98,10 @@ cover: core ## table of what the core suites leave uncovered
 bench: setup ## calls/s, CPU per call, added latency and memory per held call, by SIPp; then the media relay
 	@$(PY) tools/bench_sip.py
 	@$(PY) tools/bench_media.py
+
+.PHONY: bench-create
+bench-create: dev ## sessions opened a second over HTTP on one core, and CPU of each (needs wrk; PROFILE=1 needs py-spy)
+	@$(PY) tools/bench_create.py $(if $(PROFILE),--profile)
 
 .PHONY: docs
 docs: dev ## write docs/reference/ anew from the declarations in src
