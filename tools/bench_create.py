@@ -93,7 +93,8 @@ class Run:
 def main(arguments: list[str] | None = None) -> int:
     options = read_options(arguments)
     if missing := [name for name in ("wrk", *(["py-spy"] if options.profile else [])) if not find(name)]:
-        print(f"bench-create: {' and '.join(missing)} missing (Debian package wrk; Python package py-spy).", file=sys.stderr)
+        where = "Debian package wrk, Python package py-spy"
+        print(f"bench-create: {' and '.join(missing)} is missing ({where}).", file=sys.stderr)
         return 1
     folder = Path(tempfile.mkdtemp(prefix="maskline-bench-"))
     try:
