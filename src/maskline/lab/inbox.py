@@ -89,7 +89,7 @@ class Inbox:
             time.monotonic(),
             request.method,
             request.path,
-            request.query_string,
+            request.rel_url.raw_query_string,
             dict(request.headers),
             await request.read(),
         )
