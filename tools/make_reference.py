@@ -1,3 +1,4 @@
+# budget: one function a page beside the readers they share; a second file would import half of this one
 """Write docs/reference/ from the declarations in src: settings, errors, events, commands, metrics.
 
 What it is: one function a page, each a pure function of the imported package, so that a test can compare the
@@ -25,6 +26,7 @@ import typer.main
 from prometheus_client import CollectorRegistry
 
 import maskline
+from maskline import client
 from maskline.api.metrics import HttpMetrics
 from maskline.engine import call_states, causes
 from maskline.errors import MasklineError
@@ -268,6 +270,53 @@ def _machine(title: str, rows: Machine) -> str:
     return f"## {title}\n\n```mermaid\nstateDiagram-v2\n{diagram}```\n\n{lines}"
 
 
+def client_page() -> str:
+    intro = (
+        "Keyword arguments, results and errors of `maskline.client`. How to use it is told in\n"
+        '[Use the Python client](../howto/use-the-python-client.md). None as an argument means "not given".\n'
+    )
+    parts = ["# The Python client\n\n" + intro]
+    for title, classes in _CLIENT_FIELDS.items():
+        for cls in classes:
+            rows = [[f"`{name}`", f"`{kind}`", told] for name, kind, told in field_rows(cls)]
+            parts.append(f"## {title}: `{cls.__name__}`\n\n{own_sentence(cls)}\n\n" + table(("name", "type", ""), rows))
+    errors = [cls for name in client.__all__ if issubclass(cls := getattr(client, name), Exception)]
+    parts.append("## Errors\n\n" + table(("class", "is a", ""), [
+        [f"`{cls.__name__}`", f"`{cls.__base__.__name__}`" if cls.__base__ else "", own_sentence(cls)] for cls in errors
+    ]))  # fmt: skip
+    return "\n".join(parts)
+
+
+_CLIENT_FIELDS: dict[str, tuple[type, ...]] = {
+    "Create and update": (client.options.SessionOptions,),
+    "Create": (client.CreateOptions,),
+    "Update": (client.UpdateOptions,),
+    "List": (client.ListFilters,),
+    "Result": (
+        client.Session,
+        client.SessionReply,
+        client.Interaction,
+        client.SessionPage,
+        client.Meta,
+        client.Message,
+    ),
+    "Settings": (client.Retries,),
+}
+
+
+def field_rows(cls: type) -> list[tuple[str, str, str]]:
+    """Name, type as written and sentence of each field a class declares itself."""
+    body = ast.parse(textwrap.dedent(inspect.getsource(cls))).body[0]
+    assert isinstance(body, ast.ClassDef)
+    told = attribute_docs(cls)
+    declared = [
+        (ast.unparse(node.target), ast.unparse(node.annotation))
+        for node in body.body
+        if isinstance(node, ast.AnnAssign)
+    ]
+    return [(name, kind, told.get(name, "")) for name, kind in declared]
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "settings.md": settings_page,
     "errors.md": errors_page,
@@ -276,6 +325,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "metrics.md": metrics_page,
     "sip-transactions.md": sip_transactions_page,
     "calls.md": calls_page,
+    "client.md": client_page,
 }
 
 
