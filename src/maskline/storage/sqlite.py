@@ -93,6 +93,10 @@ class SqliteStore:
     async def _write(self, unit: Callable[..., T], *values: Any, **named: Any) -> T:
         return await self._writer.submit(lambda connection: unit(connection, *values, **named))
 
+    async def _write_small(self, unit: Callable[..., T], *values: Any, **named: Any) -> T:
+        """A unit of a few statements on a few rows."""
+        return await self._writer.submit(lambda connection: unit(connection, *values, **named), small=True)
+
     # -- accounts and their things ----------------------------------------------------------------------------------
     async def add_account(self, account: Account) -> None:
         if account.parent_id is not None:
@@ -155,7 +159,7 @@ class SqliteStore:
     # -- sessions -----------------------------------------------------------------------------------------------------
     async def create_session(self, new: NewSession, facts_sequence: int = 1) -> Session:
         await self._check_owner(new.account_id, new.subaccount_id)
-        return await self._write(sqlite_units.create_session, self._sealer, new, facts_sequence)
+        return await self._write_small(sqlite_units.create_session, self._sealer, new, facts_sequence)
 
     async def session(self, account_id: str, session_id: str) -> Session:
         found = self._rows("session", account_id, session_id)
@@ -180,13 +184,13 @@ class SqliteStore:
         expires_at: float, now: float, changed: tuple[str, ...],
     ) -> Session:  # fmt: skip
         change = sqlite_units.SessionChange(options, expires_at, now, changed)
-        return await self._write(sqlite_units.update_session, self._sealer, account_id, session_id, change)
+        return await self._write_small(sqlite_units.update_session, self._sealer, account_id, session_id, change)
 
     async def end_session(
         self, account_id: str, session_id: str, *, now: float, by_request: bool, outbox: Sequence[OutboxRow]
     ) -> Session:
         prepared = [rows.outbox_to_row(row, self._sealer) for row in outbox]
-        return await self._write(
+        return await self._write_small(
             sqlite_units.end_session, self._sealer, account_id, session_id, now=now, by_request=by_request,
             outbox=prepared,
         )  # fmt: skip

@@ -1,13 +1,19 @@
 """The one writer of a SQLite file in this process: units of work from many tasks, one commit for all that wait.
 
-What it is: a thread with a queue. It takes whatever units have gathered while the last commit was on its way
-to the disk, runs each in a savepoint of one transaction, commits, and then answers all of them: 1,000 calls/s
-do not mean 1,000 fsyncs (architecture decision 5). What it is not: SQL, or retries of a failed unit; the caller
-decides. Who uses it: `storage/sqlite.py`.
+What it is: a queue of units, taken up in turns. A turn is one transaction: it runs whatever units have gathered while
+the last commit was on its way to the disk, commits, and then answers all of them: 1,000 calls/s do not mean 1,000
+fsyncs (architecture decision 5). What it is not: SQL, or retries of a failed unit; the caller decides. Who uses it:
+`storage/sqlite.py`.
 
-A unit that raises (a domain error, a broken constraint) is undone alone. When the database itself fails (disk
-full, locked for too long, I/O error), all units of the transaction fail with `StoreUnavailable`, nothing of
-them is kept, and the next transaction starts on a connection that is rolled back or new.
+Where a turn runs: everything that may wait (opening the file, another process's lock, the commit's fsync) in a thread
+of its own; small units, some statements each, in the event loop's thread, in slices so short that no call notices.
+sqlite3 lets go of the interpreter's lock in every statement, and two busy threads that hand it to and fro pay more
+for that than for the statements (docs/decisions/0017-small-units-in-the-loop.md). A disk that makes small units slow
+is noticed, and the thread does all of it for a while.
+
+A unit that raises (a domain error, a broken constraint) is undone alone. When the database itself fails (disk full,
+locked for too long, I/O error), all units of the turn fail with `StoreUnavailable`, nothing of them is kept, and the
+next turn starts on a connection that is rolled back or new.
 """
 
 from __future__ import annotations
@@ -15,6 +21,8 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
+import time
+from collections import deque
 from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any, NamedTuple, TypeVar
@@ -27,6 +35,14 @@ Connect = Callable[[], sqlite3.Connection]
 
 MAX_UNITS = 256
 """Units in one transaction at most, so that the first of them does not wait for a long queue's end."""
+SLICE = 0.001
+"""Seconds of units in the event loop's thread until it looks at its sockets again; one unit may exceed it."""
+SLOW_UNIT = 0.001
+"""Mean seconds of a turn's units from which on the disk is taken to be slow; a create costs a tenth of that."""
+SLOW_UNITS_SEEN = 16
+"""Units a turn must have had for its mean to count: one of them may have been interrupted by anything."""
+IN_THREAD = 5.0
+"""Seconds for which the thread then runs all units."""
 _OWN_FAULT = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.DataError)
 """Errors of one statement; all other sqlite3 errors mean that the transaction cannot go on."""
 
@@ -38,6 +54,29 @@ class _Failed(NamedTuple):
 class _Work(NamedTuple):
     unit: Unit
     answer: asyncio.Future[Any]
+    small: bool
+
+
+class _Turn:
+    """The units of one transaction; the first `len(answers)` of them have run."""
+
+    __slots__ = ("answers", "guarded", "seconds", "works")
+
+    def __init__(self) -> None:
+        self.works: list[_Work] = []
+        self.answers: list[Any] = []
+        self.guarded = False
+        """Each unit in a savepoint: one of them has failed half-way, in a transaction that was rolled back for it."""
+        self.seconds = 0.0
+        """How long the units took in the event loop's thread."""
+
+    @property
+    def full(self) -> bool:
+        return len(self.works) >= MAX_UNITS
+
+
+class _MustUndo(Exception):
+    """A unit failed after it had changed something, and there is no savepoint to go back to."""
 
 
 def reason(error: sqlite3.Error) -> str:
@@ -51,13 +90,22 @@ def unavailable(error: sqlite3.Error) -> StoreUnavailable:
 
 
 class GroupWriter:
-    """Runs units of work in order of their coming; `start` it inside the event loop that submits to it."""
+    """Runs units of work in order of their coming; `start` it inside the event loop that submits to it.
+
+    The connection belongs to the writer's thread from `_hand_over` until `_finished` and else to the loop's: never to
+    both. What `connect` returns waits for locks as long as its timeout says, but only in the writer's thread."""
 
     def __init__(self, connect: Connect) -> None:
         self._connect = connect
+        self._patience = 0
+        """Milliseconds to wait for another process's lock."""
         self._connection: sqlite3.Connection | None = None
-        self._queue: SimpleQueue[_Work | None] = SimpleQueue()
+        self._waiting: deque[_Work] = deque()
+        self._turn: _Turn | None = None
+        self._in_thread_until = 0.0
+        self._queue: SimpleQueue[_Turn | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
+        self._stopped: asyncio.Future[None] | None = None
         self.commits = 0
         """Transactions committed; with the number of units it tells how well they group."""
 
@@ -68,62 +116,155 @@ class GroupWriter:
 
     async def stop(self) -> None:
         """Everything submitted so far is committed or has failed when this returns."""
-        if self._thread is not None:
-            thread, self._thread = self._thread, None
-            self._queue.put(None)
-            await asyncio.to_thread(thread.join)
+        if self._thread is None:
+            return
+        thread, self._thread = self._thread, None
+        if self._turn is not None:
+            self._stopped = self._loop.create_future()
+            await self._stopped
+        self._queue.put(None)
+        await asyncio.to_thread(thread.join)
 
-    async def submit(self, unit: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `unit` in the writer's thread inside a transaction; durable when this returns.
+    async def submit(self, unit: Callable[[sqlite3.Connection], T], *, small: bool = False) -> T:
+        """Run `unit` inside a transaction; durable when this returns. `small`: it may run in this thread, because it
+        is a few statements on a few rows, some 0.1 ms. A unit may be run a second time, on a state where the first
+        time never was, so it must do nothing else.
 
         Raises what the unit raised, or `StoreUnavailable`. A caller that is cancelled does not take its unit back.
         """
         if self._thread is None:
             raise StoreUnavailable("The database is closed.")
         answer: asyncio.Future[T] = self._loop.create_future()
-        self._queue.put(_Work(unit, answer))
+        self._waiting.append(_Work(unit, answer, small))
+        if self._turn is None:
+            self._next_turn()
         return await answer
 
-    # -- the thread ----------------------------------------------------------------------------------------------
+    # -- a turn, in the loop's thread ------------------------------------------------------------------------------
+    def _next_turn(self) -> None:
+        self._turn = _Turn()
+        # Not at once: what this round of the loop brings belongs to the same turn.
+        self._loop.call_soon(self._begin, self._turn)
+
+    def _begin(self, turn: _Turn) -> None:
+        if self._small_next(turn) and self._loop.time() >= self._in_thread_until and self._begin_here():
+            self._run_slice(turn)
+        else:
+            self._hand_over(turn)
+
+    def _small_next(self, turn: _Turn) -> bool:
+        return bool(self._waiting) and self._waiting[0].small and not turn.full
+
+    def _begin_here(self) -> bool:
+        """Whether a transaction is open; not so when that would mean to wait."""
+        try:
+            if self._connection is not None:
+                self._connection.execute("BEGIN IMMEDIATE")
+                return True
+        except sqlite3.Error:
+            """The writer's thread waits for the lock, or meets the same error and tells it."""
+        return False
+
+    def _run_slice(self, turn: _Turn) -> None:
+        assert self._connection is not None
+        began = now = time.perf_counter()
+        try:
+            while now - began < SLICE and self._small_next(turn):
+                turn.works.append(self._waiting.popleft())
+                turn.answers.append(_run_unit(self._connection, turn.works[-1].unit))
+                now = time.perf_counter()
+        except _MustUndo:
+            self._hand_over(turn, undo=True)
+            return
+        except sqlite3.Error as error:
+            self._finished(turn, self._fail(turn, error))
+            return
+        turn.seconds += now - began
+        if self._small_next(turn):
+            self._loop.call_soon(self._run_slice, turn)
+        else:
+            self._hand_over(turn)
+
+    def _hand_over(self, turn: _Turn, undo: bool = False) -> None:
+        """The writer's thread runs what is left of the turn, or all of it again, and commits."""
+        if turn.seconds > SLOW_UNIT * max(len(turn.answers), SLOW_UNITS_SEEN):
+            self._in_thread_until = self._loop.time() + IN_THREAD
+        while self._waiting and not turn.full:
+            turn.works.append(self._waiting.popleft())
+        turn.guarded = undo
+        self._queue.put(turn)
+
+    def _finished(self, turn: _Turn, answers: list[Any]) -> None:
+        for work, answer in zip(turn.works, answers, strict=True):
+            if work.answer.done():
+                continue
+            if isinstance(answer, _Failed):
+                work.answer.set_exception(answer.error)
+            else:
+                work.answer.set_result(answer)
+        if self._waiting:
+            self._next_turn()
+            return
+        self._turn = None
+        if self._stopped is not None:
+            self._stopped.set_result(None)
+
+    # -- the thread ------------------------------------------------------------------------------------------------
     def _run(self) -> None:
-        more = True
-        while more:
-            batch, more = self._next_batch()
-            if batch:
-                self._loop.call_soon_threadsafe(_answer, batch, self._commit(batch))
+        while (turn := self._queue.get()) is not None:
+            self._loop.call_soon_threadsafe(self._finished, turn, self._commit(turn))
         self._drop_connection()
 
-    def _next_batch(self) -> tuple[list[_Work], bool]:
-        batch: list[_Work] = []
-        work = self._queue.get()
-        while work is not None:
-            batch.append(work)
-            if len(batch) == MAX_UNITS or self._queue.empty():
-                return batch, True
-            work = self._queue.get()
-        return batch, False
-
-    def _commit(self, batch: list[_Work]) -> list[Any]:
+    def _commit(self, turn: _Turn) -> list[Any]:
         try:
-            connection = self._connection = self._connection or self._connect()
-            # Waits up to the connection's timeout for another process; IMMEDIATE, because a transaction that
-            # turns from reading to writing may not wait and would fail at once.
-            connection.execute("BEGIN IMMEDIATE")
-            answers = [_run_unit(connection, work.unit) for work in batch]
-            connection.execute("COMMIT")
+            if turn.guarded or not self._run_rest(turn):
+                self._run_again(turn)
+            self._opened().execute("COMMIT")
         except sqlite3.Error as error:
-            self._roll_back()
-            return [_Failed(unavailable(error))] * len(batch)
+            return self._fail(turn, error)
         self.commits += 1
-        return answers
+        return turn.answers
 
-    def _roll_back(self) -> None:
+    def _run_rest(self, turn: _Turn) -> bool:
+        """Whether that went well; if not, the transaction is worth nothing."""
+        connection = self._opened()
+        try:
+            for work in turn.works[len(turn.answers) :]:
+                turn.answers.append(_run_unit(connection, work.unit))
+        except _MustUndo:
+            return False
+        return True
+
+    def _run_again(self, turn: _Turn) -> None:
+        """All of it, on a state where it never was, each unit in a savepoint."""
+        self._opened().execute("ROLLBACK")
+        connection = self._opened()
+        turn.answers = [_run_in_savepoint(connection, work.unit) for work in turn.works]
+
+    def _opened(self) -> sqlite3.Connection:
+        """The connection, with a transaction open."""
+        if self._connection is None:
+            self._connection = self._connect()
+            (self._patience,) = self._connection.execute("PRAGMA busy_timeout").fetchone()
+        if not self._connection.in_transaction:
+            self._connection.execute(f"PRAGMA busy_timeout = {self._patience}")
+            try:
+                # IMMEDIATE: a transaction that turns from reading to writing may not wait and would fail at once.
+                self._connection.execute("BEGIN IMMEDIATE")
+            finally:
+                self._connection.execute("PRAGMA busy_timeout = 0")
+        return self._connection
+
+    # -- both ------------------------------------------------------------------------------------------------------
+    def _fail(self, turn: _Turn, error: sqlite3.Error) -> list[Any]:
+        """Undo the turn; the answers of its units."""
         try:
             if self._connection is not None and self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
         except sqlite3.Error:
             # Not even that works: SQLite rolls the journal back by itself for whoever opens the file next.
             self._drop_connection()
+        return [_Failed(unavailable(error))] * len(turn.works)
 
     def _drop_connection(self) -> None:
         connection, self._connection = self._connection, None
@@ -132,24 +273,28 @@ class GroupWriter:
 
 
 def _run_unit(connection: sqlite3.Connection, unit: Unit) -> Any:
+    """Without a savepoint, which costs two statements and a copy of each page: nearly every unit that raises has
+    changed nothing so far. Raises `_MustUndo` for the other ones."""
+    changes = connection.total_changes
+    try:
+        return unit(connection)
+    except Exception as error:
+        if isinstance(error, sqlite3.Error) and not isinstance(error, _OWN_FAULT):
+            raise
+        if connection.total_changes != changes:
+            raise _MustUndo from error
+        # Whatever a unit raises belongs to the task that submitted it, not to its neighbours or this thread.
+        return _Failed(error)
+
+
+def _run_in_savepoint(connection: sqlite3.Connection, unit: Unit) -> Any:
     connection.execute("SAVEPOINT unit")
     try:
         answer = unit(connection)
     except Exception as error:
         if isinstance(error, sqlite3.Error) and not isinstance(error, _OWN_FAULT):
             raise
-        # Whatever a unit raises belongs to the task that submitted it, not to its neighbours or this thread.
         connection.execute("ROLLBACK TO unit")
         answer = _Failed(error)
     connection.execute("RELEASE unit")
     return answer
-
-
-def _answer(batch: list[_Work], answers: list[Any]) -> None:
-    for work, answer in zip(batch, answers, strict=True):
-        if work.answer.done():
-            continue
-        if isinstance(answer, _Failed):
-            work.answer.set_exception(answer.error)
-        else:
-            work.answer.set_result(answer)
