@@ -2,52 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pytest
 
 from maskline.masking.session import SessionOptions
-from tests.support.api_world import PARTIES, ApiWorld, credentials
+from tests.support.session_api import NO_BOOLEAN, NO_INTEGER, NO_URL, OUTSIDE, TOO_LONG, Case, SessionApi, check
 
 URL = "https://h.example/a.mp3"
 LONG_URL = "https://h.example/".ljust(1000, "a")
-OUTSIDE, NO_INTEGER = "is outside the allowed range", "should be an integer"
-NO_BOOLEAN, NO_URL, TOO_LONG = (
-    "allowed values are true or false",
-    "should be a valid URL",
-    "should be under 1000 characters",
-)
-
-
-class Api(ApiWorld):
-    """One account with twenty numbers, so that the same pair can be masked as often."""
-
-    async def start(self):
-        self.acme = await self.account()
-        for number in range(20):
-            await self.number(self.acme, f"+65315800{number:02}")
-        self.http = self.client(rate_limit=0)
-        return self
-
-    async def ask(self, method, path="", **more):
-        url = f"/v1/Account/{self.acme.id}/Masking/Session/{path}"
-        response = await self.http.request(method, url, headers=dict(credentials(self.acme)), **more)
-        return response.status_code, response.json()
-
-    async def create(self, **body):
-        status, answer = await self.ask("POST", json=PARTIES | body)
-        return status, answer.get("session") or answer["error"]
-
-
-@dataclass(frozen=True)
-class Case:
-    default: object
-    """Shown when the attribute is left out."""
-    taken: tuple[tuple[object, object], ...]
-    """(sent, shown)."""
-    refused: tuple[tuple[object, str], ...]
-    """(sent, end of the sentence)."""
-
 
 ATTRIBUTES = [
     pytest.param(
@@ -127,16 +88,7 @@ ATTRIBUTES = [
 
 @pytest.mark.parametrize(("name", "expected"), ATTRIBUTES)
 async def test_an_attribute_has_its_default_its_values_and_its_refusals(name, expected):
-    api = await Api().start()
-    _, session = await api.create()
-    assert (session[name], type(session[name])) == (expected.default, type(expected.default))
-    for sent, shown in expected.taken:
-        status, session = await api.create(**{name: sent})
-        assert (status, session[name], type(session[name])) == (201, shown, type(shown)), sent
-        _, body = await api.ask("GET", session["session_uuid"])
-        assert body["response"][name] == shown
-    for sent, ending in expected.refused:
-        assert await api.create(**{name: sent}) == (400, f"Invalid parameter. {name} {ending}"), sent
+    await check(await SessionApi().start(), name, expected)
 
 
 @pytest.mark.row("2.1/session_expiry", "2.1/call_time_limit", "2.1/ring_timeout", "2.1/one configurable set")
@@ -150,7 +102,7 @@ async def test_an_attribute_has_its_default_its_values_and_its_refusals(name, ex
     ids=["documented", "plivo-actual", "custom"],
 )
 async def test_the_times_left_out_come_from_the_preset(preset, shown):
-    api = await Api(**preset).start()
+    api = await SessionApi(**preset).start()
     status, session = await api.create(session_expiry=0)
     assert status == 201
     assert [session[name] for name in ("session_expiry", "call_time_limit", "ring_timeout")] == shown
@@ -159,7 +111,7 @@ async def test_the_times_left_out_come_from_the_preset(preset, shown):
 
 @pytest.mark.row("1.2/other parameters")
 async def test_parameters_without_published_texts_are_refused_by_the_same_pattern():
-    api = await Api().start()
+    api = await SessionApi().start()
     for name, value, ending in (
         ("geomatch", "perhaps", "allowed values are true or false"),
         ("subaccount", "SA0", "is not a subaccount of this account"),
@@ -170,7 +122,7 @@ async def test_parameters_without_published_texts_are_refused_by_the_same_patter
 
 @pytest.mark.row("3/what may change")
 async def test_what_may_change_changes_in_a_live_session_and_nothing_else_with_it():
-    api = await Api().start()
+    api = await SessionApi().start()
     _, before = await api.create()
     changes = {
         "session_expiry": 700, "call_time_limit": 800, "ring_timeout": 90, "callback_url": URL,
@@ -188,7 +140,7 @@ async def test_what_may_change_changes_in_a_live_session_and_nothing_else_with_i
 
 @pytest.mark.row("6.2/one number for life")
 async def test_a_session_keeps_its_number_through_updates_and_its_end():
-    api = await Api().start()
+    api = await SessionApi().start()
     _, session = await api.create()
     path = session["session_uuid"]
     await api.create()
@@ -200,7 +152,7 @@ async def test_a_session_keeps_its_number_through_updates_and_its_end():
 
 @pytest.mark.row("4/plain offset", "4/limit")
 async def test_the_offset_counts_sessions_and_not_pages():
-    api = await Api().start()
+    api = await SessionApi().start()
     made = []
     for number in range(60):
         status, session = await api.create(first_party=f"+65900001{number:02}", second_party=f"+65900002{number:02}")
