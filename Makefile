@@ -26,9 +26,10 @@ help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
-setup: ## everything to develop: .venv with exact versions, Debian packages (as root)
+setup: ## everything to develop: .venv with exact versions, Debian (as root) and Node packages
 	@$(SETUP) dev
 	@$(SETUP) system
+	@$(SETUP) node
 
 .PHONY: install
 install: runtime ## .venv with exactly pinned packages: all that `maskline serve` needs
@@ -122,5 +123,5 @@ lock: ## write requirements/*.txt anew from pyproject.toml (needs uv; see CONTRI
 
 .PHONY: clean
 clean: ## remove what the other targets made, .venv included
-	rm -rf $(VENV) out dist build .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) tests/contract/node/node_modules out dist build .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,8 +1,9 @@
-"""Set up what `make` needs, from nothing: the virtual environment and, for the tests, Debian packages.
+"""Set up what `make` needs, from nothing: the virtual environment and, for the tests, Debian and Node packages.
 
 What it is: the first thing every make target runs, with whatever Python the machine has, so it uses the
 standard library alone. `setup_env.py runtime` makes .venv with what the product needs, `dev` adds the tools,
-`system` installs the packages of tools/apt-packages.txt. Each is idempotent, says nothing when nothing is to
+`system` installs the packages of tools/apt-packages.txt, `node` those that the contract tests drive in
+tests/contract/node. Each is idempotent, says nothing when nothing is to
 be done, and ends with one sentence and exit 1 when it cannot go on. What it is not: part of the product.
 """
 
@@ -24,6 +25,8 @@ STAMP = VENV / "maskline-setup.json"
 APT_PACKAGES = ROOT / "tools" / "apt-packages.txt"
 OLDEST = (3, 11)
 LOCKS = {"runtime": ("requirements/runtime.txt", "requirements/build.txt"), "dev": ("requirements/dev.txt",)}
+NODE_PROJECT = ROOT / "tests" / "contract" / "node"
+NODE_STAMP = NODE_PROJECT / "node_modules" / "maskline-lock.sha256"
 POLICY = Path("/usr/sbin/policy-rc.d")
 
 
@@ -36,6 +39,8 @@ def main(arguments: list[str]) -> int:
     try:
         if goal == "system":
             set_up_system()
+        elif goal == "node":
+            set_up_node()
         else:
             set_up_venv(goal)
     except SetupError as error:
@@ -203,6 +208,31 @@ def stop_services(services: list[str]) -> None:
     if Path("/run/systemd/system").is_dir():
         for service in services:
             subprocess.run(["systemctl", "disable", "--now", service], check=False, capture_output=True)
+
+
+# --- Node packages
+
+
+def set_up_node() -> None:
+    """Install exactly what package-lock.json names, unless that is there already.
+
+    The lock file holds digests and no addresses, so the packages come from whatever registry npm is configured
+    for, and are the same bytes everywhere. Their install scripts do not run: none of them has any.
+    """
+    wanted = digest([NODE_PROJECT / "package.json", NODE_PROJECT / "package-lock.json"])
+    if NODE_STAMP.exists() and NODE_STAMP.read_text() == wanted:
+        return
+    npm = shutil.which("npm")
+    if npm is None:
+        raise SetupError(
+            "the contract tests need npm; run 'make setup' as root, or install Node with npm, and try again."
+        )
+    print(f"setup: npm ci in {NODE_PROJECT.relative_to(ROOT)} …", flush=True)
+    command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    done = subprocess.run(command, check=False, cwd=NODE_PROJECT, stdout=subprocess.DEVNULL)
+    if done.returncode != 0:
+        raise SetupError("npm could not install the packages; its own words are above.")
+    NODE_STAMP.write_text(wanted)
 
 
 if __name__ == "__main__":

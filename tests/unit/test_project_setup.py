@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -98,3 +99,60 @@ def test_a_run_without_tests_fails(tmp_path: Path) -> None:
     empty = tmp_path / "a.xml"
     empty.write_text('<testsuites><testsuite tests="0" failures="0" errors="0" skipped="0"/></testsuites>')
     assert sum_results.main([str(empty)]) == 1
+
+
+class TestNodePackages:
+    @pytest.fixture(autouse=True)
+    def project(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+        monkeypatch.setattr(setup_env, "ROOT", tmp_path)
+        monkeypatch.setattr(setup_env, "NODE_PROJECT", tmp_path)
+        monkeypatch.setattr(setup_env, "NODE_STAMP", tmp_path / "node_modules" / "stamp")
+        for name in ("package.json", "package-lock.json"):
+            (tmp_path / name).write_text("{}")
+        return tmp_path
+
+    @staticmethod
+    def npm(tmp_path: Path, code: int) -> str:
+        """An npm that notes its arguments, makes its folder and ends with `code`."""
+        command = tmp_path / "npm"
+        command.write_text(f'#!/bin/sh\necho "$@" >> calls\nmkdir -p node_modules\nexit {code}\n')
+        command.chmod(0o755)
+        return str(command)
+
+    def test_they_are_installed_once_and_again_when_the_lock_changes(
+        self, monkeypatch: pytest.MonkeyPatch, project: Path
+    ) -> None:
+        npm = self.npm(project, 0)
+        monkeypatch.setattr(setup_env.shutil, "which", lambda command: npm)
+        assert [setup_env.main(["node"]), setup_env.main(["node"])] == [0, 0]
+        calls = (project / "calls").read_text().splitlines()
+        assert len(calls) == 1
+        assert calls[0].startswith("ci --ignore-scripts ")
+        (project / "package-lock.json").write_text('{"changed": true}')
+        assert setup_env.main(["node"]) == 0
+        assert len((project / "calls").read_text().splitlines()) == 2
+
+    def test_a_failure_is_not_taken_for_done(
+        self, monkeypatch: pytest.MonkeyPatch, project: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        npm = self.npm(project, 1)
+        monkeypatch.setattr(setup_env.shutil, "which", lambda command: npm)
+        assert [setup_env.main(["node"]), setup_env.main(["node"])] == [1, 1]
+        assert "npm could not install the packages" in capsys.readouterr().err
+
+    def test_a_missing_npm_is_said_in_one_sentence(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setattr(setup_env.shutil, "which", lambda command: None)
+        assert setup_env.main(["node"]) == 1
+        told = capsys.readouterr().err
+        assert told.startswith("setup: the contract tests need npm")
+        assert told.count("\n") == 1
+
+
+def test_the_lock_of_the_node_packages_names_digests_and_no_addresses() -> None:
+    lock = json.loads((setup_env.NODE_PROJECT / "package-lock.json").read_text())
+    packages = {name: entry for name, entry in lock["packages"].items() if name}
+    assert packages["node_modules/plivo"]["version"] == "4.79.0"
+    assert [name for name, entry in packages.items() if not entry["integrity"].startswith("sha512-")] == []
+    assert [name for name, entry in packages.items() if "resolved" in entry or entry.get("hasInstallScript")] == []
