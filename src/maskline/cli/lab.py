@@ -1,0 +1,79 @@
+"""`maskline lab`: tools for trying Maskline out beside a running server.
+
+Who uses it: people who move an application to Maskline. The lab is imported inside the command: no other needs it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from maskline.cli.output import JsonFlag, emit
+from maskline.cli.serve import Signals
+from maskline.errors import ConfigurationError, InvalidParameter
+from maskline.settings import load_settings
+
+app = typer.Typer(name="lab", help="Tools for trying Maskline out beside a running server.", no_args_is_help=True)
+
+_TOLD = """\
+{hosts} are led to {to}; end with Ctrl-C.
+HTTPS proxy for the vendor's client: {proxy}
+Certificate authority to trust:      {authority}"""
+
+
+@app.command("proxy")
+def proxy(
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="HOST:PORT", help="The server's HTTP side; default: as configured.")
+    ] = None,
+    listen: Annotated[
+        str, typer.Option("--listen", metavar="HOST:PORT", help="Where the proxy is.")
+    ] = "127.0.0.1:8443",
+    host: Annotated[
+        list[str] | None, typer.Option("--host", help="Host name to lead here; may be repeated. Default: the vendors'.")
+    ] = None,
+    authority: Annotated[
+        Path, typer.Option("--authority", metavar="FILE", help="Where the certificate to trust is written.")
+    ] = Path("maskline-lab-authority.pem"),
+    as_json: JsonFlag = False,
+) -> None:
+    """Lead an unmodified client of Plivo or VTS to this server, by the client's own proxy option."""
+    settings = load_settings()
+    target = _address(to, "--to") if to else (settings.http_host, settings.http_port)
+    asyncio.run(_serve(target, _address(listen, "--listen"), host, authority.resolve(), as_json))
+
+
+async def _serve(
+    target: tuple[str, int], listen: tuple[str, int], hosts: list[str] | None, authority: Path, as_json: bool
+) -> None:
+    from maskline.lab.proxy import VENDOR_HOSTS, Proxy
+
+    hosts = hosts or list(VENDOR_HOSTS)
+    served, signals = Proxy(target, hosts), Signals()
+    try:
+        await served.open(*listen)
+        # Not before it listens: a proxy that runs already may have its own authority in this file.
+        await asyncio.to_thread(authority.write_bytes, served.authority)
+        document = {
+            "proxy": served.url, "authority": str(authority), "hosts": hosts, "to": f"{target[0]}:{target[1]}"
+        }  # fmt: skip
+        emit(as_json, document, _TOLD.format(**{**document, "hosts": ", ".join(hosts)}))
+        await signals.first.wait()
+    except OSError as error:
+        place = f"{listen[0]}:{listen[1]} or {authority}"
+        raise ConfigurationError(
+            f"The lab's proxy cannot use {place}: {error.strerror} (--listen, --authority)."
+        ) from None
+    finally:
+        await served.close()
+        signals.restore()
+
+
+def _address(text: str, option: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise InvalidParameter(f"{option} takes an address like 127.0.0.1:8443.")
+    return host, int(port)
