@@ -78,25 +78,26 @@ async def answers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[lis
 
 
 async def call_both_ways(rig: Rig, server: Server) -> None:
-    async def until(count: int) -> None:
-        for _ in range(100):
-            session = (await server.ask("get", "in a call", "GET", f"{rig.session_uuid}/"))["response"]
-            if len(session["interaction"] or ()) == count:
+    async def until(reached: Callable[[dict[str, Any]], bool]) -> None:
+        """Commits follow the calls by some milliseconds."""
+        for _ in range(200):
+            if reached((await server.ask("get", "in a call", "GET", f"{rig.session_uuid}/"))["response"]):
                 return
             await asyncio.sleep(0.05)
-        raise AssertionError(f"no {count} interactions")
+        raise AssertionError("the session never became what the call makes of it")
 
     await rig.prepare(Behaviour.ANSWER)
     rig.dial()
     assert await happened(rig.caller.answered)
+    await until(lambda session: session["status"] == "in-progress")
     await server.look_at("in a call", rig.session_uuid)
     rig.caller.hang_up()
-    await until(1)
+    await until(lambda session: len(session["interaction"] or ()) == 1)
     await rig.callee.reset(Behaviour.ANSWER)
     await rig.caller.reset(Behaviour.REFUSE)
     rig.dial(rig.callee)
     assert await happened(rig.callee.ended)
-    await until(2)
+    await until(lambda session: len(session["interaction"] or ()) == 2)
     await server.look_at("after calls", rig.session_uuid)
     await server.ask("update", "after calls", "POST", f"{rig.session_uuid}/", {"session_expiry": 900})
     await server.ask("delete", "after calls", "DELETE", f"{rig.session_uuid}/", {})
