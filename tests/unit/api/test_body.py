@@ -26,7 +26,7 @@ def request(*chunks, headers=(), hang=False):
     return Request(scope, receive, {})
 
 
-@pytest.mark.parametrize("body", [b"", b"  \n", b"{}"])
+@pytest.mark.parametrize("body", [b"", b"  \n", b"{}", b"\xef\xbb\xbf{}", b"\xef\xbb\xbf"])
 def test_nothing_is_an_empty_object(body):
     assert parse_object(body) == {}
 
@@ -35,7 +35,8 @@ def test_nothing_is_an_empty_object(body):
     "body",
     [
         b"{", b'{"a":1,}', b"a=1&b=2", b"\xff\xfe\xfd", b'{"a":NaN}', b'{"a":-Infinity}', b'{"a":' + b"9" * 5000 + b"}",
-        b"[" * 60_000, b'{"a":' * 10_000, b"\x00", b'{"a":1}{"b":2}', "{}".encode("utf-16")[:-1],
+        b"[" * 60_000, b'{"a":' * 10_000, b"\x00", b'{"a":1}{"b":2}', "{}".encode("utf-16"),
+        b'{"a":"\\ud800"}', b'{"a":"\xed\xa0\x80"}',
     ],
 )  # fmt: skip
 def test_broken_json_is_refused(body):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import random
+
+import phonenumbers
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from maskline.errors import InvalidParameter
+from maskline.masking import e164
 from maskline.masking.e164 import Number, parse_number
 
 
@@ -56,6 +60,14 @@ def test_a_number_has_its_wire_forms() -> None:
 )
 def test_the_country_of_a_number_is_known_where_its_plan_is(digits: str, country: str | None) -> None:
     assert Number(digits).country == country
+
+
+def test_the_country_is_what_taking_the_whole_number_apart_tells() -> None:
+    following = random.Random(7)
+    for code in [*phonenumbers.COUNTRY_CODE_TO_REGION_CODE, *range(0, 1000, 37), "0065", "044", "00"]:
+        for length in range(3, 18):
+            digits = (str(code) + "".join(following.choices("0123456789", k=17)))[:length]
+            assert Number(digits).country == e164._country_of_plan(digits), digits
 
 
 @pytest.mark.parametrize(

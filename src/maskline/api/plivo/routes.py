@@ -9,11 +9,11 @@ from the same table (docs/decisions/0007-starlette-for-the-plivo-dialect.md).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 import structlog
+from pydantic_core import to_json
 
 from maskline.api.dispatch import Endpoint, RawHeaders, Request, Response, Route, Section
 from maskline.api.plivo.errors import INTERNAL, NO_SUCH_RESOURCE, WRONG_METHOD, error_body, error_headers
@@ -29,7 +29,6 @@ DIALECT = "plivo"
 _HEADERS: RawHeaders = (
     (b"content-type", b"application/json"), (b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"),
 )  # fmt: skip
-_encode = json.JSONEncoder(separators=(",", ":")).encode
 _log = structlog.get_logger(__name__)
 
 
@@ -83,7 +82,7 @@ class PlivoDialect:
     def _no_route(self, status: int, headers: RawHeaders) -> Response:
         sentence = WRONG_METHOD if status == 405 else NO_SUCH_RESOURCE
         self._services.metrics.count(DIALECT, "none", status, 0.0)
-        body = _encode(error_body(self._services.ids.uuid(), sentence)).encode()
+        body = to_json(error_body(self._services.ids.uuid(), sentence))
         return Response(status, body, (*_HEADERS, *headers))
 
     async def _openapi(self, _request: Request) -> Response:
@@ -92,7 +91,7 @@ class PlivoDialect:
 
 def _json(status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
     more = ((name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()) if headers else ()
-    return Response(status, _encode(body).encode(), (*_HEADERS, *more))
+    return Response(status, to_json(body), (*_HEADERS, *more))
 
 
 def _place(error: Exception) -> str:

@@ -8,6 +8,8 @@ of a create. Who uses it: `routes.py`.
 from __future__ import annotations
 
 import time
+from functools import lru_cache
+from math import floor
 from typing import Any
 
 from maskline.masking.e164 import Number
@@ -96,7 +98,11 @@ def _digits(number: Number | None) -> str:
 
 def time_text(at: float | None) -> str:
     """`YYYY-MM-DD HH:MM:SS +0000 UTC` of a wall second, or nothing for None; fractions are cut off."""
-    if at is None:
-        return ""
-    year, month, day, hour, minute, second, *_ = time.gmtime(at)
+    return "" if at is None else _second_text(floor(at))
+
+
+@lru_cache(maxsize=8192)
+def _second_text(second_of_epoch: int) -> str:
+    # Cached, because the sessions of one moment share their times, and most of an account's last equally long.
+    year, month, day, hour, minute, second, *_ = time.gmtime(second_of_epoch)
     return f"{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} +0000 UTC"
