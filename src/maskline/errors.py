@@ -67,6 +67,12 @@ class Conflict(MasklineError):
     code, http_status, sip_status = "conflict", 409, 491
 
 
+class IdempotencyMismatch(MasklineError):
+    """This Idempotency-Key was used with another request."""
+
+    code, http_status, sip_status = "idempotency_mismatch", 422, 500
+
+
 class SessionEnded(MasklineError):
     """Session already expired"""
 

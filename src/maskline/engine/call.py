@@ -102,7 +102,9 @@ class Call:
         if decision.virtual_number is None:
             self.record.receive_foreign(self.offer.called, out)
         else:
-            self.record.identify(decision.virtual_number, decision.session, None, None, out)
+            self.record.identify(decision.virtual_number, decision.session, None, None, None, out)
+            if decision.prompt and decision.session is not None:
+                self.record.prompt_missed(now, decision.session.id, decision.prompt, out)
         self._end_before_dialling(decision.cause, now, out)
 
     def _abandon(self, inp: i.Forwarded, now: float, out: list[e.Effect]) -> None:
@@ -138,10 +140,9 @@ class Call:
         decision = self._taken_decision()
         body = self.media.offer_to_callee()
         hops = self.offer.max_forwards - 1
-        number = decision.virtual_number.number
-        self.leg_b.step(LegSignal.DIAL, out, e.SendInvite(decision.callee, number, decision.trunk, hops, body))
+        self.leg_b.step(LegSignal.DIAL, out, e.SendInvite(decision.callee, decision.shown, decision.trunk, hops, body))
         self.record.dialled(now, decision.trunk.id, out)
-        out.append(e.StartTimer(decision.session.options.ring_timeout))
+        out.append(e.StartTimer(decision.options.ring_timeout))
 
     # -- leg B on its way -------------------------------------------------------------------------------------
 
@@ -193,7 +194,7 @@ class Call:
         self._talked = True
         self.leg_a.step(LegSignal.ANSWER, out, e.Answer(self.media.sdp_for_caller()))
         self.record.answered(A, now, out)
-        out.append(e.StartTimer(self._taken_decision().session.options.call_time_limit))
+        out.append(e.StartTimer(self._taken_decision().options.call_time_limit))
 
     def _fail(self, inp: i.Failed, now: float, out: list[e.Effect]) -> None:
         cause = cause_of_failure(inp.status, inp.q850, rang=self._rang, network=inp.network)
@@ -326,8 +327,10 @@ class Call:
     # -- small things -----------------------------------------------------------------------------------------
 
     def _identify(self, decision: Forward, now: float, out: list[e.Effect]) -> None:
-        self.record.identify(decision.virtual_number, decision.session, decision.caller_role, decision.callee, out)
-        self.record.routed(now, decision.session.id, decision.caller_role, out)
+        self.record.identify(
+            decision.virtual_number, decision.session, decision.caller_role, decision.callee, decision.shown, out
+        )
+        self.record.routed(now, decision, out)
 
     def _taken_decision(self) -> Forward:
         assert self._decision is not None, "only a forwarded call dials"

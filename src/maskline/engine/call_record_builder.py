@@ -15,7 +15,7 @@ from maskline.engine.effects import Effect, Emit, Finish
 from maskline.engine.ports import CallContext
 from maskline.masking import facts
 from maskline.masking.call_record import CallRecord, LegRecord, Quality
-from maskline.masking.decision import VirtualNumber
+from maskline.masking.decision import Forward, VirtualNumber
 from maskline.masking.e164 import Number
 from maskline.masking.facts import Cause, Fact, HungUpBy, LegName, Outcome
 from maskline.masking.session import Role, Session
@@ -68,14 +68,14 @@ class CallRecordBuilder:
 
     def identify(
         self, number: VirtualNumber, session: Session | None, role: Role | None, callee: Number | None,
-        out: list[Effect],
+        shown: Number | None, out: list[Effect],
     ) -> None:  # fmt: skip
         """The dialled number is ours: from here on there are facts, and a record at the end."""
         legs = self._legs
         self._callee = callee
         self.context = CallContext(
             self._call_id, number.account_id, number.subaccount_id, number, session, role, self._caller, callee,
-            legs[LegName.A].id, legs[LegName.B].id,
+            shown or number.number, legs[LegName.A].id, legs[LegName.B].id,
         )  # fmt: skip
         self._emit(facts.CallReceived, self._started_at, out, legs[LegName.A].trunk_id, number.number.e164)
 
@@ -83,8 +83,14 @@ class CallRecordBuilder:
         """The dialled number is not ours: there are facts, but they belong to no account."""
         self._emit(facts.CallReceived, self._started_at, out, self._legs[LegName.A].trunk_id, called.masked)
 
-    def routed(self, now: float, session_id: str, role: Role, out: list[Effect]) -> None:
-        self._emit(facts.CallRouted, now + self._offset, out, session_id, role.value)
+    def routed(self, now: float, decision: Forward, out: list[Effect]) -> None:
+        session_id = decision.session.id if decision.session else ""
+        role = decision.caller_role.value if decision.caller_role else ""
+        self._emit(facts.CallRouted, now + self._offset, out, session_id, role, decision.matched_by.value)
+
+    def prompt_missed(self, now: float, session_id: str, prompt: str, out: list[Effect]) -> None:
+        """A prompt that the session asks for was not played before the refusal."""
+        self._emit(facts.PromptNotPlayed, now + self._offset, out, session_id, prompt)
 
     def dialled(self, now: float, trunk_id: str, out: list[Effect]) -> None:
         leg = self._legs[LegName.B]
@@ -141,7 +147,7 @@ class CallRecordBuilder:
     ) -> CallRecord:  # fmt: skip
         legs = [self._leg_record(LegName.A, self._caller, context.virtual_number.number, quality)]
         if self._callee is not None and self._legs[LegName.B].initiated_at is not None:
-            legs.append(self._leg_record(LegName.B, context.virtual_number.number, self._callee, quality))
+            legs.append(self._leg_record(LegName.B, context.shown, self._callee, quality))
         return CallRecord(
             self._call_id, context.account_id, context.subaccount_id,
             context.session.id if context.session else None, context.caller_role, context.virtual_number.number,

@@ -109,6 +109,8 @@ _ANSWERS: dict[Cause, int] = {
     # from retrying, where 480 would invite it.
     Cause.SESSION_EXPIRED: 410,
     Cause.SESSION_BUSY: 486,
+    # As for an unknown caller: that a PIN would open the way is said by the prompt, not by SIP.
+    Cause.PIN_REQUIRED: 403,
     Cause.MEDIA_UNAVAILABLE: 503,
     Cause.SHUTDOWN: 503,
     Cause.INTERNAL_ERROR: 500,

@@ -333,6 +333,8 @@ class EngineCore:
     def _enter_session(self, call: Call, forwarded: i.Forwarded) -> i.Input:
         """A session carries one call at a time: the second one hears busy (plivo-vts.md §6)."""
         decision = forwarded.decision
+        if decision.session is None:  # a fallback takes any number of calls
+            return forwarded
         if self._in_session.setdefault(decision.session.id, call.id) == call.id:
             return forwarded
         return i.Refused(Refuse(Cause.SESSION_BUSY, decision.virtual_number, decision.session))

@@ -30,6 +30,8 @@ class CallContext:
     caller_role: Role | None
     caller: Number | None
     callee: Number | None
+    shown: Number
+    """Caller id of leg B: the virtual number that the callee knows."""
     leg_a_id: str
     leg_b_id: str
 

@@ -49,6 +49,10 @@ class LegRecord:
     sip_status: int
     hung_up_by: HungUpBy
     quality: Quality | None = None
+    amount: int = 0
+    """Charge of this leg, in millionths of the currency unit."""
+    billed_duration: int = 0
+    """Seconds that are charged: the duration rounded up to the price's increment."""
 
     @property
     def duration(self) -> float:

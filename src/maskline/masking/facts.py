@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 
 class Outcome(StrEnum):
@@ -56,6 +56,7 @@ class Cause(StrEnum):
     WITHHELD_CALLER = "withheld_caller"
     SESSION_EXPIRED = "session_expired"
     SESSION_BUSY = "session_busy"
+    PIN_REQUIRED = "pin_required"
     MEDIA_UNAVAILABLE = "media_unavailable"
     MEDIA_TIMEOUT = "media_timeout"
     ACK_TIMEOUT = "ack_timeout"
@@ -99,12 +100,25 @@ class CallReceived(Fact):
 
 @dataclass(frozen=True, slots=True)
 class CallRouted(Fact):
-    """The caller was matched with a session."""
+    """The caller was matched with a session, or the number's fallback takes the call."""
 
     name: ClassVar[str] = "CallRouted"
     session_id: str
+    """Empty for a fallback."""
     caller: str
-    """`first_party` or `second_party`."""
+    """`first_party` or `second_party`; empty for a fallback."""
+    matched_by: str = "party"
+    """`party`, `pin`, `open` or `fallback`."""
+
+
+@dataclass(frozen=True, slots=True)
+class PromptNotPlayed(Fact):
+    """The caller should have heard audio of a session before the call was refused, and did not."""
+
+    name: ClassVar[str] = "PromptNotPlayed"
+    session_id: str
+    prompt: str
+    """Name of the option: `unknown_caller_play` or `pin_prompt_play`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,36 +170,69 @@ class CallEnded(Fact):
     hung_up_by: HungUpBy
 
 
+class ClaimNote(NamedTuple):
+    """One claim of a session, as the fact log tells it: enough to replay who held what, without any number."""
+
+    key: str
+    """Keyed hash in hex: useless without the installation's key."""
+    kind: str
+    """`party`, `pin` or `anyone`."""
+    role: str
+    virtual_number: str
+    held_until: float
+
+
 @dataclass(frozen=True, slots=True)
-class SessionCreated(Fact):
+class SessionFact(Fact):
+    """Common to the facts of a session: what it holds from then on."""
+
+    live_until: float
+    """Wall seconds: planned end, or the moment of the end."""
+    claims: tuple[ClaimNote, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionCreated(SessionFact):
     """A masking session was made and holds its virtual number."""
 
     name: ClassVar[str] = "SessionCreated"
-    virtual_number: str
+    mode: str
+    """`shared`, `split`, `pin` or `open`."""
 
 
 @dataclass(frozen=True, slots=True)
-class SessionUpdated(Fact):
+class SessionUpdated(SessionFact):
     """A request changed the session."""
 
     name: ClassVar[str] = "SessionUpdated"
     parameters: tuple[str, ...]
     """Names of what changed, not the values."""
+    released: tuple[ClaimNote, ...] = ()
+    """Claims of a party that was changed, in quarantine from now on."""
 
 
 @dataclass(frozen=True, slots=True)
-class SessionExpired(Fact):
-    """The session's time was over, or it was ended by request."""
+class SessionExpired(SessionFact):
+    """The session's time was over, or it was ended by request; its claims stay until their cool-off is over."""
 
     name: ClassVar[str] = "SessionExpired"
     by_request: bool
 
 
+@dataclass(frozen=True, slots=True)
+class VirtualNumberReplaced(SessionFact):
+    """A live session got another number, because one of its own is not to be used any more."""
+
+    name: ClassVar[str] = "VirtualNumberReplaced"
+    released: tuple[ClaimNote, ...]
+    """Its claims on the old number, in quarantine from now on."""
+
+
 FACTS: dict[str, type[Fact]] = {
     cls.name: cls
     for cls in (
-        CallReceived, CallRouted, LegDialed, LegRinging, LegAnswered, LegEnded, CallEnded,
-        SessionCreated, SessionUpdated, SessionExpired,
+        CallReceived, CallRouted, PromptNotPlayed, LegDialed, LegRinging, LegAnswered, LegEnded, CallEnded,
+        SessionCreated, SessionUpdated, SessionExpired, VirtualNumberReplaced,
     )
 }  # fmt: skip
 
@@ -204,4 +251,7 @@ def restore_fact(name: str, subject: str, sequence: int, at: float, details: dic
     values = {key: _ENUMS[key](value) if key in _ENUMS else value for key, value in details.items()}
     if "parameters" in values:
         values["parameters"] = tuple(values["parameters"])
+    for key in ("claims", "released"):
+        if key in values:
+            values[key] = tuple(ClaimNote(*note) for note in values[key])
     return FACTS[name](subject, sequence, at, **values)

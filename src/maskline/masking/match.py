@@ -34,11 +34,9 @@ def match_call(
     """
     if caller is None:
         return Refuse(Cause.WITHHELD_CALLER, virtual_number)
-    if session is None or not _belongs(session, virtual_number):
-        return Refuse(Cause.UNKNOWN_CALLER, virtual_number)
-    role = session.role_of(caller)
-    callee = session.party(role.other) if role else None
-    if role is None or callee is None:
+    role = None if session is None else session.role_of(caller)
+    callee = session.party(role.other) if session and role else None
+    if session is None or role is None or callee is None or not _belongs(session, role, virtual_number):
         return Refuse(Cause.UNKNOWN_CALLER, virtual_number)
     if not session.is_live(wall):
         return Refuse(Cause.SESSION_EXPIRED, virtual_number, session)
@@ -48,5 +46,5 @@ def match_call(
     return Matched(session, role, callee)
 
 
-def _belongs(session: Session, virtual_number: VirtualNumber) -> bool:
-    return session.virtual_number == virtual_number.number and session.account_id == virtual_number.account_id
+def _belongs(session: Session, role: Role, virtual_number: VirtualNumber) -> bool:
+    return session.number_of(role) == virtual_number.number and session.account_id == virtual_number.account_id

@@ -11,7 +11,7 @@ All times are wall seconds (UTC). Every method raises `StoreUnavailable` when th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -19,7 +19,9 @@ from maskline.masking.call_record import CallRecord
 from maskline.masking.decision import VirtualNumber
 from maskline.masking.e164 import Number
 from maskline.masking.facts import Fact
-from maskline.masking.session import Interaction, NewSession, Session, SessionOptions
+from maskline.masking.policy import AccountPolicy
+from maskline.masking.price import Price
+from maskline.masking.session import Interaction, NewSession, Session, SessionChange
 from maskline.masking.trunk import Trunk
 
 
@@ -30,9 +32,19 @@ class Account:
     name: str
     parent_id: str | None
     """The account a subaccount belongs to; None for accounts."""
-    auth_token: str = field(repr=False)
-    """Sealed at rest; needed in clear to sign callbacks (plivo-vts.md §7.5)."""
+    auth_tokens: tuple[str, ...] = field(repr=False)
+    """All that are valid, newest first; one at least. Sealed at rest; needed in clear to sign callbacks
+    (plivo-vts.md §7.5)."""
     created_at: float
+    enabled: bool = True
+    """False: its credentials are refused; its sessions and calls go on."""
+    policy: AccountPolicy | None = None
+    """None: the main account's, or the default one."""
+    modified_at: float = 0.0
+
+    @property
+    def auth_token(self) -> str:
+        return self.auth_tokens[0]
 
     @property
     def owner_id(self) -> str:
@@ -81,6 +93,21 @@ class OutboxRow:
     """due, leased, done, failed, or waiting: behind an unfinished row of the same subject and url."""
     last_status: int | None = None
     last_error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """Makes a write happen once, however often it is asked for: kept with the write, in its transaction."""
+
+    account_id: str
+    key: str
+    """The client's Idempotency-Key, or one made of the request; kept as a hash."""
+    fingerprint: str
+    """Of the whole request: the same key with another request is a mistake (`IdempotencyMismatch`)."""
+    until: float
+    """Wall seconds from which the key is forgotten."""
+    live_only: bool = False
+    """A repeat of a create whose session is over makes a new one (de-duplication without a key)."""
 
 
 PENDING_STATES = frozenset({"waiting", "due", "leased"})
@@ -143,9 +170,9 @@ class Store(Protocol):
     async def close(self) -> None: ...
 
     # -- accounts and their things ---------------------------------------------------------------------------
-    async def add_account(self, account: Account) -> None:
-        """Account, or subaccount when it has a parent. Raises `Conflict` (id exists), `NotFound` (no such
-        parent)."""
+    async def add_account(self, account: Account, *, once: Once | None = None) -> Account:
+        """Account, or subaccount when it has a parent; returns the stored one (an earlier one when `once` was met
+        before). Raises `Conflict` (id exists), `NotFound` (no such parent), `IdempotencyMismatch`."""
         ...
 
     async def account(self, account_id: str) -> Account:
@@ -153,7 +180,16 @@ class Store(Protocol):
         ...
 
     async def accounts(self, parent_id: str | None = None) -> list[Account]:
-        """Main accounts, or the subaccounts of one."""
+        """Main accounts, or the subaccounts of one; without removed ones."""
+        ...
+
+    async def update_account(self, account: Account) -> None:
+        """Replace name, tokens, enabled, policy. Raises `NotFound`."""
+        ...
+
+    async def remove_subaccount(self, account_id: str, now: float) -> None:
+        """Its credentials are unknown from now on, its numbers go to the end of its account's pool, and its live
+        sessions run to their end. Raises `NotFound` (also for a main account)."""
         ...
 
     async def add_number(self, number: VirtualNumber, now: float) -> None:
@@ -162,7 +198,13 @@ class Store(Protocol):
         ...
 
     async def numbers(self, account_id: str) -> list[VirtualNumber]:
-        """All numbers of an account (its subaccounts' too) or of one subaccount, in order of their adding."""
+        """All numbers of an account (its subaccounts' too) or of one subaccount, in order of their adding; retired
+        ones too."""
+        ...
+
+    async def update_number(self, number: VirtualNumber, now: float) -> None:
+        """Replace everything but its account. Another subaccount: it goes to the end of that pool; its live
+        sessions stay. Raises `NotFound` (number or subaccount)."""
         ...
 
     async def number(self, number: Number) -> VirtualNumber | None:
@@ -193,18 +235,30 @@ class Store(Protocol):
         """Raises `NotFound`."""
         ...
 
+    async def set_price(self, price: Price) -> None:
+        """Create, or replace the row of the same trunk, direction and prefix."""
+        ...
+
+    async def prices(self) -> list[Price]:
+        """All rows, by trunk, direction, prefix; never suspends on SQLite."""
+        ...
+
+    async def remove_price(self, price_id: str) -> None:
+        """Raises `NotFound`."""
+        ...
+
     async def configuration_version(self) -> int:
-        """Moves whenever an account, number, trunk or endpoint was written, by any process: what was read before
+        """Moves whenever an account, number, trunk, price or endpoint was written, by any process: what was read before
         is then to be read again. Never suspends on SQLite; costs a few microseconds."""
         ...
 
     # -- sessions ---------------------------------------------------------------------------------------------
-    async def create_session(self, new: NewSession, facts_sequence: int = 1) -> Session:
-        """Allocate a number by `masking.pool` and insert session, both claims and the SessionCreated fact in
-        one transaction. Raises `PoolExhausted`, `InvalidParameter` (both parties are one number), `NotFound`
-        (account, or a subaccount that is not the account's) and `Conflict` (id exists). The claim key (party hash,
-        virtual number) is unique in the database over live-or-quarantined pairs: two racing creates cannot both
-        win."""
+    async def create_session(self, new: NewSession, *, once: Once | None = None) -> Session:
+        """Allocate by `masking.pool.allocate` and insert session, claims, the SessionCreated fact and `once` in one
+        transaction; when `once` was met before, return that session as it is now. Raises `PoolExhausted`,
+        `InvalidParameter` and `MissingParameter` (as `allocate`), `NotFound` (account, or a subaccount that is not
+        the account's), `Conflict` (id exists) and `IdempotencyMismatch`. The claim (key hash, virtual number) is
+        unique in the database over live-or-quarantined claims: two racing creates cannot both win."""
         ...
 
     async def session(self, account_id: str, session_id: str) -> Session:
@@ -218,19 +272,35 @@ class Store(Protocol):
         ...
 
     async def update_session(
-        self, account_id: str, session_id: str, options: SessionOptions, *,
-        expires_at: float, now: float, changed: tuple[str, ...],
+        self, account_id: str, session_id: str, change: SessionChange, *,
+        outbox: Sequence[OutboxRow] = (), once: Once | None = None,
     ) -> Session:  # fmt: skip
-        """Replace the options, move the planned end and add the SessionUpdated fact. Raises `NotFound`, and
-        `SessionEnded` when it is not live at `now`: its pairs may be another session's by then."""
+        """Apply the change, move its claims' end, take and release the claims of a party that changed, and add the
+        SessionUpdated fact and `outbox`, all at once; when `once` was met before, return the session as it is.
+        Raises `NotFound`, `IdempotencyMismatch`, `InvalidParameter` when a new party holds its virtual number in
+        another session, and `SessionEnded` when it is not live at `change.now`: its claims may be another
+        session's by then."""
         ...
 
     async def end_session(
         self, account_id: str, session_id: str, *, now: float, by_request: bool, outbox: Sequence[OutboxRow]
     ) -> Session:
-        """Mark ended, release or quarantine both claims, add the SessionExpired fact and `outbox`, all at once.
+        """Mark ended, release or quarantine its claims, add the SessionExpired fact and `outbox`, all at once.
         A request moves `expires_at` to `now`. Raises `NotFound`, and `SessionEnded` when it had ended already, or by
         request when its time is over."""
+        ...
+
+    async def replace_numbers(
+        self, account_id: str, session_id: str, *, now: float, outbox: Callable[[Session], Sequence[OutboxRow]]
+    ) -> Session:
+        """Give a live session other numbers for those that are not active any more (`masking.pool.reallocate`), add
+        the VirtualNumberReplaced fact and what `outbox` makes of the new session. Raises `NotFound`, `SessionEnded`
+        and `PoolExhausted`."""
+        ...
+
+    async def sessions_on(self, number: Number, *, now: float, limit: int) -> list[Session]:
+        """Live sessions that hold a claim on a number, the last to end first. Their `interactions` are not
+        loaded."""
         ...
 
     async def sessions_due(self, wall: float, limit: int) -> list[Session]:
@@ -240,6 +310,30 @@ class Store(Protocol):
     async def session_for_call(self, caller: Number, virtual_number: Number) -> Session | None:
         """The session that holds the pair (caller, virtual number) or held it last (`pool.FORGET_AFTER`): ask
         `is_live`. Its `interactions` are not loaded. Never suspends on SQLite."""
+        ...
+
+    async def session_for_pin(self, pin: str, virtual_number: Number) -> Session | None:
+        """The same by PIN."""
+        ...
+
+    async def open_session(self, virtual_number: Number) -> Session | None:
+        """The same for a call that brings nothing: the single-party session that anyone reaches on this number."""
+        ...
+
+    async def pin_session(self, virtual_number: Number, now: float) -> Session | None:
+        """The live session with a PIN on this number that ends last: whose prompt asks for the PIN. Never suspends
+        on SQLite."""
+        ...
+
+    async def last_outside_party(self, session: Session) -> Number | None:
+        """Who called (or was called) on the missing side of a single-party session last, and did not withhold the
+        number. Never suspends on SQLite."""
+        ...
+
+    async def forget(self, before: float, limit: int) -> int:
+        """Delete at most `limit` sessions that ended before a wall second, with their facts, interactions, calls
+        and finished outbox rows; then calls without a session, keys of `Once` that are over, and facts of such
+        calls. Returns how many rows' subjects went: call again while it equals `limit`."""
         ...
 
     async def reset_calls_in_progress(self) -> int:

@@ -13,7 +13,7 @@ async def create_account(store: Store, clock: Clock, ids: Ids, name: str) -> Acc
 
     Raises `MissingParameter` when the name is blank.
     """
-    account = Account(ids.credential_id("MA"), account_name(name), None, ids.secret(), clock.wall())
+    account = Account(ids.credential_id("MA"), account_name(name), None, (ids.secret(),), clock.wall())
     await store.add_account(account)
     return account
 

@@ -1,80 +1,68 @@
-"""Open a masking session: two parties, one virtual number, until it expires.
+"""Open a masking session: one or two parties, virtual numbers, until it expires.
 
-What it is: the rules on a new session that hold in every dialect, and the default of geomatch. What it is
-not: allocation (`masking/pool.py`, inside the store's transaction). Who uses it: the dialects, the CLI, the demo.
-
-Geomatch: asked for, it is strict; switched off, any number will do; left out, it is strict as soon as the
-pool has a number of the first party's country, else any number will do. The documentation says "default
-true", yet taken literally a newcomer with one foreign number could never make a session
-(docs/decisions/0008-geomatch-default.md).
+What it is: the rules on a new session that hold in every dialect: whose numbers, which policy, which PINs may be
+made. What it is not: allocation (`masking/pool.py`, inside the store's transaction). Who uses it: the dialects, the
+CLI, the demo.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from maskline.clock import Clock
-from maskline.errors import InvalidParameter, PoolExhausted
+from maskline.errors import InvalidParameter
 from maskline.ids import Ids
-from maskline.masking.decision import VirtualNumber
 from maskline.masking.e164 import Number
-from maskline.masking.session import NewSession, Session, SessionOptions
-from maskline.storage.store import Store
+from maskline.masking.policy import AccountPolicy
+from maskline.masking.session import NewSession, PoolMode, Role, Session, SessionOptions
+from maskline.storage.store import Once, Store
 from maskline.workflows.find_account import own_subaccount
-from maskline.workflows.list_numbers import list_numbers
+from maskline.workflows.find_policy import FindPolicy
 from maskline.workflows.scope import Scope
 
-_ABSENCES_KEPT = 10_000
+_PIN_CANDIDATES = 32
+"""Enough that one is free while less than 80 % of a length's PINs are in use on a number: 0.8^32 < 0.1 %."""
 
 
 @dataclass(frozen=True, slots=True)
 class SessionWish:
     """What a create asks for, in domain values."""
 
-    first_party: Number
-    second_party: Number
+    first_party: Number | None
+    second_party: Number | None
     options: SessionOptions
+    """Its `geomatch` and cool-offs by role are set by what holds, not by the wish."""
     geomatch: bool | None = None
-    """None: left out; `options.geomatch` is set by the workflow."""
+    """None: left out (docs/decisions/0008-geomatch-default.md)."""
     subaccount_id: str | None = None
+    first_party_pin: str = field(default="", repr=False)
+    second_party_pin: str = field(default="", repr=False)
 
 
 class CreateSession:
-    """Call it with a scope and a wish; keeps in memory only which pools lack which country."""
+    """Call it with a scope and a wish; keeps in memory only the accounts' policies."""
 
-    __slots__ = ("_absent", "_clock", "_ids", "_store")
+    __slots__ = ("_clock", "_ids", "_policy", "_store")
 
     def __init__(self, store: Store, clock: Clock, ids: Ids) -> None:
         self._store = store
         self._clock = clock
         self._ids = ids
-        self._absent: dict[tuple[Scope, str], int] = {}
-        """Pools without a number of a country, with the configuration version that was found at."""
+        self._policy = FindPolicy(store)
 
-    async def __call__(self, scope: Scope, wish: SessionWish) -> Session:
-        """Keep and return the session. Raises `InvalidParameter`, and `PoolExhausted` with a `detail` that says
-        what is lacking."""
+    async def __call__(self, scope: Scope, wish: SessionWish, once: Once | None = None) -> Session:
+        """Keep and return the session, or the one that `once` made before. Raises `InvalidParameter` and its kin,
+        `IdempotencyMismatch`, and `PoolExhausted` with a `detail` that says what is lacking."""
         pool = await self._pool(scope, wish)
         await self._check_parties(pool.account_id, wish)
-        country = wish.first_party.country
-        geomatch = await self._geomatch(pool, wish, country)
-        try:
-            return await self._create(pool, wish, geomatch)
-        except PoolExhausted:
-            # Read before the numbers: one that is added meanwhile makes what is concluded from them outdated.
-            version = await self._store.configuration_version()
-            numbers = await self._numbers(pool)
-        lacks_country = geomatch and all(number.country != country for number in numbers)
-        if wish.geomatch is None and lacks_country and numbers and country is not None:
-            self._remember_absence(pool, country, version)
-            return await self._create_anywhere(pool, wish, numbers)
-        raise PoolExhausted(detail=_lack(numbers, country if lacks_country else None))
-
-    async def _create_anywhere(self, pool: Scope, wish: SessionWish, numbers: list[VirtualNumber]) -> Session:
-        try:
-            return await self._create(pool, wish, geomatch=False)
-        except PoolExhausted:
-            raise PoolExhausted(detail=_lack(numbers, None)) from None
+        policy = await self._policy(pool)
+        options = _with_cooloffs(wish.options, policy)
+        new = NewSession(
+            self._ids.uuid(), pool.account_id, pool.subaccount_id, wish.first_party, wish.second_party, options,
+            self._clock.wall(), wish.geomatch, policy.modes, wish.first_party_pin, wish.second_party_pin,
+            self._pin_candidates(options, policy), policy.session_fee,
+        )  # fmt: skip
+        return await self._store.create_session(new, once=once)
 
     async def _pool(self, scope: Scope, wish: SessionWish) -> Scope:
         """Whose numbers may be used: the subaccount's named in the wish, else the caller's own."""
@@ -88,47 +76,26 @@ class CreateSession:
         return Scope(scope.account_id, wish.subaccount_id)
 
     async def _check_parties(self, account_id: str, wish: SessionWish) -> None:
-        if wish.first_party == wish.second_party:
-            raise InvalidParameter(
-                "Invalid parameter. second_party must differ from first_party", parameter="second_party"
-            )
-        for name, party in (("first_party", wish.first_party), ("second_party", wish.second_party)):
-            virtual = await self._store.number(party)
+        for role, party in ((Role.FIRST, wish.first_party), (Role.SECOND, wish.second_party)):
+            virtual = None if party is None else await self._store.number(party)
             # A call to our own number would come back to us; foreign ones are not told apart from real people.
             if virtual is not None and virtual.account_id == account_id:
-                raise InvalidParameter(f"Invalid parameter. {name} is a virtual number of this account", parameter=name)
+                raise InvalidParameter(
+                    f"Invalid parameter. {role} is a virtual number of this account", parameter=role.value
+                )
 
-    async def _geomatch(self, pool: Scope, wish: SessionWish, country: str | None) -> bool:
-        if country is None:  # a plan without country: there is nothing to match
-            return False
-        if wish.geomatch is not None:
-            return wish.geomatch
-        version = self._absent.get((pool, country))
-        return version is None or version != await self._store.configuration_version()
-
-    def _remember_absence(self, pool: Scope, country: str, version: int) -> None:
-        if len(self._absent) >= _ABSENCES_KEPT:
-            self._absent.clear()
-        self._absent[pool, country] = version
-
-    async def _create(self, pool: Scope, wish: SessionWish, geomatch: bool) -> Session:
-        options = wish.options if wish.options.geomatch == geomatch else replace(wish.options, geomatch=geomatch)
-        return await self._store.create_session(
-            NewSession(
-                self._ids.uuid(), pool.account_id, pool.subaccount_id,
-                wish.first_party, wish.second_party, options, self._clock.wall(),
-            )
-        )  # fmt: skip
-
-    async def _numbers(self, pool: Scope) -> list[VirtualNumber]:
-        owned = await list_numbers(self._store, pool.subaccount_id or pool.account_id)
-        # A subaccount's numbers are for its own sessions only.
-        return [number for number in owned if number.subaccount_id == pool.subaccount_id]
+    def _pin_candidates(self, options: SessionOptions, policy: AccountPolicy) -> tuple[str, ...]:
+        wanted = options.is_pin_authentication_required and options.generate_pin
+        if not wanted and PoolMode.PIN not in policy.modes:
+            return ()
+        length = options.generate_pin_length
+        pins = (str(int(self._ids.token(16), 16) % 10**length).zfill(length) for _ in range(_PIN_CANDIDATES))
+        return tuple(dict.fromkeys(pins))
 
 
-def _lack(numbers: list[VirtualNumber], country: str | None) -> str:
-    if not numbers:
-        return "There is no virtual number in this pool. Add one with: maskline number add"
-    if country is not None:
-        return f"There is no virtual number of country {country} in this pool, and geomatch asks for one"
-    return "Every virtual number of this pool is held by one of the two parties"
+def _with_cooloffs(options: SessionOptions, policy: AccountPolicy) -> SessionOptions:
+    asked = options.virtual_number_cooloff_period
+    first, second = max(asked, policy.first_party_cooloff), max(asked, policy.second_party_cooloff)
+    if (first, second) == (options.first_party_cooloff, options.second_party_cooloff):
+        return options
+    return replace(options, first_party_cooloff=first, second_party_cooloff=second)

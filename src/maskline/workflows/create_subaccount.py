@@ -17,6 +17,6 @@ async def create_subaccount(store: Store, clock: Clock, ids: Ids, parent_id: str
     parent = await store.account(parent_id)
     if parent.parent_id is not None:
         raise InvalidParameter("Invalid parameter. account is a subaccount itself", parameter="account")
-    account = Account(ids.credential_id("SA"), account_name(name), parent.id, ids.secret(), clock.wall())
+    account = Account(ids.credential_id("SA"), account_name(name), parent.id, (ids.secret(),), clock.wall())
     await store.add_account(account)
     return account

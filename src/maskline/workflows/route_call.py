@@ -67,7 +67,8 @@ class RouteCall:
         if outbound is None:
             self._say_no_route(virtual.account_id)
             return Refuse(Cause.NO_ROUTE, virtual, found.session)
-        return Forward(found.session, found.caller_role, found.callee, virtual, outbound)
+        shown = found.session.number_of(found.caller_role.other)
+        return Forward(found.session, found.caller_role, found.callee, virtual, outbound, shown, found.session.options)
 
     def _say_no_route(self, account_id: str) -> None:
         now = self._clock.now()

@@ -12,7 +12,7 @@ from typing import Any
 
 from maskline.clock import Clock
 from maskline.errors import InvalidParameter, SessionEnded
-from maskline.masking.session import Session
+from maskline.masking.session import Session, SessionChange
 from maskline.storage.store import Store
 from maskline.workflows.get_session import get_session
 from maskline.workflows.scope import Scope
@@ -46,11 +46,11 @@ async def update_session(
     if not changes:
         return session
     restarted = changes.get("session_expiry")
-    return await store.update_session(
-        scope.account_id, session_id, replace(session.options, **changes),
-        expires_at=session.expires_at if restarted is None else now + restarted,
-        now=now, changed=tuple(changes),
+    change = SessionChange(
+        replace(session.options, **changes), session.expires_at if restarted is None else now + restarted, now,
+        tuple(changes), session.first_party, session.second_party,
     )  # fmt: skip
+    return await store.update_session(scope.account_id, session_id, change)
 
 
 def _current(session: Session, name: str) -> Any:

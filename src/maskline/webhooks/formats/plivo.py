@@ -62,6 +62,7 @@ HANGUP_CAUSES: dict[Cause, tuple[str, int]] = {
     Cause.WITHHELD_CALLER: ("Unknown Caller ID", 3030),
     Cause.SESSION_EXPIRED: ("Rejected", 3020),
     Cause.SESSION_BUSY: ("Busy Line", 3010),
+    Cause.PIN_REQUIRED: ("Rejected", 3020),
     Cause.MEDIA_UNAVAILABLE: ("Internal Error", 5010),
     Cause.MEDIA_TIMEOUT: ("Media Timeout", 6020),
     Cause.ACK_TIMEOUT: ("Network Error", 5000),

@@ -71,6 +71,7 @@ UNANSWERED: dict[Cause, Status] = {
     Cause.MEDIA_TIMEOUT: _F,
     Cause.ACK_TIMEOUT: _F,
     Cause.SESSION_BUSY: _B,
+    Cause.PIN_REQUIRED: _E,
     Cause.NO_ROUTE: _E,
     Cause.UNKNOWN_NUMBER: _E,
     Cause.UNKNOWN_CALLER: _E,
