@@ -9,6 +9,7 @@ import pytest
 from maskline.masking import facts
 from maskline.masking.facts import Cause, Fact, HungUpBy, Outcome
 
+NOTE = facts.ClaimNote("0a0b", "party", "first_party", "+6531000001", 601.5)
 EXAMPLES: list[Fact] = [
     facts.CallReceived("c", 1, 1.5, "trunk", "6531000001"),
     facts.CallRouted("c", 2, 1.5, "s", "first_party"),
@@ -17,9 +18,11 @@ EXAMPLES: list[Fact] = [
     facts.LegAnswered("c", 5, 1.5, "b"),
     facts.LegEnded("c", 6, 1.5, "b", Outcome.BUSY, Cause.BUSY, 486, HungUpBy.CALLEE),
     facts.CallEnded("c", 7, 1.5, Outcome.BUSY, Cause.BUSY, HungUpBy.CALLEE),
-    facts.SessionCreated("s", 1, 1.5, "6531000001"),
-    facts.SessionUpdated("s", 2, 1.5, ("session_expiry", "record")),
-    facts.SessionExpired("s", 3, 1.5, False),
+    facts.PromptNotPlayed("c", 8, 1.5, "s", "unknown_caller_play"),
+    facts.SessionCreated("s", 1, 1.5, 601.5, (NOTE,), "shared"),
+    facts.SessionUpdated("s", 2, 1.5, 601.5, (NOTE,), ("session_expiry", "record"), (NOTE,)),
+    facts.SessionExpired("s", 3, 1.5, 1.5, (NOTE,), False),
+    facts.VirtualNumberReplaced("s", 4, 1.5, 601.5, (NOTE,), (NOTE, NOTE)),
 ]
 
 
