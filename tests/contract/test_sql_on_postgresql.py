@@ -82,11 +82,13 @@ def test_postgresql_refuses_a_second_session_on_a_pair(psql: list[str]) -> None:
     run(
         psql,
         f"""
-        PREPARE take AS {queries["take_claim"]};
-        EXECUTE take ('\\x01', '+65', 'one', 100, 50);
-        EXECUTE take ('\\x01', '+65', 'two', 200, 99);
+        PREPARE take AS {queries["take_claims"]};
+        EXECUTE take (50, NULL, '\\x01', '+65', 'party', 'one', 'first_party', 90, 100);
+        EXECUTE take (99, NULL, '\\x01', '+65', 'party', 'two', 'first_party', 190, 200);
         DO $$ BEGIN ASSERT (SELECT session_id FROM claims) = 'one'; END $$;
-        EXECUTE take ('\\x01', '+65', 'two', 200, 100);
+        EXECUTE take (100, NULL, '\\x01', '+65', 'party', 'two', 'first_party', 190, 200);
         DO $$ BEGIN ASSERT (SELECT session_id FROM claims) = 'two'; END $$;
+        EXECUTE take (150, 'two', '\\x01', '+65', 'party', 'three', 'first_party', 290, 300);
+        DO $$ BEGIN ASSERT (SELECT session_id FROM claims) = 'three'; END $$;
         """,
     )

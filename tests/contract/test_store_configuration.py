@@ -63,7 +63,7 @@ async def test_a_number_needs_an_owner_that_exists(store: Store, owner: dict[str
 
 
 async def test_numbers_are_listed_in_order_for_the_account_and_for_the_subaccount(store: Store) -> None:
-    of_sub = virtual_number(Number("6531000000"), subaccount_id=SUB.id, country=None, reference_id="")
+    of_sub = virtual_number(Number("6531000000"), subaccount_id=SUB.id, country=None, reference_id="", added_at=T0)
     await store.add_number(of_sub, T0)
     assert await store.numbers(ACCOUNT.id) == [*map(virtual_number, (VN1, VN2, VN3)), of_sub]
     assert await store.numbers(SUB.id) == [of_sub]

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from maskline.errors import Conflict, InvalidParameter, NotFound, PoolExhausted, SessionEnded
+from maskline.masking.claims import FORGET_AFTER, claims_of
 from maskline.masking.e164 import Number
-from maskline.masking.facts import SessionCreated, SessionExpired, SessionUpdated
-from maskline.masking.pool import FORGET_AFTER
-from maskline.masking.session import Session, SessionOptions
+from maskline.masking.facts import ClaimNote, SessionCreated, SessionExpired, SessionUpdated
+from maskline.masking.session import Session, SessionChange, SessionOptions
+from maskline.storage.crypto import KEY_BYTES, Sealer
 from maskline.storage.store import SessionFilter, Store
 from tests.support.store_values import (
     ACCOUNT,
@@ -34,7 +36,25 @@ from tests.support.store_values import (
 )  # fmt: skip
 
 OPTIONS = SessionOptions(session_expiry=600)
-COOL_OFF = replace(OPTIONS, virtual_number_cooloff_period=60)
+COOL_OFF = replace(OPTIONS, first_party_cooloff=60, second_party_cooloff=60)
+SEALER = Sealer(bytes(KEY_BYTES))
+
+
+def notes(session: Session, until: float) -> tuple[ClaimNote, ...]:
+    """What a fact tells of a session's claims, all of which are held until one moment."""
+    return tuple(
+        ClaimNote(
+            SEALER.key_hash(claim.key).hex(), claim.key.kind.value, claim.role.value, claim.virtual_number.e164, until
+        )
+        for claim in claims_of(session)
+    )
+
+
+def change(session: Session, now: float, *changed: str, **values: Any) -> SessionChange:
+    """An update of a session's own fields and, in `options`, its options."""
+    fields = {"options": session.options, "expires_at": session.expires_at, "now": now, "changed": changed,
+              "first_party": session.first_party, "second_party": session.second_party}  # fmt: skip
+    return SessionChange(**{**fields, **values})
 
 
 async def end(store: Store, session_id: str = "session-1", now: float = T0 + 1, by_request: bool = True) -> Session:
@@ -51,30 +71,27 @@ async def test_a_session_gets_the_first_number_and_is_read_back(store: Store) ->
         "session-1", ACCOUNT.id, None, ALICE, BOB, VN1, options, T0, T0, T0 + 600, planned_duration=600
     )
     assert await store.session(ACCOUNT.id, "session-1") == created
-    assert await store.facts("session-1") == [SessionCreated("session-1", 1, T0, VN1.e164)]
-
-
-async def test_the_facts_of_a_session_start_where_the_caller_says(store: Store) -> None:
-    await store.create_session(new_session(), 3)
-    assert [fact.sequence for fact in await store.facts("session-1")] == [3]
+    (fact,) = await store.facts("session-1")
+    assert fact == SessionCreated("session-1", 1, T0, T0 + 600, notes(created, T0 + 600), "shared")
 
 
 async def test_a_session_of_another_account_is_not_found_by_any_method(store: Store) -> None:
-    await store.create_session(new_session())
+    created = await store.create_session(new_session())
     with pytest.raises(NotFound):
         await store.session(OTHER.id, "session-1")
     with pytest.raises(NotFound):
-        await store.update_session(OTHER.id, "session-1", OPTIONS, expires_at=T0 + 900, now=T0, changed=())
+        await store.update_session(OTHER.id, "session-1", change(created, T0))
     with pytest.raises(NotFound):
         await store.end_session(OTHER.id, "session-1", now=T0, by_request=True, outbox=())
     assert await store.sessions(OTHER.id, SessionFilter(), limit=20, offset=0, wall=T0) == ([], 0)
 
 
 async def test_an_unknown_session_is_not_found(store: Store) -> None:
+    created = await store.create_session(new_session())
     with pytest.raises(NotFound):
         await store.session(ACCOUNT.id, "nothing")
     with pytest.raises(NotFound):
-        await store.update_session(ACCOUNT.id, "nothing", OPTIONS, expires_at=T0, now=T0, changed=())
+        await store.update_session(ACCOUNT.id, "nothing", change(created, T0))
     with pytest.raises(NotFound):
         await end(store, "nothing")
 
@@ -135,15 +152,10 @@ async def test_a_subaccount_draws_from_its_own_pool_and_the_account_does_not(sto
 async def test_geomatch_takes_only_numbers_of_the_first_partys_country(store: Store) -> None:
     british = Number("442079460000")
     await store.add_number(virtual_number(british, country="GB"), T0)
-    geomatch = replace(OPTIONS, geomatch=True)
     caller = Number("442079461111")
-    assert (
-        await store.create_session(new_session("1", first_party=caller, options=geomatch))
-    ).virtual_number == british
+    assert (await store.create_session(new_session("1", first_party=caller, geomatch=True))).virtual_number == british
     with pytest.raises(PoolExhausted):
-        await store.create_session(new_session("2", first_party=caller, options=geomatch, second_party=CAROL))
-    with pytest.raises(PoolExhausted):
-        await store.create_session(new_session("3", first_party=Number("999"), options=geomatch))
+        await store.create_session(new_session("2", first_party=caller, geomatch=True, second_party=CAROL))
 
 
 async def test_two_racing_creates_never_share_a_pair(store: Store) -> None:
@@ -166,15 +178,16 @@ async def test_either_party_is_matched_and_nobody_else(store: Store) -> None:
 
 @pytest.mark.row("3/clock restarts")
 async def test_an_update_restarts_the_clock_and_moves_the_claims(store: Store) -> None:
-    await store.create_session(new_session())
+    created = await store.create_session(new_session())
     options = replace(OPTIONS, session_expiry=900, ring_timeout=20)
-    updated = await store.update_session(
-        ACCOUNT.id, "session-1", options, expires_at=T0 + 1000, now=T0 + 100, changed=("session_expiry",)
-    )
+    wanted = change(created, T0 + 100, "session_expiry", options=options, expires_at=T0 + 1000)
+    updated = await store.update_session(ACCOUNT.id, "session-1", wanted)
     assert (updated.options, updated.expires_at, updated.modified_at) == (options, T0 + 1000, T0 + 100)
     assert updated.planned_duration == 1000
     assert await store.session(ACCOUNT.id, "session-1") == updated
-    assert (await store.facts("session-1"))[1:] == [SessionUpdated("session-1", 2, T0 + 100, ("session_expiry",))]
+    assert (await store.facts("session-1"))[1:] == [
+        SessionUpdated("session-1", 2, T0 + 100, T0 + 1000, notes(updated, T0 + 1000), ("session_expiry",))
+    ]
     for i in range(2, 4):
         await store.create_session(new_session(str(i), created_at=T0 + 700, second_party=CAROL))
     with pytest.raises(PoolExhausted):
@@ -183,19 +196,19 @@ async def test_an_update_restarts_the_clock_and_moves_the_claims(store: Store) -
 
 
 async def test_an_update_may_shorten_the_session(store: Store) -> None:
-    await store.create_session(new_session())
-    await store.update_session(ACCOUNT.id, "session-1", OPTIONS, expires_at=T0 + 10, now=T0 + 5, changed=())
+    created = await store.create_session(new_session())
+    await store.update_session(ACCOUNT.id, "session-1", change(created, T0 + 5, expires_at=T0 + 10))
     again = await store.create_session(new_session("2", created_at=T0 + 10))
     assert again.virtual_number == VN1
 
 
 async def test_a_session_whose_time_is_over_cannot_be_updated(store: Store) -> None:
-    await store.create_session(new_session())
+    created = await store.create_session(new_session())
     with pytest.raises(SessionEnded):
-        await store.update_session(ACCOUNT.id, "session-1", OPTIONS, expires_at=T0 + 9999, now=T0 + 600, changed=())
+        await store.update_session(ACCOUNT.id, "session-1", change(created, T0 + 600, expires_at=T0 + 9999))
     await end(store, now=T0 + 601, by_request=False)
     with pytest.raises(SessionEnded):
-        await store.update_session(ACCOUNT.id, "session-1", OPTIONS, expires_at=T0 + 9999, now=T0 + 5, changed=())
+        await store.update_session(ACCOUNT.id, "session-1", change(created, T0 + 5, expires_at=T0 + 9999))
 
 
 async def test_an_end_by_request_moves_the_end_writes_its_fact_and_queues_its_webhook(store: Store) -> None:
@@ -205,7 +218,9 @@ async def test_an_end_by_request_moves_the_end_writes_its_fact_and_queues_its_we
     assert ended == replace(created, ended_at=T0 + 10, modified_at=T0 + 10, expires_at=T0 + 10)
     assert ended.planned_duration == 600
     assert await store.session(ACCOUNT.id, "session-1") == ended
-    assert (await store.facts("session-1"))[1:] == [SessionExpired("session-1", 2, T0 + 10, True)]
+    assert (await store.facts("session-1"))[1:] == [
+        SessionExpired("session-1", 2, T0 + 10, T0 + 10, notes(ended, T0 + 10), True)
+    ]
     assert await store.outbox(ACCOUNT.id) == [row]
 
 
@@ -213,7 +228,9 @@ async def test_an_end_by_time_keeps_the_planned_end(store: Store) -> None:
     await store.create_session(new_session())
     ended = await end(store, now=T0 + 603.5, by_request=False)
     assert (ended.expires_at, ended.ended_at) == (T0 + 600, T0 + 603.5)
-    assert (await store.facts("session-1"))[1:] == [SessionExpired("session-1", 2, T0 + 603.5, False)]
+    assert (await store.facts("session-1"))[1:] == [
+        SessionExpired("session-1", 2, T0 + 603.5, T0 + 600, notes(ended, T0 + 600), False)
+    ]
 
 
 async def test_a_session_ends_once(store: Store) -> None:
@@ -243,7 +260,7 @@ async def test_without_cool_off_the_pairs_are_free_at_once(store: Store) -> None
 async def test_the_cool_off_holds_the_pairs_and_not_the_number(store: Store) -> None:
     await store.create_session(new_session(options=COOL_OFF))
     await end(store, now=T0 + 5)
-    during = await store.create_session(new_session("2", created_at=T0 + 64.9))
+    during = await store.create_session(new_session("2", created_at=T0 + 64.9, second_party=Number("6589000001")))
     strangers = await store.create_session(new_session("3", first_party=CAROL, second_party=DAVE, created_at=T0 + 6))
     after = await store.create_session(new_session("4", created_at=T0 + 65, second_party=CAROL))
     assert [s.virtual_number for s in (during, strangers)] == [VN2, VN1]
@@ -254,9 +271,24 @@ async def test_the_cool_off_holds_the_pairs_and_not_the_number(store: Store) -> 
 @pytest.mark.row("6.2/cool-off")
 async def test_the_cool_off_after_an_end_by_time_counts_from_the_planned_end(store: Store) -> None:
     await store.create_session(new_session(options=COOL_OFF))
-    assert (await store.create_session(new_session("2", created_at=T0 + 659))).virtual_number == VN2
+    with_carol = new_session("2", created_at=T0 + 659, second_party=CAROL)
+    assert (await store.create_session(with_carol)).virtual_number == VN2
     await end(store, now=T0 + 659, by_request=False)
-    assert (await store.create_session(new_session("3", created_at=T0 + 660))).virtual_number == VN1
+    with_dave = new_session("3", created_at=T0 + 660, second_party=DAVE)
+    assert (await store.create_session(with_dave)).virtual_number == VN1
+
+
+@pytest.mark.row("6.2/cool-off")
+async def test_the_same_pair_gets_its_number_again_even_during_the_cool_off(store: Store) -> None:
+    await store.create_session(new_session(options=COOL_OFF))
+    again = await store.create_session(new_session("2", created_at=T0 + 600, first_party=BOB, second_party=ALICE))
+    assert again.virtual_number == VN1
+    assert (await store.session_for_call(ALICE, VN1)) == again
+    # Its end came late: the claims are its successor's by now, and its fact does not say otherwise.
+    await end(store, now=T0 + 601, by_request=False)
+    fact = (await store.facts("session-1"))[-1]
+    assert isinstance(fact, SessionExpired) and fact.claims == ()
+    assert (await store.session_for_call(ALICE, VN1)) == again
 
 
 async def test_ending_a_session_late_does_not_touch_the_claims_of_its_successor(store: Store) -> None:

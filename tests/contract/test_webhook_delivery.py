@@ -45,7 +45,7 @@ async def test_one_call_reaches_plivo_8x8_and_wavecell_receivers(empty_store):
     await inbox.open()
     await egress.open()
     inbox.answers["/plivo"] = [500]  # the first event once: the others wait for it, in order
-    await store.add_account(Account(ACCOUNT, "Acme", None, TOKEN, T0))
+    await store.add_account(Account(ACCOUNT, "Acme", None, (TOKEN,), T0))
     await store.set_endpoint(Endpoint(ACCOUNT, "eight.session_summary", inbox.url("/eight"), "Bearer word"))
     await store.set_endpoint(Endpoint(ACCOUNT, "wavecell.call_status", inbox.url("/wavecell")))
     deliverer = Deliverer(store, egress, StoreKeys(store), clock, ids, spread=lambda: 0.0)

@@ -35,7 +35,8 @@ def session(**options: int) -> Session:
 
 
 def forward(trunk: Trunk = TRUNK_B, **options: int) -> Forward:
-    return Forward(session(**options), Role.FIRST, CALLEE, NUMBER, trunk)
+    inside = session(**options)
+    return Forward(inside, Role.FIRST, CALLEE, NUMBER, trunk, NUMBER.number, inside.options)
 
 
 def sdp(

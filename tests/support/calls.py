@@ -93,6 +93,7 @@ def make_context(session: Session | None = None, **changes: Any) -> CallContext:
         "caller_role": Role.FIRST if session else None,
         "caller": CALLER,
         "callee": CALLEE if session else None,
+        "shown": VIRTUAL,
         "leg_a_id": "leg-a",
         "leg_b_id": "leg-b",
     }

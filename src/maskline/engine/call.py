@@ -103,8 +103,7 @@ class Call:
             self.record.receive_foreign(self.offer.called, out)
         else:
             self.record.identify(decision.virtual_number, decision.session, None, None, None, out)
-            if decision.prompt and decision.session is not None:
-                self.record.prompt_missed(now, decision.session.id, decision.prompt, out)
+            self.record.prompt_missed(now, decision, out)
         self._end_before_dialling(decision.cause, now, out)
 
     def _abandon(self, inp: i.Forwarded, now: float, out: list[e.Effect]) -> None:
@@ -326,11 +325,9 @@ class Call:
 
     # -- small things -----------------------------------------------------------------------------------------
 
-    def _identify(self, decision: Forward, now: float, out: list[e.Effect]) -> None:
-        self.record.identify(
-            decision.virtual_number, decision.session, decision.caller_role, decision.callee, decision.shown, out
-        )
-        self.record.routed(now, decision, out)
+    def _identify(self, to: Forward, now: float, out: list[e.Effect]) -> None:
+        self.record.identify(to.virtual_number, to.session, to.caller_role, to.callee, to.shown, out)
+        self.record.routed(now, to, out)
 
     def _taken_decision(self) -> Forward:
         assert self._decision is not None, "only a forwarded call dials"

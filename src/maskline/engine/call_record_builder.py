@@ -15,7 +15,7 @@ from maskline.engine.effects import Effect, Emit, Finish
 from maskline.engine.ports import CallContext
 from maskline.masking import facts
 from maskline.masking.call_record import CallRecord, LegRecord, Quality
-from maskline.masking.decision import Forward, VirtualNumber
+from maskline.masking.decision import Forward, Refuse, VirtualNumber
 from maskline.masking.e164 import Number
 from maskline.masking.facts import Cause, Fact, HungUpBy, LegName, Outcome
 from maskline.masking.session import Role, Session
@@ -88,9 +88,10 @@ class CallRecordBuilder:
         role = decision.caller_role.value if decision.caller_role else ""
         self._emit(facts.CallRouted, now + self._offset, out, session_id, role, decision.matched_by.value)
 
-    def prompt_missed(self, now: float, session_id: str, prompt: str, out: list[Effect]) -> None:
-        """A prompt that the session asks for was not played before the refusal."""
-        self._emit(facts.PromptNotPlayed, now + self._offset, out, session_id, prompt)
+    def prompt_missed(self, now: float, decision: Refuse, out: list[Effect]) -> None:
+        """A prompt that the session asks for, if any, was not played before the refusal."""
+        if decision.prompt and decision.session is not None:
+            self._emit(facts.PromptNotPlayed, now + self._offset, out, decision.session.id, decision.prompt)
 
     def dialled(self, now: float, trunk_id: str, out: list[Effect]) -> None:
         leg = self._legs[LegName.B]

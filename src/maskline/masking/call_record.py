@@ -83,3 +83,12 @@ class CallRecord:
             if leg.leg is name:
                 return leg
         return None
+
+    def party(self, role: Role) -> Number | None:
+        """The real number on this side of the session's call; None when it was withheld or never dialled."""
+        if self.caller is None:
+            return None
+        if role is self.caller:
+            return self.legs[0].source
+        callee = self.leg(LegName.B)
+        return callee.destination if callee else None

@@ -10,11 +10,14 @@ a choice of numbers (`pool.py`) or a table (`storage`), which backs the rule by 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
+from maskline.errors import InvalidParameter
 from maskline.masking.e164 import Number
+from maskline.masking.facts import ClaimNote
 from maskline.masking.session import PoolMode, Role, Session
 
 FORGET_AFTER = 7 * 86_400.0
@@ -95,3 +98,58 @@ def held_until(session: Session, role: Role) -> float:
 def number_free_at(session: Session) -> float:
     """When the open number of a session may be given to others."""
     return max(held_until(session, role) for role in _ROLES)
+
+
+# -- what a change makes of the claims -----------------------------------------------------------------------------
+class Hold(NamedTuple):
+    """A claim with its times, as a session has it from a change on."""
+
+    claim: Claim
+    live_until: float
+    """Wall seconds, as in `Held`."""
+    held_until: float
+
+
+class ClaimChanges(NamedTuple):
+    """What a store has to do to the claims of one session."""
+
+    taken: tuple[Hold, ...]
+    """New ones: each must be free, or of a session whose claims may be taken over."""
+    kept: tuple[Hold, ...]
+    """It has them: their times move, unless another session has taken them since."""
+    released: tuple[Hold, ...]
+    """Not its own any more: in quarantine from now on."""
+
+
+def claim_changes(old: Session | None, new: Session, now: float) -> ClaimChanges:
+    """From a session as it was (None: it is just made) to what a change at wall second `now` makes of it."""
+    before = {} if old is None else {claim[:2]: claim for claim in claims_of(old)}
+    after = {claim[:2]: claim for claim in claims_of(new)}
+    return ClaimChanges(
+        taken=tuple(_hold(claim, new) for pair, claim in after.items() if pair not in before),
+        kept=tuple(_hold(claim, new) for pair, claim in after.items() if pair in before),
+        released=tuple(_hold(claim, new.ended(now)) for pair, claim in before.items() if pair not in after),
+    )
+
+
+def _hold(claim: Claim, session: Session) -> Hold:
+    until = number_free_at(session) if claim.key == ANYONE else held_until(session, claim.role)
+    return Hold(claim, session.expires_at, until)
+
+
+def claim_notes(holds: Iterable[Hold], key_hash: Callable[[Key], bytes]) -> tuple[ClaimNote, ...]:
+    """The claims as a session's fact tells them."""
+    return tuple(
+        ClaimNote(
+            key_hash(hold.claim.key).hex(), hold.claim.key.kind.value, hold.claim.role.value,
+            hold.claim.virtual_number.e164, hold.held_until,
+        )
+        for hold in holds
+    )  # fmt: skip
+
+
+def claim_lost(claim: Claim) -> InvalidParameter:
+    """The error of an update whose new party holds its virtual number in another session."""
+    return InvalidParameter(
+        f"Invalid parameter. {claim.role} holds the virtual number in another session", parameter=claim.role.value
+    )

@@ -18,9 +18,9 @@ The rules (competitors-and-pool-maths.md §5):
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Collection, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from maskline.errors import InvalidParameter, MissingParameter, PoolExhausted
@@ -96,6 +96,18 @@ class Allocation:
 
 
 Steps = Generator[Ask, Any, Allocation]
+
+
+def drive(steps: Steps, answer: Callable[[Ask], Any]) -> Allocation:
+    """Run `allocate` or `reallocate` to its end with someone who answers its questions."""
+    reply = None
+    while True:
+        try:
+            ask = steps.send(reply)
+        except StopIteration as done:
+            allocation: Allocation = done.value
+            return allocation
+        reply = answer(ask)
 
 
 class _Lack(Exception):
@@ -354,7 +366,7 @@ def _clock(at: float, now: float) -> str:
     """`14:02Z`, with the date when it is another day; rounded up, so that a retry at that minute succeeds."""
     minute = math.ceil(at / 60) * 60
     same_day = minute // 86_400 == now // 86_400
-    return time.strftime("%H:%MZ" if same_day else "%Y-%m-%d %H:%MZ", time.gmtime(minute))
+    return datetime.fromtimestamp(minute, UTC).strftime("%H:%MZ" if same_day else "%Y-%m-%d %H:%MZ")
 
 
 # -- from an allocation to the session ---------------------------------------------------------------------------
@@ -373,4 +385,16 @@ def session_of(new: NewSession, allocation: Allocation) -> Session:
         pool_mode=allocation.mode, second_virtual_number=allocation.second_virtual_number,
         first_party_pin=allocation.first_party_pin, second_party_pin=allocation.second_party_pin,
         amount=new.amount,
+    )  # fmt: skip
+
+
+def moved(session: Session, allocation: Allocation, now: float) -> Session:
+    """The session as a reallocation at wall second `now` leaves it."""
+    options = session.options
+    if options.geomatch != allocation.geomatch:
+        options = replace(options, geomatch=allocation.geomatch)
+    return replace(
+        session, virtual_number=allocation.virtual_number, second_virtual_number=allocation.second_virtual_number,
+        first_party_pin=allocation.first_party_pin, second_party_pin=allocation.second_party_pin, options=options,
+        modified_at=now,
     )  # fmt: skip

@@ -156,6 +156,11 @@ class Session:
         return self.virtual_number
 
     @property
+    def numbers(self) -> tuple[Number, Number]:
+        """The virtual numbers of the first and of the second party."""
+        return self.number_of(Role.FIRST), self.number_of(Role.SECOND)
+
+    @property
     def missing(self) -> Role | None:
         """The party that a single-party session does not know (yet)."""
         if self.first_party is None:

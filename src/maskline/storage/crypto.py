@@ -31,6 +31,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from maskline.errors import ConfigurationError, StoreUnavailable
+from maskline.masking.claims import Key, KeyKind
 from maskline.masking.e164 import Number
 
 KEY_BYTES = 32
@@ -101,7 +102,18 @@ class Sealer:
 
     def number_hash(self, number: Number) -> bytes:
         """What a party's number is looked up by: 16 bytes, equal for equal numbers, useless without the key."""
-        return hmac.digest(self._hash_key, number.e164.encode(), hashlib.sha256)[:_HASH_BYTES]
+        return self._hash(number.e164)
+
+    def key_hash(self, key: Key) -> bytes:
+        """What a claim is looked up by: a party's is its `number_hash`."""
+        return self._hash(f"+{key.text}" if key.kind is KeyKind.PARTY else f"{key.kind.value} {key.text}")
+
+    def text_hash(self, text: str) -> bytes:
+        """The same for a client's own words."""
+        return self._hash(f"text {text}")
+
+    def _hash(self, text: str) -> bytes:
+        return hmac.digest(self._hash_key, text.encode(), hashlib.sha256)[:_HASH_BYTES]
 
 
 def _derive(master: bytes, purpose: bytes) -> bytes:

@@ -8,40 +8,58 @@ users'; `open_store` never returns it.
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from maskline.errors import Conflict, NotFound, PoolExhausted, SessionEnded
+from maskline.errors import Conflict, NotFound, SessionEnded
 from maskline.masking import pool
 from maskline.masking.call_record import CallRecord
-from maskline.masking.decision import VirtualNumber
+from maskline.masking.claims import (
+    ANYONE,
+    FORGET_AFTER,
+    ClaimChanges,
+    Hold,
+    Key,
+    claim_changes,
+    claim_lost,
+    claim_notes,
+    claims_of,
+    party_key,
+    pin_key,
+)
 from maskline.masking.e164 import Number
-from maskline.masking.facts import Fact, SessionCreated, SessionExpired, SessionUpdated
-from maskline.masking.session import NewSession, Session, SessionOptions
-from maskline.masking.trunk import Trunk
+from maskline.masking.facts import (
+    ClaimNote,
+    Fact,
+    SessionCreated,
+    SessionExpired,
+    SessionUpdated,
+    VirtualNumberReplaced,
+)
+from maskline.masking.session import NewSession, Session, SessionChange
+from maskline.storage.crypto import KEY_BYTES, Sealer
+from maskline.storage.memory_claims import Answers, MemoryClaims, with_pin
+from maskline.storage.memory_configuration import MemoryConfiguration
 from maskline.storage.memory_outbox import MemoryOutbox
-from maskline.storage.store import Account, Delivery, Endpoint, OutboxRow, RecordedCall, SessionFilter
+from maskline.storage.store import Delivery, Once, OutboxRow, RecordedCall, SessionFilter
 
 _COMPARE = {"eq": operator.eq, "gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le}
+_HASHES = Sealer(bytes(KEY_BYTES))
+"""For the keys that facts name; nothing here is secret."""
 
 
-class MemoryStore:
+class MemoryStore(MemoryConfiguration):
     """See `maskline.storage.store.Store`."""
 
     def __init__(self) -> None:
-        self._accounts: dict[str, Account] = {}
-        self._numbers: dict[Number, VirtualNumber] = {}
-        self._trunks: dict[str, Trunk] = {}
-        self._endpoints: dict[tuple[str, str], Endpoint] = {}
+        super().__init__()
         self._sessions: dict[str, Session] = {}
-        self._claims: dict[Number, dict[Number, tuple[str, float]]] = {}
-        """party → virtual number → (session id, held until)."""
+        self._claims = MemoryClaims()
         self._calls: dict[str, CallRecord] = {}
         self._facts: list[Fact] = []
         self._facts_by_subject: dict[str, list[Fact]] = {}
         self._outbox = MemoryOutbox()
-        self._configuration = 0
 
     async def open(self) -> None:
         return None
@@ -49,110 +67,25 @@ class MemoryStore:
     async def close(self) -> None:
         return None
 
-    # -- accounts and their things -----------------------------------------------------------------------------
-    async def add_account(self, account: Account) -> None:
-        if account.id in self._accounts:
-            raise Conflict("This account exists already.")
-        if account.parent_id is not None and account.parent_id not in self._accounts:
-            raise NotFound("There is no such account.")
-        self._accounts[account.id] = account
-        self._configuration += 1
-
-    async def account(self, account_id: str) -> Account:
-        try:
-            return self._accounts[account_id]
-        except KeyError:
-            raise NotFound("There is no such account.") from None
-
-    async def accounts(self, parent_id: str | None = None) -> list[Account]:
-        wanted = [account for account in self._accounts.values() if account.parent_id == parent_id]
-        return sorted(wanted, key=lambda account: (account.created_at, account.id))
-
-    async def _check_owner(self, account_id: str, subaccount_id: str | None) -> None:
-        await self.account(account_id)
-        if subaccount_id is not None and (await self.account(subaccount_id)).parent_id != account_id:
-            raise NotFound("There is no such subaccount in this account.")
-
-    async def add_number(self, number: VirtualNumber, now: float) -> None:
-        if number.number in self._numbers:
-            raise Conflict("This number exists already.")
-        await self._check_owner(number.account_id, number.subaccount_id)
-        self._numbers[number.number] = number
-        self._configuration += 1
-
-    async def numbers(self, account_id: str) -> list[VirtualNumber]:
-        return [n for n in self._numbers.values() if account_id in (n.account_id, n.subaccount_id)]
-
-    async def number(self, number: Number) -> VirtualNumber | None:
-        return self._numbers.get(number)
-
-    async def add_trunk(self, trunk: Trunk, password: str, now: float) -> None:
-        if trunk.name in self._trunks or any(other.id == trunk.id for other in self._trunks.values()):
-            raise Conflict("A trunk of this name exists already.")
-        self._trunks[trunk.name] = trunk
-        self._configuration += 1
-
-    async def trunks(self) -> list[Trunk]:
-        return list(self._trunks.values())
-
-    async def remove_trunk(self, name: str) -> None:
-        if self._trunks.pop(name, None) is None:
-            raise NotFound("There is no trunk of this name.")
-        self._configuration += 1
-
-    async def set_endpoint(self, endpoint: Endpoint) -> None:
-        await self.account(endpoint.account_id)
-        self._endpoints[(endpoint.account_id, endpoint.kind)] = endpoint
-        self._configuration += 1
-
-    async def endpoints(self, account_id: str) -> list[Endpoint]:
-        wanted = [endpoint for endpoint in self._endpoints.values() if endpoint.account_id == account_id]
-        return sorted(wanted, key=lambda endpoint: endpoint.kind)
-
-    async def remove_endpoint(self, account_id: str, kind: str) -> None:
-        if self._endpoints.pop((account_id, kind), None) is None:
-            raise NotFound("There is no webhook endpoint of this kind.")
-        self._configuration += 1
-
-    async def configuration_version(self) -> int:
-        return self._configuration
-
     # -- sessions ----------------------------------------------------------------------------------------------
-    async def create_session(self, new: NewSession, facts_sequence: int = 1) -> Session:
+    async def create_session(self, new: NewSession, *, once: Once | None = None) -> Session:
         await self._check_owner(new.account_id, new.subaccount_id)
-        pool.check_parties(new)
+        earlier = self._sessions.get(self._repeated(once, new.created_at) or "")
+        if once is not None and earlier is not None and (not once.live_only or earlier.is_live(new.created_at)):
+            return earlier
+        allocation = pool.drive(pool.allocate(new), Answers(self._claims, self._in_order(), new.created_at))
         if new.id in self._sessions:
             raise Conflict("This session exists already.")
-        number = self._allocate(new)
-        expires_at = new.created_at + new.options.session_expiry
-        until = pool.held_until(expires_at, new.options)
-        for claim in pool.claims_of(new.first_party, new.second_party, number):
-            self._claims.setdefault(claim.party, {})[claim.virtual_number] = (new.id, until)
-        session = Session(
-            id=new.id, account_id=new.account_id, subaccount_id=new.subaccount_id,
-            first_party=new.first_party, second_party=new.second_party, virtual_number=number,
-            options=new.options, created_at=new.created_at, modified_at=new.created_at,
-            expires_at=expires_at, planned_duration=new.options.session_expiry,
-        )  # fmt: skip
+        session = pool.session_of(new, allocation)
+        taken = claim_changes(None, session, new.created_at).taken
+        if self._claims.lost(session.id, taken, new.created_at, allocation.previous) is not None:
+            raise Conflict("A claim was taken by another session.")
+        self._claims.take(session.id, taken)
         self._sessions[new.id] = session
-        self._add_fact(SessionCreated(new.id, facts_sequence, new.created_at, number.e164))
+        mode = session.pool_mode.value
+        self._add_fact(SessionCreated(new.id, 1, new.created_at, session.expires_at, _notes(taken), mode))
+        self._remember(once, session.id, new.created_at)
         return session
-
-    def _allocate(self, new: NewSession) -> Number:
-        held = self._held(new.first_party, new.created_at) | self._held(new.second_party, new.created_at)
-        owner_id, country = pool.pool_of(new)
-        candidates = (
-            number.number
-            for number in self._numbers.values()
-            if (number.subaccount_id or number.account_id) == owner_id and country in (None, number.country)
-        )
-        number = pool.choose(candidates, held)
-        if number is None:
-            raise PoolExhausted
-        return number
-
-    def _held(self, party: Number, now: float) -> set[Number]:
-        return {number for number, (_, until) in self._claims.get(party, {}).items() if until > now}
 
     async def session(self, account_id: str, session_id: str) -> Session:
         session = self._sessions.get(session_id)
@@ -168,60 +101,104 @@ class MemoryStore:
         return found[offset : offset + limit], len(found)
 
     async def update_session(
-        self, account_id: str, session_id: str, options: SessionOptions, *,
-        expires_at: float, now: float, changed: tuple[str, ...],
+        self, account_id: str, session_id: str, change: SessionChange, *,
+        outbox: Sequence[OutboxRow] = (), once: Once | None = None,
     ) -> Session:  # fmt: skip
-        session = await self.session(account_id, session_id)
-        if not session.is_live(now):
+        old = await self.session(account_id, session_id)
+        if self._repeated(once, change.now) is not None:
+            return old
+        if not old.is_live(change.now):
             raise SessionEnded
-        session = replace(
-            session, options=options, expires_at=expires_at, modified_at=now,
-            planned_duration=round(expires_at - session.created_at),
-        )  # fmt: skip
+        session = old.changed(change)
+        changes = self._change_claims(old, session, change.now)
+        self._outbox.add(outbox)
         self._sessions[session_id] = session
-        self._hold(session, pool.held_until(expires_at, options))
-        self._add_fact(SessionUpdated(session_id, self._next_sequence(session_id), now, changed))
+        self._add_fact(
+            SessionUpdated(
+                session_id, self._next_sequence(session_id), change.now, session.expires_at,
+                _notes((*changes.kept, *changes.taken)), change.changed, _notes(changes.released),
+            )
+        )  # fmt: skip
+        self._remember(once, session_id, change.now)
         return session
 
     async def end_session(
         self, account_id: str, session_id: str, *, now: float, by_request: bool, outbox: Sequence[OutboxRow]
     ) -> Session:
-        session = await self.session(account_id, session_id)
-        if session.ended_at is not None or (by_request and not session.is_live(now)):
+        old = await self.session(account_id, session_id)
+        if old.ended_at is not None or (by_request and not old.is_live(now)):
             raise SessionEnded
-        ends_at = min(now, session.expires_at)
-        session = replace(session, ended_at=now, modified_at=now, expires_at=ends_at)
-        self._sessions[session_id] = session
-        self._hold(session, pool.held_until(ends_at, session.options))
-        self._forget(now - pool.FORGET_AFTER)
-        self._add_fact(SessionExpired(session_id, self._next_sequence(session_id), now, by_request))
         self._outbox.add(outbox)
+        session = self._sessions[session_id] = old.ended(now)
+        kept = self._change_claims(old, session, now).kept
+        for number in {claim.virtual_number for claim in claims_of(session)}:
+            self._claims.forget(number, now - FORGET_AFTER)
+        sequence = self._next_sequence(session_id)
+        self._add_fact(SessionExpired(session_id, sequence, now, session.expires_at, _notes(kept), by_request))
         return session
 
-    def _hold(self, session: Session, until: float) -> None:
-        for claims in self._claims_of(session):
-            if claims.get(session.virtual_number, ("",))[0] == session.id:
-                claims[session.virtual_number] = (session.id, until)
+    async def replace_numbers(
+        self, account_id: str, session_id: str, *, now: float, outbox: Callable[[Session], Sequence[OutboxRow]]
+    ) -> Session:
+        old = await self.session(account_id, session_id)
+        if not old.is_live(now):
+            raise SessionEnded
+        answers = Answers(self._claims, self._in_order(), now)
+        session = pool.moved(old, pool.drive(pool.reallocate(old, now), answers), now)
+        if session.numbers == old.numbers:
+            return old
+        self._outbox.add(outbox(session))
+        changes = self._change_claims(old, session, now)
+        self._sessions[session_id] = session
+        self._add_fact(
+            VirtualNumberReplaced(
+                session_id, self._next_sequence(session_id), now, session.expires_at,
+                _notes((*changes.kept, *changes.taken)), _notes(changes.released),
+            )
+        )  # fmt: skip
+        return session
 
-    def _claims_of(self, session: Session) -> list[dict[Number, tuple[str, float]]]:
-        parties = (session.first_party, session.second_party)
-        return [self._claims[party] for party in parties if party is not None and party in self._claims]
+    def _change_claims(self, old: Session, session: Session, now: float) -> ClaimChanges:
+        changes = claim_changes(old, session, now)
+        lost = self._claims.lost(session.id, changes.taken, now, session.id)
+        if lost is not None:
+            raise claim_lost(lost)
+        kept, released = self._claims.move(session.id, changes.kept), self._claims.move(session.id, changes.released)
+        self._claims.take(session.id, changes.taken)
+        return ClaimChanges(changes.taken, kept, released)
 
-    def _forget(self, before: float) -> None:
-        for party, claims in list(self._claims.items()):
-            kept = {number: claim for number, claim in claims.items() if claim[1] >= before}
-            if kept:
-                self._claims[party] = kept
-            else:
-                del self._claims[party]
+    async def sessions_on(self, number: Number, *, now: float, limit: int) -> list[Session]:
+        ids = {held.session_id for held in self._claims.on(number) if min(held.live_until, held.held_until) > now}
+        found = sorted((self._sessions[i] for i in ids), key=lambda session: (-session.expires_at, session.id))
+        return [replace(session, interactions=()) for session in found[: max(limit, 0)]]
 
     async def sessions_due(self, wall: float, limit: int) -> list[Session]:
         due = [s for s in self._sessions.values() if s.ended_at is None and s.expires_at <= wall]
         return sorted(due, key=lambda session: (session.expires_at, session.id))[:limit]
 
     async def session_for_call(self, caller: Number, virtual_number: Number) -> Session | None:
-        claim = self._claims.get(caller, {}).get(virtual_number)
-        return replace(self._sessions[claim[0]], interactions=()) if claim else None
+        return self._session_of(party_key(caller), virtual_number)
+
+    async def session_for_pin(self, pin: str, virtual_number: Number) -> Session | None:
+        return self._session_of(pin_key(pin), virtual_number)
+
+    async def open_session(self, virtual_number: Number) -> Session | None:
+        return self._session_of(ANYONE, virtual_number)
+
+    def _session_of(self, key: Key, virtual_number: Number) -> Session | None:
+        held = self._claims.get(key, virtual_number)
+        return replace(self._sessions[held.session_id], interactions=()) if held else None
+
+    async def pin_session(self, virtual_number: Number, now: float) -> Session | None:
+        held = with_pin(self._claims.on(virtual_number), now)
+        return replace(self._sessions[held.session_id], interactions=()) if held else None
+
+    async def last_outside_party(self, session: Session) -> Number | None:
+        missing = session.missing
+        if missing is None:
+            return None
+        calls = await self.calls(session.account_id, session_id=session.id, limit=50)
+        return next((party for call in calls if (party := call.party(missing)) is not None), None)
 
     async def reset_calls_in_progress(self) -> int:
         stuck = [session for session in self._sessions.values() if session.calls_in_progress]
@@ -295,16 +272,20 @@ class MemoryStore:
         return {
             "accounts": len(self._accounts), "numbers": len(self._numbers), "trunks": len(self._trunks),
             "endpoints": len(self._endpoints), "sessions": len(self._sessions),
-            "claims": sum(map(len, self._claims.values())), "calls": len(self._calls), "facts": len(self._facts),
+            "claims": len(self._claims), "calls": len(self._calls), "facts": len(self._facts),
             "outbox": self._outbox.by_state(),
         }  # fmt: skip
+
+
+def _notes(holds: Sequence[Hold]) -> tuple[ClaimNote, ...]:
+    return claim_notes(holds, _HASHES.key_hash)
 
 
 def _matches(session: Session, wanted: SessionFilter, wall: float) -> bool:
     return (
         wanted.first_party in (None, session.first_party)
         and wanted.second_party in (None, session.second_party)
-        and wanted.virtual_number in (None, session.virtual_number)
+        and wanted.virtual_number in (None, *session.numbers)
         and wanted.subaccount_id in (None, session.subaccount_id)
         and wanted.status in ("all", session.status(wall))
         and all(_COMPARE[op](session.created_at, bound) for op, bound in wanted.created)
@@ -326,4 +307,5 @@ def _with_call(session: Session, call: RecordedCall) -> Session:
         last_interaction_at=max(done.ended_at, session.last_interaction_at or 0.0),
         total_call_count=session.total_call_count + done.legs,
         total_call_billed_duration=session.total_call_billed_duration + done.billed_duration,
+        total_call_amount=session.total_call_amount + done.amount,
     )

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from importlib import resources
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """The version `schema.sql` writes; a database of another version is refused."""
 
 _PARAMETER = re.compile(r"\$(\d+)")
@@ -37,12 +37,13 @@ def load_queries(dialect: Callable[[str], str] = str) -> dict[str, str]:
 
 def repeat_values(query: str, times: int) -> str:
     """The query with its `VALUES (…)` written `times` times, each with parameters of its own: one statement for
-    many rows."""
+    many rows. Parameters outside of the row are common to all, and numbered before the row's."""
     before, opening, rest = query.partition("VALUES")
     start = rest.index("(")
     end = _closing(rest, start)
     row = rest[start:end]
-    width = max(int(number) for number in _PARAMETER.findall(row))
+    numbers = [int(number) for number in _PARAMETER.findall(row)]
+    width = max(numbers) - min(numbers) + 1
     rows = [
         _PARAMETER.sub(lambda match, shift=i * width: f"${int(match[1]) + shift}", row)  # type: ignore[misc]
         for i in range(times)

@@ -2,19 +2,23 @@
 -- what it is for. `-- columns:` starts a list that queries take in by {name}. Loaded by storage/queries.py.
 
 -- columns: account_columns
-id, name, parent_id, auth_token_sealed, created_at
+id, name, parent_id, auth_tokens_sealed, created_at, enabled, policy, modified_at
 
 -- columns: number_columns
-number, account_id, subaccount_id, reference_id, country
+number, account_id, subaccount_id, reference_id, country, state, used_for, alias, fallback_sealed, added_at
 
 -- columns: trunk_columns
 id, name, account_id, host, port, transport, username, prefixes, nat
+
+-- columns: price_columns
+id, trunk_id, direction, prefix, per_minute, connection, increment
 
 -- columns: session_columns
 sessions.id, sessions.account_id, sessions.subaccount_id, sessions.parties_sealed, sessions.virtual_number,
 sessions.options, sessions.created_at, sessions.modified_at, sessions.expires_at, sessions.planned_duration,
 sessions.ended_at, sessions.last_interaction_at, sessions.total_call_count, sessions.total_call_billed_duration,
-sessions.calls_in_progress
+sessions.calls_in_progress, sessions.pool_mode, sessions.second_virtual_number, sessions.amount,
+sessions.total_call_amount
 
 -- columns: call_columns
 id, account_id, subaccount_id, session_id, caller, virtual_number, reference_id, started_at, ended_at, outcome,
@@ -42,11 +46,11 @@ INSERT INTO key_check (name, value_sealed) VALUES ($1, $2)
 
 -- name: add_account
 -- An account, or a subaccount when it has a parent.
-INSERT INTO accounts (id, name, parent_id, auth_token_sealed, created_at) VALUES ($1, $2, $3, $4, $5)
+INSERT INTO accounts ({account_columns}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 
 -- name: account
 -- By its auth id: every API request asks.
-SELECT {account_columns} FROM accounts WHERE id = $1
+SELECT {account_columns} FROM accounts WHERE id = $1 AND removed_at IS NULL
 
 -- name: main_accounts
 -- Accounts without a parent, oldest first.
@@ -54,13 +58,35 @@ SELECT {account_columns} FROM accounts WHERE parent_id IS NULL ORDER BY created_
 
 -- name: subaccounts
 -- Of one account, oldest first.
-SELECT {account_columns} FROM accounts WHERE parent_id = $1 ORDER BY created_at, id
+SELECT {account_columns} FROM accounts WHERE parent_id = $1 AND removed_at IS NULL ORDER BY created_at, id
+
+-- name: update_account
+-- What may change of it.
+UPDATE accounts SET name = $2, auth_tokens_sealed = $3, enabled = $4, policy = $5, modified_at = $6
+WHERE id = $1 AND removed_at IS NULL
+
+-- name: remove_subaccount
+-- Its row stays: sessions and calls name it.
+UPDATE accounts SET removed_at = $2, modified_at = $2 WHERE id = $1 AND removed_at IS NULL AND parent_id IS NOT NULL
+RETURNING parent_id
+
+-- name: numbers_in_pool
+-- In order.
+SELECT number FROM virtual_numbers WHERE pool_id = $1 ORDER BY position
+
+-- name: move_number
+-- To the end of a pool.
+UPDATE virtual_numbers SET subaccount_id = $2, pool_id = $3, position = $4 WHERE number = $1
 
 -- name: add_number
 -- Appended to its pool.
-INSERT INTO virtual_numbers
-    (number, account_id, subaccount_id, reference_id, country, pool_id, position, added_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+INSERT INTO virtual_numbers ({number_columns}, pool_id, position, exclusive_until)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0)
+
+-- name: update_number
+-- What may change of it besides its pool.
+UPDATE virtual_numbers SET reference_id = $2, country = $3, state = $4, used_for = $5, alias = $6, fallback_sealed = $7
+WHERE number = $1
 
 -- name: number
 -- A dialled number: every incoming call asks.
@@ -70,13 +96,59 @@ SELECT {number_columns} FROM virtual_numbers WHERE number = $1
 -- Of an account with its subaccounts, or of one subaccount.
 SELECT {number_columns} FROM virtual_numbers WHERE account_id = $1 OR pool_id = $1 ORDER BY position
 
--- name: pool_candidates
--- The first numbers of a pool in order of first-fit.
-SELECT number FROM virtual_numbers WHERE pool_id = $1 ORDER BY position LIMIT $2
+-- name: numbers_to_share
+-- The first numbers of a pool in order of first-fit ($2: now); the condition is that of the index.
+SELECT number FROM virtual_numbers
+WHERE pool_id = $1 AND state = 'active' AND used_for = 'shared' AND exclusive_until <= $2 ORDER BY position LIMIT $3
 
--- name: pool_candidates_in_country
+-- name: numbers_to_share_in_country
 -- The same for one country (geomatch).
-SELECT number FROM virtual_numbers WHERE pool_id = $1 AND country = $3 ORDER BY position LIMIT $2
+SELECT number FROM virtual_numbers
+WHERE pool_id = $1 AND state = 'active' AND used_for = 'shared' AND exclusive_until <= $2 AND country = $4
+ORDER BY position LIMIT $3
+
+-- name: number_to_share
+-- Whether one number is among them; its country is for the caller to judge.
+SELECT country FROM virtual_numbers
+WHERE number = $1 AND pool_id = $2 AND state = 'active' AND used_for = 'shared' AND exclusive_until <= $3
+
+-- name: empty_number
+-- For one session alone: from the end, where first-fit comes last.
+SELECT number FROM virtual_numbers
+WHERE pool_id = $1 AND state = 'active' AND used_for = 'shared' AND exclusive_until <= $2 AND NOT EXISTS
+    (SELECT 1 FROM claims WHERE claims.virtual_number = virtual_numbers.number AND claims.held_until > $2)
+ORDER BY position DESC LIMIT 1
+
+-- name: empty_number_in_country
+-- The same for one country (geomatch).
+SELECT number FROM virtual_numbers
+WHERE pool_id = $1 AND state = 'active' AND used_for = 'shared' AND exclusive_until <= $2 AND country = $3 AND NOT EXISTS
+    (SELECT 1 FROM claims WHERE claims.virtual_number = virtual_numbers.number AND claims.held_until > $2)
+ORDER BY position DESC LIMIT 1
+
+-- name: numbers_for_pins
+-- Reserved for PINs, in order, with their country for the caller to judge; there are few.
+SELECT number, country FROM virtual_numbers WHERE pool_id = $1 AND state = 'active' AND used_for = 'pin'
+ORDER BY position
+
+-- name: set_exclusive
+-- Until when a number is one session's alone.
+UPDATE virtual_numbers SET exclusive_until = $2 WHERE number = $1
+
+-- name: set_price
+-- Create or replace what a leg costs.
+INSERT INTO prices ({price_columns}) VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (trunk_id, direction, prefix) DO UPDATE
+SET id = EXCLUDED.id, per_minute = EXCLUDED.per_minute, connection = EXCLUDED.connection,
+    increment = EXCLUDED.increment
+
+-- name: prices
+-- All of them.
+SELECT {price_columns} FROM prices ORDER BY trunk_id, direction, prefix
+
+-- name: remove_price
+-- By its id.
+DELETE FROM prices WHERE id = $1
 
 -- name: add_trunk
 -- A carrier connection.
@@ -106,32 +178,61 @@ SELECT account_id, kind, url, authorization_sealed, external_id FROM endpoints W
 -- Of one (sub)account and kind.
 DELETE FROM endpoints WHERE account_id = $1 AND kind = $2
 
--- name: numbers_held
--- Virtual numbers that one of two parties may not get again yet.
-SELECT virtual_number FROM claims WHERE party_hash IN ($1, $2) AND held_until > $3
+-- name: once
+-- Whether a write was asked for before.
+SELECT fingerprint_hash, subject FROM once WHERE account_id = $1 AND key_hash = $2 AND kept_until > $3
 
--- name: take_claim
--- Hold a pair from $5 on; changes nothing when another session holds it still.
-INSERT INTO claims (party_hash, virtual_number, session_id, held_until) VALUES ($1, $2, $3, $4)
-ON CONFLICT (party_hash, virtual_number) DO UPDATE
-SET session_id = EXCLUDED.session_id, held_until = EXCLUDED.held_until WHERE claims.held_until <= $5
+-- name: add_once
+-- Kept with the write it belongs to; takes the place of one that is over.
+INSERT INTO once (account_id, key_hash, fingerprint_hash, subject, kept_until) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (account_id, key_hash) DO UPDATE
+SET fingerprint_hash = EXCLUDED.fingerprint_hash, subject = EXCLUDED.subject, kept_until = EXCLUDED.kept_until
 
--- name: hold_claims
--- Move the end of a session's pairs, unless another session has taken them since.
-UPDATE claims SET held_until = $1 WHERE party_hash IN ($2, $3) AND virtual_number = $4 AND session_id = $5
+-- name: purge_once
+-- Drop a few that are over; more than are added, so they do not pile up.
+DELETE FROM once WHERE (account_id, key_hash) IN
+    (SELECT account_id, key_hash FROM once WHERE kept_until <= $1 ORDER BY kept_until LIMIT 4)
+
+-- name: claims_of_keys
+-- All that the keys of one session have or had.
+SELECT key_hash, virtual_number, session_id, live_until, held_until FROM claims WHERE key_hash IN ($1, $2, $3, $4)
+
+-- name: pins_held
+-- Which keys are held on a number ($2: now); the + keeps to the primary key, other indexes read all of the number.
+SELECT key_hash FROM claims
+WHERE virtual_number = $1 AND +held_until > $2 AND key_hash IN ($3, $4, $5, $6, $7, $8, $9, $10)
+
+-- name: take_claims
+-- Hold claims from $1 on; leaves those alone that another session than $2 holds still.
+INSERT INTO claims (key_hash, virtual_number, kind, session_id, role, live_until, held_until)
+VALUES ($3, $4, $5, $6, $7, $8, $9)
+ON CONFLICT (key_hash, virtual_number) DO UPDATE
+SET session_id = EXCLUDED.session_id, role = EXCLUDED.role, live_until = EXCLUDED.live_until,
+    held_until = EXCLUDED.held_until
+WHERE claims.held_until <= $1 OR claims.session_id = $2
+
+-- name: claim
+-- Whose it is.
+SELECT session_id FROM claims WHERE key_hash = $1 AND virtual_number = $2
+
+-- name: hold_claim
+-- Move the times of a session's claim, unless another session has taken it since.
+UPDATE claims SET role = $4, live_until = $5, held_until = $6
+WHERE key_hash = $1 AND virtual_number = $2 AND session_id = $3
 
 -- name: forget_claims
--- Drop a few pairs that have been free for long; called often, so a few are enough.
-DELETE FROM claims WHERE (party_hash, virtual_number) IN
-    (SELECT party_hash, virtual_number FROM claims WHERE held_until < $1 ORDER BY held_until LIMIT 16)
+-- Drop a few claims on a number that have been free for long; called often, so a few are enough.
+DELETE FROM claims WHERE (key_hash, virtual_number) IN
+    (SELECT key_hash, virtual_number FROM claims WHERE virtual_number = $1 AND held_until < $2
+     ORDER BY held_until LIMIT 16)
 
 -- name: add_session
 -- A new session, with nothing happened in it.
 INSERT INTO sessions
-    (id, account_id, subaccount_id, first_party_hash, second_party_hash, parties_sealed, virtual_number, options,
-     created_at, modified_at, expires_at, planned_duration, total_call_count, total_call_billed_duration,
-     calls_in_progress)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, 0, 0)
+    (id, account_id, subaccount_id, first_party_hash, second_party_hash, parties_sealed, virtual_number,
+     second_virtual_number, pool_mode, options, created_at, modified_at, expires_at, planned_duration, amount,
+     total_call_count, total_call_billed_duration, total_call_amount, calls_in_progress)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 0, 0, 0, 0)
 
 -- name: session
 -- By account and id: a foreign id finds nothing.
@@ -140,7 +241,20 @@ SELECT {session_columns} FROM sessions WHERE sessions.account_id = $1 AND sessio
 -- name: session_for_call
 -- Who is meant: every incoming call asks.
 SELECT {session_columns} FROM claims JOIN sessions ON sessions.id = claims.session_id
-WHERE claims.party_hash = $1 AND claims.virtual_number = $2
+WHERE claims.key_hash = $1 AND claims.virtual_number = $2
+
+-- name: session_with_pin
+-- The one on this number that ends last ($2: now).
+SELECT {session_columns} FROM claims JOIN sessions ON sessions.id = claims.session_id
+WHERE claims.virtual_number = $1 AND claims.kind = 'pin' AND claims.live_until > $2
+ORDER BY claims.live_until DESC LIMIT 1
+
+-- name: sessions_on
+-- Live ones with a claim on this number ($2: now).
+SELECT {session_columns} FROM sessions
+WHERE sessions.id IN (SELECT claims.session_id FROM claims
+                      WHERE claims.virtual_number = $1 AND claims.held_until > $2 AND claims.live_until > $2)
+ORDER BY sessions.expires_at DESC, sessions.id LIMIT $3
 
 -- name: sessions_due
 -- Sessions whose time is over and whose end is not yet carried out.
@@ -156,21 +270,28 @@ SELECT {session_columns} FROM sessions
 SELECT count(*) FROM sessions
 
 -- name: update_session
--- New options and a new planned end.
-UPDATE sessions SET options = $2, expires_at = $3, planned_duration = $4, modified_at = $5 WHERE id = $1
+-- All that may change in a live one.
+UPDATE sessions
+SET first_party_hash = $2, second_party_hash = $3, parties_sealed = $4, virtual_number = $5,
+    second_virtual_number = $6, pool_mode = $7, options = $8, modified_at = $9, expires_at = $10,
+    planned_duration = $11
+WHERE id = $1
 
 -- name: end_session
 -- Once: the caller has seen that it has not ended.
 UPDATE sessions SET ended_at = $2, modified_at = $2, expires_at = $3 WHERE id = $1
 
 -- name: move_sessions
--- Calls were routed into a session ($2), or are over ($3 legs, $4 billed seconds, ended at $5); one row per session.
-WITH moved (id, delta, legs, billed, ended_at) AS (VALUES
-    (CAST($1 AS TEXT), CAST($2 AS INTEGER), CAST($3 AS BIGINT), CAST($4 AS BIGINT), CAST($5 AS DOUBLE PRECISION)))
+-- Calls were routed into a session ($2), or are over ($3 legs, $4 billed seconds, $5 amount, ended at
+-- $6); one row per session.
+WITH moved (id, delta, legs, billed, amount, ended_at) AS (VALUES
+    (CAST($1 AS TEXT), CAST($2 AS INTEGER), CAST($3 AS BIGINT), CAST($4 AS BIGINT), CAST($5 AS BIGINT),
+     CAST($6 AS DOUBLE PRECISION)))
 UPDATE sessions
 SET calls_in_progress = CASE WHEN calls_in_progress + moved.delta < 0 THEN 0 ELSE calls_in_progress + moved.delta END,
     total_call_count = total_call_count + moved.legs,
     total_call_billed_duration = total_call_billed_duration + moved.billed,
+    total_call_amount = total_call_amount + moved.amount,
     last_interaction_at = CASE WHEN last_interaction_at > moved.ended_at OR moved.ended_at IS NULL
                                THEN last_interaction_at ELSE moved.ended_at END
 FROM moved WHERE sessions.id = moved.id
@@ -183,12 +304,13 @@ UPDATE sessions SET calls_in_progress = 0 WHERE calls_in_progress > 0
 -- One call of a session, as the session lists it.
 INSERT INTO interactions
     (call_id, session_id, started_at, ended_at, caller, first_party_leg_id, second_party_leg_id, duration,
-     billed_duration, legs)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (session_id, started_at, call_id) DO NOTHING
+     billed_duration, legs, amount)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (session_id, started_at, call_id) DO NOTHING
 
 -- name: interactions
 -- Of one session, in order.
-SELECT call_id, started_at, ended_at, caller, first_party_leg_id, second_party_leg_id, duration, billed_duration, legs
+SELECT call_id, started_at, ended_at, caller, first_party_leg_id, second_party_leg_id, duration, billed_duration, legs,
+    amount
 FROM interactions WHERE session_id = $1 ORDER BY started_at, call_id
 
 -- name: add_call

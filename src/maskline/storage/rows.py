@@ -18,10 +18,21 @@ from hashlib import blake2b
 from typing import Any
 
 from maskline.masking.call_record import CallRecord, LegRecord, Quality
-from maskline.masking.decision import VirtualNumber
+from maskline.masking.decision import NumberState, NumberUse, VirtualNumber
 from maskline.masking.e164 import Number
-from maskline.masking.facts import Cause, Fact, HungUpBy, LegName, Outcome, fact_details, restore_fact
-from maskline.masking.session import Interaction, NewSession, Role, Session, SessionOptions
+from maskline.masking.facts import (
+    Cause,
+    Fact,
+    HungUpBy,
+    LegName,
+    Outcome,
+    SessionFact,
+    fact_details,
+    restore_fact,
+)
+from maskline.masking.policy import AccountPolicy
+from maskline.masking.price import Direction, Price
+from maskline.masking.session import Interaction, PoolMode, Role, Session, SessionOptions
 from maskline.masking.trunk import Trunk
 from maskline.storage.crypto import Sealer
 from maskline.storage.store import Account, Endpoint, OutboxRow
@@ -31,6 +42,7 @@ Row = Sequence[Any]
 _WIDTH = 18
 _to_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 _CLEAR_LEG_FIELDS = tuple(f.name for f in fields(LegRecord) if f.name not in ("source", "destination", "quality"))
+_DEFAULT_OPTIONS = asdict(SessionOptions())
 _QUALITY_FIELDS = tuple(f.name for f in fields(Quality))
 
 
@@ -50,26 +62,78 @@ def _number(e164: str) -> Number:
 
 # -- accounts and their things -----------------------------------------------------------------------------------
 def account_to_row(account: Account, sealer: Sealer) -> Row:
-    token = sealer.seal(account.auth_token.encode(), f"accounts.auth_token:{account.id}")
-    return (account.id, account.name, account.parent_id, token, account.created_at)
+    return (
+        account.id, account.name, account.parent_id, _seal_tokens(account, sealer), account.created_at,
+        account.enabled, _policy_to_text(account.policy), account.modified_at,
+    )  # fmt: skip
+
+
+def account_changes_to_row(account: Account, sealer: Sealer) -> Row:
+    tokens, policy = _seal_tokens(account, sealer), _policy_to_text(account.policy)
+    return (account.id, account.name, tokens, account.enabled, policy, account.modified_at)
 
 
 def account_from_row(row: Row, sealer: Sealer) -> Account:
-    token = sealer.unseal(row[3], f"accounts.auth_token:{row[0]}").decode()
-    return Account(row[0], row[1], row[2], token, row[4])
+    tokens = json.loads(sealer.unseal(row[3], f"accounts.auth_tokens:{row[0]}"))
+    values = (*row[:3], tuple(tokens), row[4], bool(row[5]), _policy_from_text(row[6]), row[7])
+    return Account(*values)
 
 
-def number_to_row(number: VirtualNumber, position: int, now: float) -> Row:
-    pool_id = number.subaccount_id or number.account_id
-    return (*_number_columns(number), pool_id, position, now)
+def _seal_tokens(account: Account, sealer: Sealer) -> bytes:
+    return sealer.seal(_to_json(account.auth_tokens).encode(), f"accounts.auth_tokens:{account.id}")
 
 
-def _number_columns(number: VirtualNumber) -> Row:
-    return (number.number.e164, number.account_id, number.subaccount_id, number.reference_id, number.country)
+def _policy_to_text(policy: AccountPolicy | None) -> str | None:
+    return None if policy is None else _to_json(asdict(policy))
 
 
-def number_from_row(row: Row) -> VirtualNumber:
-    return VirtualNumber(_number(row[0]), *row[1:])
+def _policy_from_text(text: str | None) -> AccountPolicy | None:
+    if text is None:
+        return None
+    values = json.loads(text)
+    return AccountPolicy(**{**values, "modes": tuple(map(PoolMode, values["modes"]))})
+
+
+def number_to_row(number: VirtualNumber, position: int, now: float, sealer: Sealer) -> Row:
+    return (
+        number.number.e164, number.account_id, number.subaccount_id, number.reference_id, number.country,
+        number.state.value, number.use.value, number.alias, _seal_fallback(number, sealer), now,
+        number.subaccount_id or number.account_id, position,
+    )  # fmt: skip
+
+
+def number_changes_to_row(number: VirtualNumber, sealer: Sealer) -> Row:
+    return (
+        number.number.e164, number.reference_id, number.country, number.state.value, number.use.value, number.alias,
+        _seal_fallback(number, sealer),
+    )  # fmt: skip
+
+
+def number_from_row(row: Row, sealer: Sealer) -> VirtualNumber:
+    fallback = _unpack(sealer.unseal(row[8], _fallback_context(row[0])))[0] if row[8] else None
+    values = (*row[1:5], NumberState(row[5]), NumberUse(row[6]), row[7], fallback, row[9])
+    return VirtualNumber(_number(row[0]), *values)
+
+
+def _seal_fallback(number: VirtualNumber, sealer: Sealer) -> bytes | None:
+    # A person's number like any party's.
+    context = _fallback_context(number.number.e164)
+    return sealer.seal(_pack(number.fallback), context) if number.fallback else None
+
+
+def _fallback_context(number: str) -> str:
+    return f"virtual_numbers.fallback:{number}"
+
+
+def price_to_row(price: Price) -> Row:
+    return (
+        price.id, price.trunk_id or "", price.direction.value, price.prefix, price.per_minute, price.connection,
+        price.increment,
+    )  # fmt: skip
+
+
+def price_from_row(row: Row) -> Price:
+    return Price(row[0], row[1] or None, Direction(row[2]), *row[3:])
 
 
 def trunk_to_row(trunk: Trunk, password: str, now: float, sealer: Sealer) -> list[Any]:
@@ -100,24 +164,53 @@ def _endpoint_context(account_id: str, kind: str) -> str:
 
 
 # -- sessions ----------------------------------------------------------------------------------------------------
-def session_to_row(new: NewSession, virtual_number: Number, expires_at: float, sealer: Sealer) -> Row:
-    parties = sealer.seal(_pack(new.first_party, new.second_party), f"sessions.parties:{new.id}")
+def session_to_row(session: Session, sealer: Sealer) -> Row:
     return (
-        new.id, new.account_id, new.subaccount_id, sealer.number_hash(new.first_party),
-        sealer.number_hash(new.second_party), parties, virtual_number.e164, options_to_text(new.options),
-        new.created_at, new.created_at, expires_at, new.options.session_expiry,
+        session.id, session.account_id, session.subaccount_id, *_session_changes(session, sealer, session.created_at),
+        session.amount,
     )  # fmt: skip
 
 
+def session_changes_to_row(session: Session, sealer: Sealer) -> Row:
+    return (session.id, *_session_changes(session, sealer))
+
+
+def _session_changes(session: Session, sealer: Sealer, *created_at: float) -> Row:
+    second = session.second_virtual_number
+    return (
+        _hash_of(session.first_party, sealer), _hash_of(session.second_party, sealer),
+        sealer.seal(_pack_parties(session), f"sessions.parties:{session.id}"), session.virtual_number.e164,
+        second.e164 if second else None, session.pool_mode.value, options_to_text(session.options), *created_at,
+        session.modified_at, session.expires_at, session.planned_duration,
+    )  # fmt: skip
+
+
+def _hash_of(party: Number | None, sealer: Sealer) -> bytes | None:
+    return sealer.number_hash(party) if party else None
+
+
+def _pack_parties(session: Session) -> bytes:
+    packed = _pack(session.first_party, session.second_party)
+    if session.first_party_pin or session.second_party_pin:
+        packed += f"{session.first_party_pin} {session.second_party_pin}".ljust(2 * _WIDTH).encode()
+    return packed
+
+
 def session_from_row(row: Row, sealer: Sealer, interactions: tuple[Interaction, ...] = ()) -> Session:
-    first, second = _unpack(sealer.unseal(row[3], f"sessions.parties:{row[0]}"))
-    values = (*row[:3], first, second, _number(row[4]), _options_from_text(row[5]), *row[6:], interactions)
+    packed = sealer.unseal(row[3], f"sessions.parties:{row[0]}")
+    first, second = _unpack(packed[: 2 * _WIDTH])
+    first_pin, _, second_pin = packed[2 * _WIDTH :].decode().rstrip().partition(" ")
+    values = (
+        *row[:3], first, second, _number(row[4]), _options_from_text(row[5]), *row[6:15], interactions,
+        PoolMode(row[15]), _number(row[16]) if row[16] else None, first_pin, second_pin, row[17], row[18],
+    )  # fmt: skip
     return Session(*values)
 
 
 @lru_cache(maxsize=4096)
 def options_to_text(options: SessionOptions) -> str:
-    return _to_json(asdict(options))
+    chosen = {name: value for name, value in asdict(options).items() if value != _DEFAULT_OPTIONS[name]}
+    return _to_json(chosen)
 
 
 @lru_cache(maxsize=4096)
@@ -129,7 +222,7 @@ def _options_from_text(text: str) -> SessionOptions:
 def interaction_to_row(session_id: str, done: Interaction) -> Row:
     return (
         done.call_id, session_id, done.started_at, done.ended_at, done.caller.value, done.first_party_leg_id,
-        done.second_party_leg_id, done.duration, done.billed_duration, done.legs,
+        done.second_party_leg_id, done.duration, done.billed_duration, done.legs, done.amount,
     )  # fmt: skip
 
 
@@ -179,13 +272,14 @@ def _leg_from_json(values: dict[str, Any], source: Number | None, destination: N
 
 def fact_to_row(fact: Fact) -> Row:
     """Without the position, which the transaction gives."""
-    details = _details_to_text(tuple(fact_details(fact).items()))
-    return (fact.subject, fact.sequence, fact.at, fact.name, details)
+    details = fact_details(fact)
+    text = _to_json(details) if isinstance(fact, SessionFact) else _details_to_text(tuple(details.items()))
+    return (fact.subject, fact.sequence, fact.at, fact.name, text)
 
 
 @lru_cache(maxsize=8192)
 def _details_to_text(details: tuple[tuple[str, Any], ...]) -> str:
-    # Cached, because most facts say one of a few things ("leg b answered") and a call has six of them.
+    # Cached, because most facts of a call say one of a few things ("leg b answered"), and it has six of them.
     return _to_json(dict(details))
 
 

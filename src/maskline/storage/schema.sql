@@ -6,7 +6,7 @@ CREATE TABLE counters (
     name TEXT PRIMARY KEY,
     value BIGINT NOT NULL
 );
-INSERT INTO counters (name, value) VALUES ('schema', 1), ('facts', 0), ('positions', 0), ('configuration', 0);
+INSERT INTO counters (name, value) VALUES ('schema', 2), ('facts', 0), ('positions', 0), ('configuration', 0);
 
 -- One known sentence, sealed: tells at start whether the key file belongs to this database.
 CREATE TABLE key_check (
@@ -14,16 +14,22 @@ CREATE TABLE key_check (
     value_sealed BYTEA NOT NULL
 );
 
+-- auth_tokens_sealed: a JSON list. removed_at: a removed subaccount, which its sessions and calls still name.
 CREATE TABLE accounts (
     id TEXT PRIMARY KEY,
     name TEXT NOT NULL,
     parent_id TEXT,
-    auth_token_sealed BYTEA NOT NULL,
-    created_at DOUBLE PRECISION NOT NULL
+    auth_tokens_sealed BYTEA NOT NULL,
+    created_at DOUBLE PRECISION NOT NULL,
+    enabled BOOLEAN NOT NULL,
+    policy TEXT,
+    modified_at DOUBLE PRECISION NOT NULL,
+    removed_at DOUBLE PRECISION
 );
 CREATE INDEX accounts_by_parent ON accounts (parent_id, created_at);
 
 -- pool_id: the subaccount that has the number, or the account. position: the order of first-fit.
+-- exclusive_until: wall seconds until when it is the open number of one session.
 CREATE TABLE virtual_numbers (
     number TEXT PRIMARY KEY,
     account_id TEXT NOT NULL,
@@ -32,11 +38,21 @@ CREATE TABLE virtual_numbers (
     position BIGINT NOT NULL,
     reference_id TEXT NOT NULL,
     country TEXT,
-    added_at DOUBLE PRECISION NOT NULL
+    state TEXT NOT NULL,
+    used_for TEXT NOT NULL,
+    alias TEXT NOT NULL,
+    fallback_sealed BYTEA,
+    added_at DOUBLE PRECISION NOT NULL,
+    exclusive_until DOUBLE PRECISION NOT NULL
 );
 CREATE UNIQUE INDEX virtual_numbers_in_pool ON virtual_numbers (pool_id, position);
-CREATE INDEX virtual_numbers_in_pool_by_country ON virtual_numbers (pool_id, country, position);
 CREATE INDEX virtual_numbers_by_account ON virtual_numbers (account_id, position);
+CREATE INDEX virtual_numbers_to_share ON virtual_numbers (pool_id, position)
+    WHERE state = 'active' AND used_for = 'shared';
+CREATE INDEX virtual_numbers_to_share_by_country ON virtual_numbers (pool_id, country, position)
+    WHERE state = 'active' AND used_for = 'shared';
+CREATE INDEX virtual_numbers_for_pins ON virtual_numbers (pool_id, position)
+    WHERE state = 'active' AND used_for = 'pin';
 
 CREATE TABLE trunks (
     id TEXT PRIMARY KEY,
@@ -62,6 +78,30 @@ CREATE TABLE endpoints (
     PRIMARY KEY (account_id, kind)
 );
 
+-- trunk_id: empty for any trunk. Money is in millionths of the currency unit, here and below.
+CREATE TABLE prices (
+    id TEXT PRIMARY KEY,
+    trunk_id TEXT NOT NULL,
+    direction TEXT NOT NULL,
+    prefix TEXT NOT NULL,
+    per_minute BIGINT NOT NULL,
+    connection BIGINT NOT NULL,
+    increment INTEGER NOT NULL
+);
+CREATE UNIQUE INDEX prices_by_what_they_are_for ON prices (trunk_id, direction, prefix);
+
+-- A write that may be asked for again and must happen once. subject: the id of what it made or changed.
+CREATE TABLE once (
+    account_id TEXT NOT NULL,
+    key_hash BYTEA NOT NULL,
+    fingerprint_hash BYTEA NOT NULL,
+    subject TEXT NOT NULL,
+    kept_until DOUBLE PRECISION NOT NULL,
+    PRIMARY KEY (account_id, key_hash)
+);
+CREATE INDEX once_to_purge ON once (kept_until);
+
+-- parties_sealed: both numbers and both PINs. options: a JSON object of what differs from the defaults.
 CREATE TABLE sessions (
     id TEXT PRIMARY KEY,
     account_id TEXT NOT NULL,
@@ -70,6 +110,8 @@ CREATE TABLE sessions (
     second_party_hash BYTEA,
     parties_sealed BYTEA NOT NULL,
     virtual_number TEXT NOT NULL,
+    second_virtual_number TEXT,
+    pool_mode TEXT NOT NULL,
     options TEXT NOT NULL,
     created_at DOUBLE PRECISION NOT NULL,
     modified_at DOUBLE PRECISION NOT NULL,
@@ -79,7 +121,9 @@ CREATE TABLE sessions (
     last_interaction_at DOUBLE PRECISION,
     total_call_count BIGINT NOT NULL,
     total_call_billed_duration BIGINT NOT NULL,
-    calls_in_progress INTEGER NOT NULL
+    calls_in_progress INTEGER NOT NULL,
+    amount BIGINT NOT NULL,
+    total_call_amount BIGINT NOT NULL
 );
 CREATE INDEX sessions_by_account ON sessions (account_id, created_at);
 CREATE INDEX sessions_by_first_party ON sessions (account_id, first_party_hash, created_at);
@@ -87,16 +131,20 @@ CREATE INDEX sessions_by_second_party ON sessions (account_id, second_party_hash
 CREATE INDEX sessions_to_end ON sessions (expires_at, id) WHERE ended_at IS NULL;
 CREATE INDEX sessions_in_progress ON sessions (id) WHERE calls_in_progress > 0;
 
--- The no-stranger rule: one (party, virtual number) names one session, while it is live or its cool-off runs.
+-- The no-stranger rule: one (key, virtual number) names one session, while it is live or its cool-off runs.
 -- A claim whose time is over stays, so that the caller hears "expired", until another session takes it.
 CREATE TABLE claims (
-    party_hash BYTEA NOT NULL,
+    key_hash BYTEA NOT NULL,
     virtual_number TEXT NOT NULL,
+    kind TEXT NOT NULL,
     session_id TEXT NOT NULL,
+    role TEXT NOT NULL,
+    live_until DOUBLE PRECISION NOT NULL,
     held_until DOUBLE PRECISION NOT NULL,
-    PRIMARY KEY (party_hash, virtual_number)
+    PRIMARY KEY (key_hash, virtual_number)
 );
-CREATE INDEX claims_by_end ON claims (held_until);
+CREATE INDEX claims_of_number ON claims (virtual_number, held_until);
+CREATE INDEX claims_by_pin ON claims (virtual_number, live_until) WHERE kind = 'pin';
 
 CREATE TABLE interactions (
     session_id TEXT NOT NULL,
@@ -109,6 +157,7 @@ CREATE TABLE interactions (
     duration BIGINT NOT NULL,
     billed_duration BIGINT NOT NULL,
     legs INTEGER NOT NULL,
+    amount BIGINT NOT NULL,
     PRIMARY KEY (session_id, started_at, call_id)
 );
 

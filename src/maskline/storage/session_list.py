@@ -28,7 +28,7 @@ def conditions(account_id: str, wanted: SessionFilter, wall: float, sealer: Seal
 
     def add(term: str, value: Any) -> None:
         values.append(value)
-        terms.append(term.format(f"${len(values)}"))
+        terms.append(term.replace("{}", f"${len(values)}"))
 
     add("account_id = {}", account_id)
     if wanted.first_party is not None:
@@ -36,7 +36,7 @@ def conditions(account_id: str, wanted: SessionFilter, wall: float, sealer: Seal
     if wanted.second_party is not None:
         add("second_party_hash = {}", sealer.number_hash(wanted.second_party))
     if wanted.virtual_number is not None:
-        add("virtual_number = {}", wanted.virtual_number.e164)
+        add("(virtual_number = {} OR second_virtual_number = {})", wanted.virtual_number.e164)
     if wanted.subaccount_id is not None:
         add("subaccount_id = {}", wanted.subaccount_id)
     if wanted.status == SessionStatus.IN_PROGRESS:

@@ -41,22 +41,25 @@ def run(connection: sqlite3.Connection, name: str, *values: Any) -> sqlite3.Curs
     return connection.execute(SQL[name], values)
 
 
-def run_all(connection: sqlite3.Connection, name: str, rows: Sequence[Sequence[Any]]) -> int:
-    """Execute a named query for all rows, many at a time; returns how many rows it changed."""
-    return sum(cursor.rowcount for cursor in _in_blocks(connection, name, rows))
+def run_all(connection: sqlite3.Connection, name: str, rows: Sequence[Sequence[Any]], *common: Any) -> int:
+    """Execute a named query for all rows, many at a time; returns how many rows it changed. `common` are the
+    parameters that come before a row's."""
+    return sum(cursor.rowcount for cursor in _in_blocks(connection, name, rows, common))
 
 
 def fetch_all(connection: sqlite3.Connection, name: str, rows: Sequence[Sequence[Any]]) -> list[Any]:
     """The same for a query with RETURNING: what it returned for all rows, in no order."""
-    return [found for cursor in _in_blocks(connection, name, rows) for found in cursor.fetchall()]
+    return [found for cursor in _in_blocks(connection, name, rows, ()) for found in cursor.fetchall()]
 
 
-def _in_blocks(connection: sqlite3.Connection, name: str, rows: Sequence[Sequence[Any]]) -> Iterator[sqlite3.Cursor]:
+def _in_blocks(
+    connection: sqlite3.Connection, name: str, rows: Sequence[Sequence[Any]], common: tuple[Any, ...]
+) -> Iterator[sqlite3.Cursor]:
     start = 0
     while start < len(rows):
         # Powers of two: any number of rows is a few statements, and all of them stay prepared.
         size = min(ROWS_AT_ONCE, 1 << (len(rows) - start).bit_length() - 1)
-        values = [value for row in rows[start : start + size] for value in row]
+        values = [*common, *(value for row in rows[start : start + size] for value in row)]
         yield connection.execute(_for_rows(name, size), values)
         start += size
 

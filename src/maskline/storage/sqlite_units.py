@@ -1,7 +1,7 @@
-"""The units of work on sessions and calls: each function is one indivisible change.
+"""The units of work on calls, and what all units share: counters, facts, and writes that happen once.
 
 What it is: what a transaction does, statement by statement, for `GroupWriter`. What it is not: threads, commits
-or domain rules; allocation asks `masking/pool.py`. Who uses it: `storage/sqlite.py`.
+or domain rules. Who uses it: `storage/sqlite.py` and the units on sessions and configuration.
 
 Every unit runs in a savepoint and leaves nothing when it raises.
 """
@@ -10,20 +10,18 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
-from maskline.errors import Conflict, NotFound, PoolExhausted, SessionEnded
-from maskline.masking import pool
-from maskline.masking.e164 import Number
-from maskline.masking.facts import Fact, SessionCreated, SessionExpired, SessionUpdated
-from maskline.masking.session import Interaction, NewSession, Session, SessionOptions
+from maskline.errors import IdempotencyMismatch
+from maskline.masking.facts import Fact
+from maskline.masking.session import Interaction
 from maskline.storage import rows
 from maskline.storage.crypto import Sealer
 from maskline.storage.rows import Row
 from maskline.storage.sqlite_connection import run, run_all
 from maskline.storage.sqlite_outbox import add_outbox
-from maskline.storage.store import RecordedCall
+from maskline.storage.store import Once, RecordedCall
 
 
 def advance(connection: sqlite3.Connection, counter: str, by: int = 1) -> int:
@@ -32,128 +30,26 @@ def advance(connection: sqlite3.Connection, counter: str, by: int = 1) -> int:
     return int(value)
 
 
-def configure(connection: sqlite3.Connection, query: str, *values: object, conflict: str) -> None:
-    """Write a row of configuration. Raises `Conflict` with the given sentence when it breaks a constraint."""
-    try:
-        run(connection, query, *values)
-    except sqlite3.IntegrityError:
-        raise Conflict(conflict) from None
-    advance(connection, "configuration")
+# -- once ----------------------------------------------------------------------------------------------------------
+def repeated(connection: sqlite3.Connection, sealer: Sealer, once: Once | None, now: float) -> str | None:
+    """The id of what a write made that was asked for before; None: it is a new one. Raises `IdempotencyMismatch`."""
+    if once is None:
+        return None
+    found = run(connection, "once", once.account_id, sealer.text_hash(once.key), now).fetchone()
+    if found is None:
+        return None
+    if found[0] != sealer.text_hash(once.fingerprint):
+        raise IdempotencyMismatch
+    return str(found[1])
 
 
-def remove(connection: sqlite3.Connection, query: str, *values: object, missing: str) -> None:
-    """Delete a row of configuration. Raises `NotFound` with the given sentence."""
-    if not run(connection, query, *values).rowcount:
-        raise NotFound(missing)
-    advance(connection, "configuration")
-
-
-# -- sessions ----------------------------------------------------------------------------------------------------
-def read_session(connection: sqlite3.Connection, sealer: Sealer, account_id: str, session_id: str) -> Session:
-    row = run(connection, "session", account_id, session_id).fetchone()
-    if row is None:
-        raise NotFound("There is no such session in this account.")
-    return rows.session_from_row(row, sealer, read_interactions(connection, session_id))
-
-
-def read_interactions(connection: sqlite3.Connection, session_id: str) -> tuple[Interaction, ...]:
-    return tuple(map(rows.interaction_from_row, run(connection, "interactions", session_id)))
-
-
-def create_session(connection: sqlite3.Connection, sealer: Sealer, new: NewSession, facts_sequence: int) -> Session:
-    pool.check_parties(new)
-    hashes = {party: sealer.number_hash(party) for party in (new.first_party, new.second_party)}
-    number = _allocate(connection, new, [*hashes.values()])
-    expires_at = new.created_at + new.options.session_expiry
-    until = pool.held_until(expires_at, new.options)
-    claims = pool.claims_of(new.first_party, new.second_party, number)
-    taken = sum(
-        run(connection, "take_claim", hashes[party], vn.e164, new.id, until, new.created_at).rowcount
-        for party, vn in claims
-    )
-    if taken != len(claims):
-        # The candidates were free a moment ago in this very transaction; only a store with several writers gets here.
-        raise Conflict("The pair was taken by another session.")
-    try:
-        run(connection, "add_session", *rows.session_to_row(new, number, expires_at, sealer))
-    except sqlite3.IntegrityError:
-        raise Conflict("This session exists already.") from None
-    add_facts(connection, [rows.fact_to_row(SessionCreated(new.id, facts_sequence, new.created_at, number.e164))])
-    return Session(
-        id=new.id, account_id=new.account_id, subaccount_id=new.subaccount_id,
-        first_party=new.first_party, second_party=new.second_party, virtual_number=number,
-        options=new.options, created_at=new.created_at, modified_at=new.created_at,
-        expires_at=expires_at, planned_duration=new.options.session_expiry,
-    )  # fmt: skip
-
-
-def _allocate(connection: sqlite3.Connection, new: NewSession, party_hashes: list[bytes]) -> Number:
-    held = {Number(e164[1:]) for (e164,) in run(connection, "numbers_held", *party_hashes, new.created_at)}
-    owner_id, country = pool.pool_of(new)
-    needed = pool.candidates_needed(len(held))
-    if country is None:
-        found = run(connection, "pool_candidates", owner_id, needed)
-    else:
-        found = run(connection, "pool_candidates_in_country", owner_id, needed, country)
-    number = pool.choose((Number(e164[1:]) for (e164,) in found), held)
-    if number is None:
-        raise PoolExhausted
-    return number
-
-
-@dataclass(frozen=True, slots=True)
-class SessionChange:
-    """What an update asks for."""
-
-    options: SessionOptions
-    expires_at: float
-    now: float
-    changed: tuple[str, ...]
-
-
-def update_session(
-    connection: sqlite3.Connection, sealer: Sealer, account_id: str, session_id: str, change: SessionChange
-) -> Session:
-    session = read_session(connection, sealer, account_id, session_id)
-    if not session.is_live(change.now):
-        raise SessionEnded
-    session = replace(
-        session, options=change.options, expires_at=change.expires_at, modified_at=change.now,
-        planned_duration=round(change.expires_at - session.created_at),
-    )  # fmt: skip
-    run(
-        connection, "update_session", session_id, rows.options_to_text(session.options), session.expires_at,
-        session.planned_duration, session.modified_at,
-    )  # fmt: skip
-    _hold(connection, sealer, session)
-    sequence = _next_sequence(connection, session_id)
-    add_facts(connection, [rows.fact_to_row(SessionUpdated(session_id, sequence, change.now, change.changed))])
-    return session
-
-
-def end_session(
-    connection: sqlite3.Connection, sealer: Sealer, account_id: str, session_id: str, *,
-    now: float, by_request: bool, outbox: Sequence[Row],
-) -> Session:  # fmt: skip
-    session = read_session(connection, sealer, account_id, session_id)
-    if session.ended_at is not None or (by_request and not session.is_live(now)):
-        raise SessionEnded
-    session = replace(session, ended_at=now, modified_at=now, expires_at=min(now, session.expires_at))
-    run(connection, "end_session", session_id, now, session.expires_at)
-    _hold(connection, sealer, session)
-    run(connection, "forget_claims", now - pool.FORGET_AFTER)
-    sequence = _next_sequence(connection, session_id)
-    add_facts(connection, [rows.fact_to_row(SessionExpired(session_id, sequence, now, by_request))])
-    add_outbox(connection, outbox)
-    return session
-
-
-def _hold(connection: sqlite3.Connection, sealer: Sealer, session: Session) -> None:
-    """Move the end of the session's claims to what its planned end and options say."""
-    parties = (session.first_party, session.second_party)
-    hashes = [sealer.number_hash(party) if party else None for party in parties]
-    until = pool.held_until(session.expires_at, session.options)
-    run(connection, "hold_claims", until, *hashes, session.virtual_number.e164, session.id)
+def remember(connection: sqlite3.Connection, sealer: Sealer, once: Once | None, subject: str, now: float) -> None:
+    """Keep that a write was done, in its transaction, and let a few go whose time is over."""
+    if once is None:
+        return
+    key, fingerprint = sealer.text_hash(once.key), sealer.text_hash(once.fingerprint)
+    run(connection, "add_once", once.account_id, key, fingerprint, subject, once.until)
+    run(connection, "purge_once", now)
 
 
 # -- calls -------------------------------------------------------------------------------------------------------
@@ -166,7 +62,7 @@ def add_facts(connection: sqlite3.Connection, facts: Sequence[Row]) -> tuple[int
     return before, added
 
 
-def _next_sequence(connection: sqlite3.Connection, subject: str) -> int:
+def next_sequence(connection: sqlite3.Connection, subject: str) -> int:
     (last,) = run(connection, "last_sequence", subject).fetchone()
     return int(last) + 1
 
@@ -178,13 +74,14 @@ class SessionMove(NamedTuple):
     delta: int
     legs: int
     billed: int
+    amount: int
     ended_at: float | None
 
     def and_then(self, later: SessionMove) -> SessionMove:
         ends = [at for at in (self.ended_at, later.ended_at) if at is not None]
         return SessionMove(
             self.session_id, self.delta + later.delta, self.legs + later.legs, self.billed + later.billed,
-            max(ends, default=None),
+            self.amount + later.amount, max(ends, default=None),
         )  # fmt: skip
 
 
@@ -214,8 +111,8 @@ def call_rows(call: RecordedCall, sealer: Sealer) -> CallRows:
 
 def _move(session_id: str, delta: int, done: Interaction | None) -> SessionMove | None:
     if done is not None:
-        return SessionMove(session_id, delta, done.legs, done.billed_duration, done.ended_at)
-    return SessionMove(session_id, delta, 0, 0, None) if delta else None
+        return SessionMove(session_id, delta, done.legs, done.billed_duration, done.amount, done.ended_at)
+    return SessionMove(session_id, delta, 0, 0, 0, None) if delta else None
 
 
 def _one_move_per_session(moves: Iterable[SessionMove]) -> list[SessionMove]:

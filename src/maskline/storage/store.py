@@ -330,12 +330,6 @@ class Store(Protocol):
         number. Never suspends on SQLite."""
         ...
 
-    async def forget(self, before: float, limit: int) -> int:
-        """Delete at most `limit` sessions that ended before a wall second, with their facts, interactions, calls
-        and finished outbox rows; then calls without a session, keys of `Once` that are over, and facts of such
-        calls. Returns how many rows' subjects went: call again while it equals `limit`."""
-        ...
-
     async def reset_calls_in_progress(self) -> int:
         """At the start of the only engine: no call of a former process lives on. Returns how many were stuck."""
         ...

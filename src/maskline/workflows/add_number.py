@@ -22,6 +22,7 @@ async def add_number(
         await own_subaccount(store, account.owner_id, subaccount_id)
     elif account.parent_id is not None:
         subaccount_id = account.id
-    virtual = VirtualNumber(number, account.owner_id, subaccount_id, reference_id, number.country)
-    await store.add_number(virtual, clock.wall())
+    now = clock.wall()
+    virtual = VirtualNumber(number, account.owner_id, subaccount_id, reference_id, number.country, added_at=now)
+    await store.add_number(virtual, now)
     return virtual

@@ -3,7 +3,7 @@ from maskline.engine.call_record_builder import CallRecordBuilder
 from maskline.masking.call_record import Quality
 from maskline.masking.facts import CallEnded, Cause, HungUpBy, LegName, Outcome
 from maskline.masking.session import Role
-from tests.support.call_machine import CALLEE, CALLER, NUMBER, WALL, session
+from tests.support.call_machine import CALLEE, CALLER, NUMBER, WALL, forward, session
 
 QUALITY = Quality(4.2, 0.01, 3.0, 100, 1, 99)
 
@@ -11,7 +11,7 @@ QUALITY = Quality(4.2, 0.01, 3.0, 100, 1, 99)
 def begun() -> tuple[CallRecordBuilder, list[e.Effect]]:
     builder, out = CallRecordBuilder("call-1", "leg-a", "leg-b", WALL), []
     builder.begin(CALLER, "trunk-a", 5.0)
-    builder.identify(NUMBER, session(), Role.FIRST, CALLEE, out)
+    builder.identify(NUMBER, session(), Role.FIRST, CALLEE, NUMBER.number, out)
     return builder, out
 
 
@@ -21,7 +21,7 @@ def names(out: list[e.Effect]) -> list[str]:
 
 def test_facts_are_numbered_from_one_and_carry_wall_seconds() -> None:
     builder, out = begun()
-    builder.routed(5.5, "session-1", Role.FIRST, out)
+    builder.routed(5.5, forward(), out)
     facts = [effect.fact for effect in out if isinstance(effect, e.Emit)]
     assert [(fact.sequence, fact.at) for fact in facts] == [(1, WALL + 5), (2, WALL + 5.5)]
 

@@ -10,8 +10,8 @@ from maskline.storage.store import Account
 from maskline.webhooks.keys import StoreKeys
 from maskline.webhooks.sign import SigningKeys
 
-MAIN = Account("MA" + "A" * 18, "Acme", None, "main-token", 0.0)
-SUB = Account("SA" + "B" * 18, "riders", MAIN.id, "sub-token", 0.0)
+MAIN = Account("MA" + "A" * 18, "Acme", None, ("main-token",), 0.0)
+SUB = Account("SA" + "B" * 18, "riders", MAIN.id, ("sub-token",), 0.0)
 
 
 async def test_a_main_account_signs_with_its_own_token_twice():

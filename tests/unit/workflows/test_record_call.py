@@ -143,7 +143,7 @@ async def test_a_call_that_cannot_be_told_does_not_take_the_others_with_it():
     store = Wavering()
     async with recording(store) as recorder:
         recorder.record(CallCommit(make_context(call_id="bad"), (), make_record(legs=())))
-        await store.add_account(Account(ACCOUNT, "Acme", None, "token", T0))
+        await store.add_account(Account(ACCOUNT, "Acme", None, ("token",), T0))
         await store.set_endpoint(Endpoint(ACCOUNT, "eight.session_summary", "https://h.example/"))
         recorder.record(commit("good"))
         await recorder.flush()
@@ -168,8 +168,8 @@ async def test_the_deliverer_is_told_only_of_webhooks():
 
 async def test_summaries_go_to_endpoints_as_they_are_configured_now():
     store = Wavering()
-    await store.add_account(Account(ACCOUNT, "Acme", None, "token", T0))
-    await store.add_account(Account(SUBACCOUNT, "riders", ACCOUNT, "token", T0))
+    await store.add_account(Account(ACCOUNT, "Acme", None, ("token",), T0))
+    await store.add_account(Account(SUBACCOUNT, "riders", ACCOUNT, ("token",), T0))
     async with recording(store) as recorder:
         await store.set_endpoint(Endpoint(ACCOUNT, "eight.session_summary", "https://one.example/"))
         recorder.record(commit("call-1", record=make_record(id="call-1")))

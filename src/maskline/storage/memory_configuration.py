@@ -1,0 +1,185 @@
+"""What an operator configures, in memory: accounts, numbers, trunks, webhook endpoints, prices.
+
+What it is: these methods of the protocol on dictionaries, and writes that happen once. What it is not: sessions and
+calls. Who builds on it: `memory.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from maskline.errors import Conflict, IdempotencyMismatch, NotFound
+from maskline.masking.decision import VirtualNumber
+from maskline.masking.e164 import Number
+from maskline.masking.price import Price
+from maskline.masking.trunk import Trunk
+from maskline.storage.store import Account, Endpoint, Once
+
+
+class MemoryConfiguration:
+    """See `maskline.storage.store.Store`."""
+
+    def __init__(self) -> None:
+        self._accounts: dict[str, Account] = {}
+        self._removed: set[str] = set()
+        self._numbers: dict[Number, VirtualNumber] = {}
+        self._positions: dict[Number, int] = {}
+        self._trunks: dict[str, Trunk] = {}
+        self._endpoints: dict[tuple[str, str], Endpoint] = {}
+        self._prices: dict[tuple[str, str, str], Price] = {}
+        self._once: dict[tuple[str, str], tuple[Once, str]] = {}
+        self._configuration = 0
+
+    async def configuration_version(self) -> int:
+        return self._configuration
+
+    # -- once ----------------------------------------------------------------------------------------------------
+    def _repeated(self, once: Once | None, now: float) -> str | None:
+        """The id of what a write made that was asked for before; None: it is a new one."""
+        if once is None:
+            return None
+        earlier, subject = self._once.get((once.account_id, once.key), (None, ""))
+        if earlier is None or earlier.until <= now:
+            return None
+        if earlier.fingerprint != once.fingerprint:
+            raise IdempotencyMismatch
+        return subject
+
+    def _remember(self, once: Once | None, subject: str, now: float) -> None:
+        if once is None:
+            return
+        self._once[(once.account_id, once.key)] = (once, subject)
+        self._purge_once(now, 4)
+
+    def _purge_once(self, now: float, limit: int) -> int:
+        over = [place for place, (once, _) in self._once.items() if once.until <= now]
+        over.sort(key=lambda place: self._once[place][0].until)
+        for place in over[:limit]:
+            del self._once[place]
+        return len(over[:limit])
+
+    # -- accounts ------------------------------------------------------------------------------------------------
+    async def add_account(self, account: Account, *, once: Once | None = None) -> Account:
+        if account.parent_id is not None:
+            await self.account(account.parent_id)
+        earlier = self._repeated(once, account.created_at)
+        if earlier is not None and earlier not in self._removed:
+            return await self.account(earlier)
+        if account.id in self._accounts:
+            raise Conflict("This account exists already.")
+        self._accounts[account.id] = account
+        self._configuration += 1
+        self._remember(once, account.id, account.created_at)
+        return account
+
+    async def account(self, account_id: str) -> Account:
+        if account_id not in self._accounts or account_id in self._removed:
+            raise NotFound("There is no such account.")
+        return self._accounts[account_id]
+
+    async def accounts(self, parent_id: str | None = None) -> list[Account]:
+        wanted = [
+            account
+            for account in self._accounts.values()
+            if account.parent_id == parent_id and account.id not in self._removed
+        ]
+        return sorted(wanted, key=lambda account: (account.created_at, account.id))
+
+    async def update_account(self, account: Account) -> None:
+        old = await self.account(account.id)
+        self._accounts[account.id] = replace(account, parent_id=old.parent_id, created_at=old.created_at)
+        self._configuration += 1
+
+    async def remove_subaccount(self, account_id: str, now: float) -> None:
+        account = self._accounts.get(account_id)
+        if account is None or account.parent_id is None or account_id in self._removed:
+            raise NotFound("There is no such subaccount.")
+        self._removed.add(account_id)
+        for number in self._in_order():
+            if number.subaccount_id == account_id:
+                self._place(replace(number, subaccount_id=None))
+        self._configuration += 1
+
+    async def _check_owner(self, account_id: str, subaccount_id: str | None) -> None:
+        await self.account(account_id)
+        if subaccount_id is not None and (await self.account(subaccount_id)).parent_id != account_id:
+            raise NotFound("There is no such subaccount in this account.")
+
+    # -- numbers -------------------------------------------------------------------------------------------------
+    def _place(self, number: VirtualNumber) -> None:
+        """At the end of its pool."""
+        self._numbers[number.number] = number
+        self._positions[number.number] = max(self._positions.values(), default=0) + 1
+
+    def _in_order(self) -> list[VirtualNumber]:
+        return sorted(self._numbers.values(), key=lambda number: self._positions[number.number])
+
+    async def add_number(self, number: VirtualNumber, now: float) -> None:
+        await self._check_owner(number.account_id, number.subaccount_id)
+        if number.number in self._numbers:
+            raise Conflict("This number exists already.")
+        self._place(replace(number, added_at=now))
+        self._configuration += 1
+
+    async def numbers(self, account_id: str) -> list[VirtualNumber]:
+        return [n for n in self._in_order() if account_id in (n.account_id, n.subaccount_id)]
+
+    async def update_number(self, number: VirtualNumber, now: float) -> None:
+        old = self._numbers.get(number.number)
+        if old is None:
+            raise NotFound("There is no such number.")
+        number = replace(number, account_id=old.account_id, added_at=old.added_at)
+        if number.subaccount_id != old.subaccount_id:
+            await self._check_owner(old.account_id, number.subaccount_id)
+            self._place(number)
+        self._numbers[number.number] = number
+        self._configuration += 1
+
+    async def number(self, number: Number) -> VirtualNumber | None:
+        return self._numbers.get(number)
+
+    # -- trunks, endpoints, prices -------------------------------------------------------------------------------
+    async def add_trunk(self, trunk: Trunk, password: str, now: float) -> None:
+        if trunk.name in self._trunks or any(other.id == trunk.id for other in self._trunks.values()):
+            raise Conflict("A trunk of this name exists already.")
+        self._trunks[trunk.name] = trunk
+        self._configuration += 1
+
+    async def trunks(self) -> list[Trunk]:
+        return list(self._trunks.values())
+
+    async def remove_trunk(self, name: str) -> None:
+        if self._trunks.pop(name, None) is None:
+            raise NotFound("There is no trunk of this name.")
+        self._configuration += 1
+
+    async def set_endpoint(self, endpoint: Endpoint) -> None:
+        await self.account(endpoint.account_id)
+        self._endpoints[(endpoint.account_id, endpoint.kind)] = endpoint
+        self._configuration += 1
+
+    async def endpoints(self, account_id: str) -> list[Endpoint]:
+        wanted = [endpoint for endpoint in self._endpoints.values() if endpoint.account_id == account_id]
+        return sorted(wanted, key=lambda endpoint: endpoint.kind)
+
+    async def remove_endpoint(self, account_id: str, kind: str) -> None:
+        if self._endpoints.pop((account_id, kind), None) is None:
+            raise NotFound("There is no webhook endpoint of this kind.")
+        self._configuration += 1
+
+    async def set_price(self, price: Price) -> None:
+        place = (price.trunk_id or "", price.direction.value, price.prefix)
+        if any(other.id == price.id for at, other in self._prices.items() if at != place):
+            raise Conflict("A price of this id exists already.")
+        self._prices[place] = price
+        self._configuration += 1
+
+    async def prices(self) -> list[Price]:
+        return [self._prices[place] for place in sorted(self._prices)]
+
+    async def remove_price(self, price_id: str) -> None:
+        place = next((at for at, price in self._prices.items() if price.id == price_id), None)
+        if place is None:
+            raise NotFound("There is no such price.")
+        del self._prices[place]
+        self._configuration += 1

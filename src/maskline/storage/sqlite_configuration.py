@@ -1,0 +1,185 @@
+"""What an operator configures, on a SQLite file: accounts, numbers, trunks, webhook endpoints, prices.
+
+What it is: these methods of the protocol and their units of work. What it is not: sessions and calls. Who builds
+on it: `sqlite.py`.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+from maskline.errors import Conflict, NotFound
+from maskline.masking.decision import VirtualNumber
+from maskline.masking.e164 import Number
+from maskline.masking.price import Price
+from maskline.masking.trunk import Trunk
+from maskline.storage import rows
+from maskline.storage.crypto import Sealer
+from maskline.storage.sqlite_connection import run
+from maskline.storage.sqlite_file import SqliteFile
+from maskline.storage.sqlite_units import advance, remember, repeated
+from maskline.storage.store import Account, Endpoint, Once
+
+_PARENT = 2
+"""Where a row of the query `account` has its parent."""
+_NO_ACCOUNT = "There is no such account."
+_NO_SUBACCOUNT = "There is no such subaccount in this account."
+
+
+class SqliteConfiguration(SqliteFile):
+    """See `maskline.storage.store.Store`."""
+
+    async def configuration_version(self) -> int:
+        return int(self._rows("read_counter", "configuration")[0][0])
+
+    # -- accounts ---------------------------------------------------------------------------------------------------
+    async def add_account(self, account: Account, *, once: Once | None = None) -> Account:
+        if account.parent_id is not None:
+            await self.account(account.parent_id)
+        return await self._write(_add_account, self._sealer, account, once)
+
+    async def account(self, account_id: str) -> Account:
+        return rows.account_from_row(self._account_row(account_id), self._sealer)
+
+    def _account_row(self, account_id: str) -> rows.Row:
+        """Still sealed: to open the tokens costs as much as to find the row."""
+        found = self._rows("account", account_id)
+        if not found:
+            raise NotFound(_NO_ACCOUNT)
+        row: rows.Row = found[0]
+        return row
+
+    async def accounts(self, parent_id: str | None = None) -> list[Account]:
+        found = self._rows("main_accounts") if parent_id is None else self._rows("subaccounts", parent_id)
+        return [rows.account_from_row(row, self._sealer) for row in found]
+
+    async def update_account(self, account: Account) -> None:
+        row = rows.account_changes_to_row(account, self._sealer)
+        await self._write(_replace, "update_account", *row, missing=_NO_ACCOUNT)
+
+    async def remove_subaccount(self, account_id: str, now: float) -> None:
+        await self._write(_remove_subaccount, account_id, now)
+
+    def _check_owner(self, account_id: str, subaccount_id: str | None) -> None:
+        # A subaccount that is removed right after this look may get one session more, which runs to its end.
+        self._account_row(account_id)
+        if subaccount_id is not None and self._account_row(subaccount_id)[_PARENT] != account_id:
+            raise NotFound(_NO_SUBACCOUNT)
+
+    # -- numbers ----------------------------------------------------------------------------------------------------
+    async def add_number(self, number: VirtualNumber, now: float) -> None:
+        await self._write(_add_number, self._sealer, number, now)
+
+    async def numbers(self, account_id: str) -> list[VirtualNumber]:
+        found = await self._list(lambda connection: run(connection, "numbers", account_id).fetchall())
+        return [rows.number_from_row(row, self._sealer) for row in found]
+
+    async def update_number(self, number: VirtualNumber, now: float) -> None:
+        await self._write(_update_number, self._sealer, number)
+
+    async def number(self, number: Number) -> VirtualNumber | None:
+        found = self._rows("number", number.e164)
+        return rows.number_from_row(found[0], self._sealer) if found else None
+
+    # -- trunks, endpoints, prices ----------------------------------------------------------------------------------
+    async def add_trunk(self, trunk: Trunk, password: str, now: float) -> None:
+        await self._write(_add_trunk, rows.trunk_to_row(trunk, password, now, self._sealer))
+
+    async def trunks(self) -> list[Trunk]:
+        return [rows.trunk_from_row(row) for row in self._rows("trunks")]
+
+    async def remove_trunk(self, name: str) -> None:
+        await self._write(_replace, "remove_trunk", name, missing="There is no trunk of this name.")
+
+    async def set_endpoint(self, endpoint: Endpoint) -> None:
+        await self.account(endpoint.account_id)
+        row = rows.endpoint_to_row(endpoint, self._sealer)
+        await self._write(_add, "set_endpoint", *row, conflict="")
+
+    async def endpoints(self, account_id: str) -> list[Endpoint]:
+        return [rows.endpoint_from_row(row, self._sealer) for row in self._rows("endpoints", account_id)]
+
+    async def remove_endpoint(self, account_id: str, kind: str) -> None:
+        missing = "There is no webhook endpoint of this kind."
+        await self._write(_replace, "remove_endpoint", account_id, kind, missing=missing)
+
+    async def set_price(self, price: Price) -> None:
+        await self._write(_add, "set_price", *rows.price_to_row(price), conflict="A price of this id exists already.")
+
+    async def prices(self) -> list[Price]:
+        return [rows.price_from_row(row) for row in self._rows("prices")]
+
+    async def remove_price(self, price_id: str) -> None:
+        await self._write(_replace, "remove_price", price_id, missing="There is no such price.")
+
+
+# -- units of work ---------------------------------------------------------------------------------------------------
+def _add(connection: sqlite3.Connection, query: str, *values: object, conflict: str) -> None:
+    """Write a row. Raises `Conflict` with the given sentence when it breaks a constraint."""
+    try:
+        run(connection, query, *values)
+    except sqlite3.IntegrityError:
+        raise Conflict(conflict) from None
+    advance(connection, "configuration")
+
+
+def _replace(connection: sqlite3.Connection, query: str, *values: object, missing: str) -> None:
+    """Change or delete a row. Raises `NotFound` with the given sentence."""
+    if not run(connection, query, *values).rowcount:
+        raise NotFound(missing)
+    advance(connection, "configuration")
+
+
+def _add_account(connection: sqlite3.Connection, sealer: Sealer, account: Account, once: Once | None) -> Account:
+    earlier = repeated(connection, sealer, once, account.created_at)
+    row = run(connection, "account", earlier).fetchone() if earlier else None
+    if row is not None:
+        return rows.account_from_row(row, sealer)
+    _add(connection, "add_account", *rows.account_to_row(account, sealer), conflict="This account exists already.")
+    remember(connection, sealer, once, account.id, account.created_at)
+    return account
+
+
+def _remove_subaccount(connection: sqlite3.Connection, account_id: str, now: float) -> None:
+    parent = run(connection, "remove_subaccount", account_id, now).fetchone()
+    if parent is None:
+        raise NotFound("There is no such subaccount.")
+    for (number,) in run(connection, "numbers_in_pool", account_id).fetchall():
+        run(connection, "move_number", number, None, parent[0], advance(connection, "positions"))
+    advance(connection, "configuration")
+
+
+def _check_owner(connection: sqlite3.Connection, account_id: str, subaccount_id: str | None) -> None:
+    if run(connection, "account", account_id).fetchone() is None:
+        raise NotFound(_NO_ACCOUNT)
+    if subaccount_id is None:
+        return
+    row = run(connection, "account", subaccount_id).fetchone()
+    if row is None or row[_PARENT] != account_id:
+        raise NotFound(_NO_SUBACCOUNT)
+
+
+def _add_number(connection: sqlite3.Connection, sealer: Sealer, number: VirtualNumber, now: float) -> None:
+    _check_owner(connection, number.account_id, number.subaccount_id)
+    row = rows.number_to_row(number, advance(connection, "positions"), now, sealer)
+    _add(connection, "add_number", *row, conflict="This number exists already.")
+
+
+def _update_number(connection: sqlite3.Connection, sealer: Sealer, number: VirtualNumber) -> None:
+    e164 = number.number.e164
+    row = run(connection, "number", e164).fetchone()
+    if row is None:
+        raise NotFound("There is no such number.")
+    old = rows.number_from_row(row, sealer)
+    if number.subaccount_id != old.subaccount_id:
+        _check_owner(connection, old.account_id, number.subaccount_id)
+        position = advance(connection, "positions")
+        run(connection, "move_number", e164, number.subaccount_id, number.subaccount_id or old.account_id, position)
+    run(connection, "update_number", *rows.number_changes_to_row(number, sealer))
+    advance(connection, "configuration")
+
+
+def _add_trunk(connection: sqlite3.Connection, row: list[Any]) -> None:
+    position = advance(connection, "positions")
+    _add(connection, "add_trunk", *row[:-1], position, row[-1], conflict="A trunk of this name exists already.")
