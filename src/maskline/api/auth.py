@@ -4,7 +4,8 @@ What it is: the check shared by the dialects that use Basic. What it is not: the
 shapes. Who uses it: `plivo/routes.py`.
 
 Rules: an account acts for itself and for its subaccounts; a subaccount for itself alone. Unknown ids, wrong
-tokens and foreign paths get one and the same answer.
+tokens, disabled accounts and foreign paths get one and the same answer. Each active token of an account is as good as
+the others.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from maskline.storage.store import Account, Store
 from maskline.workflows.find_account import find_account
 
 _CACHED_ACCOUNTS = 10_000
-_NO_TOKEN = "-" * 40
+_NO_TOKENS = ("-" * 40,)
 
 
 class Authenticator:
@@ -39,9 +40,10 @@ class Authenticator:
         auth_id, token = read_basic(authorization)
         caller = await self._find(auth_id)
         # Compared also when the id is unknown, so that the time taken does not tell ids apart.
-        expected = caller.auth_token if caller else _NO_TOKEN
-        matches = hmac.compare_digest(expected.encode(), token.encode("utf-8", "replace"))
-        if caller is None or not matches:
+        expected = caller.auth_tokens if caller else _NO_TOKENS
+        given = token.encode("utf-8", "replace")
+        matches = [hmac.compare_digest(one.encode(), given) for one in expected]
+        if caller is None or not caller.enabled or not any(matches):
             raise NotAuthenticated
         if path_id == caller.id:
             return caller

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from maskline.cli import account_token
 from maskline.cli.context import run
 from maskline.cli.output import JsonFlag, RevealFlag, emit, pairs, show_time, table
 from maskline.services import Services
@@ -15,6 +16,7 @@ from maskline.workflows.find_account import find_account
 from maskline.workflows.list_accounts import list_accounts
 
 app = typer.Typer(name="account", help="Accounts: tenants with API credentials of their own.", no_args_is_help=True)
+app.add_typer(account_token.app)
 
 
 @app.command("create")

@@ -32,4 +32,4 @@ class StoreKeys:
     async def _read(self, account_id: str, subaccount_id: str | None) -> SigningKeys:
         own = await self._store.account(subaccount_id or account_id)
         main = own if own.parent_id is None else await self._store.account(own.owner_id)
-        return SigningKeys((own.auth_token,), (main.auth_token,))
+        return SigningKeys(own.auth_tokens, main.auth_tokens)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 
 import pytest
 
 from maskline.api.auth import Authenticator, read_basic
 from maskline.errors import NotAuthenticated
+from maskline.workflows.add_token import add_token
+from maskline.workflows.revoke_token import revoke_token
 from tests.support.api_world import World, basic
 
 
@@ -82,6 +85,29 @@ async def test_a_new_account_works_at_once_and_a_removed_one_a_second_at_most():
     world.clock.advance(0.1)
     with pytest.raises(NotAuthenticated):
         await world.ask(world.acme, world.acme)
+
+
+@pytest.mark.row("1.1/auth")
+async def test_every_active_token_is_taken_and_a_revoked_one_a_second_at_most():
+    world = await Accounts().start()
+    old = world.acme.auth_token
+    new = (await add_token(world.store, world.clock, world.ids, world.acme.id)).auth_token
+    world.clock.advance(1.0)
+    for token in (old, new):
+        assert await world.ask(world.acme, world.rides, token) == world.rides
+    await revoke_token(world.store, world.clock, world.acme.id, old)
+    world.clock.advance(1.0)
+    assert await world.ask(world.acme, world.rides, new) == world.rides
+    with pytest.raises(NotAuthenticated):
+        await world.ask(world.acme, world.rides, old)
+
+
+async def test_the_credentials_of_a_disabled_account_are_refused():
+    world = await Accounts().start()
+    await world.store.update_account(replace(world.rides, enabled=False))
+    with pytest.raises(NotAuthenticated):
+        await world.ask(world.rides, world.rides)
+    assert (await world.ask(world.acme, world.rides)).id == world.rides.id
 
 
 async def test_the_store_is_not_asked_again_within_the_second():

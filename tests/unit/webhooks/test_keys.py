@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from maskline.errors import NotFound
@@ -28,6 +30,20 @@ async def test_a_subaccount_signs_with_its_own_and_the_main_token():
         await keys(MAIN.id, SUB.id)
     await store.add_account(SUB)
     assert await keys(MAIN.id, SUB.id) == SigningKeys(("sub-token",), ("main-token",))
+
+
+@pytest.mark.row("7.5/headers")
+async def test_all_active_tokens_sign_from_the_moment_they_are_added_until_they_are_revoked():
+    store = MemoryStore()
+    keys = StoreKeys(store)
+    await store.add_account(MAIN)
+    await store.add_account(SUB)
+    assert await keys(MAIN.id, SUB.id) == SigningKeys(("sub-token",), ("main-token",))
+    await store.update_account(replace(SUB, auth_tokens=("newer", "sub-token")))
+    await store.update_account(replace(MAIN, auth_tokens=("main-newer", "main-token")))
+    assert await keys(MAIN.id, SUB.id) == SigningKeys(("newer", "sub-token"), ("main-newer", "main-token"))
+    await store.update_account(replace(SUB, auth_tokens=("newer",)))
+    assert (await keys(MAIN.id, SUB.id)).own == ("newer",)
 
 
 async def test_keys_are_read_once_until_something_is_configured():
