@@ -41,6 +41,16 @@ async def test_accounts_are_listed_by_age_and_subaccounts_by_their_parent(store:
     assert await store.accounts(OTHER.id) == []
 
 
+async def test_all_tokens_of_an_account_are_kept_in_their_order_and_a_change_is_noticed(store: Store) -> None:
+    for tokens in (("newer", "token"), ("c", "b", "a"), ("c",)):
+        before = await store.configuration_version()
+        changed = replace(SUB, auth_tokens=tokens, modified_at=T0 + 60)
+        await store.update_account(changed)
+        assert await store.account(SUB.id) == changed
+        assert await store.configuration_version() != before
+    assert await store.account(ACCOUNT.id) == ACCOUNT
+
+
 async def test_a_dialled_number_is_looked_up(store: Store) -> None:
     assert await store.number(VN2) == virtual_number(VN2)
     assert await store.number(Number("4420000000")) is None
