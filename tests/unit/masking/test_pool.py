@@ -55,11 +55,13 @@ def test_a_number_that_either_party_holds_is_passed_over() -> None:
     assert world.create(new(4, first_party=CAROL)).virtual_number == THREE
 
 
+@pytest.mark.row("6.2/the same pair again")
 def test_the_same_pair_twice_at_a_time_gets_two_numbers() -> None:
     world = pool_of(3)
     assert [world.create(new(i)).virtual_number for i in (1, 2)] == [ONE, TWO]
 
 
+@pytest.mark.row("6.2/many sessions on one number")
 def test_one_number_serves_many_pairs() -> None:
     world = pool_of(1)
     assert (
@@ -74,6 +76,7 @@ def test_no_more_numbers_are_asked_for_than_are_blocked_and_one() -> None:
     assert [ask.limit for ask in world.asked if isinstance(ask, pool.AskNumbers)] == [1, 2]
 
 
+@pytest.mark.row("6.2/subaccount")
 def test_a_subaccount_draws_from_its_own_numbers_only() -> None:
     world = pool_of(2)
     world.numbers[1].owner_id = SUB.id
@@ -176,6 +179,7 @@ def mixed() -> PoolWorld:
     return PoolWorld([PoolNumber(ONE, "SG"), PoolNumber(GB, "GB"), PoolNumber(TWO, "SG")])
 
 
+@pytest.mark.row("6.2/geomatch")
 @pytest.mark.parametrize("geomatch", [True, None])
 def test_a_number_of_the_first_partys_country_is_taken(geomatch: bool | None) -> None:
     session = mixed().create(new(first_party=Number("447700900123"), geomatch=geomatch))
@@ -296,6 +300,7 @@ def test_two_given_pins_must_differ() -> None:
     assert "1111" not in str(caught.value)
 
 
+@pytest.mark.row("6.2/PIN and single party")
 def test_a_pin_that_is_in_use_on_a_number_moves_the_session_to_another_number() -> None:
     world = pool_of(2)
     world.create(by_pin(1, "1111", "2222"))
@@ -380,12 +385,14 @@ def test_the_first_party_may_be_the_missing_one() -> None:
     assert session.virtual_number == THREE
 
 
+@pytest.mark.row("6.2/PIN and single party")
 def test_nobody_else_gets_the_number_of_a_single_party() -> None:
     world = pool_of(1)
     world.create(new(1, second_party=None, options=ALONE))
     assert "there is no virtual number" in refusal(world, new(2, first_party=CAROL, second_party=DAVE))
 
 
+@pytest.mark.row("6.2/PIN and single party")
 def test_a_single_party_is_not_put_on_a_number_that_others_use() -> None:
     world = pool_of(1)
     world.create(new(1))
