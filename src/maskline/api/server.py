@@ -11,8 +11,10 @@ import errno
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any, cast
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from maskline.api.dispatch import AsgiApp
 from maskline.errors import ConfigurationError
@@ -37,6 +39,45 @@ class _Uvicorn(uvicorn.Server):
         self.ready.set()
 
 
+class _Joining:
+    """A transport that sends what is written in one round of the loop at once.
+
+    uvicorn writes an answer's head and its body one by one; each is a system call and a packet of its own, which on
+    loopback the sender also receives: a tenth of a create's CPU. The client is woken once instead of twice."""
+
+    __slots__ = ("_flushing", "_loop", "_transport", "_written")
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._loop = asyncio.get_running_loop()
+        self._written: list[bytes] = []
+        self._flushing = False
+
+    def write(self, data: bytes) -> None:
+        self._written.append(data)
+        if not self._flushing:
+            self._flushing = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flushing = False
+        if self._written:
+            data, self._written = b"".join(self._written), []
+            self._transport.write(data)
+
+    def close(self) -> None:
+        self._flush()
+        self._transport.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
+class _Protocol(HttpToolsProtocol):
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(_Joining(cast(asyncio.Transport, transport)))  # type: ignore[arg-type]
+
+
 class HttpServer:
     """Serve `app` on (host, port); port 0 lets the system choose."""
 
@@ -45,6 +86,7 @@ class HttpServer:
         config = uvicorn.Config(
             app,
             lifespan="off",
+            http=_Protocol,
             # An access line would carry list filters, and those are people's numbers.
             access_log=False,
             log_config=None,

@@ -7,7 +7,7 @@ import asyncio
 import httpx2
 import pytest
 
-from maskline.api.server import HttpServer
+from maskline.api.server import HttpServer, _Joining
 from maskline.errors import ConfigurationError
 from tests.support.logging import configured_logs
 
@@ -74,3 +74,71 @@ async def test_bytes_that_are_no_request_leave_a_line_only_for_debugging(level: 
         await server.stop()
         assert answer.startswith(b"HTTP/1.1 400")
         assert log.getvalue().count("Invalid HTTP request") == lines
+
+
+class Wire:
+    """A transport that remembers what it was asked."""
+
+    def __init__(self):
+        self.asked = []
+
+    def write(self, data):
+        self.asked.append(data)
+
+    def close(self):
+        self.asked.append("close")
+
+    def is_closing(self):
+        return "close" in self.asked
+
+
+async def test_what_is_written_in_one_round_of_the_loop_is_sent_at_once():
+    wire = Wire()
+    transport = _Joining(wire)
+    transport.write(b"head")
+    transport.write(b"body")
+    assert wire.asked == []
+    await asyncio.sleep(0)
+    assert wire.asked == [b"headbody"]
+    transport.write(b"more")
+    await asyncio.sleep(0)
+    assert wire.asked == [b"headbody", b"more"]
+
+
+async def test_nothing_is_lost_or_sent_twice_when_the_connection_is_closed():
+    wire = Wire()
+    transport = _Joining(wire)
+    transport.write(b"last words")
+    assert not transport.is_closing()
+    transport.close()
+    assert wire.asked == [b"last words", "close"]
+    assert transport.is_closing()
+    await asyncio.sleep(0)
+    assert wire.asked == [b"last words", "close"]
+
+
+async def exchange(port, *requests):
+    """Everything the server sends until it closes."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"".join(requests))
+    received = await reader.read()
+    writer.close()
+    return received
+
+
+async def test_requests_behind_each_other_are_answered_in_order_and_whole():
+    server = HttpServer(hello, "127.0.0.1", 0)
+    await server.start()
+    get, head = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n"
+    last = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    received = await exchange(server.port, get, head, get, last)
+    answers = received.split(b"HTTP/1.1 200 OK\r\n")[1:]
+    assert [answer.partition(b"\r\n\r\n")[2] for answer in answers] == [b"hello", b"", b"hello", b"hello"]
+    await server.stop()
+
+
+async def test_what_is_no_http_is_answered_and_closed():
+    server = HttpServer(hello, "127.0.0.1", 0)
+    await server.start()
+    assert (await exchange(server.port, b"\x16\x03\x01 what\r\n\r\n")).startswith(b"HTTP/1.1 400 ")
+    await server.stop()

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, Final
 
 from maskline.api.plivo.attributes import ATTRIBUTES, BY_KEY, URL_LIMIT, Attribute, Kind
@@ -37,10 +38,16 @@ def read_create(body: Mapping[str, Any], defaults: SessionOptions) -> SessionWis
     return SessionWish(
         values["first_party"],
         values["second_party"],
-        replace(defaults, **options) if options else defaults,
+        _with(defaults, *options.items()) if options else defaults,
         values.get("geomatch"),
         values.get("subaccount"),
     )
+
+
+@lru_cache(maxsize=4096)
+def _with(defaults: SessionOptions, *given: tuple[str, Any]) -> SessionOptions:
+    # Cached, because an account's creates mostly ask for the same, and a frozen value of many fields takes 6 µs.
+    return replace(defaults, **dict(given))
 
 
 def read_update(body: Mapping[str, Any]) -> dict[str, Any]:
