@@ -21,12 +21,14 @@ import math
 from collections.abc import Callable, Collection, Generator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from maskline.errors import InvalidParameter, MissingParameter, PoolExhausted
 from maskline.masking.claims import Held, Key, KeyKind, party_key, pin_key
 from maskline.masking.e164 import Number
 from maskline.masking.session import NewSession, PoolMode, Role, Session
+
+T = TypeVar("T")
 
 
 # -- questions ---------------------------------------------------------------------------------------------------
@@ -219,17 +221,25 @@ class _Search:
 
 
 def _previous(new: NewSession, held: list[Held]) -> str | None:
-    """The pair's session that ended last, as far as its claims tell: it holds a claim of either party."""
+    """The pair's session that ended last: these two were its parties at its end.
+
+    Who was replaced in a session before, or has a claim on a number that it gave up, does not count: while it is live,
+    or the other claim protects somebody else, nobody may take its claims over.
+    """
     if new.first_party is None or new.second_party is None:
         return None
-    first, second = party_key(new.first_party), party_key(new.second_party)
-    of_second = {row.session_id for row in held if row.key == second}
-    ended = [
-        (row.live_until, row.session_id)
-        for row in held
-        if row.key == first and row.live_until <= new.created_at and row.session_id in of_second
+    pair = (party_key(new.first_party), party_key(new.second_party))
+    ends: dict[str, dict[Key, float]] = {}
+    for row in held:
+        if row.key in pair:
+            own = ends.setdefault(row.session_id, {})
+            own[row.key] = max(row.live_until, own.get(row.key, row.live_until))
+    over = [
+        (own[pair[0]], session_id)
+        for session_id, own in ends.items()
+        if len(own) == 2 and own[pair[0]] == own[pair[1]] <= new.created_at
     ]
-    return max(ended)[1] if ended else None
+    return max(over)[1] if over else None
 
 
 # -- the modes ---------------------------------------------------------------------------------------------------
@@ -303,8 +313,9 @@ def _first_fit(
     return _Place(number, country is not None)
 
 
-def choose(candidates: Sequence[Number], blocking: Collection[Number]) -> Number | None:
-    """First-fit: the first candidate that is not blocked; None when all are."""
+def choose(candidates: Sequence[T], blocking: Collection[T]) -> T | None:
+    """First-fit: the first candidate that is not blocked; None when all are. Numbers here, positions in the
+    planner."""
     for number in candidates:
         if number not in blocking:
             return number

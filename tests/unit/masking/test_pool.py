@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from maskline.errors import InvalidParameter, MissingParameter, PoolExhausted
 from maskline.masking import pool
+from maskline.masking.claims import Held, party_key
 from maskline.masking.e164 import Number
 from maskline.masking.session import NewSession, PoolMode, Session, SessionOptions
 from tests.support.pool_world import PoolNumber, PoolWorld, pool_of
@@ -144,6 +145,33 @@ def test_the_last_number_is_not_taken_when_it_rests() -> None:
     world.end("session-1", T0 + 10)
     world.numbers[0].active = False
     assert world.create(new(2, created_at=T0 + 20)).virtual_number == TWO
+
+
+def note(world: PoolWorld, party: Number, number: Number, live_until: float, held_until: float) -> None:
+    """session-1 has, or had, this claim."""
+    key = party_key(party)
+    world.held[key, number] = Held(key, number, "session-1", live_until, held_until)
+
+
+@pytest.mark.parametrize(("ends", "until"), [(T0 + 600, T0 + 600), (T0 + 15, T0 + 615)])
+def test_who_was_replaced_in_a_session_does_not_get_the_claims_of_its_parties(
+    ends: float, until: float
+) -> None:
+    """Live or in quarantine, Alice's claim leads to Carol, or protects her; Bob was replaced by her before."""
+    world = pool_of(3)
+    note(world, ALICE, ONE, ends, until)
+    note(world, CAROL, ONE, ends, until)
+    note(world, BOB, ONE, T0 + 10, T0 + 10)
+    assert world.create(new(2, created_at=T0 + 20)).virtual_number == TWO
+
+
+@pytest.mark.parametrize(("freed", "number"), [(T0 + 10, TWO), (T0 + 500, THREE)])
+def test_a_live_session_that_gave_a_number_up_keeps_the_one_it_has(freed: float, number: Number) -> None:
+    world = pool_of(3)
+    for party in (ALICE, BOB):
+        note(world, party, ONE, T0 + 600, T0 + 600)
+        note(world, party, TWO, T0 + 10, freed)
+    assert world.create(new(2, created_at=T0 + 20)).virtual_number == number
 
 
 def test_the_pair_itself_need_not_wait_for_its_cooloff() -> None:
