@@ -104,6 +104,11 @@ bench: setup ## calls/s, CPU per call, added latency and memory per held call, b
 bench-create: dev ## sessions opened a second over HTTP on one core, and CPU of each (needs wrk; PROFILE=1 needs py-spy)
 	@$(PY) tools/bench_create.py $(if $(PROFILE),--profile)
 
+POOL_SESSIONS ?= 1000000
+.PHONY: bench-pool
+bench-pool: dev ## cost of a create and a match at 10^4 … POOL_SESSIONS live sessions (10000000: 12 GB of disk, half an hour)
+	$(PY) tools/bench_pool.py --up-to $(POOL_SESSIONS)
+
 .PHONY: docs
 docs: dev ## write docs/reference/ anew from the declarations in src
 	$(PY) tools/make_reference.py

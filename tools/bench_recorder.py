@@ -65,7 +65,7 @@ def one_call(call_id: str, url: str) -> list[CallCommit]:
 
 async def measure(store: Store, rate: int, seconds: int, url: str, kinds: Sequence[str]) -> str:
     await store.open()
-    await store.add_account(Account(ACCOUNT, "bench", None, "token", T0))
+    await store.add_account(Account(ACCOUNT, "bench", None, ("token",), T0))
     for kind in kinds:
         await store.set_endpoint(Endpoint(ACCOUNT, kind, "https://summary.example/"))
     recorder = CallRecording(store, SystemClock(), SystemIds(), lambda: None)
