@@ -154,9 +154,7 @@ def note(world: PoolWorld, party: Number, number: Number, live_until: float, hel
 
 
 @pytest.mark.parametrize(("ends", "until"), [(T0 + 600, T0 + 600), (T0 + 15, T0 + 615)])
-def test_who_was_replaced_in_a_session_does_not_get_the_claims_of_its_parties(
-    ends: float, until: float
-) -> None:
+def test_who_was_replaced_in_a_session_does_not_get_the_claims_of_its_parties(ends: float, until: float) -> None:
     """Live or in quarantine, Alice's claim leads to Carol, or protects her; Bob was replaced by her before."""
     world = pool_of(3)
     note(world, ALICE, ONE, ends, until)
