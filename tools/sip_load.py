@@ -169,6 +169,7 @@ def serving(folder: Path, *, pin: bool = False, **settings: str) -> Iterator[Ser
         "MASKLINE_SIP_PORT": str(sip),
         "MASKLINE_MEDIA": "none",
         "MASKLINE_LOG_LEVEL": "warning",
+        "MASKLINE_HTTP_RATE_LIMIT": "0",
         **settings,
     }
     with (folder / "serve.log").open("ab") as log:

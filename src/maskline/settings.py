@@ -14,6 +14,7 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -26,6 +27,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from maskline.errors import ConfigurationError
 
 PREFIX = "MASKLINE_"
+# RFC 1123 §2.1, and the underscore of names that container networks give.
+_HOST_NAME = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -51,6 +54,7 @@ class LogFormat(StrEnum):
 class SessionDefaults(StrEnum):
     DOCUMENTED = "documented"
     PLIVO_ACTUAL = "plivo-actual"
+    CUSTOM = "custom"
 
 
 def _secret(default: str) -> Any:
@@ -81,9 +85,15 @@ without it no stored number can be read."""
     """TCP port of the REST API."""
     public_url: str = ""
     """Base URL under which customers reach the API, used in links; empty: taken from each request."""
-    http_rate_limit: int = Field(default=0, ge=0, le=1_000_000)
-    """API requests an account may send in any five seconds before it is answered 429; 0: no limit. The vendor \
-publishes 300."""
+    http_rate_limit: int = Field(default=300, ge=0, le=1_000_000)
+    """API requests an account may send in any five seconds before it is answered 429; 0: no limit. 300 is what the \
+vendor publishes."""
+    vts_hosts: str = ""
+    """Comma-separated host names under which `/v1` answers in the flat, all-text form of the VTS pages; `/vts/v1` \
+always does."""
+    create_window: float = Field(default=15.0, ge=0.0, le=3600.0)
+    """Seconds in which the same create from the same account, sent again without an Idempotency-Key, returns the \
+session it made the first time, while that lives; 0: every create makes a session."""
 
     sip_host: str = "127.0.0.1"
     """IP address the SIP socket is bound to."""
@@ -112,8 +122,14 @@ addresses left as sent: for benchmarks and tests)."""
     egress_allow: str = ""
     """Comma-separated CIDR list of internal addresses that webhooks may reach nevertheless."""
     session_defaults: SessionDefaults = SessionDefaults.DOCUMENTED
-    """Defaults of a new session: `documented` (expiry 3600 s, call limit 3600 s, ring timeout 120 s) or \
-`plivo-actual` (1800, 14400 and 45 s, what the vendor's service was seen to use)."""
+    """Defaults of a new session: `documented` (expiry 3600 s, call limit 3600 s, ring timeout 120 s), \
+`plivo-actual` (1800, 14400 and 45 s, what the vendor's service was seen to use) or `custom`."""
+    session_expiry: int = Field(default=3600, ge=60, le=86_400)
+    """Seconds after which a new session ends, if MASKLINE_SESSION_DEFAULTS=custom."""
+    call_time_limit: int = Field(default=3600, ge=60, le=86_400)
+    """Seconds after which a call is ended, if MASKLINE_SESSION_DEFAULTS=custom."""
+    ring_timeout: int = Field(default=120, ge=1, le=3_600)
+    """Seconds the called party may ring, if MASKLINE_SESSION_DEFAULTS=custom."""
     drain_timeout: float = Field(default=30.0, ge=0.0, le=86400.0)
     """Seconds a stopping server waits for calls in progress before it hangs them up."""
 
@@ -173,6 +189,24 @@ addresses left as sent: for benchmarks and tests)."""
         _read_networks(value)
         return value
 
+    @field_validator("vts_hosts")
+    @classmethod
+    def _host_names(cls, value: str) -> str:
+        if not all(_HOST_NAME.fullmatch(part) for part in _parts(value)):
+            raise ValueError("it must look like api.example.com,masking.example.org, without scheme and port")
+        return value.lower()
+
+    @model_validator(mode="after")
+    def _custom_times(self) -> Settings:
+        given = self.model_fields_set & {"session_expiry", "call_time_limit", "ring_timeout"}
+        if given and self.session_defaults is not SessionDefaults.CUSTOM:
+            names = " and ".join(PREFIX + name.upper() for name in sorted(given))
+            raise ValueError(
+                f"{names} would have no effect, because MASKLINE_SESSION_DEFAULTS is {self.session_defaults}; "
+                "set that to custom"
+            )
+        return self
+
     @model_validator(mode="after")
     def _reachable(self) -> Settings:
         if ipaddress.ip_address(self.advertised_sip_host).is_unspecified:
@@ -211,7 +245,14 @@ addresses left as sent: for benchmarks and tests)."""
     @property
     def default_times(self) -> tuple[int, int, int]:
         """Session expiry, call time limit, ring timeout in seconds (plivo-vts.md §2.1)."""
+        if self.session_defaults is SessionDefaults.CUSTOM:
+            return (self.session_expiry, self.call_time_limit, self.ring_timeout)
         return (3600, 3600, 120) if self.session_defaults is SessionDefaults.DOCUMENTED else (1800, 14400, 45)
+
+    @property
+    def vts_host_names(self) -> tuple[str, ...]:
+        """In lower case."""
+        return tuple(_parts(self.vts_hosts))
 
     def summary(self) -> dict[str, str]:
         """Environment name → value as text; of a secret only whether it differs from its default."""

@@ -62,6 +62,38 @@ def test_lists_are_read_from_comma_separated_text():
 def test_the_default_times_follow_the_chosen_set():
     assert load().default_times == (3600, 3600, 120)
     assert load(SESSION_DEFAULTS="plivo-actual").default_times == (1800, 14400, 45)
+    custom = load(SESSION_DEFAULTS="custom", SESSION_EXPIRY="600", RING_TIMEOUT="30")
+    assert custom.default_times == (600, 3600, 30)
+    assert load(SESSION_DEFAULTS="custom").default_times == (3600, 3600, 120)
+
+
+def test_times_of_ones_own_need_the_custom_set():
+    assert sentence(SESSION_EXPIRY="600", RING_TIMEOUT="30", SESSION_DEFAULTS="plivo-actual") == (
+        "MASKLINE_RING_TIMEOUT and MASKLINE_SESSION_EXPIRY would have no effect, because MASKLINE_SESSION_DEFAULTS is "
+        "plivo-actual; set that to custom."
+    )
+    assert "MASKLINE_CALL_TIME_LIMIT" in sentence(CALL_TIME_LIMIT="600")
+    assert "at least 60" in sentence(SESSION_DEFAULTS="custom", SESSION_EXPIRY="59")
+    assert "at most 3600" in sentence(SESSION_DEFAULTS="custom", RING_TIMEOUT="3601")
+
+
+def test_the_request_limit_is_the_vendors_unless_it_is_switched_off():
+    assert load().http_rate_limit == 300
+    assert load(HTTP_RATE_LIMIT="0").http_rate_limit == 0
+
+
+def test_vts_hosts_are_names_without_scheme_and_port():
+    assert load().vts_host_names == ()
+    assert load(VTS_HOSTS="API.vtscom.net, masking_1.example.org").vts_host_names == (
+        "api.vtscom.net", "masking_1.example.org",
+    )  # fmt: skip
+    for wrong in ("https://api.vtscom.net", "api.vtscom.net:443", "a..b", "a b"):
+        assert "it must look like api.example.com" in sentence(VTS_HOSTS=wrong)
+
+
+def test_the_window_of_repeated_creates_may_be_switched_off():
+    assert load().create_window == 15.0
+    assert load(CREATE_WINDOW="0").create_window == 0.0
 
 
 def test_an_advertised_host_replaces_the_bound_one_in_sip():

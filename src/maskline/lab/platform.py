@@ -48,6 +48,7 @@ class Platform:
             "MASKLINE_DATA_DIR": str(folder / "data"),
             "MASKLINE_HTTP_HOST": host,
             "MASKLINE_HTTP_PORT": str(self.http_port),
+            "MASKLINE_HTTP_RATE_LIMIT": "0",
             "MASKLINE_SIP_HOST": host,
             "MASKLINE_SIP_PORT": str(self.sip_port),
             "MASKLINE_MEDIA_HOST": host,
