@@ -162,6 +162,7 @@ class Application:
             store=services.store, clock=services.clock, ids=services.ids, registry=self._build_registry(),
             session_defaults=SessionOptions(session_expiry=expiry, call_time_limit=call_limit, ring_timeout=ring),
             public_url=settings.public_url, rate_limit=settings.http_rate_limit, health=self.health,
+            create_window=settings.create_window, vts_hosts=settings.vts_host_names,
         )  # fmt: skip
         http = HttpServer(app, settings.http_host, settings.http_port)
         http.bind()

@@ -110,7 +110,7 @@ class TestErrorsBecomeTheClientsExceptions:
         masking.delete_masking_session(session_id)
         with pytest.raises(ValidationError, match=r"^Session already expired$"):
             masking.delete_masking_session(session_id)
-        with pytest.raises(ValidationError, match="is_pin_authentication_required is not supported yet"):
+        with pytest.raises(ValidationError, match="pin_prompt_play must be present"):
             masking.create_masking_session(first_party=FIRST, second_party=SECOND, is_pin_authentication_required=True)
 
     def test_401(self, account):
@@ -175,7 +175,8 @@ STRICT = {
     is_text: (
         "session_uuid first_party second_party virtual_number status callback_url callback_method "
         "first_party_play_url second_party_play_url record_file_format recording_callback_url "
-        "recording_callback_method last_interaction_time unknown_caller_play subaccount"
+        "recording_callback_method last_interaction_time unknown_caller_play subaccount "
+        "pool_mode first_party_virtual_number second_party_virtual_number"
     ),
     is_whole: (
         "duration amount call_time_limit ring_timeout total_call_count total_call_billed_duration "

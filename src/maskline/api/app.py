@@ -7,6 +7,7 @@ resources: the process opens and closes the store itself. Who uses it: the produ
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
@@ -34,13 +35,16 @@ def build_http_app(
     session_defaults: SessionOptions | None = None,
     public_url: str = "",
     rate_limit: int = 0,
+    create_window: float = 0.0,
+    vts_hosts: Collection[str] = (),
     health: Health = no_parts,
 ) -> AsgiApp:
     """Everything that answers HTTP. `store` is open already; `rate_limit` is requests per account in any five
-    seconds (0: no limit); `health` tells the parts of the process; counters go to `registry`."""
+    seconds (0: no limit); `create_window` and `vts_hosts` as in `ApiServices`; `health` tells the parts of the process;
+    counters go to `registry`."""
     services = ApiServices(
         store, clock, ids, Authenticator(store, clock), RequestLimiter(rate_limit), HttpMetrics(registry),
-        session_defaults or SessionOptions(), public_url,
+        session_defaults or SessionOptions(), public_url, create_window, frozenset(map(str.lower, vts_hosts)),
     )  # fmt: skip
 
     async def healthz(_request: Request) -> Response:
@@ -50,7 +54,8 @@ def build_http_app(
         return Response(200, generate_latest(registry), ((b"content-type", CONTENT_TYPE_LATEST.encode()),))
 
     common = (Route("/healthz", {"GET": healthz}), Route("/metrics", {"GET": metrics}))
-    return Dispatcher([PlivoDialect(services).section("/v1"), Section("", common, _no_route)])
+    plivo = PlivoDialect(services)
+    return Dispatcher([plivo.section("/v1"), plivo.section("/vts/v1", flat=True), Section("", common, _no_route)])
 
 
 async def _health_response(health: Health) -> Response:

@@ -14,6 +14,7 @@ from maskline.clock import Clock
 from maskline.ids import Ids
 from maskline.masking.session import SessionOptions
 from maskline.storage.store import Store
+from maskline.workflows.update_session import UpdateOutbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,3 +29,9 @@ class ApiServices:
     session_defaults: SessionOptions
     public_url: str
     """Scheme and host that absolute links begin with; empty: as each request came in."""
+    create_window: float = 0.0
+    """Seconds in which the same create without an Idempotency-Key counts as sent again; 0: never."""
+    vts_hosts: frozenset[str] = frozenset()
+    """Host names, in lower case, under which `/v1` answers in the flavour of the VTS pages."""
+    update_outbox: UpdateOutbox | None = None
+    """Webhooks of an update."""

@@ -97,6 +97,11 @@ class Session:
     """Call legs, not interactions."""
     total_call_billed_duration: int = 0
     interaction: tuple[Interaction, ...] = ()
+    pool_mode: str = ""
+    """How it holds its numbers: `shared`, `split`, `pin` or `open`."""
+    first_party_virtual_number: E164 = ""
+    """What the first party dials and sees."""
+    second_party_virtual_number: E164 = ""
     resource_uri: str = ""
     """Only in lists."""
     extra: Mapping[str, Any] = field(default_factory=dict, hash=False)

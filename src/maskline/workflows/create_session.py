@@ -16,6 +16,7 @@ from maskline.masking.e164 import Number
 from maskline.masking.policy import AccountPolicy
 from maskline.masking.session import NewSession, PoolMode, Role, Session, SessionOptions
 from maskline.storage.store import Once, Store
+from maskline.workflows.check_parties import refuse_own_numbers
 from maskline.workflows.find_account import own_subaccount
 from maskline.workflows.find_policy import FindPolicy
 from maskline.workflows.scope import Scope
@@ -54,7 +55,8 @@ class CreateSession:
         """Keep and return the session, or the one that `once` made before. Raises `InvalidParameter` and its kin,
         `IdempotencyMismatch`, and `PoolExhausted` with a `detail` that says what is lacking."""
         pool = await self._pool(scope, wish)
-        await self._check_parties(pool.account_id, wish)
+        parties = {Role.FIRST: wish.first_party, Role.SECOND: wish.second_party}
+        await refuse_own_numbers(self._store, pool.account_id, parties)
         policy = await self._policy(pool)
         options = _with_cooloffs(wish.options, policy)
         new = NewSession(
@@ -74,15 +76,6 @@ class CreateSession:
             )
         await own_subaccount(self._store, scope.account_id, wish.subaccount_id)
         return Scope(scope.account_id, wish.subaccount_id)
-
-    async def _check_parties(self, account_id: str, wish: SessionWish) -> None:
-        for role, party in ((Role.FIRST, wish.first_party), (Role.SECOND, wish.second_party)):
-            virtual = None if party is None else await self._store.number(party)
-            # A call to our own number would come back to us; foreign ones are not told apart from real people.
-            if virtual is not None and virtual.account_id == account_id:
-                raise InvalidParameter(
-                    f"Invalid parameter. {role} is a virtual number of this account", parameter=role.value
-                )
 
     def _pin_candidates(self, options: SessionOptions, policy: AccountPolicy) -> tuple[str, ...]:
         wanted = options.is_pin_authentication_required and options.generate_pin

@@ -17,7 +17,7 @@ from maskline.workflows.expire_sessions import ExpireSessions
 from maskline.workflows.get_session import get_session
 from maskline.workflows.list_sessions import list_sessions
 from maskline.workflows.scope import Scope
-from maskline.workflows.update_session import update_session
+from maskline.workflows.update_session import UpdateSession
 from tests.support.api_world import FIRST, NUMBER, SECOND, World
 
 
@@ -34,6 +34,7 @@ class Sessions(World):
         for text in numbers or (NUMBER,):
             await self.number(self.acme, text)
         self.create = CreateSession(self.store, self.clock, self.ids)
+        self.update = UpdateSession(self.store, self.clock, self.ids)
         return self
 
 
@@ -176,7 +177,7 @@ class TestSubaccounts:
         assert await get_session(world.store, world.scope, mine.id) == mine
         for attempt in (
             get_session(world.store, own, main.id),
-            update_session(world.store, world.clock, own, main.id, {"record": True}),
+            world.update(own, main.id, {"record": True}),
             expire_session(world.store, world.clock, own, main.id),
         ):
             with pytest.raises(NotFound):
@@ -207,7 +208,7 @@ class TestUpdate:
         return world
 
     async def update(self, world, **wanted):
-        return await update_session(world.store, world.clock, world.scope, world.session.id, wanted)
+        return await world.update(world.scope, world.session.id, wanted)
 
     @pytest.mark.row("3/clock restarts")
     async def test_of_session_expiry_restarts_the_clock(self):
@@ -229,6 +230,14 @@ class TestUpdate:
     async def test_of_nothing_changes_nothing(self):
         world = await self.start()
         assert await self.update(world) == world.session
+        # JAVA sends record in every update, whatever it is.
+        assert await self.update(world, record=False, ring_timeout=120, callback_url="") == world.session
+        assert len(await world.store.facts(world.session.id)) == 1
+
+    async def test_tells_what_became_different_and_nothing_else(self):
+        world = await self.start()
+        await self.update(world, record=True, ring_timeout=120, session_expiry=600)
+        assert set((await world.store.facts(world.session.id))[-1].parameters) == {"record", "session_expiry"}
 
     @pytest.mark.row("3/what may not change")
     async def test_accepts_fixed_attributes_with_the_value_they_have(self):
@@ -264,6 +273,86 @@ class TestUpdate:
         world.clock.advance(0.001)
         with pytest.raises(SessionEnded, match="Session already expired"):
             await self.update(world, session_expiry=600)
+
+    @pytest.mark.row("3/SessionParamUpdate")
+    async def test_is_told_to_the_new_callback_url_and_only_where_something_changed(self):
+        told = []
+
+        def outbox(session, at, ids):
+            told.append((session.options.callback_url, session.options.ring_timeout, at))
+            return ()
+
+        world = await self.start()
+        world.update = UpdateSession(world.store, world.clock, world.ids, outbox)
+        await self.update(world, callback_url="")
+        assert told == []
+        await self.update(world, callback_url="https://h.example/new", ring_timeout=30)
+        assert told == [("https://h.example/new", 30, world.clock.wall())]
+
+
+class TestPartiesInAnUpdate:
+    """Only sessions that were made with a single party let them change."""
+
+    async def start(self, second=None):
+        world = await Sessions().start()
+        options = SessionOptions(create_session_with_single_party=True)
+        other = None if second is None else parse_number(second)
+        world.session = await world.create(world.scope, SessionWish(parse_number(FIRST), other, options))
+        return world
+
+    async def change(self, world, **wanted):
+        return await world.update(world.scope, world.session.id, {k: parse_number(v) for k, v in wanted.items()})
+
+    @pytest.mark.row("3/parties", "6.3/missing party added")
+    async def test_the_missing_one_is_filled_in(self):
+        world = await self.start()
+        session = await self.change(world, second_party=SECOND)
+        assert session.second_party == Number("6590000002")
+        assert session.missing is None
+        assert (await world.store.session_for_call(session.second_party, session.virtual_number)).id == session.id
+
+    @pytest.mark.row("3/parties")
+    async def test_one_that_is_there_may_change_too(self):
+        world = await self.start(SECOND)
+        session = await self.change(world, first_party="+6590000055", second_party=SECOND)
+        assert session.first_party == Number("6590000055")
+        assert (await world.store.facts(session.id))[-1].parameters == ("first_party",)
+
+    async def test_both_may_not_become_one(self):
+        world = await self.start()
+        with pytest.raises(InvalidParameter) as caught:
+            await self.change(world, second_party=FIRST)
+        assert caught.value.sentence == "Invalid parameter. second_party must differ from first_party"
+
+    async def test_an_own_virtual_number_is_none(self):
+        world = await self.start()
+        with pytest.raises(InvalidParameter, match="second_party is a virtual number of this account"):
+            await self.change(world, second_party=NUMBER)
+
+    async def test_one_who_holds_the_number_in_another_session_is_refused(self):
+        world = await Sessions().start(NUMBER, "+6531580002")
+        options = SessionOptions(create_session_with_single_party=True)
+        both = SessionWish(parse_number(FIRST), parse_number(SECOND), options)
+        world.session = await world.create(world.scope, both)
+        another = await world.create(world.scope, wish("+6590000055", "+6590000056"))
+        assert another.virtual_number == world.session.virtual_number
+        with pytest.raises(InvalidParameter, match="second_party"):
+            await self.change(world, second_party="+6590000055")
+
+
+class TestPinsInAnUpdate:
+    @pytest.mark.row("3/what may not change")
+    async def test_are_accepted_as_they_are_and_refused_otherwise_without_being_repeated(self):
+        world = await Sessions().start()
+        options = SessionOptions(is_pin_authentication_required=True, pin_prompt_play="https://h.example/p.mp3")
+        session = await world.create(
+            world.scope, wish(options=options, first_party_pin="1234", second_party_pin="5678")
+        )  # fmt: skip
+        same = {"first_party_pin": "1234", "is_pin_authentication_required": True, "pin_retry": 1}
+        assert await world.update(world.scope, session.id, same) == session
+        with pytest.raises(InvalidParameter) as caught:
+            await world.update(world.scope, session.id, {"second_party_pin": "9999"})
+        assert caught.value.sentence == "Invalid parameter. second_party_pin cannot be changed"
 
 
 class TestExpire:

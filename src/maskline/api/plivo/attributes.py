@@ -15,15 +15,23 @@ class Kind(StrEnum):
     NUMBER = "number"
     """A telephone number."""
     INTEGER = "integer"
-    """Seconds or a count; 0 means "unset", because typed SDKs send their zero values."""
+    """Seconds or a length; 0 means "unset", because typed SDKs send their zero values."""
+    COUNT = "count"
+    """A whole number of which 0 is a value like any other."""
     BOOLEAN = "boolean"
     CHOICE = "choice"
     URL = "url"
     SUBACCOUNT = "subaccount"
+    PIN = "pin"
+    """Digits a caller types, 4 to 15 of them; a JSON number is read as its digits."""
     SWITCH = "switch"
     """A boolean whose feature is not built: off is accepted, on is refused by name."""
-    DEPENDENT = "dependent"
-    """Has a meaning only beside a `SWITCH`, so it is accepted and ignored."""
+
+
+URL_LIMIT = 1_000
+"""URLs must be shorter (plivo-vts.md §1.2)."""
+PIN_DIGITS = (4, 15)
+"""Fewest and most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +44,12 @@ class Attribute:
     maximum: int = 0
     choices: tuple[str, ...] = ()
     required: bool = False
+    """Unless the session is to have a single party."""
     updatable: bool = False
+    fillable: bool = False
+    """May change in a session that was made with a single party."""
+    pin_detail: bool = False
+    """Has a meaning only with PIN authentication; ignored without it."""
     aliases: tuple[str, ...] = ()
     """Other spellings that official clients send (plivo-vts.md §2.3)."""
 
@@ -44,10 +57,23 @@ class Attribute:
 _RECORDING = " Accepted and shown; recording comes with a later release."
 _PLAYING = " Accepted and shown; playing audio comes with a later release."
 # Accepted, because official SDKs send them in their own examples: docs/decisions/0013.
+_ASKING = " Asking for PINs comes with a later release; until then a caller who would be asked is refused."
+_VERBS = ("GET", "POST")
 
-ATTRIBUTES: tuple[Attribute, ...] = (
-    Attribute("first_party", Kind.NUMBER, "Number of the first party in E.164, + optional.", required=True),
-    Attribute("second_party", Kind.NUMBER, "Number of the second party in E.164, + optional.", required=True),
+_PARTIES = (
+    Attribute(
+        "first_party", Kind.NUMBER, "Number of the first party in E.164, + optional.", required=True, fillable=True
+    ),
+    Attribute(
+        "second_party", Kind.NUMBER, "Number of the second party in E.164, + optional.", required=True, fillable=True
+    ),
+    Attribute(
+        "create_session_with_single_party", Kind.BOOLEAN,
+        "One of the two parties may be left out and filled in later; until then any caller is connected.",
+        aliases=("create_session_with_single_Party",),
+    ),
+)  # fmt: skip
+_TIMES = (
     Attribute(
         "session_expiry", Kind.INTEGER, "Seconds until the session ends; an update restarts the clock.",
         minimum=60, maximum=86_400, updatable=True,
@@ -60,10 +86,10 @@ ATTRIBUTES: tuple[Attribute, ...] = (
     Attribute(
         "ring_timeout", Kind.INTEGER, "Seconds the called party may ring.", minimum=1, maximum=3_600, updatable=True
     ),
+)  # fmt: skip
+_CALLBACKS = (
     Attribute("callback_url", Kind.URL, "Where session events are sent.", updatable=True),
-    Attribute(
-        "callback_method", Kind.CHOICE, "HTTP method of session events.", choices=("GET", "POST"), updatable=True
-    ),
+    Attribute("callback_method", Kind.CHOICE, "HTTP method of session events.", choices=_VERBS, updatable=True),
     Attribute("record", Kind.BOOLEAN, "Whether calls are to be recorded." + _RECORDING, updatable=True),
     Attribute(
         "record_file_format", Kind.CHOICE, "Format of recordings." + _RECORDING, choices=("mp3", "wav"), updatable=True
@@ -73,7 +99,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
     ),
     Attribute(
         "recording_callback_method", Kind.CHOICE, "HTTP method of recording events." + _RECORDING,
-        choices=("GET", "POST"), updatable=True,
+        choices=_VERBS, updatable=True,
     ),
     Attribute(
         "first_party_play_url", Kind.URL, "Audio for the first party before it is connected." + _PLAYING, updatable=True
@@ -82,7 +108,12 @@ ATTRIBUTES: tuple[Attribute, ...] = (
         "second_party_play_url", Kind.URL, "Audio for the second party before it is connected." + _PLAYING,
         updatable=True,
     ),
-    Attribute("unknown_caller_play", Kind.URL, "Audio for a caller who belongs to no session." + _PLAYING),
+    Attribute(
+        "unknown_caller_play", Kind.URL,
+        "Audio for a caller who belongs to no session; ignored with PIN authentication." + _PLAYING,
+    ),
+)  # fmt: skip
+_NUMBERS = (
     Attribute(
         "virtual_number_cooloff_period", Kind.INTEGER,
         "Seconds after the end during which the parties do not meet this virtual number again.", maximum=3_600,
@@ -96,29 +127,43 @@ ATTRIBUTES: tuple[Attribute, ...] = (
         "subaccount", Kind.SUBACCOUNT, "Take the virtual number from this subaccount's.", aliases=("sub_account",)
     ),
     Attribute("initiate_call_to_first_party", Kind.SWITCH, "Ring the first party at once."),
+)  # fmt: skip
+_PINS = (
     Attribute(
-        "is_pin_authentication_required", Kind.SWITCH, "Ask unknown callers for a PIN.",
+        "is_pin_authentication_required", Kind.BOOLEAN, "Ask unknown callers for a PIN." + _ASKING,
         aliases=("is_pin_authentication", "pin_authentication_required"),
     ),
-    Attribute("force_pin_authentication", Kind.SWITCH, "Ask registered callers for a PIN too."),
-    Attribute("generate_pin", Kind.SWITCH, "Make PINs."),
     Attribute(
-        "create_session_with_single_party", Kind.SWITCH, "Open a session of one party.",
-        aliases=("create_session_with_single_Party",),
+        "force_pin_authentication", Kind.BOOLEAN,
+        "Ask registered callers for a PIN too; only with is_pin_authentication_required." + _ASKING,
     ),
-    Attribute("generate_pin_length", Kind.DEPENDENT, "Digits of a generated PIN."),
-    Attribute("first_party_pin", Kind.DEPENDENT, "PIN of the first party."),
-    Attribute("second_party_pin", Kind.DEPENDENT, "PIN of the second party."),
-    Attribute("pin_prompt_play", Kind.DEPENDENT, "Audio that asks for the PIN."),
-    Attribute("pin_retry", Kind.DEPENDENT, "Further tries after a wrong PIN."),
-    Attribute("pin_retry_wait", Kind.DEPENDENT, "Seconds before a further try."),
-    Attribute("incorrect_pin_play", Kind.DEPENDENT, "Audio after a wrong PIN."),
+    Attribute("generate_pin", Kind.BOOLEAN, "Make the PINs that are not given.", pin_detail=True),
+    Attribute(
+        "generate_pin_length", Kind.INTEGER, "Digits of a generated PIN.", minimum=PIN_DIGITS[0],
+        maximum=PIN_DIGITS[1], pin_detail=True,
+    ),
+    Attribute(
+        "first_party_pin", Kind.PIN, "PIN of the first party; needed with PIN authentication unless generate_pin.",
+        pin_detail=True,
+    ),
+    Attribute(
+        "second_party_pin", Kind.PIN, "PIN of the second party; needed with PIN authentication unless generate_pin.",
+        pin_detail=True,
+    ),
+    Attribute(
+        "pin_prompt_play", Kind.URL, "Audio that asks for the PIN; needed with PIN authentication." + _PLAYING,
+        pin_detail=True,
+    ),
+    Attribute("pin_retry", Kind.COUNT, "Further tries after a wrong PIN.", maximum=5, pin_detail=True),
+    Attribute(
+        "pin_retry_wait", Kind.INTEGER, "Seconds before a further try.", minimum=5, maximum=10, pin_detail=True
+    ),
+    Attribute("incorrect_pin_play", Kind.URL, "Audio after a wrong PIN." + _PLAYING, pin_detail=True),
 )  # fmt: skip
+
+ATTRIBUTES: tuple[Attribute, ...] = (*_PARTIES, *_TIMES, *_CALLBACKS, *_NUMBERS, *_PINS)
 
 BY_KEY: dict[str, Attribute] = {
     key: attribute for attribute in ATTRIBUTES for key in (attribute.name, *attribute.aliases)
 }
 """Attribute by each key a client may send."""
-
-URL_LIMIT = 1_000
-"""URLs must be shorter (plivo-vts.md §1.2)."""

@@ -28,6 +28,8 @@ class Exchange:
     scope: Scope
     base_url: str
     """Scheme and host that absolute links begin with."""
+    flat: bool = False
+    """Whether the answer is to look as on the VTS pages (`vts.py`)."""
 
     @property
     def auth_id(self) -> str:

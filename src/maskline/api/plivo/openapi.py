@@ -8,11 +8,13 @@ from __future__ import annotations
 from typing import Any
 
 import maskline
-from maskline.api.plivo.attributes import ATTRIBUTES, URL_LIMIT, Attribute, Kind
+from maskline.api.once import LONGEST_KEY
+from maskline.api.plivo.attributes import ATTRIBUTES, PIN_DIGITS, URL_LIMIT, Attribute, Kind
 from maskline.api.plivo.filters import MAX_LIMIT, NUMBERS, OPERATORS, RANGES, STATUSES
-from maskline.masking.session import SessionOptions
+from maskline.masking.session import PoolMode, SessionOptions
 
 _PATH = "/v1/Account/{auth_id}/Masking/Session/"
+_VTS_PATH = "/vts" + _PATH
 _TEXT = {"type": "string"}
 _WHOLE = {"type": "integer"}
 _FLAG = {"type": "boolean"}
@@ -41,10 +43,12 @@ SESSION_FIELDS: dict[str, dict[str, Any]] = {
     "create_session_with_single_party": _FLAG, "force_pin_authentication": _FLAG,
     "virtual_number_cooloff_period": _WHOLE, "subaccount": _TEXT,
     "created_time": _TIME, "modified_time": _TIME, "expiry_time": _TIME, "last_interaction_time": _TIME,
-    "duration": _WHOLE, "amount": _WHOLE,
+    "duration": _WHOLE, "amount": {"type": "number"},
     "total_call_amount": {"type": "number"}, "total_session_amount": {"type": "number"},
     "total_call_count": _WHOLE, "total_call_billed_duration": _WHOLE,
     "interaction": {"type": ["array", "null"], "items": {"$ref": "#/components/schemas/Interaction"}},
+    "pool_mode": {"type": "string", "enum": [mode.value for mode in PoolMode]},
+    "first_party_virtual_number": _TEXT, "second_party_virtual_number": _TEXT,
 }  # fmt: skip
 """The session object's fields in the order they are written."""
 
@@ -57,29 +61,61 @@ INTERACTION_FIELDS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
+_FLAT_NAMES = (
+    "session_uuid", "virtual_number", "status", "first_party", "second_party", "record", "recording_callback_url",
+    "record_file_format", "session_expiry", "call_time_limit", "initiate_call_to_first_party", "callback_url",
+    "ring_timeout", "first_party_play_url", "second_party_play_url", "created_time", "modified_time", "expiry_time",
+    "last_interaction_time", "total_call_count", "total_call_amount", "total_call_billed_duration", "interaction",
+)  # fmt: skip
+FLAT_FIELDS: dict[str, dict[str, Any]] = dict.fromkeys(_FLAT_NAMES, _TEXT) | {"record_file_format": _nullable("string")}
+"""The same in the flavour of the VTS pages: texts, "null" where there is nothing."""
+
+
 def openapi_document(defaults: SessionOptions) -> dict[str, Any]:
     return {
         "openapi": "3.1.0",
         "info": {"title": "Maskline, Plivo and VTS dialect", "version": maskline.__version__},
         "security": [{"basic": []}],
-        "paths": {
-            _PATH: {
-                "parameters": [_path_parameter("auth_id")],
-                "get": _operation("List sessions", "SessionList", parameters=_list_parameters()),
-                "post": _operation("Create a session", "SessionCreated", status=201, body="CreateSession"),
-            },
-            _PATH + "{session_uuid}/": {
-                "parameters": [_path_parameter("auth_id"), _path_parameter("session_uuid")],
-                "get": _operation("Retrieve a session", "SessionRetrieved"),
-                "post": _operation("Update a session", "SessionUpdated", body="UpdateSession"),
-                "delete": _operation("Expire a session", "Message"),
-            },
-        },
+        "paths": _paths(_PATH, "", _PLIVO_ANSWERS) | _paths(_VTS_PATH, "_vts", _VTS_ANSWERS),
         "components": {
             "securitySchemes": {"basic": {"type": "http", "scheme": "basic"}},
             "schemas": _schemas(defaults),
         },
     }
+
+
+_PLIVO_ANSWERS = ("SessionList", "SessionCreated", "SessionRetrieved", "SessionUpdated")
+_VTS_ANSWERS = ("FlatSessionList", "FlatSession", "FlatSession", "FlatSession")
+
+
+def _paths(path: str, suffix: str, answers: tuple[str, str, str, str]) -> dict[str, Any]:
+    """The five operations of one flavour; `suffix` tells its operation ids apart."""
+    listed, created, retrieved, updated = answers
+    once = [_KEY_PARAMETER]
+    paths: dict[str, Any] = {
+        path: {
+            "parameters": [_path_parameter("auth_id")],
+            "get": _operation("List sessions", listed, parameters=_list_parameters()),
+            "post": _operation("Create a session", created, status=201, body="CreateSession", parameters=once),
+        },
+        path + "{session_uuid}/": {
+            "parameters": [_path_parameter("auth_id"), _path_parameter("session_uuid")],
+            "get": _operation("Retrieve a session", retrieved),
+            "post": _operation("Update a session", updated, body="UpdateSession", parameters=once),
+            "delete": _operation("Expire a session", "Message"),
+        },
+    }
+    for operations in paths.values():
+        for operation in operations.values():
+            if isinstance(operation, dict):
+                operation["operationId"] += suffix
+    return paths
+
+
+_KEY_PARAMETER = {
+    "name": "Idempotency-Key", "in": "header", "schema": {"type": "string", "maxLength": LONGEST_KEY},
+    "description": "Makes a repeat of this request harmless for 24 hours: it gets the session that the first one made.",
+}  # fmt: skip
 
 
 def _path_parameter(name: str) -> dict[str, Any]:
@@ -124,18 +160,22 @@ def _schemas(defaults: SessionOptions) -> dict[str, Any]:
     session = {"$ref": "#/components/schemas/Session"}
     created = {"session_uuid": _TEXT, "virtual_number": _TEXT, "message": _TEXT, "session": session}
     listed = {"allOf": [session, _object({"resource_uri": _TEXT})]}
+    flat = {"$ref": "#/components/schemas/FlatSession"}
     meta = {"limit": _WHOLE, "offset": _WHOLE, "total_count": _WHOLE}
     meta |= {"next": _nullable("string"), "previous": _nullable("string")}
     page = _object({"meta": _object(meta), "objects": {"type": "array", "items": listed}})
+    flat_page = _object({"sessions": {"type": "array", "items": flat}, "meta": _object(meta)})
     return {
         "Session": _object(SESSION_FIELDS),
         "Interaction": _object(INTERACTION_FIELDS),
         "CreateSession": _request(ATTRIBUTES, defaults),
-        "UpdateSession": _request([attribute for attribute in ATTRIBUTES if attribute.updatable], None),
+        "UpdateSession": _request([each for each in ATTRIBUTES if each.updatable or each.fillable], None),
         "SessionCreated": _answer(created),
         "SessionRetrieved": _answer({"response": session}),
         "SessionList": _answer({"response": page}),
         "SessionUpdated": _answer({"message": _TEXT, "session": session}),
+        "FlatSession": _object(FLAT_FIELDS),
+        "FlatSessionList": flat_page,
         "Message": _answer({"message": _TEXT}),
         "Error": {**_answer({"error": _TEXT}), "description": "`detail` may say more about the cause."},
     }
@@ -151,23 +191,28 @@ def _answer(fields: dict[str, Any]) -> dict[str, Any]:
 
 def _request(attributes: tuple[Attribute, ...] | list[Attribute], defaults: SessionOptions | None) -> dict[str, Any]:
     properties = {attribute.name: _attribute(attribute, defaults) for attribute in attributes}
-    required = [attribute.name for attribute in attributes if attribute.required]
     schema: dict[str, Any] = {"type": "object", "properties": properties}
-    return schema | ({"required": required} if required else {})
+    if defaults is not None:
+        # Both, or with create_session_with_single_party one of them.
+        schema["anyOf"] = [{"required": [each.name]} for each in attributes if each.required]
+    return schema
 
 
 def _attribute(attribute: Attribute, defaults: SessionOptions | None) -> dict[str, Any]:
-    schema: dict[str, Any] = {"description": attribute.about}
+    about = attribute.about + (" Ignored without is_pin_authentication_required." if attribute.pin_detail else "")
+    if defaults is None and attribute.fillable:
+        about += " Only in a session that was made with create_session_with_single_party."
+    schema: dict[str, Any] = {"description": about}
     match attribute.kind:
-        case Kind.INTEGER:
+        case Kind.INTEGER | Kind.COUNT:
             schema |= {"type": "integer", "minimum": attribute.minimum, "maximum": attribute.maximum}
         case Kind.BOOLEAN:
             schema["type"] = "boolean"
         case Kind.SWITCH:
             schema |= {"type": "boolean", "const": False}
             schema["description"] += " Not supported yet: true is refused."
-        case Kind.DEPENDENT:
-            schema["description"] += " Ignored while PIN authentication is not supported."
+        case Kind.PIN:
+            schema |= {"type": "string", "pattern": f"^[0-9]{{{PIN_DIGITS[0]},{PIN_DIGITS[1]}}}$"}
         case Kind.CHOICE:
             schema |= {"type": "string", "enum": list(attribute.choices)}
         case Kind.URL:

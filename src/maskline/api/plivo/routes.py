@@ -24,7 +24,8 @@ from maskline.api.services import ApiServices
 from maskline.errors import MasklineError
 from maskline.workflows.scope import Scope
 
-DIALECT = "plivo"
+PLIVO, VTS = "plivo", "vts"
+"""Names of the flavours in metrics."""
 # Bodies hold people's numbers: no cache on the way may keep them, no browser may take them for a page.
 _HEADERS: RawHeaders = (
     (b"content-type", b"application/json"), (b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"),
@@ -39,31 +40,35 @@ class PlivoDialect:
         self._services = services
         self._resources: tuple[Resource, ...] = (SessionOperations(services).resource(),)
 
-    def section(self, prefix: str) -> Section:
-        """All that the dialect serves below `prefix`."""
+    def section(self, prefix: str, *, flat: bool = False) -> Section:
+        """All that the dialect serves below `prefix`; `flat`: in the flavour of the VTS pages, whatever the host."""
         routes = [Route("/openapi.json", {"GET": self._openapi})]
         for resource in self._resources:
             path = "/Account/{auth_id}" + resource.path
-            routes.append(Route(path, self._endpoints(resource.collection)))
-            routes.append(Route(path + "/{item}", self._endpoints(resource.item)))
+            routes.append(Route(path, self._endpoints(resource.collection, flat)))
+            routes.append(Route(path + "/{item}", self._endpoints(resource.item, flat)))
         return Section(prefix, routes, self._no_route)
 
-    def _endpoints(self, operations: Mapping[str, tuple[str, Operation]]) -> dict[str, Endpoint]:
-        return {method: self._endpoint(name, operation) for method, (name, operation) in operations.items()}
+    def _endpoints(self, operations: Mapping[str, tuple[str, Operation]], flat: bool) -> dict[str, Endpoint]:
+        return {method: self._endpoint(name, operation, flat) for method, (name, operation) in operations.items()}
 
-    def _endpoint(self, name: str, operation: Operation) -> Endpoint:
+    def _endpoint(self, name: str, operation: Operation, always_flat: bool) -> Endpoint:
+        services = self._services
+
         async def endpoint(request: Request) -> Response:
-            started = self._services.clock.now()
-            response = await self._answer(request, operation)
-            self._services.metrics.count(DIALECT, name, response.status, self._services.clock.now() - started)
+            started = services.clock.now()
+            flat = always_flat or (bool(services.vts_hosts) and _host(request) in services.vts_hosts)
+            response = await self._answer(request, operation, flat)
+            dialect = VTS if flat else PLIVO
+            services.metrics.count(dialect, name, response.status, services.clock.now() - started)
             return response
 
         return endpoint
 
-    async def _answer(self, request: Request, operation: Operation) -> Response:
+    async def _answer(self, request: Request, operation: Operation, flat: bool) -> Response:
         api_id = self._services.ids.uuid()
         try:
-            status, body, headers = await operation(await self._enter(request, api_id))
+            status, body, headers = await operation(await self._enter(request, api_id, flat))
         except MasklineError as error:
             return _json(error.http_status, error_body(api_id, error.sentence, error.detail), error_headers(error))
         except Exception as error:  # noqa: BLE001  the process edge: a bug must not reach the client as a traceback
@@ -72,16 +77,16 @@ class PlivoDialect:
             return _json(500, error_body(api_id, INTERNAL))
         return _json(status, body, headers)
 
-    async def _enter(self, request: Request, api_id: str) -> Exchange:
+    async def _enter(self, request: Request, api_id: str, flat: bool) -> Exchange:
         services = self._services
         path_id = request.params["auth_id"]
         account = await services.authenticate(request.header(b"authorization"), path_id)
         services.limiter.take(account.id, services.clock.now())
-        return Exchange(request, api_id, account, Scope.of(account), services.public_url or request.base_url)
+        return Exchange(request, api_id, account, Scope.of(account), services.public_url or request.base_url, flat)
 
     def _no_route(self, status: int, headers: RawHeaders) -> Response:
         sentence = WRONG_METHOD if status == 405 else NO_SUCH_RESOURCE
-        self._services.metrics.count(DIALECT, "none", status, 0.0)
+        self._services.metrics.count(PLIVO, "none", status, 0.0)
         body = to_json(error_body(self._services.ids.uuid(), sentence))
         return Response(status, body, (*_HEADERS, *headers))
 
@@ -92,6 +97,11 @@ class PlivoDialect:
 def _json(status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
     more = ((name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()) if headers else ()
     return Response(status, to_json(body), (*_HEADERS, *more))
+
+
+def _host(request: Request) -> str:
+    """The host of the request, without port."""
+    return (request.header(b"host") or "").partition(":")[0].lower()
 
 
 def _place(error: Exception) -> str:

@@ -260,8 +260,8 @@ class TestBadInput:
                 "Invalid parameter. recording_callback_url should be under 1000 characters",
             ),
             (
-                {"is_pin_authentication_required": True},
-                "Invalid parameter. is_pin_authentication_required is not supported yet",
+                {"initiate_call_to_first_party": True},
+                "Invalid parameter. initiate_call_to_first_party is not supported yet",
             ),
             ({"subaccount": "SA0"}, "Invalid parameter. subaccount is not a subaccount of this account"),
         ],

@@ -7,23 +7,24 @@ from dataclasses import replace
 import pytest
 
 from maskline.api.plivo.attributes import ATTRIBUTES
-from maskline.api.plivo.schemas import read_create, read_update
+from maskline.api.plivo.schemas import WishMaker, read_create, read_update
 from maskline.errors import InvalidParameter, MissingParameter, NotSupported
 from maskline.masking.e164 import Number
 from maskline.masking.session import SessionOptions
 from maskline.workflows.update_session import UPDATABLE
 
 DEFAULTS = SessionOptions()
+MAKE_WISH = WishMaker(DEFAULTS)
 PARTIES = {"first_party": "+6590000001", "second_party": "6590000002"}
 
 
 def create(**body):
-    return read_create(PARTIES | body, DEFAULTS)
+    return MAKE_WISH(read_create(PARTIES | body))
 
 
 def refusal(**body):
     with pytest.raises(InvalidParameter) as caught:
-        read_create(PARTIES | body, DEFAULTS)
+        read_create(PARTIES | body)
     return caught.value.sentence
 
 
@@ -31,18 +32,16 @@ def refusal(**body):
 def test_two_parties_are_enough_and_the_plus_is_optional():
     wish = create()
     assert (wish.first_party, wish.second_party) == (Number("6590000001"), Number("6590000002"))
-    assert wish.options is DEFAULTS
+    assert wish.options == DEFAULTS
     assert wish.geomatch is None
     assert wish.subaccount_id is None
 
 
 @pytest.mark.row("2/first_party", "2/second_party", "2.2/unknown keys and null")
 @pytest.mark.parametrize("missing", ["first_party", "second_party"])
-@pytest.mark.parametrize("value", [None, ""])
-def test_a_missing_null_or_empty_party_is_named(missing, value):
-    with pytest.raises(MissingParameter) as caught:
-        read_create(PARTIES | {missing: value}, DEFAULTS)
-    assert caught.value.sentence == f"Mandatory parameter missing. {missing} must be present"
+@pytest.mark.parametrize("value", [None, "", "null"])
+def test_a_null_or_empty_party_counts_as_absent(missing, value):
+    assert getattr(create(**{missing: value}), missing) is None
 
 
 @pytest.mark.parametrize("value", ["abc", "+", "12", "+123456789012345678", 6590000001, [], {}, True, "9" * 65, "١٢٣٤"])
@@ -141,36 +140,134 @@ def test_unknown_keys_are_ignored_whatever_they_hold():
     assert create(powerpack_uuid="x", nonsense={"deep": [1, {}]}, __proto__=[]) == create()
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "is_pin_authentication_required", "is_pin_authentication", "pin_authentication_required",
-        "force_pin_authentication", "generate_pin", "create_session_with_single_party",
-        "create_session_with_single_Party", "initiate_call_to_first_party",
-    ],
-)  # fmt: skip
-class TestWhatIsNotBuiltYet:
-    def test_is_refused_by_its_name_when_switched_on(self, name):
+class TestClickToCall:
+    """`initiate_call_to_first_party`, whose feature is not built yet."""
+
+    def test_is_refused_by_its_name_when_switched_on(self):
         with pytest.raises(NotSupported) as caught:
-            create(**{name: True})
-        canonical = {
-            "is_pin_authentication": "is_pin_authentication_required",
-            "pin_authentication_required": "is_pin_authentication_required",
-            "create_session_with_single_Party": "create_session_with_single_party",
-        }.get(name, name)
-        assert caught.value.sentence == f"Invalid parameter. {canonical} is not supported yet"
+            create(initiate_call_to_first_party=True)
+        assert caught.value.sentence == "Invalid parameter. initiate_call_to_first_party is not supported yet"
 
     @pytest.mark.parametrize("value", [False, "false", None, "", 0, "0"])
-    def test_may_be_switched_off(self, name, value):
-        assert create(**{name: value}) == create()
+    def test_may_be_switched_off(self, value):
+        assert create(initiate_call_to_first_party=value) == create()
 
-    def test_is_checked_for_its_type(self, name):
+    def test_is_checked_for_its_type(self):
         with pytest.raises(InvalidParameter, match="allowed values are true or false"):
-            create(**{name: "perhaps"})
+            create(initiate_call_to_first_party="perhaps")
 
 
-def test_pin_details_without_pin_authentication_are_ignored():
-    assert create(first_party_pin=1234, pin_retry=1, generate_pin_length=4, pin_prompt_play="x") == create()
+PLAY = "https://h.example/enter.mp3"
+WITH_PINS = {
+    "is_pin_authentication_required": True, "first_party_pin": "1234", "second_party_pin": "5678",
+    "pin_prompt_play": PLAY,
+}  # fmt: skip
+
+
+class TestPinAuthentication:
+    @pytest.mark.row("2/first_party_pin", "2/second_party_pin", "2/pin_prompt_play", "2.3/pin as number")
+    def test_takes_given_pins_as_text_or_number(self):
+        for first, second in (("1234", "5678"), (1234, 5678)):
+            wish = create(**WITH_PINS | {"first_party_pin": first, "second_party_pin": second})
+            assert (wish.first_party_pin, wish.second_party_pin) == ("1234", "5678")
+            assert wish.options == replace(DEFAULTS, is_pin_authentication_required=True, pin_prompt_play=PLAY)
+
+    @pytest.mark.row("2/first_party_pin", "2/second_party_pin", "2/pin_prompt_play")
+    @pytest.mark.parametrize("missing", ["first_party_pin", "second_party_pin", "pin_prompt_play"])
+    @pytest.mark.parametrize("value", [None, ""])
+    def test_needs_both_pins_and_the_prompt(self, missing, value):
+        with pytest.raises(MissingParameter) as caught:
+            read_create(PARTIES | WITH_PINS | {missing: value})
+        assert caught.value.sentence == f"Mandatory parameter missing. {missing} must be present"
+
+    @pytest.mark.row("2/generate_pin", "2/generate_pin_length")
+    def test_needs_no_pins_when_they_are_to_be_made(self):
+        body = {"is_pin_authentication_required": True, "pin_prompt_play": PLAY, "generate_pin": True}
+        wish = create(**body, generate_pin_length=15, second_party_pin="123456")
+        assert (wish.first_party_pin, wish.second_party_pin) == ("", "123456")
+        assert (wish.options.generate_pin, wish.options.generate_pin_length) == (True, 15)
+        assert create(**body).options.generate_pin_length == 4
+
+    @pytest.mark.row("2/generate_pin_length")
+    def test_a_length_means_nothing_for_given_pins(self):
+        assert create(**WITH_PINS, generate_pin_length=9).options.generate_pin_length == 4
+
+    @pytest.mark.row("2/first_party_pin", "2/second_party_pin", "1.2/other parameters")
+    @pytest.mark.parametrize("name", ["first_party_pin", "second_party_pin"])
+    @pytest.mark.parametrize(
+        ("value", "ending"),
+        [
+            ("123", "should have 4 to 15 digits"), ("1" * 16, "should have 4 to 15 digits"),
+            (123, "should have 4 to 15 digits"), (0, "should have 4 to 15 digits"),
+            ("12a4", "should be digits only"), ("١٢٣٤", "should be digits only"), (-1234, "should be digits only"),
+            (1234.5, "should be digits only"), (True, "should be digits only"), ([], "should be digits only"),
+        ],
+    )  # fmt: skip
+    def test_a_pin_that_is_none_is_refused_without_repeating_it(self, name, value, ending):
+        assert refusal(**WITH_PINS | {name: value}) == f"Invalid parameter. {name} {ending}"
+
+    @pytest.mark.row("2/generate_pin_length", "2/pin_retry", "2/pin_retry_wait", "2/incorrect_pin_play")
+    @pytest.mark.parametrize(
+        ("name", "lowest", "highest"),
+        [("generate_pin_length", 4, 15), ("pin_retry", 0, 5), ("pin_retry_wait", 5, 10)],
+    )
+    def test_numbers_have_their_ranges(self, name, lowest, highest):
+        made = WITH_PINS | {"generate_pin": True}
+        for value in (lowest, highest, str(highest)):
+            assert getattr(create(**made | {name: value}).options, name) == int(value)
+        for value in (lowest - 1 or -1, highest + 1):
+            assert refusal(**made | {name: value}) == f"Invalid parameter. {name} is outside the allowed range"
+        assert refusal(**made | {name: "x"}) == f"Invalid parameter. {name} should be an integer"
+
+    @pytest.mark.row("2/pin_retry", "2.2/zero is unset")
+    def test_no_retry_is_a_real_wish_and_zero_of_the_others_is_not(self):
+        options = create(**WITH_PINS, generate_pin=True, pin_retry=0, pin_retry_wait=0, generate_pin_length=0).options
+        assert (options.pin_retry, options.pin_retry_wait, options.generate_pin_length) == (0, 5, 4)
+        assert create(**WITH_PINS, pin_retry="").options.pin_retry == 1
+
+    @pytest.mark.row("2/pin_prompt_play", "2/incorrect_pin_play")
+    @pytest.mark.parametrize("name", ["pin_prompt_play", "incorrect_pin_play"])
+    def test_plays_are_urls(self, name):
+        assert getattr(create(**WITH_PINS | {name: PLAY + "?x"}).options, name) == PLAY + "?x"
+        assert refusal(**WITH_PINS | {name: "enter.mp3"}) == f"Invalid parameter. {name} should be a valid URL"
+
+    @pytest.mark.row("2/force_pin_authentication")
+    def test_may_be_forced_upon_registered_callers(self):
+        assert create(**WITH_PINS, force_pin_authentication=True).options.force_pin_authentication
+
+    @pytest.mark.row("2/unknown_caller_play")
+    def test_leaves_nothing_to_play_to_unknown_callers(self):
+        assert create(**WITH_PINS, unknown_caller_play=PLAY).options.unknown_caller_play == ""
+
+    @pytest.mark.row("2/is_pin_authentication_required", "2.3/PIN authentication")
+    @pytest.mark.parametrize(
+        "key", ["is_pin_authentication_required", "is_pin_authentication", "pin_authentication_required"]
+    )
+    def test_is_switched_on_under_each_of_its_names(self, key):
+        details = {name: value for name, value in WITH_PINS.items() if name != "is_pin_authentication_required"}
+        assert create(**details, **{key: "true"}).options.is_pin_authentication_required
+
+
+class TestWithoutPinAuthentication:
+    @pytest.mark.row("2/generate_pin", "2/is_pin_authentication_required")
+    def test_details_are_ignored(self):
+        details = {name: value for name, value in WITH_PINS.items() if name != "is_pin_authentication_required"}
+        more = {"generate_pin": True, "generate_pin_length": 9, "pin_retry": 0, "pin_retry_wait": 9}
+        assert create(**details, **more, incorrect_pin_play=PLAY) == create()
+
+    @pytest.mark.row("2/force_pin_authentication")
+    def test_nobody_is_led_to_believe_that_callers_are_checked(self):
+        sentence = "Invalid parameter. force_pin_authentication needs is_pin_authentication_required"
+        assert refusal(force_pin_authentication=True) == sentence
+        assert create(force_pin_authentication=False) == create()
+
+
+@pytest.mark.row("2/create_session_with_single_party", "2.3/create_session_with_single_Party")
+@pytest.mark.parametrize("key", ["create_session_with_single_party", "create_session_with_single_Party"])
+def test_a_single_party_is_asked_for_under_both_spellings(key):
+    wish = create(**{key: True}, second_party="")
+    assert wish.options.create_session_with_single_party
+    assert wish.second_party is None
 
 
 @pytest.mark.row("2.3/subaccount and geomatch")
@@ -216,5 +313,17 @@ def test_an_update_keeps_fixed_attributes_for_the_workflow_to_judge():
     assert read == {"first_party": Number("6590000001"), "session_expiry": 120}
 
 
+@pytest.mark.row("2.2/zeros of typed clients")
+def test_what_the_java_client_always_sends_in_an_update_is_no_wish():
+    java = {"session_expiry": 0, "call_time_limit": 0, "ring_timeout": 0, "create_session_with_single_party": False}
+    assert read_update(java | {"record": True}) == {"record": True}
+    assert read_update({"create_session_with_single_party": "true"}) == {"create_session_with_single_party": True}
+
+
 def test_the_table_and_the_workflow_agree_on_what_may_change():
     assert {attribute.name for attribute in ATTRIBUTES if attribute.updatable} == UPDATABLE
+
+
+def test_equal_wishes_share_their_options():
+    assert create(session_expiry=600, record=True).options is create(session_expiry="600", record="true").options
+    assert create(session_expiry=600).options is not create(session_expiry=601).options

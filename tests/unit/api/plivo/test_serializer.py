@@ -10,7 +10,7 @@ import pytest
 from maskline.api.plivo.openapi import INTERACTION_FIELDS, SESSION_FIELDS
 from maskline.api.plivo.serializer import session_object, time_text
 from maskline.masking.e164 import Number
-from maskline.masking.session import Interaction, Role, Session, SessionOptions
+from maskline.masking.session import Interaction, PoolMode, Role, Session, SessionOptions
 
 T0 = 1_700_000_000.75
 SESSION = Session(
@@ -107,6 +107,9 @@ def test_the_object_of_a_new_session_is_exactly_this():
         "total_call_count": 0,
         "total_call_billed_duration": 0,
         "interaction": None,
+        "pool_mode": "shared",
+        "first_party_virtual_number": "6531580001",
+        "second_party_virtual_number": "6531580001",
     }
 
 
@@ -115,6 +118,51 @@ def test_no_number_on_the_wire_is_a_float():
     used = replace(SESSION, interactions=(INTERACTION,), total_call_count=1, total_call_billed_duration=60)
     text = json.dumps(session_object(used, "https://h.example", T0))
     assert ".0" not in text
+
+
+@pytest.mark.row("5/PIN details", "5/is_pin_authentication_required", "5/single party and forced PIN")
+def test_pin_details_are_shown_while_pin_authentication_is_on():
+    options = SessionOptions(
+        is_pin_authentication_required=True, force_pin_authentication=True, generate_pin=True, generate_pin_length=6,
+        pin_prompt_play="https://h.example/p.mp3", pin_retry=0, pin_retry_wait=7, create_session_with_single_party=True,
+    )  # fmt: skip
+    session = replace(SESSION, options=options, first_party_pin="012345", second_party_pin="678901")
+    expected = {
+        "is_pin_authentication_required": True, "generate_pin": True, "generate_pin_length": 6,
+        "first_party_pin": "012345", "second_party_pin": "678901", "pin_prompt_play": "https://h.example/p.mp3",
+        "pin_retry": 0, "pin_retry_wait": 7, "incorrect_pin_play": "", "force_pin_authentication": True,
+        "create_session_with_single_party": True,
+    }  # fmt: skip
+    found = shown(session)
+    assert {name: found[name] for name in expected} == expected
+    assert list(found) == list(SESSION_FIELDS)
+
+
+def test_both_virtual_numbers_are_shown_where_each_party_has_its_own():
+    found = shown(replace(SESSION, pool_mode=PoolMode.SPLIT, second_virtual_number=Number("6531580002")))
+    assert found["pool_mode"] == "split"
+    numbers = [found[f"{which}virtual_number"] for which in ("", "first_party_", "second_party_")]
+    assert numbers == ["6531580001", "6531580001", "6531580002"]
+
+
+@pytest.mark.row("5/amount", "5/total amounts", "5.1/total_call_amount")
+@pytest.mark.parametrize(
+    ("fee", "calls", "amount", "call_amount", "total"),
+    [
+        (0, 0, "0", "0", "0"),
+        (2_000_000, 0, "2", "0", "2"),
+        (50_000, 1_950_000, "0.05", "1.95", "2"),
+        (1, 100_000, "1e-06", "0.1", "0.100001"),
+    ],
+)
+def test_amounts_are_json_numbers_and_whole_ones_are_integers(fee, calls, amount, call_amount, total):
+    used = replace(
+        SESSION, amount=fee, total_call_amount=calls, interactions=(replace(INTERACTION, amount=calls),)
+    )  # fmt: skip
+    found = session_object(used, "https://h.example", T0)
+    texts = [json.dumps(found[name]) for name in ("amount", "total_call_amount", "total_session_amount")]
+    assert texts == [amount, call_amount, total]
+    assert json.dumps(found["interaction"][0]["total_call_amount"]) == call_amount
 
 
 @pytest.mark.row("5/status")
