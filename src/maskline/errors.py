@@ -55,6 +55,12 @@ class NotAuthenticated(MasklineError):
     code, http_status, sip_status = "not_authenticated", 401, 403
 
 
+class NotOffered(MasklineError):
+    """This server does not offer that."""
+
+    code, http_status, sip_status = "not_offered", 403, 403
+
+
 class NotFound(MasklineError):
     """There is no such object in this account."""
 

@@ -52,6 +52,10 @@ class Authenticator:
             raise NotAuthenticated
         return target
 
+    def forget(self, account_id: str) -> None:
+        """Read the account again at its next request: it was changed or removed here, and that is to hold at once."""
+        self._accounts.pop(account_id, None)
+
     async def _find(self, account_id: str) -> Account | None:
         now = self._clock.now()
         cached = self._accounts.get(account_id)

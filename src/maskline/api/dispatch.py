@@ -157,13 +157,9 @@ class Dispatcher:
         if scope["type"] != "http":
             raise RuntimeError(f"There is nothing here but HTTP: {scope['type']}")
         response = await self._answer(scope, receive, one_slash(scope["path"]).split("/"))
-        await send(
-            {
-                "type": "http.response.start",
-                "status": response.status,
-                "headers": [(b"content-length", b"%d" % len(response.body)), *response.headers],
-            }
-        )
+        # RFC 9110 §8.6: a 204 has no length.
+        length = () if response.status == 204 else ((b"content-length", b"%d" % len(response.body)),)
+        await send({"type": "http.response.start", "status": response.status, "headers": [*length, *response.headers]})
         await send({"type": "http.response.body", "body": response.body})
 
     async def _answer(self, scope: Scope, receive: Receive, segments: list[str]) -> Response:

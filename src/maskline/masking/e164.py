@@ -8,6 +8,7 @@ or `.digits`, which are easy to search for in a review. Who uses it: everything 
 from __future__ import annotations
 
 import re
+from enum import StrEnum
 from functools import lru_cache
 
 import phonenumbers
@@ -24,6 +25,28 @@ _ONE_REGION = {
     if len(regions) == 1
 }
 """Region by country code, None for codes of no country (800, 882)."""
+
+
+class Line(StrEnum):
+    """What kind of line a number plan gives to a number."""
+
+    FIXED = "fixed"
+    """Also VoIP ranges, and where a plan does not tell fixed from mobile, as North America's."""
+    MOBILE = "mobile"
+    TOLL_FREE = "toll_free"
+    OTHER = "other"
+    """Known and none of these: shared cost, premium rate, company-wide numbers."""
+    UNKNOWN = "unknown"
+
+
+_LINES = {
+    phonenumbers.PhoneNumberType.FIXED_LINE: Line.FIXED,
+    phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE: Line.FIXED,
+    phonenumbers.PhoneNumberType.VOIP: Line.FIXED,
+    phonenumbers.PhoneNumberType.MOBILE: Line.MOBILE,
+    phonenumbers.PhoneNumberType.TOLL_FREE: Line.TOLL_FREE,
+    phonenumbers.PhoneNumberType.UNKNOWN: Line.UNKNOWN,
+}
 
 
 class Number:
@@ -47,6 +70,10 @@ class Number:
     def country(self) -> str | None:
         """ISO 3166-1 alpha-2 of the number, `None` when the plan is unknown (short codes, 15+ digits)."""
         return _country(self.digits)
+
+    @property
+    def line(self) -> Line:
+        return _line(self.digits)
 
     @property
     def masked(self) -> str:
@@ -106,6 +133,15 @@ def _country_of_plan(digits: str) -> str | None:
     # Ranges that phonenumbers cannot place (555 numbers, new ranges) still have their code's main region.
     region = region or phonenumbers.region_code_for_country_code(parsed.country_code or 0)
     return region if region and region not in ("ZZ", "001") else None
+
+
+@lru_cache(maxsize=65_536)
+def _line(digits: str) -> Line:
+    try:
+        kind = phonenumbers.number_type(phonenumbers.parse("+" + digits))
+    except phonenumbers.NumberParseException:
+        return Line.UNKNOWN
+    return _LINES.get(kind, Line.OTHER)
 
 
 @lru_cache(maxsize=65_536)

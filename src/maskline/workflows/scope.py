@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from maskline.errors import NotFound
+from maskline.errors import NotFound, NotOffered
 from maskline.masking.session import Session
 from maskline.storage.store import Account
 
@@ -24,6 +24,13 @@ class Scope:
     @classmethod
     def of(cls, account: Account) -> Scope:
         return cls(account.owner_id, account.id if account.parent_id else None)
+
+    def main_account(self, what: str) -> str:
+        """The account's id, for what only a main account may do: `what` ends the sentence of the `NotOffered` that a
+        subaccount gets."""
+        if self.subaccount_id is not None:
+            raise NotOffered(f"Only the main account may {what}.")
+        return self.account_id
 
     def check(self, session: Session) -> Session:
         """Return `session`, or raise `NotFound` when a subaccount asks for another one's."""

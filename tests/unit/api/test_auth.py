@@ -139,3 +139,13 @@ def test_the_header_is_read_as_rfc_7617_says(scheme):
 def test_a_header_that_is_not_basic_is_no_credential(authorization):
     with pytest.raises(NotAuthenticated):
         read_basic(authorization)
+
+
+async def test_an_account_changed_here_is_read_again_at_once():
+    world = await Accounts().start()
+    assert await world.ask(world.rides, world.rides)
+    del world.store._accounts[world.rides.id]
+    world.authenticate.forget(world.rides.id)
+    with pytest.raises(NotAuthenticated):
+        await world.ask(world.rides, world.rides)
+    world.authenticate.forget("SA0")

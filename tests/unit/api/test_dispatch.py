@@ -152,3 +152,20 @@ def test_a_host_that_is_none_is_not_repeated_in_links(host):
 )  # fmt: skip
 def test_without_a_host_links_begin_with_our_own_address(scheme, server, expected):
     assert request(scheme=scheme, server=server).base_url == expected
+
+
+async def test_a_204_has_neither_body_nor_length():
+    async def gone(_request):
+        return Response(204, b"", ())
+
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "method": "DELETE", "path": "/one", "headers": [], "query_string": b""}
+    section = Section("", (Route("/one", {"DELETE": gone}),), refuser("outer"))
+    await Dispatcher([section])(scope, None, send)
+    assert sent == [
+        {"type": "http.response.start", "status": 204, "headers": []}, {"type": "http.response.body", "body": b""},
+    ]  # fmt: skip

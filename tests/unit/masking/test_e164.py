@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from maskline.errors import InvalidParameter
 from maskline.masking import e164
-from maskline.masking.e164 import Number, parse_number
+from maskline.masking.e164 import Line, Number, parse_number
 
 
 @pytest.mark.parametrize(
@@ -68,6 +68,23 @@ def test_the_country_is_what_taking_the_whole_number_apart_tells() -> None:
         for length in range(3, 18):
             digits = (str(code) + "".join(following.choices("0123456789", k=17)))[:length]
             assert Number(digits).country == e164._country_of_plan(digits), digits
+
+
+@pytest.mark.parametrize(
+    ("digits", "line"),
+    [
+        ("6563334444", Line.FIXED),
+        ("6531580001", Line.FIXED),
+        ("12015550123", Line.FIXED),
+        ("6591234567", Line.MOBILE),
+        ("18005550123", Line.TOLL_FREE),
+        ("448457123456", Line.OTHER),
+        ("99999999999999999", Line.UNKNOWN),
+        ("6500", Line.UNKNOWN),
+    ],
+)
+def test_the_line_of_a_number_is_what_its_plan_says(digits: str, line: Line) -> None:
+    assert Number(digits).line is line
 
 
 @pytest.mark.parametrize(

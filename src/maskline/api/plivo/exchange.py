@@ -65,7 +65,8 @@ class Exchange:
 
 class Reply(NamedTuple):
     status: int
-    body: Mapping[str, Any]
+    body: Mapping[str, Any] | None
+    """None: nothing, as a 204 demands."""
     headers: Mapping[str, str] = {}
 
 

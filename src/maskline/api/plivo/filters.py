@@ -47,8 +47,7 @@ _RANGE_KEYS |= {f"session_{key}": value for key, value in _range_keys("duration"
 
 
 @dataclass(frozen=True, slots=True)
-class ListQuery:
-    wanted: SessionFilter
+class Page:
     limit: int
     offset: int
     given: tuple[tuple[str, str], ...]
@@ -58,17 +57,31 @@ class ListQuery:
         return f"{path}?{urlencode([('limit', self.limit), ('offset', offset), *self.given])}"
 
 
+@dataclass(frozen=True, slots=True)
+class ListQuery(Page):
+    wanted: SessionFilter
+
+
 def read_list(query_string: bytes, wall: float) -> ListQuery:
-    """Raises `InvalidParameter`; unknown parameters are ignored, empty ones are absent, the last of several
-    counts."""
+    """A list of sessions; raises as `read_query` and `read_page`."""
+    query = read_query(query_string)
+    page = read_page(query)
+    return ListQuery(page.limit, page.offset, page.given, _filter(query, wall))
+
+
+def read_query(query_string: bytes) -> dict[str, str]:
+    """Names and values; empty ones are absent, the last of several counts. Raises `InvalidParameter`."""
     try:
-        query = dict(parse_qsl(query_string.decode("ascii", "replace"), max_num_fields=100))
+        return dict(parse_qsl(query_string.decode("ascii", "replace"), max_num_fields=100))
     except ValueError:
         raise InvalidParameter("Invalid parameter. The query string has too many fields") from None
+
+
+def read_page(query: Mapping[str, str]) -> Page:
+    """Which page of a list is asked for; raises `InvalidParameter`."""
     limit = _page_number(query, "limit", 1, MAX_LIMIT) or DEFAULT_LIMIT
     offset = _page_number(query, "offset", 0, MAX_OFFSET)
-    given = tuple((key, value) for key, value in query.items() if key not in ("limit", "offset"))
-    return ListQuery(_filter(query, wall), limit, offset, given)
+    return Page(limit, offset, tuple((key, value) for key, value in query.items() if key not in ("limit", "offset")))
 
 
 def _filter(query: Mapping[str, str], wall: float) -> SessionFilter:
@@ -162,7 +175,7 @@ def _invalid(name: str, what: str) -> InvalidParameter:
     return InvalidParameter(f"Invalid parameter. {name} {what}", parameter=name)
 
 
-def page_meta(query: ListQuery, path: str, total: int) -> dict[str, Any]:
+def page_meta(query: Page, path: str, total: int) -> dict[str, Any]:
     """`meta` of a list; `next` and `previous` are path and query, or None at the ends."""
     after, before = query.offset + query.limit, max(0, query.offset - query.limit)
     return {

@@ -18,8 +18,10 @@ from pydantic_core import to_json
 from maskline.api.dispatch import Endpoint, RawHeaders, Request, Response, Route, Section
 from maskline.api.plivo.errors import INTERNAL, NO_SUCH_RESOURCE, WRONG_METHOD, error_body, error_headers
 from maskline.api.plivo.exchange import Exchange, Operation, Resource
+from maskline.api.plivo.numbers import NumberOperations
 from maskline.api.plivo.openapi import openapi_document
 from maskline.api.plivo.sessions import SessionOperations
+from maskline.api.plivo.subaccounts import SubaccountOperations
 from maskline.api.services import ApiServices
 from maskline.errors import MasklineError
 from maskline.workflows.scope import Scope
@@ -38,7 +40,11 @@ class PlivoDialect:
 
     def __init__(self, services: ApiServices) -> None:
         self._services = services
-        self._resources: tuple[Resource, ...] = (SessionOperations(services).resource(),)
+        self._resources: tuple[Resource, ...] = (
+            SessionOperations(services).resource(),
+            *NumberOperations(services).resources(),
+            SubaccountOperations(services).resource(),
+        )
 
     def section(self, prefix: str, *, flat: bool = False) -> Section:
         """All that the dialect serves below `prefix`; `flat`: in the flavour of the VTS pages, whatever the host."""
@@ -94,9 +100,9 @@ class PlivoDialect:
         return _json(200, openapi_document(self._services.session_defaults))
 
 
-def _json(status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
+def _json(status: int, body: Mapping[str, Any] | None, headers: Mapping[str, str] | None = None) -> Response:
     more = ((name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()) if headers else ()
-    return Response(status, to_json(body), (*_HEADERS, *more))
+    return Response(status, b"" if body is None else to_json(body), (*_HEADERS, *more))
 
 
 def _host(request: Request) -> str:
