@@ -8,8 +8,8 @@ fsyncs (architecture decision 5). What it is not: SQL, or retries of a failed un
 Where a turn runs: everything that may wait (opening the file, another process's lock, the commit's fsync) in a thread
 of its own; small units, some statements each, in the event loop's thread, in slices so short that no call notices.
 sqlite3 lets go of the interpreter's lock in every statement, and two busy threads that hand it to and fro pay more
-for that than for the statements (docs/decisions/0017-small-units-in-the-loop.md). A disk that makes small units slow
-is noticed, and the thread does all of it for a while.
+for that than for the statements (docs/decisions/0017-small-units-in-the-loop.md). When small units wait for the disk
+that is noticed, and the thread does all of it for a while.
 
 A unit that raises (a domain error, a broken constraint) is undone alone. When the database itself fails (disk full,
 locked for too long, I/O error), all units of the turn fail with `StoreUnavailable`, nothing of them is kept, and the
@@ -19,6 +19,7 @@ next turn starts on a connection that is rolled back or new.
 from __future__ import annotations
 
 import asyncio
+import resource
 import sqlite3
 import threading
 import time
@@ -38,11 +39,14 @@ MAX_UNITS = 256
 SLICE = 0.001
 """Seconds of units in the event loop's thread until it looks at its sockets again; one unit may exceed it."""
 SLOW_UNIT = 0.001
-"""Mean seconds of a turn's units from which on the disk is taken to be slow; a create costs a tenth of that."""
+"""Mean seconds of a turn's units from which on they are slow, if they waited; a create costs a fifth of that."""
 SLOW_UNITS_SEEN = 16
 """Units a turn must have had for its mean to count: one of them may have been interrupted by anything."""
+WAITS_PER_UNIT = 0.5
+"""Mean waits from which on it is the disk that is slow, and not a neighbour who has taken the CPU."""
 IN_THREAD = 5.0
 """Seconds for which the thread then runs all units."""
+_THIS_THREAD = getattr(resource, "RUSAGE_THREAD", resource.RUSAGE_SELF)  # Linux; elsewhere the whole process
 _OWN_FAULT = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.DataError)
 """Errors of one statement; all other sqlite3 errors mean that the transaction cannot go on."""
 
@@ -60,7 +64,7 @@ class _Work(NamedTuple):
 class _Turn:
     """The units of one transaction; the first `len(answers)` of them have run."""
 
-    __slots__ = ("answers", "guarded", "seconds", "works")
+    __slots__ = ("answers", "guarded", "seconds", "waits", "works")
 
     def __init__(self) -> None:
         self.works: list[_Work] = []
@@ -69,10 +73,17 @@ class _Turn:
         """Each unit in a savepoint: one of them has failed half-way, in a transaction that was rolled back for it."""
         self.seconds = 0.0
         """How long the units took in the event loop's thread."""
+        self.waits = 0
+        """How often that thread gave its CPU away meanwhile, to wait for something."""
 
     @property
     def full(self) -> bool:
         return len(self.works) >= MAX_UNITS
+
+    @property
+    def slow(self) -> bool:
+        counted = max(len(self.answers), SLOW_UNITS_SEEN)
+        return self.seconds > SLOW_UNIT * counted and self.waits >= WAITS_PER_UNIT * counted
 
 
 class _MustUndo(Exception):
@@ -167,6 +178,7 @@ class GroupWriter:
 
     def _run_slice(self, turn: _Turn) -> None:
         assert self._connection is not None
+        waited = _waits()
         began = now = time.perf_counter()
         try:
             while now - began < SLICE and self._small_next(turn):
@@ -180,6 +192,7 @@ class GroupWriter:
             self._finished(turn, self._fail(turn, error))
             return
         turn.seconds += now - began
+        turn.waits += _waits() - waited
         if self._small_next(turn):
             self._loop.call_soon(self._run_slice, turn)
         else:
@@ -187,7 +200,7 @@ class GroupWriter:
 
     def _hand_over(self, turn: _Turn, undo: bool = False) -> None:
         """The writer's thread runs what is left of the turn, or all of it again, and commits."""
-        if turn.seconds > SLOW_UNIT * max(len(turn.answers), SLOW_UNITS_SEEN):
+        if turn.slow:
             self._in_thread_until = self._loop.time() + IN_THREAD
         while self._waiting and not turn.full:
             turn.works.append(self._waiting.popleft())
@@ -270,6 +283,11 @@ class GroupWriter:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+
+
+def _waits() -> int:
+    """How often this thread has given its CPU away by itself, as it does to wait for the disk."""
+    return resource.getrusage(_THIS_THREAD).ru_nvcsw
 
 
 def _run_unit(connection: sqlite3.Connection, unit: Unit) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable
@@ -13,7 +14,7 @@ import pytest
 from maskline.errors import Conflict, StoreUnavailable
 from maskline.storage import sqlite_writer
 from maskline.storage.sqlite_connection import connect
-from maskline.storage.sqlite_writer import MAX_UNITS, GroupWriter
+from maskline.storage.sqlite_writer import MAX_UNITS, SLOW_UNITS_SEEN, GroupWriter
 
 
 @pytest.fixture
@@ -225,20 +226,35 @@ async def test_the_loop_looks_at_its_sockets_between_slices(
     assert stored(path) == [0, 2, 4]
 
 
-async def test_units_that_are_slow_here_run_in_the_thread_for_a_while(
+async def test_units_that_wait_for_the_disk_run_in_the_thread_for_a_while(
     writer: GroupWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here = threading.get_ident()
     await thread_of(writer)
+    waits = itertools.count(step=SLOW_UNITS_SEEN)
+    monkeypatch.setattr(sqlite_writer, "_waits", lambda: next(waits))
+    assert await thread_of(writer) == here
+    assert await thread_of(writer) == here  # it waited, yet was not slow
     monkeypatch.setattr(sqlite_writer, "SLOW_UNIT", 0.0)
     monkeypatch.setattr(sqlite_writer, "IN_THREAD", 60.0)
     assert await thread_of(writer) == here
     assert await thread_of(writer) != here
     assert await thread_of(writer) != here
-    monkeypatch.setattr(sqlite_writer, "SLOW_UNIT", 60.0)
     writer._in_thread_until = asyncio.get_running_loop().time()
+    monkeypatch.setattr(sqlite_writer, "_waits", lambda: 0)
     assert await thread_of(writer) == here
-    assert await thread_of(writer) == here
+    assert await thread_of(writer) == here  # slow, yet it did not wait: somebody else had the CPU
+
+
+def test_a_thread_that_waits_is_told_from_one_that_works() -> None:
+    before = sqlite_writer._waits()
+    sum(range(1000))
+    working = sqlite_writer._waits() - before
+    lock = threading.Lock()
+    lock.acquire()
+    for _ in range(5):
+        lock.acquire(timeout=0.001)
+    assert sqlite_writer._waits() - before - working >= 5
 
 
 async def test_a_database_that_fails_in_a_small_unit_fails_its_turn_and_not_the_next(
