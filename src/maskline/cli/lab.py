@@ -1,6 +1,6 @@
-"""`maskline lab`: tools for trying Maskline out beside a running server.
+"""`maskline lab`: tools for trying Maskline out beside a running server, and made-up traffic to plan with.
 
-Who uses it: people who move an application to Maskline. The lab is imported inside the command: no other needs it.
+Who uses it: people who move an application to Maskline. The lab is imported inside the commands: no other needs it.
 """
 
 from __future__ import annotations
@@ -44,6 +44,24 @@ def proxy(
     settings = load_settings()
     target = _address(to, "--to") if to else (settings.http_host, settings.http_port)
     asyncio.run(_serve(target, _address(listen, "--listen"), host, authority.resolve(), as_json))
+
+
+@app.command("workload")
+def workload(
+    name: Annotated[
+        str,
+        typer.Argument(help="ride, food, marketplace, dense-60, dense-200, dense-40, adversary-10 or adversary-20."),
+    ],
+    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same sessions.")] = 1,
+) -> None:
+    """Print the session log of a made-up day, one JSON object a line, as `pool plan --from` reads it."""
+    from maskline.lab.workloads import WORKLOADS
+    from maskline.masking.traffic_log import write_row
+
+    if name not in WORKLOADS:
+        raise InvalidParameter(f"NAME must be one of {', '.join(WORKLOADS)}.")
+    for row in WORKLOADS[name].rows(seed):
+        typer.echo(write_row(row))
 
 
 async def _serve(

@@ -14,7 +14,21 @@ import structlog
 import typer
 
 from maskline import __version__
-from maskline.cli import account, call, demo, doctor, lab, media, number, serve, session, subaccount, trunk, webhook
+from maskline.cli import (
+    account,
+    call,
+    demo,
+    doctor,
+    lab,
+    media,
+    number,
+    pool,
+    serve,
+    session,
+    subaccount,
+    trunk,
+    webhook,
+)
 from maskline.cli.output import fail
 from maskline.errors import ConfigurationError, MasklineError
 
@@ -33,7 +47,7 @@ app.command("demo")(demo.demo)
 app.command("media", hidden=True, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(
     media.media
 )
-for _noun in (account, subaccount, number, trunk, session, call, webhook, lab):
+for _noun in (account, subaccount, number, pool, trunk, session, call, webhook, lab):
     app.add_typer(_noun.app)
 
 

@@ -1,3 +1,4 @@
+# budget: allocation is one rule from its first question to the sentence of its refusal, read together or not at all
 """Allocation: which virtual numbers a new session gets, or why it gets none.
 
 What it is: the pure rules, as a generator that asks what it needs to know and is answered by a store inside the
