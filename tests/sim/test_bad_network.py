@@ -12,7 +12,7 @@ import random
 import pytest
 
 from maskline.masking.facts import Cause
-from tests.support.engine_world import B_SDP, Scenario, World
+from tests.support.engine_world import B_SDP, KINDS, Scenario, World
 
 BLOCKS, BLOCK = 24, 50
 KNOWN = (1017,)
@@ -54,6 +54,7 @@ def scenario_of(seed: int) -> Scenario:
         route_delay=sometimes(0.2, 2.0) or 0.0,
         max_forwards=dice.choice((1, 2, 70, 70, 70, 70)),
         relay=dice.random() > 0.15,
+        kind=dice.choice(KINDS),
     )
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from maskline.masking.facts import CallEnded, Cause, HungUpBy, Outcome
 from maskline.sip import events as sip
-from tests.support.engine_world import B_SDP, RING_TIMEOUT, TIME_LIMIT, Scenario, clean
+from tests.support.engine_world import B_SDP, KINDS, RING_TIMEOUT, TIME_LIMIT, Scenario, clean
 
 CALLER, CALLEE, PLATFORM, CARRIER = HungUpBy.CALLER, HungUpBy.CALLEE, HungUpBy.PLATFORM, HungUpBy.CARRIER
 DONE = Outcome.COMPLETED
@@ -49,6 +49,21 @@ def test_each_story_has_its_outcome(story: str) -> None:
     scenario, *expected = STORIES[story]
     record = clean(scenario).record
     assert [record.outcome, record.cause, record.hung_up_by] == expected
+
+
+@pytest.mark.row("6.1/two flows")
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_call_goes_through_however_its_way_is_found(kind: str) -> None:
+    record = clean(Scenario(kind=kind)).record
+    assert (record.outcome, record.cause, len(record.legs)) == (DONE, Cause.NORMAL, 2)
+    assert clean(Scenario(kind=kind, verdict=486)).record.cause is Cause.BUSY
+
+
+def test_a_fallback_call_has_the_limits_of_the_installation() -> None:
+    ringing = clean(Scenario(kind="fallback", verdict=None)).record.legs[1]
+    assert ringing.ended_at - ringing.initiated_at == pytest.approx(RING_TIMEOUT, abs=0.01)
+    talking = clean(Scenario(kind="fallback", alice_bye=None)).record.legs[0]
+    assert talking.duration == pytest.approx(TIME_LIMIT, abs=0.01)
 
 
 def test_a_call_to_a_number_that_is_not_ours_is_refused_with_a_fact_and_no_record() -> None:

@@ -10,7 +10,7 @@ import heapq
 import random
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from maskline.clock import VirtualClock
 from maskline.engine import effects as e
@@ -19,15 +19,18 @@ from maskline.engine.core import EngineConfig, EngineCore
 from maskline.engine.ports import CallCommit
 from maskline.ids import SeededIds
 from maskline.masking.call_record import CallRecord, Quality
-from maskline.masking.decision import Refuse
-from maskline.masking.facts import Cause, Fact, LegName
+from maskline.masking.decision import Forward, Refuse
+from maskline.masking.e164 import Number
+from maskline.masking.facts import CallRouted, Cause, Fact, LegName
+from maskline.masking.match import Ask, AskLastOutside, Matched, match_call
+from maskline.masking.session import PoolMode, Role, Session, SessionOptions
 from maskline.masking.trunk import Trunk
 from maskline.media.port import LocalMedia, MediaLost, MediaTimedOut
 from maskline.sip import events as sip
 from maskline.sip.agent import Agent, AgentConfig, OutgoingInvite
 from maskline.sip.events import Flow
 from maskline.sip.invite_usage import InviteUsage, UsageState
-from tests.support.call_machine import CALLEE, CALLER, NUMBER, VIRTUAL, forward, sdp
+from tests.support.call_machine import CALLEE, CALLER, NUMBER, VIRTUAL, WALL, sdp, session
 
 ENGINE = Flow("udp", "203.0.113.1", 5060)
 ALICE = Flow("udp", "192.0.2.10", 5060)
@@ -78,6 +81,41 @@ class Scenario:
     route_delay: float = 0.0
     max_forwards: int = 70
     relay: bool = True
+    kind: str = "shared"
+    """How the call finds its way: `shared`, `split`, `open` (any caller of a single party), `withheld` (the same, with
+    no number), `callback` (the single party calls back) or `fallback`."""
+
+
+KINDS = ("shared", "split", "open", "withheld", "callback", "fallback")
+SHOWN = Number("6531590777")
+"""What the callee of a split session knows."""
+LIMITS = SessionOptions(ring_timeout=RING_TIMEOUT, call_time_limit=TIME_LIMIT)
+
+
+def find_way(kind: str, caller: Number | None) -> Matched | Refuse:
+    """Decide by the real routing order over a store that always has a stranger's session at hand."""
+    mine = replace(session(), options=LIMITS)
+    only = replace(mine, first_party=CALLEE, second_party=None, pool_mode=PoolMode.OPEN)
+    strangers = replace(mine, id="strangers", first_party=Number("6590009001"), second_party=Number("6590009002"))
+    known: dict[str, dict[Ask, Session]] = {
+        "shared": {Ask.PARTY: mine},
+        "split": {Ask.PARTY: replace(mine, second_virtual_number=SHOWN, pool_mode=PoolMode.SPLIT)},
+        "open": {Ask.OPEN: only},
+        "withheld": {Ask.OPEN: only},
+        "callback": {Ask.PARTY: replace(only, first_party=CALLER)},
+        "fallback": {},
+    }
+    number = replace(NUMBER, fallback=CALLEE) if kind == "fallback" else NUMBER
+    steps, answer = match_call(caller, number, WALL, LIMITS), None
+    while True:
+        try:
+            question = steps.send(answer)
+        except StopIteration as done:
+            return done.value  # type: ignore[no-any-return]
+        if isinstance(question, AskLastOutside):
+            answer = CALLEE
+        else:
+            answer = [strangers] if question is Ask.ON_NUMBER else known[kind].get(question, strangers)
 
 
 class Phone:
@@ -108,11 +146,14 @@ class Phone:
 class Alice(Phone):
     def call(self, now: float) -> None:
         s = self.world.scenario
+        identity = ("P-Asserted-Identity", f'"Alice Wonder" <sip:{CALLER.e164}@carrier.example>')
+        withheld = s.kind == "withheld"
         self.usage = self.agent.invite(
             OutgoingInvite(
-                ENGINE, f"sip:{VIRTUAL.e164}@{ENGINE.host}", f"sip:{CALLER.digits}@{ALICE.host}",
+                ENGINE, f"sip:{VIRTUAL.e164}@{ENGINE.host}",
+                "sip:anonymous@anonymous.invalid" if withheld else f"sip:{CALLER.digits}@{ALICE.host}",
                 f"sip:{VIRTUAL.e164}@{ENGINE.host}", b"" if s.late_offer else A_SDP, max_forwards=s.max_forwards,
-                headers=(("P-Asserted-Identity", f'"Alice Wonder" <sip:{CALLER.e164}@carrier.example>'),
+                headers=(*(() if withheld else (identity,)),
                          ("Subject", f"from {CALLER.digits}"), ("X-Account", "wonderland")),
             ),
             now,
@@ -205,6 +246,7 @@ class World:
         self.serial = self.media_steps = 0
         self.media_free_at = 0.0
         self.bob_died_at: float | None = None
+        self.caller: Number | None = None
         agent = Agent(AgentConfig(ENGINE.host, ENGINE.port), SeededIds(self.seed * 10))
         config = EngineConfig(ENGINE.host, "our-own-mark", self.scenario.relay)
         self.core = EngineCore(config, agent, SeededIds(self.seed * 10 + 1), self.clock, lambda: TRUNKS)
@@ -303,7 +345,8 @@ class World:
     # -- router and media -------------------------------------------------------------------------------------
     def work(self, call_id: str, effect: object) -> None:
         if isinstance(effect, e.Route):
-            assert effect.caller == CALLER and effect.called == VIRTUAL
+            self.caller = effect.caller
+            assert effect.caller == (None if self.scenario.kind == "withheld" else CALLER) and effect.called == VIRTUAL
             self.schedule(self.scenario.route_delay, lambda now: self.give(call_id, self.decision(), now))
             return
         # One step after the other per call, as the driver's worker does it.
@@ -321,7 +364,14 @@ class World:
             return i.Refused(Refuse(Cause.UNKNOWN_NUMBER, None))
         if s.refused is not None:
             return i.Refused(Refuse(s.refused, NUMBER))
-        return i.Forwarded(forward(TRUNKS[1], ring_timeout=RING_TIMEOUT, call_time_limit=TIME_LIMIT))
+        found = find_way(s.kind, self.caller)
+        assert isinstance(found, Matched)
+        return i.Forwarded(
+            Forward(
+                found.session, found.caller_role, found.callee, NUMBER, TRUNKS[1], found.shown, found.options,
+                found.matched_by,
+            )
+        )  # fmt: skip
 
     def media_result(self, call_id: str, effect: object, fails: bool) -> i.Input:
         if isinstance(effect, e.OpenMedia):
@@ -362,6 +412,7 @@ class World:
         self.check_nothing_left()
         self.check_facts()
         self.check_secrets()
+        self.check_callee()
 
     def check_nothing_left(self) -> None:
         assert not self.core.calls and self.core.next_deadline() is None
@@ -387,6 +438,23 @@ class World:
         for leg in self.record.legs:
             assert leg.initiated_at <= (leg.ringing_at or leg.ended_at) <= leg.ended_at
             assert leg.initiated_at <= (leg.answered_at or leg.ended_at) <= leg.ended_at
+        self.check_record()
+
+    def check_record(self) -> None:
+        """Whose call it was is what the routing order said, and nothing of it when it was refused."""
+        s, record = self.scenario, self.record
+        routed = [fact for fact in self.facts if isinstance(fact, CallRouted)]
+        if not routed:
+            assert (record.session_id, record.caller, len(record.legs)) == (None, None, 1)
+            return
+        role, matched_by = {
+            "fallback": (None, "fallback"), "open": (Role.SECOND, "open"), "withheld": (Role.SECOND, "open"),
+        }.get(s.kind, (Role.FIRST, "party"))  # fmt: skip
+        assert (routed[0].matched_by, record.caller) == (matched_by, role)
+        assert record.session_id == (None if s.kind == "fallback" else "session-1")
+        shown = SHOWN if s.kind == "split" else VIRTUAL
+        assert record.legs[0].source == (None if s.kind == "withheld" else CALLER)
+        assert [(leg.source, leg.destination) for leg in record.legs[1:]] in ([], [(shown, CALLEE)])
 
     def check_secrets(self) -> None:
         # Without relay the parties see each other's media address; that is what `MASKLINE_MEDIA=none` warns of.
@@ -395,8 +463,20 @@ class World:
             {CALLER.digits.encode(), b"Wonder", b"wonderland"},
             {CALLEE.digits.encode(), b"elsewhere", b"is out"},
         )
+        if self.scenario.kind == "split":
+            # Each side knows one virtual number, and hears nothing of the other.
+            alice |= {VIRTUAL.digits.encode()}
+            bob |= {SHOWN.digits.encode()}
         _assert_apart(self.to_bob, (_secrets(self.from_alice) | alice) - shown)
         _assert_apart(self.to_alice, (_secrets(self.from_bob) | bob) - shown)
+
+    def check_callee(self) -> None:
+        """Whoever is dialled is the one the rules name, and sees the one virtual number that it knows."""
+        seen = SHOWN if self.scenario.kind == "split" else VIRTUAL
+        for data in self.to_bob:
+            if data.startswith(b"INVITE ") and b"\r\nTo: <sip:" in data:
+                assert data.startswith(b"INVITE sip:" + CALLEE.e164.encode())
+                assert b"\r\nFrom: <sip:" + seen.e164.encode() in data
 
 
 _SECRETS = (

@@ -89,9 +89,9 @@ class CallRecordBuilder:
         self._emit(facts.CallRouted, now + self._offset, out, session_id, role, decision.matched_by.value)
 
     def prompt_missed(self, now: float, decision: Refuse, out: list[Effect]) -> None:
-        """A prompt that the session asks for, if any, was not played before the refusal."""
-        if decision.prompt and decision.session is not None:
-            self._emit(facts.PromptNotPlayed, now + self._offset, out, decision.session.id, decision.prompt)
+        """A prompt that a session asks for, if any, was not played before the refusal."""
+        if decision.prompted_by is not None:
+            self._emit(facts.PromptNotPlayed, now + self._offset, out, decision.prompted_by.id, decision.prompt)
 
     def dialled(self, now: float, trunk_id: str, out: list[Effect]) -> None:
         leg = self._legs[LegName.B]

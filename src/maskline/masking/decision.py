@@ -1,8 +1,8 @@
 """What to do with an incoming call: forward it inside a session, or refuse it.
 
 What it is: the closed answer of `workflows/route_call` to the engine. What it is not: SIP; the engine turns
-a refusal's cause into its status. The order of routing is architecture.md decision 7; collecting a PIN, playing
-a prompt and Voice Call Action join here with their issues.
+a refusal's cause into its status. The order of routing is in `match.py`; collecting a PIN, playing a prompt and
+Voice Call Action join here with their issues.
 """
 
 from __future__ import annotations
@@ -84,8 +84,11 @@ class Refuse:
     cause: Cause
     virtual_number: VirtualNumber | None
     session: Session | None = None
+    """Whose call it was; None when nobody can tell."""
     prompt: str = ""
     """Name of the option whose audio the caller should have heard; it is told as a fact that it was not."""
+    prompted_by: Session | None = None
+    """Whose option that is. Sessions share a number, so the call need not be meant for this one."""
 
 
 Decision = Forward | Refuse

@@ -57,6 +57,8 @@ class Cause(StrEnum):
     SESSION_EXPIRED = "session_expired"
     SESSION_BUSY = "session_busy"
     PIN_REQUIRED = "pin_required"
+    NO_OTHER_PARTY = "no_other_party"
+    """The one party of a single-party session calls, and nobody has called it yet."""
     MEDIA_UNAVAILABLE = "media_unavailable"
     MEDIA_TIMEOUT = "media_timeout"
     ACK_TIMEOUT = "ack_timeout"

@@ -1,50 +1,146 @@
-"""Matching an incoming call with its session: the first step of the routing order (architecture decision 7).
+"""Whose call is it? The routing order of an incoming call (architecture decision 7), as questions and checks.
 
-What it is: the pure decision on what the store found for (caller, virtual number). What it is not: the look-up
-or the choice of a trunk. Who calls it: `workflows/route_call`. PIN, single-party, Voice Call Action and
-fallback follow here, in that order, with their issues.
+What it is: a pure generator that asks for what the store holds, only as far as it needs to, and ends in a decision.
+Every answer is checked again here, so that a store that answers with another session's row cannot connect strangers.
+What it is not: the look-ups or the choice of a trunk. Who calls it: `workflows/route_call`.
+
+The order, each step only if the ones before did not settle it:
+1. the live session in which this caller dials this number (with `force_pin_authentication`: PIN first);
+2. sessions with PINs on the number: the caller must give one;
+3. the single-party session that has the number for itself: any caller, a withheld one too;
+4. `unknown_caller_play` of a session on the number: played, then refused;
+5. the number's fallback;
+6. refused.
+PIN and play need audio, which comes with a later issue: until then such calls are refused, and the fact says which
+prompt was not played. A caller whose session is over skips step 4, which is for strangers.
 """
 
 from __future__ import annotations
 
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any
 
-from maskline.masking.decision import Refuse, VirtualNumber
+from maskline.masking.decision import MatchedBy, NumberUse, Refuse, VirtualNumber
 from maskline.masking.e164 import Number
 from maskline.masking.facts import Cause
-from maskline.masking.session import Role, Session
+from maskline.masking.session import PoolMode, Role, Session, SessionOptions
+
+PIN_PROMPT = "pin_prompt_play"
+UNKNOWN_CALLER_PROMPT = "unknown_caller_play"
 
 
 @dataclass(frozen=True, slots=True)
 class Matched:
-    """The caller is a party of this live, idle session and reaches `callee`."""
+    """This caller reaches `callee`, who sees `shown`."""
+
+    session: Session | None
+    """None: the number's fallback."""
+    caller_role: Role | None
+    callee: Number
+    shown: Number
+    options: SessionOptions
+    matched_by: MatchedBy = MatchedBy.PARTY
+
+
+class Ask(Enum):
+    """Answered with a session or None, but for the last one."""
+
+    PARTY = auto()
+    """Who holds (caller, number); never asked for a withheld caller."""
+    PIN = auto()
+    """The session with a PIN on the number that ends last."""
+    OPEN = auto()
+    """Who has the number for anybody's calls."""
+    ON_NUMBER = auto()
+    """Answered with live sessions on the number."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskLastOutside:
+    """Who was on the other side of this single-party session last; answered with a number or None."""
 
     session: Session
-    caller_role: Role
-    callee: Number
 
 
-def match_call(
-    session: Session | None, caller: Number | None, virtual_number: VirtualNumber, wall: float
-) -> Matched | Refuse:
-    """Decide on a call from `caller` (None: withheld) to one of our numbers at `wall` (seconds since 1970).
+Question = Ask | AskLastOutside
+Steps = Generator[Question, Any, Matched | Refuse]
 
-    `session` is what the store holds for that pair. It is checked again here, so that a store that answers
-    with another session's row cannot connect strangers.
-    """
-    if caller is None:
-        return Refuse(Cause.WITHHELD_CALLER, virtual_number)
-    role = None if session is None else session.role_of(caller)
-    callee = session.party(role.other) if session and role else None
-    if session is None or role is None or callee is None or not _belongs(session, role, virtual_number):
-        return Refuse(Cause.UNKNOWN_CALLER, virtual_number)
-    if not session.is_live(wall):
-        return Refuse(Cause.SESSION_EXPIRED, virtual_number, session)
+
+def match_call(caller: Number | None, number: VirtualNumber, wall: float, fallback: SessionOptions) -> Steps:
+    """Decide on a call from `caller` (None: withheld) to one of our numbers at `wall` (seconds since 1970). `fallback`
+    are the time limits of a call that goes to the number's fallback."""
+    over = None
+    if caller is not None:
+        session: Session | None = yield Ask.PARTY
+        role = None if session is None else session.role_of(caller)
+        if session is not None and role is not None and _belongs(session, role, number):
+            if session.is_live(wall):
+                return (yield from _from_party(session, role, number))
+            over = session
+    session = yield Ask.PIN
+    if session is not None and _asks_pin(session, number, wall):
+        return Refuse(Cause.PIN_REQUIRED, number, None, PIN_PROMPT, session)
+    session = yield Ask.OPEN
+    if session is not None and _is_open(session, number, wall):
+        return _from_anyone(session, caller, number)
+    if over is None:
+        on_number: Sequence[Session] = yield Ask.ON_NUMBER
+        for session in on_number:
+            if session.options.unknown_caller_play and _is_on(session, number, wall):
+                return Refuse(_unknown(caller), number, None, UNKNOWN_CALLER_PROMPT, session)
+    if number.fallback is not None and number.fallback != caller:
+        return Matched(None, None, number.fallback, number.number, fallback, MatchedBy.FALLBACK)
+    if over is not None:
+        return Refuse(Cause.SESSION_EXPIRED, number, over)
+    return Refuse(Cause.PIN_REQUIRED if number.use is NumberUse.PIN else _unknown(caller), number)
+
+
+def _from_party(session: Session, role: Role, number: VirtualNumber) -> Steps:
+    options = session.options
+    if options.is_pin_authentication_required and options.force_pin_authentication:
+        return Refuse(Cause.PIN_REQUIRED, number, session, PIN_PROMPT, session)
     if session.calls_in_progress:
         # A session carries one call at a time (plivo-vts.md §6): the second one hears busy.
-        return Refuse(Cause.SESSION_BUSY, virtual_number, session)
-    return Matched(session, role, callee)
+        return Refuse(Cause.SESSION_BUSY, number, session)
+    callee = session.party(role.other)
+    if callee is None:
+        callee = yield AskLastOutside(session)
+    if callee is None or callee == session.party(role):
+        return Refuse(Cause.NO_OTHER_PARTY, number, session)
+    return Matched(session, role, callee, session.number_of(role.other), options)
 
 
-def _belongs(session: Session, role: Role, virtual_number: VirtualNumber) -> bool:
-    return session.number_of(role) == virtual_number.number and session.account_id == virtual_number.account_id
+def _from_anyone(session: Session, caller: Number | None, number: VirtualNumber) -> Matched | Refuse:
+    if session.calls_in_progress:
+        return Refuse(Cause.SESSION_BUSY, number, session)
+    role = session.missing
+    callee = None if role is None else session.party(role.other)
+    if role is None or callee is None or callee == caller:
+        return Refuse(Cause.NO_OTHER_PARTY, number, session)
+    return Matched(session, role, callee, session.number_of(role.other), session.options, MatchedBy.OPEN)
+
+
+def _asks_pin(session: Session, number: VirtualNumber, wall: float) -> bool:
+    """Whether a caller may come into this session by PIN."""
+    return session.is_live(wall) and any(session.pin(role) and _belongs(session, role, number) for role in Role)
+
+
+def _is_open(session: Session, number: VirtualNumber, wall: float) -> bool:
+    """Whether anyone who calls the number is to reach this session's only party."""
+    missing = session.missing
+    is_open = session.pool_mode is PoolMode.OPEN and missing is not None and _belongs(session, missing, number)
+    return is_open and session.is_live(wall)
+
+
+def _is_on(session: Session, number: VirtualNumber, wall: float) -> bool:
+    return session.is_live(wall) and any(_belongs(session, role, number) for role in Role)
+
+
+def _belongs(session: Session, role: Role, number: VirtualNumber) -> bool:
+    return session.number_of(role) == number.number and session.account_id == number.account_id
+
+
+def _unknown(caller: Number | None) -> Cause:
+    return Cause.WITHHELD_CALLER if caller is None else Cause.UNKNOWN_CALLER

@@ -1,18 +1,21 @@
 """Decide what an incoming call is: forwarded inside a session, or refused.
 
-What it is: architecture decision 7 as far as it is built (a live session of caller and virtual number), and
-the trunks as last read. What it is not: SIP. Who uses it: `engine/runner.py` through `engine/ports.CallRouter`.
+What it is: the look-ups that the routing order asks for (`masking/match.py`), and the trunks as last read. What it is
+not: the order itself, or SIP. Who uses it: `engine/runner.py` through `engine/ports.CallRouter`.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import structlog
 
 from maskline.clock import Clock
-from maskline.masking.decision import Decision, Forward, Refuse
+from maskline.masking.decision import Decision, Forward, Refuse, VirtualNumber
 from maskline.masking.e164 import Number
 from maskline.masking.facts import Cause
-from maskline.masking.match import match_call
+from maskline.masking.match import Ask, AskLastOutside, Matched, Question, match_call
+from maskline.masking.session import Session, SessionOptions
 from maskline.masking.trunk import Trunk, choose_outbound
 from maskline.storage.store import Store
 
@@ -21,17 +24,21 @@ _CHECK_EVERY = 1.0
 """Seconds after which a look is taken whether somebody changed the trunks, in this process or another."""
 _SAY_EVERY = 60.0
 """Seconds between two lines on calls that no trunk may carry: a missing prefix would else fill the log."""
+_PROMPTS_LOOKED_AT = 16
+"""Sessions of a number that are looked at for a prompt; a number may hold thousands, and strangers call often."""
 
 
 class RouteCall:
     """Fulfils `CallRouter`. `refresh()` once before the first call; `app.py` repeats it every second, so that
     calls from a new trunk are not taken for a stranger's."""
 
-    __slots__ = ("_checked_at", "_clock", "_said_at", "_store", "_trunks", "_version")
+    __slots__ = ("_checked_at", "_clock", "_fallback", "_said_at", "_store", "_trunks", "_version")
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, fallback: SessionOptions | None = None) -> None:
+        """`fallback`: ring timeout and time limit of calls that go to a number's fallback."""
         self._store = store
         self._clock = clock
+        self._fallback = fallback or SessionOptions()
         self._trunks: tuple[Trunk, ...] = ()
         self._version: int | None = None
         self._checked_at = float("-inf")
@@ -59,16 +66,44 @@ class RouteCall:
         # One tenant's carrier must not be able to ring another tenant's numbers.
         if virtual is None or trunk.account_id not in (None, virtual.account_id):
             return Refuse(Cause.UNKNOWN_NUMBER, None)
-        session = None if caller is None else await self._store.session_for_call(caller, called)
-        found = match_call(session, caller, virtual, wall)
+        found = await self._match(caller, virtual, wall)
         if isinstance(found, Refuse):
             return found
         outbound = choose_outbound(self._trunks, virtual.account_id, found.callee)
         if outbound is None:
             self._say_no_route(virtual.account_id)
             return Refuse(Cause.NO_ROUTE, virtual, found.session)
-        shown = found.session.number_of(found.caller_role.other)
-        return Forward(found.session, found.caller_role, found.callee, virtual, outbound, shown, found.session.options)
+        return Forward(
+            found.session, found.caller_role, found.callee, virtual, outbound, found.shown, found.options,
+            found.matched_by,
+        )  # fmt: skip
+
+    async def _match(self, caller: Number | None, virtual: VirtualNumber, wall: float) -> Matched | Refuse:
+        """Answer the questions of the routing order from the store, as many as it asks."""
+        steps = match_call(caller, virtual, wall, self._fallback)
+        answer: Any = None
+        while True:
+            try:
+                question = steps.send(answer)
+            except StopIteration as decided:
+                found: Matched | Refuse = decided.value
+                return found
+            answer = await self._answer(question, caller, virtual.number, wall)
+
+    async def _answer(
+        self, question: Question, caller: Number | None, number: Number, wall: float
+    ) -> Session | Number | list[Session] | None:
+        match question:
+            case Ask.PARTY:
+                return None if caller is None else await self._store.session_for_call(caller, number)
+            case Ask.PIN:
+                return await self._store.pin_session(number, wall)
+            case Ask.OPEN:
+                return await self._store.open_session(number)
+            case Ask.ON_NUMBER:
+                return await self._store.sessions_on(number, now=wall, limit=_PROMPTS_LOOKED_AT)
+            case AskLastOutside(session):
+                return await self._store.last_outside_party(session)
 
     def _say_no_route(self, account_id: str) -> None:
         now = self._clock.now()

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from maskline.engine import effects as e
 from maskline.engine import inputs as i
 from maskline.engine.call_states import CallState
 from maskline.masking.call_record import Quality
-from maskline.masking.decision import Refuse
-from maskline.masking.facts import CallEnded, CallReceived, Cause, HungUpBy, LegEnded, LegName, Outcome
+from maskline.masking.decision import Forward, MatchedBy, Refuse
+from maskline.masking.e164 import Number
+from maskline.masking.facts import (
+    CallEnded,
+    CallReceived,
+    CallRouted,
+    Cause,
+    HungUpBy,
+    LegEnded,
+    LegName,
+    Outcome,
+    PromptNotPlayed,
+)
+from maskline.masking.session import SessionOptions
 from maskline.sdp.parse import parse
 from tests.support.call_machine import (
     A_SDP,
@@ -26,6 +40,7 @@ from tests.support.call_machine import (
     forward,
     received,
     sdp,
+    session,
 )  # fmt: skip
 
 A, B = LegName.A, LegName.B
@@ -292,6 +307,8 @@ def test_an_answer_without_a_common_codec_hangs_the_callee_up_and_refuses_the_ca
         (Cause.WITHHELD_CALLER, 433),
         (Cause.SESSION_EXPIRED, 410),
         (Cause.SESSION_BUSY, 486),
+        (Cause.PIN_REQUIRED, 403),
+        (Cause.NO_OTHER_PARTY, 480),
         (Cause.NO_ROUTE, 404),
     ],
 )
@@ -301,6 +318,35 @@ def test_a_refused_call_leaves_a_record_with_one_leg(cause: Cause, status: int) 
     assert e.Reject(status) in call.all and call.forgotten and call.none(e.CloseMedia)
     assert result(call) == (Outcome.REJECTED, cause, HungUpBy.PLATFORM)
     assert len(call.record.legs) == 1 and call.record.legs[0].sip_status == status
+
+
+def test_a_prompt_that_was_not_played_is_a_fact_and_the_call_stays_nobodys() -> None:
+    call = Driven()
+    call.feed(received(), i.Refused(Refuse(Cause.PIN_REQUIRED, NUMBER, None, "pin_prompt_play", session())))
+    assert [fact.name for fact in call.facts] == ["CallReceived", "PromptNotPlayed", "LegEnded", "CallEnded"]
+    missed = call.facts[1]
+    assert isinstance(missed, PromptNotPlayed)
+    assert (missed.session_id, missed.prompt) == ("session-1", "pin_prompt_play")
+    assert call.record.session_id is None
+
+
+def test_a_fallback_call_belongs_to_no_session_and_shows_the_dialled_number() -> None:
+    desk = Forward(None, None, CALLEE, NUMBER, TRUNK_B, VIRTUAL, SessionOptions(), MatchedBy.FALLBACK)
+    call = Driven().talking(desk)
+    call.feed(i.HungUp(A), i.ByeDone(B), i.MediaClosed({}))
+    routed = call.facts[1]
+    assert isinstance(routed, CallRouted)
+    assert (routed.session_id, routed.caller, routed.matched_by) == ("", "", "fallback")
+    assert (call.record.session_id, call.record.caller) == (None, None)
+    assert (call.record.legs[1].source, call.record.legs[1].destination) == (VIRTUAL, CALLEE)
+
+
+def test_the_callee_sees_the_number_that_it_knows() -> None:
+    own = Number("6531590777")
+    call = Driven().talking(replace(forward(), shown=own))
+    call.feed(i.HungUp(A), i.ByeDone(B), i.MediaClosed({}))
+    assert call.only(e.SendInvite).virtual_number == own
+    assert (call.record.legs[0].destination, call.record.legs[1].source) == (VIRTUAL, own)
 
 
 def test_a_number_that_is_not_ours_leaves_facts_with_its_masked_form_and_no_record() -> None:

@@ -1,56 +1,252 @@
-"""masking.match: the decision on (caller, virtual number)."""
+"""masking.match: the routing order, and that no answer of a store connects strangers."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from maskline.masking.decision import Refuse
+from maskline.masking.decision import MatchedBy, NumberUse, Refuse, VirtualNumber
 from maskline.masking.e164 import Number
 from maskline.masking.facts import Cause
-from maskline.masking.match import Matched, match_call
-from maskline.masking.session import Role, Session, SessionOptions
-from tests.support.store_values import ALICE, BOB, CAROL, OTHER, T0, VN1, VN2, virtual_number
+from maskline.masking.match import Ask, AskLastOutside, Matched, match_call
+from maskline.masking.session import PoolMode, Role, Session, SessionOptions
+from tests.support.store_values import ALICE, BOB, CAROL, DAVE, OTHER, T0, VN1, VN2, virtual_number
 
+NUMBER = virtual_number()
+DESK = Number("6560000001")
+WITH_DESK = virtual_number(fallback=DESK)
+LIMITS = SessionOptions(ring_timeout=20, call_time_limit=90)
 SESSION = Session(
-    id="s", account_id=virtual_number().account_id, subaccount_id=None, first_party=ALICE, second_party=BOB,
+    id="s", account_id=NUMBER.account_id, subaccount_id=None, first_party=ALICE, second_party=BOB,
     virtual_number=VN1, options=SessionOptions(), created_at=T0, modified_at=T0, expires_at=T0 + 600,
     planned_duration=600,
 )  # fmt: skip
+PIN = replace(
+    SESSION, id="pin", pool_mode=PoolMode.PIN, first_party_pin="1234", second_party_pin="5678",
+    options=SessionOptions(is_pin_authentication_required=True, pin_prompt_play="https://h.example/pin.mp3"),
+)  # fmt: skip
+OPEN = replace(
+    SESSION, id="open", second_party=None, pool_mode=PoolMode.OPEN,
+    options=SessionOptions(create_session_with_single_party=True),
+)  # fmt: skip
+PLAYS = replace(SESSION, id="plays", options=SessionOptions(unknown_caller_play="https://h.example/who.mp3"))
+SPLIT = replace(SESSION, pool_mode=PoolMode.SPLIT, second_virtual_number=VN2)
 
 
+class Answers:
+    """A store of ready answers; remembers what was asked."""
+
+    def __init__(self, party=None, pin=None, open_=None, on_number=(), last=None) -> None:  # type: ignore[no-untyped-def]
+        self.by_question = {Ask.PARTY: party, Ask.PIN: pin, Ask.OPEN: open_, Ask.ON_NUMBER: on_number}
+        self.last = last
+        self.asked: list[Any] = []
+
+    def decide(
+        self, caller: Number | None = ALICE, number: VirtualNumber = NUMBER, wall: float = T0
+    ) -> Matched | Refuse:
+        steps = match_call(caller, number, wall, LIMITS)
+        answer = None
+        while True:
+            try:
+                question = steps.send(answer)
+            except StopIteration as done:
+                result: Matched | Refuse = done.value
+                return result
+            self.asked.append(question)
+            answer = self.last if isinstance(question, AskLastOutside) else self.by_question[question]
+
+
+# -- step 1: a party of a live session ---------------------------------------------------------------------------
 @pytest.mark.parametrize(("caller", "role", "callee"), [(ALICE, Role.FIRST, BOB), (BOB, Role.SECOND, ALICE)])
-def test_either_party_reaches_the_other_one(caller: Number, role: Role, callee: Number) -> None:
-    assert match_call(SESSION, caller, virtual_number(), T0) == Matched(SESSION, role, callee)
+def test_either_party_reaches_the_other_one_with_one_question(caller: Number, role: Role, callee: Number) -> None:
+    answers = Answers(SESSION)
+    assert answers.decide(caller) == Matched(SESSION, role, callee, VN1, SESSION.options)
+    assert answers.asked == [Ask.PARTY]
+
+
+def test_with_a_number_for_each_the_callee_sees_its_own() -> None:
+    found = Answers(SPLIT).decide(ALICE)
+    assert isinstance(found, Matched) and (found.callee, found.shown) == (BOB, VN2)
+    found = Answers(SPLIT).decide(BOB, virtual_number(VN2))
+    assert isinstance(found, Matched) and (found.callee, found.shown) == (ALICE, VN1)
+
+
+def test_a_split_party_is_unknown_on_the_other_ones_number() -> None:
+    assert Answers(SPLIT).decide(ALICE, virtual_number(VN2)) == Refuse(Cause.UNKNOWN_CALLER, virtual_number(VN2))
+    assert Answers(SPLIT).decide(BOB) == Refuse(Cause.UNKNOWN_CALLER, NUMBER)
+
+
+@pytest.mark.row("6.1/registered party, forced PIN")
+def test_a_registered_caller_is_asked_for_the_pin_where_that_is_forced() -> None:
+    forced = replace(PIN, options=replace(PIN.options, force_pin_authentication=True), pool_mode=PoolMode.SHARED)
+    assert Answers(forced).decide() == Refuse(Cause.PIN_REQUIRED, NUMBER, forced, "pin_prompt_play", forced)
+    without_pins = replace(SESSION, options=SessionOptions(force_pin_authentication=True))
+    assert isinstance(Answers(without_pins).decide(), Matched), "only with PIN authentication on"
+
+
+def test_a_registered_caller_of_a_session_with_pins_needs_none() -> None:
+    shared = replace(PIN, pool_mode=PoolMode.SHARED)
+    assert Answers(shared, pin=shared).decide() == Matched(shared, Role.FIRST, BOB, VN1, shared.options)
+
+
+def test_a_second_call_in_a_session_hears_busy() -> None:
+    busy = replace(SESSION, calls_in_progress=1)
+    assert Answers(busy).decide(BOB) == Refuse(Cause.SESSION_BUSY, NUMBER, busy)
+
+
+@pytest.mark.row("6.3/registered party calls back")
+def test_the_only_party_calls_back_whoever_was_on_the_other_side_last() -> None:
+    answers = Answers(OPEN, last=CAROL)
+    assert answers.decide() == Matched(OPEN, Role.FIRST, CAROL, VN1, OPEN.options)
+    assert answers.asked == [Ask.PARTY, AskLastOutside(OPEN)]
+
+
+@pytest.mark.parametrize("last", [None, ALICE])
+def test_the_only_party_reaches_nobody_before_somebody_has_called(last: Number | None) -> None:
+    assert Answers(OPEN, last=last).decide() == Refuse(Cause.NO_OTHER_PARTY, NUMBER, OPEN)
+
+
+# -- step 2: PIN -------------------------------------------------------------------------------------------------
+@pytest.mark.row("6.1/unknown caller, PIN auth on", "6.3/PIN on")
+@pytest.mark.parametrize("caller", [CAROL, None])
+def test_a_stranger_on_a_number_with_pins_needs_one_and_belongs_to_no_session_yet(caller: Number | None) -> None:
+    found = Answers(pin=PIN, on_number=(PLAYS,)).decide(caller, WITH_DESK)
+    assert found == Refuse(Cause.PIN_REQUIRED, WITH_DESK, None, "pin_prompt_play", PIN)
+
+
+def test_a_number_reserved_for_pins_without_a_session_says_the_same_unless_it_has_a_fallback() -> None:
+    reserved = virtual_number(use=NumberUse.PIN)
+    assert Answers().decide(CAROL, reserved) == Refuse(Cause.PIN_REQUIRED, reserved)
+    found = Answers().decide(CAROL, replace(reserved, fallback=DESK))
+    assert isinstance(found, Matched) and found.callee == DESK
+
+
+def test_a_pin_counts_on_the_number_of_its_party_only() -> None:
+    half = replace(PIN, pool_mode=PoolMode.SPLIT, second_virtual_number=VN2, second_party_pin="")
+    assert isinstance(Answers(pin=half).decide(CAROL, virtual_number(VN1)), Refuse)
+    assert Answers(pin=half).decide(CAROL, virtual_number(VN2)) == Refuse(Cause.UNKNOWN_CALLER, virtual_number(VN2))
+
+
+# -- step 3: a single party's number -----------------------------------------------------------------------------
+@pytest.mark.row("6.3/PIN off")
+@pytest.mark.parametrize("caller", [CAROL, None])
+def test_any_caller_reaches_the_only_party_a_withheld_one_too(caller: Number | None) -> None:
+    found = Answers(open_=OPEN).decide(caller)
+    assert found == Matched(OPEN, Role.SECOND, ALICE, VN1, OPEN.options, MatchedBy.OPEN)
+
+
+def test_whichever_party_is_missing_the_other_one_is_reached() -> None:
+    only_second = replace(OPEN, first_party=None, second_party=BOB)
+    found = Answers(open_=only_second).decide(CAROL)
+    assert isinstance(found, Matched) and (found.caller_role, found.callee) == (Role.FIRST, BOB)
+
+
+@pytest.mark.row("6.3/missing party added")
+def test_once_the_missing_party_is_filled_in_others_are_refused() -> None:
+    full = replace(OPEN, second_party=BOB)
+    assert Answers(open_=full).decide(CAROL) == Refuse(Cause.UNKNOWN_CALLER, NUMBER)
+
+
+def test_a_single_party_in_a_call_is_busy_for_others() -> None:
+    busy = replace(OPEN, calls_in_progress=1)
+    assert Answers(open_=busy).decide(CAROL) == Refuse(Cause.SESSION_BUSY, NUMBER, busy)
+
+
+def test_nobody_is_called_by_itself() -> None:
+    assert Answers(open_=OPEN).decide(ALICE) == Refuse(Cause.NO_OTHER_PARTY, NUMBER, OPEN)
+
+
+# -- step 4: a prompt for strangers ------------------------------------------------------------------------------
+@pytest.mark.row("6.1/unknown caller, PIN off, play set")
+@pytest.mark.parametrize(("caller", "cause"), [(CAROL, Cause.UNKNOWN_CALLER), (None, Cause.WITHHELD_CALLER)])
+def test_a_stranger_should_have_heard_the_prompt_of_a_session_on_the_number(caller, cause) -> None:  # type: ignore[no-untyped-def]
+    found = Answers(on_number=(SESSION, PLAYS)).decide(caller, WITH_DESK)
+    assert found == Refuse(cause, WITH_DESK, None, "unknown_caller_play", PLAYS)
+
+
+# -- steps 5 and 6: fallback, refusal ----------------------------------------------------------------------------
+def test_a_call_of_no_session_goes_to_the_numbers_fallback() -> None:
+    for caller in (CAROL, None):
+        found = Answers(on_number=(SESSION,)).decide(caller, WITH_DESK)
+        assert found == Matched(None, None, DESK, VN1, LIMITS, MatchedBy.FALLBACK)
+
+
+def test_the_fallback_itself_is_not_called_back() -> None:
+    assert Answers().decide(DESK, WITH_DESK) == Refuse(Cause.UNKNOWN_CALLER, WITH_DESK)
 
 
 @pytest.mark.parametrize(
     ("session", "caller", "number", "cause"),
     [
-        (SESSION, None, virtual_number(), Cause.WITHHELD_CALLER),
-        (None, ALICE, virtual_number(), Cause.UNKNOWN_CALLER),
-        (SESSION, CAROL, virtual_number(), Cause.UNKNOWN_CALLER),
+        (SESSION, None, NUMBER, Cause.WITHHELD_CALLER),
+        (None, ALICE, NUMBER, Cause.UNKNOWN_CALLER),
+        (SESSION, CAROL, NUMBER, Cause.UNKNOWN_CALLER),
         (SESSION, ALICE, virtual_number(VN2), Cause.UNKNOWN_CALLER),
         (SESSION, ALICE, virtual_number(account_id=OTHER.id), Cause.UNKNOWN_CALLER),
-        (replace(SESSION, second_party=None), ALICE, virtual_number(), Cause.UNKNOWN_CALLER),
     ],
 )
 def test_a_call_that_belongs_to_no_session_is_refused(session, caller, number, cause) -> None:  # type: ignore[no-untyped-def]
-    assert match_call(session, caller, number, T0) == Refuse(cause, number)
+    assert Answers(session).decide(caller, number) == Refuse(cause, number)
 
 
 def test_a_call_is_refused_from_the_second_at_which_the_session_expires() -> None:
-    assert isinstance(match_call(SESSION, ALICE, virtual_number(), T0 + 599.9), Matched)
-    expired = match_call(SESSION, ALICE, virtual_number(), T0 + 600)
-    assert expired == Refuse(Cause.SESSION_EXPIRED, virtual_number(), SESSION)
+    answers = Answers(SESSION, on_number=(PLAYS,))
+    assert isinstance(answers.decide(wall=T0 + 599.9), Matched)
+    assert answers.decide(wall=T0 + 600) == Refuse(Cause.SESSION_EXPIRED, NUMBER, SESSION)
 
 
-def test_an_ended_session_is_expired_even_before_its_planned_end() -> None:
+@pytest.mark.row("6.1/no active session")
+def test_a_party_whose_session_is_over_reaches_the_fallback() -> None:
     ended = replace(SESSION, ended_at=T0 + 1)
-    assert match_call(ended, ALICE, virtual_number(), T0 + 2) == Refuse(Cause.SESSION_EXPIRED, virtual_number(), ended)
+    assert Answers(ended).decide(wall=T0 + 2) == Refuse(Cause.SESSION_EXPIRED, NUMBER, ended)
+    found = Answers(ended, on_number=(PLAYS,)).decide(ALICE, WITH_DESK, T0 + 2)
+    assert isinstance(found, Matched) and found.callee == DESK
 
 
-def test_a_second_call_in_a_session_hears_busy() -> None:
-    busy = replace(SESSION, calls_in_progress=1)
-    assert match_call(busy, BOB, virtual_number(), T0) == Refuse(Cause.SESSION_BUSY, virtual_number(), busy)
+# -- whatever the store says -------------------------------------------------------------------------------------
+_NUMBERS = st.sampled_from([VN1, VN2])
+_PARTIES = st.sampled_from([ALICE, BOB, CAROL, DAVE])
+_SESSIONS = st.builds(
+    lambda account, first, second, one, two, mode, ended, busy, pin, options: replace(
+        SESSION, account_id=account, first_party=first, second_party=second, virtual_number=one,
+        second_virtual_number=two, pool_mode=mode, ended_at=ended, calls_in_progress=busy, first_party_pin=pin,
+        options=options,
+    ),
+    st.sampled_from([NUMBER.account_id, OTHER.id]), st.none() | _PARTIES, st.none() | _PARTIES, _NUMBERS,
+    st.none() | _NUMBERS, st.sampled_from(PoolMode), st.none() | st.just(T0), st.integers(0, 1),
+    st.sampled_from(["", "1234"]),
+    st.builds(SessionOptions, is_pin_authentication_required=st.booleans(), force_pin_authentication=st.booleans()),
+)  # fmt: skip
+_ANY = st.none() | _SESSIONS
+
+
+@pytest.mark.row("6.2/no stranger")
+@given(
+    answers=st.builds(Answers, _ANY, _ANY, _ANY, st.lists(_SESSIONS, max_size=2), st.none() | _PARTIES),
+    caller=st.none() | _PARTIES,
+    number=st.builds(virtual_number, _NUMBERS, fallback=st.none() | st.just(DESK), use=st.sampled_from(NumberUse)),
+)
+def test_no_answer_of_a_store_connects_strangers(
+    answers: Answers, caller: Number | None, number: VirtualNumber
+) -> None:
+    found = answers.decide(caller, number)
+    if isinstance(found, Refuse):
+        return
+    session, role = found.session, found.caller_role
+    if session is None or role is None:
+        assert (session, role, found.callee) == (None, None, DESK)
+        return
+    assert session.account_id == number.account_id
+    assert session.is_live(T0) and not session.calls_in_progress
+    assert session.number_of(role) == number.number and found.shown == session.number_of(role.other)
+    assert found.callee != caller
+    if found.matched_by is MatchedBy.PARTY:
+        assert session.party(role) == caller
+        assert found.callee == (session.party(role.other) or answers.last)
+    else:
+        assert session.pool_mode is PoolMode.OPEN and session.party(role) is None
+        assert found.callee == session.party(role.other)
