@@ -34,7 +34,7 @@ from maskline.logs import EVENTS
 from maskline.masking import facts
 from maskline.settings import describe
 from maskline.sip import transaction_states
-from maskline.webhooks.formats import eight, plivo, wavecell
+from maskline.webhooks.formats import eight, plivo, plivo_events, wavecell
 
 REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
 Machine = Mapping[tuple[Any, Any], tuple[Any, Sequence[Any]]]
@@ -96,11 +96,34 @@ def _outcomes() -> str:
     return "\n".join(parts)
 
 
+_FROM_FACT = {
+    plivo_events.SESSION_TIMEOUT: facts.SessionExpired,
+    plivo_events.PARAM_UPDATE: facts.SessionUpdated,
+    plivo_events.NUMBER_REPLACED: facts.VirtualNumberReplaced,
+    plivo_events.PIN_STATUS: facts.CallRouted,
+}
+
+
 def _plivo_events() -> str:
-    rows = [[f"`{event}`", f"`{fact.name}`", leg] for (fact, leg), event in plivo.EVENTS.items()]
-    rows.append([f"`{plivo.SESSION_TIMEOUT}`", f"`{facts.SessionExpired.name}`", ""])
-    intro = "Sent to a masking session's callback URL, form-encoded and signed (V3). Also served to VTS customers.\n\n"
-    return "## Webhook events: Plivo and VTS\n\n" + intro + table(("`EventName`", "from fact", "leg"), rows)
+    generations = list(plivo_events.Generation)
+    rows = [
+        [
+            f"`{row.event}`",
+            f"`{row.fact.name}`",
+            row.leg,
+            *("x" if one in row.generations else "" for one in generations),
+        ]
+        for row in plivo_events.LEG_EVENTS
+    ]
+    for event, fact in _FROM_FACT.items():
+        told = plivo_events.SESSION_EVENTS[event]
+        rows.append([f"`{event}`", f"`{fact.name}`", "", *("x" if one in told else "" for one in generations)])
+    intro = (
+        "Sent to a masking session's callback URL, form-encoded and signed (V3); VTS customers too. Which\n"
+        "of them are sent is chosen by `MASKLINE_PLIVO_EVENTS`; `2024` is the default.\n\n"
+    )
+    head = ("`EventName`", "from fact", "leg", *(f"`{one}`" for one in generations))
+    return "## Webhook events: Plivo and VTS\n\n" + intro + table(head, rows)
 
 
 def _summaries() -> str:

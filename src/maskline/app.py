@@ -50,7 +50,10 @@ from maskline.services import Services, build_services
 from maskline.settings import MediaChoice, Settings
 from maskline.webhooks.deliver import Deliverer
 from maskline.webhooks.egress import Egress
+from maskline.webhooks.formats.plivo import Style
+from maskline.webhooks.formats.plivo_events import Generation
 from maskline.webhooks.keys import StoreKeys
+from maskline.workflows.build_outbox import session_timeout_outbox
 from maskline.workflows.expire_sessions import ExpireSessions
 from maskline.workflows.record_call import CallRecording
 from maskline.workflows.route_call import RouteCall
@@ -76,17 +79,20 @@ class Application:
         self.settings = settings
         self.services = services or build_services(settings)
         store, clock, ids = self.services.store, self.services.clock, self.services.ids
-        self.router = RouteCall(store, clock)
+        expiry, call_limit, ring = settings.default_times
+        self._defaults = SessionOptions(session_expiry=expiry, call_time_limit=call_limit, ring_timeout=ring)
+        self.router = RouteCall(store, clock, self._defaults)
         self.egress = Egress(settings.egress_networks)
         self.deliverer = Deliverer(store, self.egress, StoreKeys(store), clock, ids)
-        self.recorder = CallRecording(store, clock, ids, self.deliverer.notify)
+        style = Style(Generation(settings.plivo_events), settings.callback_prefix)
+        self.recorder = CallRecording(store, clock, ids, self.deliverer.notify, style=style)
         self.media = build_media(settings)
         self.engine = EngineRunner(
             router=self.router, recorder=self.recorder, media=self.media, clock=clock, ids=ids,
             host=settings.sip_host, port=settings.sip_port,
             advertised_host=settings.advertised_sip_host, loop_token=self.services.installation,
         )  # fmt: skip
-        self.sweep = ExpireSessions(store, clock, ids)
+        self.sweep = ExpireSessions(store, clock, ids, outbox=partial(session_timeout_outbox, style=style))
         self.stopping = False
         self.sessions_swept = 0
         self.loop_lag = 0.0
@@ -157,10 +163,9 @@ class Application:
 
     def _bind_http(self) -> HttpServer:
         settings, services = self.settings, self.services
-        expiry, call_limit, ring = settings.default_times
         app = build_http_app(
             store=services.store, clock=services.clock, ids=services.ids, registry=self._build_registry(),
-            session_defaults=SessionOptions(session_expiry=expiry, call_time_limit=call_limit, ring_timeout=ring),
+            session_defaults=self._defaults,
             public_url=settings.public_url, rate_limit=settings.http_rate_limit, health=self.health,
             create_window=settings.create_window, vts_hosts=settings.vts_host_names,
         )  # fmt: skip

@@ -57,6 +57,14 @@ class SessionDefaults(StrEnum):
     CUSTOM = "custom"
 
 
+class PlivoEvents(StrEnum):
+    FIRST = "2023"
+    SECOND = "2024"
+    THIRD = "2025"
+    CURRENT = "current"
+    ALL = "all"
+
+
 def _secret(default: str) -> Any:
     return Field(default=default, json_schema_extra={"secret": True})
 
@@ -130,6 +138,11 @@ addresses left as sent: for benchmarks and tests)."""
     """Seconds after which a call is ended, if MASKLINE_SESSION_DEFAULTS=custom."""
     ring_timeout: int = Field(default=120, ge=1, le=3_600)
     """Seconds the called party may ring, if MASKLINE_SESSION_DEFAULTS=custom."""
+    plivo_events: PlivoEvents = PlivoEvents.SECOND
+    """Which edition of the Plivo event list callbacks follow: `2023` (Initiated, Ringing, Complete, Failed), `2024` \
+(Hangup, SessionTimeout), `2025`, `current` (adds SessionPartiesHangup) or `all`."""
+    callback_prefix: str = "Plivo"
+    """First part of the names of the HangupCause and HangupCauseCode attributes of Plivo callbacks."""
     drain_timeout: float = Field(default=30.0, ge=0.0, le=86400.0)
     """Seconds a stopping server waits for calls in progress before it hangs them up."""
 
@@ -138,7 +151,7 @@ addresses left as sent: for benchmarks and tests)."""
     log_format: LogFormat = LogFormat.TEXT
     """`text` for people, `json` for one JSON object a line."""
 
-    @field_validator("media", "session_defaults", "log_level", "log_format", mode="before")
+    @field_validator("media", "session_defaults", "plivo_events", "log_level", "log_format", mode="before")
     @classmethod
     def _lower(cls, value: Any) -> Any:
         return value.strip().lower() if isinstance(value, str) else value
@@ -181,6 +194,14 @@ addresses left as sent: for benchmarks and tests)."""
     @classmethod
     def _addresses(cls, value: str) -> str:
         _read_addresses(value)
+        return value
+
+    @field_validator("callback_prefix")
+    @classmethod
+    def _letters(cls, value: str) -> str:
+        # It becomes part of a form's key, which validators sort and sign byte by byte.
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9]{0,31}", value):
+            raise ValueError("it must be 1 to 32 letters and digits, a letter first")
         return value
 
     @field_validator("egress_allow")

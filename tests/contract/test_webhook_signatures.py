@@ -9,10 +9,9 @@ from urllib.parse import parse_qsl
 import pytest
 from plivo.utils import validate_signature, validate_v3_signature
 
-from maskline.masking.facts import LegName, LegRinging
 from maskline.webhooks.formats import plivo
 from maskline.webhooks.sign import SigningKeys, build_request, decimal_nonce, plivo_headers
-from tests.support.calls import CALLEE, CALLER, T0, make_session
+from tests.support.calls import CALLEE, CALLER, T0, VIRTUAL, make_session
 from tests.support.node_client import install_packages
 from tools.setup_env import NODE_PROJECT
 
@@ -27,9 +26,8 @@ URLS = [
 
 
 def body():
-    fact = LegRinging("call", 3, T0, LegName.B, False)
-    who = plivo.parties(make_session(), CALLER, CALLEE)
-    return plivo.call_event(who, fact, "SessionSecondPartyRing", 1, None)
+    who = plivo.parties(make_session(), CALLER, CALLEE, VIRTUAL)
+    return plivo.DEFAULT_STYLE.call_event(who, "SessionSecondPartyRing", T0, 1)
 
 
 @pytest.mark.row("7.5/headers", "7.5/hmac")

@@ -8,12 +8,16 @@ or an invoice. Who uses it: `workflows/record_call` when a leg ends, the CLI.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
+from maskline.errors import InvalidParameter
+
 MILLIONTHS = 1_000_000
+_AMOUNT = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,6}))?")
 
 
 class Direction(StrEnum):
@@ -68,3 +72,22 @@ def charge(price: Price | None, seconds: float) -> Charge:
     if price is None:
         return Charge(billed, 0)
     return Charge(billed, price.connection + -(-price.per_minute * billed // 60))
+
+
+def amount_text(millionths: int) -> str:
+    """As decimal text: `0` when free, else with five decimals as the vendor's pages show it, six where needed."""
+    if not millionths:
+        return "0"
+    whole, rest = divmod(millionths, MILLIONTHS)
+    text = f"{whole}.{rest:06}"
+    return text[:-1] if text.endswith("0") else text
+
+
+def read_amount(text: str, *, parameter: str) -> int:
+    """Millionths from decimal text such as `0.0125`; raises `InvalidParameter`."""
+    found = _AMOUNT.fullmatch(text.strip())
+    if found is None:
+        raise InvalidParameter(
+            f"Invalid parameter. {parameter} is not an amount of at most six decimals", parameter=parameter
+        )
+    return int(found[1]) * MILLIONTHS + int((found[2] or "").ljust(6, "0"))

@@ -1,8 +1,8 @@
-"""Turn what happened in calls and sessions into webhooks to send. Pure; called by `record_call.py` and the
-session sweeper.
+"""Turn what happened in calls and sessions into webhooks to send. Pure; called by `record_call.py`, the session
+sweeper and the workflows that change sessions.
 
-What it is: which receivers hear of a fact, in which order, and the session's totals that move with a finished
-call. What it is not: bodies (`webhooks/formats`) or sending (`webhooks/deliver.py`).
+What it is: which receivers hear of a fact, in which order, what each leg costs, and the session's totals that move
+with a finished call. What it is not: bodies (`webhooks/formats`) or sending (`webhooks/deliver.py`).
 
 - Plivo session events go to the session's `callback_url`, as the facts come. They are numbered per interaction.
 - The 8x8 and Wavecell summaries go out once, with the record, to what is configured for the subaccount, or for
@@ -12,15 +12,20 @@ call. What it is not: bodies (`webhooks/formats`) or sending (`webhooks/deliver.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from maskline.engine.ports import CallCommit, CallContext
 from maskline.ids import Ids
-from maskline.masking.call_record import CallRecord
-from maskline.masking.facts import CallRouted, Fact, LegAnswered, LegEnded, LegName
+from maskline.masking.call_record import CallRecord, LegRecord
+from maskline.masking.decision import MatchedBy
+from maskline.masking.e164 import Number
+from maskline.masking.facts import CallEnded, CallReceived, CallRouted, Fact, LegAnswered, LegDialed, LegEnded, LegName
+from maskline.masking.price import Charge, Direction, charge
+from maskline.masking.price_table import PriceTable
 from maskline.masking.session import Interaction, Role, Session
 from maskline.storage.store import OutboxRow, RecordedCall
-from maskline.webhooks.formats import eight, plivo, wavecell
+from maskline.webhooks.formats import eight, plivo, plivo_events, wavecell
+from maskline.webhooks.formats.plivo import DEFAULT_STYLE, Style
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,20 +41,39 @@ class Receiver:
 Receivers = Mapping[str, tuple[Receiver, ...]]
 """By the subaccount's id, or the account's for numbers without a subaccount."""
 
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What holds for all calls of a group commit."""
+
+    receivers: Receivers = field(default_factory=dict)
+    prices: PriceTable = field(default_factory=PriceTable)
+    style: Style = DEFAULT_STYLE
+
+
 _SUMMARIES = {
     eight.KIND: ("eight", eight.EVENT, eight.CONTENT_TYPE, eight.session_summary),
     wavecell.KIND: ("wavecell", wavecell.EVENT, wavecell.CONTENT_TYPE, wavecell.call_status),
 }
 
 
+_AUTHORIZED = "AuthorizedCaller"
+"""Pin status of a caller who was recognised by number (plivo-vts.md §7.2)."""
+_FREE = Charge(0, 0)
+
+
 class CallProgress:
     """What must be remembered of one call between its commits; dropped with its record."""
 
-    __slots__ = ("answered", "events", "parties", "routed", "rows")
+    __slots__ = ("answered", "ended", "events", "parties", "routed", "rows", "trunks")
 
     def __init__(self) -> None:
         self.answered: dict[str, float] = {}
         """Leg name → wall seconds of its answer."""
+        self.trunks: dict[str, str] = {}
+        """Leg name → id of its trunk."""
+        self.ended: dict[str, plivo.Ended] = {}
+        """Leg name → what it came to."""
         self.events = 0
         """Plivo's SequenceNumber, from 1 (plivo-vts.md §7.2 REC: per interaction)."""
         self.rows = 0
@@ -57,13 +81,30 @@ class CallProgress:
         self.routed = False
         self.parties: plivo.Parties | None = None
 
+    def take(self, fact: Fact, context: CallContext, prices: PriceTable) -> None:
+        """Move on by one fact."""
+        match fact:
+            case CallReceived():
+                self.trunks[LegName.A] = fact.trunk_id
+            case CallRouted():
+                self.routed = True
+            case LegDialed():
+                self.trunks[fact.leg] = fact.trunk_id
+            case LegAnswered():
+                self.answered[fact.leg] = fact.at
+            case LegEnded():
+                answered_at = self.answered.get(fact.leg)
+                trunk = self.trunks.get(fact.leg, "")
+                cost = _charge(fact.leg, answered_at, fact.at, trunk, context, prices)
+                self.ended[fact.leg] = plivo.Ended(plivo.whole_seconds(answered_at, fact.at), cost, fact.cause)
+
 
 def receiver_owner(context: CallContext) -> str:
     """Whose endpoints apply to this call."""
     return context.subaccount_id or context.account_id
 
 
-def build_share(commit: CallCommit, progress: CallProgress, receivers: Receivers, now: float, ids: Ids) -> RecordedCall:
+def build_share(commit: CallCommit, progress: CallProgress, rules: Rules, now: float, ids: Ids) -> RecordedCall:
     """The call's share of the next group commit. `now`: wall seconds; moves `progress` on."""
     context, record = commit.context, commit.record
     if context is None:
@@ -72,15 +113,14 @@ def build_share(commit: CallCommit, progress: CallProgress, receivers: Receivers
     was_routed = progress.routed
     rows: list[OutboxRow] = []
     for fact in commit.facts:
-        if isinstance(fact, LegAnswered):
-            progress.answered[fact.leg] = fact.at
-        elif isinstance(fact, CallRouted):
-            progress.routed = True
+        progress.take(fact, context, rules.prices)
         if session is not None and session.options.callback_url:
-            rows.extend(_session_event(context, session, fact, progress, now, ids))
+            rows.extend(_session_events(context, session, fact, progress, rules.style, now, ids))
     if record is not None:
-        rows.extend(_summaries(context, record, receivers, progress, now, ids))
-    ended = record is not None and progress.routed
+        record = _priced(record, progress, context, rules.prices)
+        rows.extend(_summaries(context, record, rules.receivers, progress, now, ids))
+    ended = record is not None and progress.routed and session is not None
+    began = session is not None and progress.routed and not was_routed
     return RecordedCall(
         facts=commit.facts,
         account_id=context.account_id,
@@ -88,16 +128,8 @@ def build_share(commit: CallCommit, progress: CallProgress, receivers: Receivers
         record=record,
         session_id=session.id if session else None,
         interaction=interaction_of(record) if record is not None and ended else None,
-        calls_in_progress_delta=(progress.routed - was_routed) - ended,
+        calls_in_progress_delta=began - ended,
     )
-
-
-def session_timeout_outbox(session: Session, at: float, ids: Ids) -> tuple[OutboxRow, ...]:
-    """`SessionTimeout` for a session whose time was over at wall second `at`; nothing without a callback URL."""
-    if not session.options.callback_url:
-        return ()
-    body = plivo.timeout_event(session, at)
-    return (_plivo_row(session, ids.uuid(), session.id, 1, plivo.SESSION_TIMEOUT, body, at),)
 
 
 def interaction_of(record: CallRecord) -> Interaction:
@@ -105,7 +137,6 @@ def interaction_of(record: CallRecord) -> Interaction:
     leg_a, leg_b = record.legs[0], record.leg(LegName.B)
     caller = record.caller or Role.FIRST
     leg_ids = {caller: leg_a.id, caller.other: leg_b.id if leg_b else None}
-    seconds = [plivo.leg_seconds(leg.answered_at, leg.ended_at) for leg in record.legs]
     return Interaction(
         call_id=record.id,
         started_at=record.started_at,
@@ -113,25 +144,95 @@ def interaction_of(record: CallRecord) -> Interaction:
         caller=caller,
         first_party_leg_id=leg_ids[Role.FIRST],
         second_party_leg_id=leg_ids[Role.SECOND],
-        duration=sum(duration for duration, _ in seconds),
-        billed_duration=sum(billed for _, billed in seconds),
+        duration=sum(plivo.whole_seconds(leg.answered_at, leg.ended_at) for leg in record.legs),
+        billed_duration=sum(leg.billed_duration for leg in record.legs),
         legs=len(record.legs),
+        amount=sum(leg.amount for leg in record.legs),
+    )
+
+
+# -- events of a session that belong to no call ------------------------------------------------------------------
+def session_timeout_outbox(
+    session: Session, at: float, ids: Ids, style: Style = DEFAULT_STYLE
+) -> tuple[OutboxRow, ...]:
+    """`SessionTimeout` for a session whose time was over at wall second `at`; nothing without a callback URL."""
+    return _session_event(session, plivo_events.SESSION_TIMEOUT, at, ids, style, session.virtual_number)
+
+
+def param_update_outbox(session: Session, at: float, ids: Ids, style: Style = DEFAULT_STYLE) -> tuple[OutboxRow, ...]:
+    """`SessionParamUpdate` for a session as a request changed it at wall second `at`, to its new callback URL."""
+    return _session_event(session, plivo_events.PARAM_UPDATE, at, ids, style, session.virtual_number)
+
+
+def number_replaced_outbox(
+    before: Session, after: Session, at: float, ids: Ids, style: Style = DEFAULT_STYLE
+) -> tuple[OutboxRow, ...]:
+    """`SessionVirtualNumberReplaced` with the new number. Where each party has a number of its own, one event for each
+    that changed, whose `From` is the party concerned."""
+    event = plivo_events.NUMBER_REPLACED
+    changed = [role for role in Role if before.number_of(role) != after.number_of(role)]
+    if after.second_virtual_number is None:
+        return _session_event(after, event, at, ids, style, after.virtual_number) if changed else ()
+    return tuple(
+        row
+        for role in changed
+        for row in _session_event(after, event, at, ids, style, after.number_of(role), after.party(role))
     )
 
 
 def _session_event(
-    context: CallContext, session: Session, fact: Fact, progress: CallProgress, now: float, ids: Ids
+    session: Session, event: str, at: float, ids: Ids, style: Style, number: Number, party: Number | None = None
 ) -> tuple[OutboxRow, ...]:
-    event = plivo.event_name(fact)
-    if event is None:
+    if not session.options.callback_url or not style.events.tells(event):
         return ()
-    if progress.parties is None:
-        progress.parties = plivo.parties(session, context.caller, context.callee)
-    progress.events += 1
-    progress.rows += 1
-    answered_at = progress.answered.get(fact.leg) if isinstance(fact, LegEnded) else None
-    body = plivo.call_event(progress.parties, fact, event, progress.events, answered_at)
-    return (_plivo_row(session, ids.uuid(), context.call_id, progress.rows, event, body, now),)
+    body = style.session_event(plivo.parties(session, party, None, number), event, at)
+    # Rows of one session are tried in this order; a counter would have to be kept for all its life.
+    return (_plivo_row(session, ids.uuid(), session.id, round(at * 1000), event, body, at),)
+
+
+# -- events of a call --------------------------------------------------------------------------------------------
+def _session_events(
+    context: CallContext, session: Session, fact: Fact, progress: CallProgress, style: Style, now: float, ids: Ids
+) -> list[OutboxRow]:
+    answered, ended = False, None
+    if isinstance(fact, LegEnded):
+        answered, ended = fact.leg in progress.answered, progress.ended[fact.leg]
+    elif isinstance(fact, CallEnded):
+        if not progress.routed:
+            return []
+        ended = _whole_call(fact, progress)
+    names = style.events.names(fact, answered)
+    pin = _is_authorized(fact, session) and style.events.tells(plivo_events.PIN_STATUS)
+    if not names and not pin:
+        return []
+    who = progress.parties
+    if who is None:
+        number = context.virtual_number.number
+        who = progress.parties = plivo.parties(session, context.caller, context.callee, number)
+    bodies = []
+    if pin:
+        # Its SequenceNumber is null by the page, so it does not count.
+        bodies.append((plivo_events.PIN_STATUS, style.pin_event(who, fact.at, _AUTHORIZED, 0)))
+    for name in names:
+        progress.events += 1
+        bodies.append((name, style.call_event(who, name, fact.at, progress.events, ended)))
+    rows = []
+    for name, body in bodies:
+        progress.rows += 1
+        rows.append(_plivo_row(session, ids.uuid(), context.call_id, progress.rows, name, body, now))
+    return rows
+
+
+def _is_authorized(fact: Fact, session: Session) -> bool:
+    """A session with PINs recognised this caller by number, so none was asked for."""
+    by_number = isinstance(fact, CallRouted) and fact.matched_by == MatchedBy.PARTY
+    return by_number and session.options.is_pin_authentication_required
+
+
+def _whole_call(fact: CallEnded, progress: CallProgress) -> plivo.Ended:
+    legs = progress.ended.values()
+    total = Charge(sum(leg.charge.billed_duration for leg in legs), sum(leg.charge.amount for leg in legs))
+    return plivo.Ended(sum(leg.duration for leg in legs), total, fact.cause)
 
 
 def _plivo_row(
@@ -155,6 +256,34 @@ def _plivo_row(
     )
 
 
+# -- what a call costs -------------------------------------------------------------------------------------------
+def _charge(
+    leg: str, answered_at: float | None, ended_at: float, trunk_id: str, context: CallContext, prices: PriceTable
+) -> Charge:
+    """Leg A is priced by the dialled virtual number, leg B by whom it calls."""
+    seconds = 0.0 if answered_at is None else ended_at - answered_at
+    if seconds <= 0:
+        return _FREE
+    inbound = leg == LegName.A
+    number = context.virtual_number.number if inbound else context.callee
+    direction = Direction.INBOUND if inbound else Direction.OUTBOUND
+    return charge(None if number is None else prices.find(trunk_id, direction, number.e164), seconds)
+
+
+def _priced(record: CallRecord, progress: CallProgress, context: CallContext, prices: PriceTable) -> CallRecord:
+    """With the charges that the hangup events told; made now for a leg whose facts were lost."""
+
+    def priced(leg: LegRecord) -> LegRecord:
+        told = progress.ended.get(leg.leg)
+        cost = told.charge if told else _charge(
+            leg.leg, leg.answered_at, leg.ended_at, leg.trunk_id, context, prices
+        )  # fmt: skip
+        return leg if cost == _FREE else replace(leg, amount=cost.amount, billed_duration=cost.billed_duration)
+
+    return replace(record, legs=tuple(priced(leg) for leg in record.legs))
+
+
+# -- summaries ---------------------------------------------------------------------------------------------------
 def _summaries(
     context: CallContext, record: CallRecord, receivers: Receivers, progress: CallProgress, now: float, ids: Ids
 ) -> list[OutboxRow]:

@@ -15,7 +15,7 @@ from maskline.errors import NotFound, SessionEnded
 from maskline.ids import Ids
 from maskline.masking.session import Session
 from maskline.storage.store import OutboxRow, Store
-from maskline.workflows.record_call import session_timeout_outbox
+from maskline.workflows.build_outbox import session_timeout_outbox
 
 TimeoutOutbox = Callable[[Session, float, Ids], Sequence[OutboxRow]]
 """Webhooks of a session that timed out at a wall second."""

@@ -23,16 +23,16 @@ from maskline.clock import Clock
 from maskline.engine.ports import CallCommit
 from maskline.errors import NotFound, StoreUnavailable
 from maskline.ids import Ids
+from maskline.masking.price_table import PriceTable
 from maskline.storage.store import RecordedCall, Store
+from maskline.webhooks.formats.plivo import DEFAULT_STYLE, Style
 from maskline.workflows.build_outbox import (
     CallProgress,
     Receiver,
+    Rules,
     build_share,
     receiver_owner,
-    session_timeout_outbox,
 )
-
-__all__ = ["CallRecording", "session_timeout_outbox"]
 
 T = TypeVar("T")
 _log = structlog.get_logger("maskline.record_call")
@@ -48,8 +48,8 @@ class CallRecording:
     """
 
     __slots__ = (
-        "_clock", "_committed", "_group", "_idle", "_ids", "_limit", "_progress", "_queue", "_receivers",
-        "_stopping", "_store", "_version", "_wake", "_window", "dropped",
+        "_clock", "_committed", "_group", "_idle", "_ids", "_limit", "_progress", "_queue", "_receivers", "_rules",
+        "_stopping", "_store", "_style", "_version", "_wake", "_window", "dropped",
     )  # fmt: skip
 
     def __init__(
@@ -59,6 +59,7 @@ class CallRecording:
         ids: Ids,
         committed: Callable[[], None],
         *,
+        style: Style = DEFAULT_STYLE,
         window: float = 0.004,
         group: int = 128,
         limit: int = 200_000,
@@ -72,7 +73,9 @@ class CallRecording:
         self._limit = limit
         self._queue: deque[CallCommit] = deque()
         self._progress: dict[str, CallProgress] = {}
+        self._style = style
         self._receivers: dict[str, tuple[Receiver, ...]] = {}
+        self._rules = Rules(self._receivers, PriceTable(), style)
         self._version: int | None = None
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
@@ -136,7 +139,7 @@ class CallRecording:
         return [self._queue.popleft() for _ in range(min(len(self._queue), self._group))]
 
     async def _write(self, commits: list[CallCommit]) -> None:
-        await self._persistently(partial(self._load_receivers, commits))
+        await self._persistently(partial(self._load_rules, commits))
         shares = [share for commit in commits if (share := self._build(commit)) is not None]
         try:
             await self._persistently(partial(self._store.commit_calls, shares))
@@ -162,20 +165,20 @@ class CallRecording:
         if commit.record is not None or commit.context is None:
             del self._progress[call_id]
         try:
-            return build_share(commit, progress, self._receivers, self._clock.wall(), self._ids)
+            return build_share(commit, progress, self._rules, self._clock.wall(), self._ids)
         except Exception as error:  # noqa: BLE001 - the process edge: the other calls of the group must be kept
             self._drop(call_id, type(error).__name__)
             return None
 
-    async def _load_receivers(self, commits: list[CallCommit]) -> None:
-        """Endpoints of every (sub)account whose call ends in this group; cached until anything is configured."""
-        owners = {receiver_owner(one.context) for one in commits if one.context is not None and one.record is not None}
-        if not owners:
-            return
+    async def _load_rules(self, commits: list[CallCommit]) -> None:
+        """Prices, and the endpoints of every (sub)account whose call ends in this group; read again once anything was
+        configured, by any process."""
         version = await self._store.configuration_version()
         if version != self._version:
             self._receivers.clear()
+            self._rules = Rules(self._receivers, PriceTable(await self._store.prices()), self._style)
             self._version = version
+        owners = {receiver_owner(one.context) for one in commits if one.context is not None and one.record is not None}
         for owner in owners - self._receivers.keys():
             self._receivers[owner] = await self._read_receivers(owner)
 

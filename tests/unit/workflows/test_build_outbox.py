@@ -9,6 +9,7 @@ import pytest
 
 from maskline.engine.ports import CallCommit
 from maskline.ids import SeededIds
+from maskline.masking.e164 import Number
 from maskline.masking.facts import (
     CallEnded,
     CallReceived,
@@ -22,8 +23,21 @@ from maskline.masking.facts import (
     LegRinging,
     Outcome,
 )
-from maskline.masking.session import Role, SessionOptions
-from maskline.workflows.build_outbox import CallProgress, Receiver, build_share, interaction_of, session_timeout_outbox
+from maskline.masking.price import Direction, Price
+from maskline.masking.price_table import PriceTable
+from maskline.masking.session import PoolMode, Role, SessionOptions
+from maskline.webhooks.formats.plivo import DEFAULT_STYLE, Style
+from maskline.webhooks.formats.plivo_events import Generation
+from maskline.workflows.build_outbox import (
+    CallProgress,
+    Receiver,
+    Rules,
+    build_share,
+    interaction_of,
+    number_replaced_outbox,
+    param_update_outbox,
+    session_timeout_outbox,
+)
 from tests.support.calls import (
     ACCOUNT,
     CALL_ID,
@@ -61,10 +75,13 @@ FACTS = (
 )
 
 
-def share(facts=FACTS, record=None, *, session=None, receivers=(), progress=None, **context):
+def share(
+    facts=FACTS, record=None, *, session=None, receivers=(), progress=None, prices=(), style=DEFAULT_STYLE, **context
+):
     commit = CallCommit(make_context(session, **context), facts, record)
     owner = context.get("subaccount_id") or ACCOUNT
-    return build_share(commit, progress or CallProgress(), {owner: tuple(receivers)}, NOW, SeededIds(1))
+    rules = Rules({owner: tuple(receivers)}, PriceTable(prices), style)
+    return build_share(commit, progress or CallProgress(), rules, NOW, SeededIds(1))
 
 
 def form(row):
@@ -150,7 +167,7 @@ def test_a_subaccounts_call_asks_for_the_subaccounts_receivers():
     assert len(share(record=make_record(), receivers=[EIGHT], subaccount_id=SUBACCOUNT).outbox) == 1
     rows = build_share(
         CallCommit(make_context(subaccount_id=SUBACCOUNT), FACTS, make_record()),
-        CallProgress(), {ACCOUNT: (EIGHT,)}, NOW, SeededIds(1),
+        CallProgress(), Rules({ACCOUNT: (EIGHT,)}), NOW, SeededIds(1),
     ).outbox  # fmt: skip
     assert rows == ()
 
@@ -170,7 +187,7 @@ def test_a_refused_call_is_kept_but_is_no_interaction():
     record = make_record(make_leg(A, outcome=Outcome.REJECTED, cause=Cause.SESSION_BUSY, answered_at=None))
     part = share((FACTS[0], leg_ended(2, "a", cause=Cause.SESSION_BUSY)), record, session=make_session())
     assert (part.interaction, part.calls_in_progress_delta) == (None, 0)
-    assert part.record is record
+    assert part.record == record
     assert [form(row)["PlivoHangupCause"] for row in part.outbox] == ["Busy Line"]
 
 
@@ -181,7 +198,7 @@ def test_a_refused_call_is_kept_but_is_no_interaction():
 def test_an_interaction_files_legs_by_party(caller, first, second):
     done = interaction_of(make_record(caller=caller))
     assert (done.first_party_leg_id, done.second_party_leg_id) == (first, second)
-    assert (done.duration, done.billed_duration, done.legs) == (26, 26, 2)
+    assert (done.duration, done.legs) == (26, 2)
 
 
 @pytest.mark.row("5.1/total_call_count")
@@ -191,16 +208,148 @@ def test_an_interaction_without_leg_b_has_one_leg():
 
 
 def test_a_billed_second_is_begun_by_each_leg():
-    done = interaction_of(make_record(make_leg(A, answered_at=T0 + 9.6), make_leg(B, answered_at=T0 + 9.6)))
-    assert (done.duration, done.billed_duration) == (24, 26)
+    record = make_record(make_leg(A, answered_at=T0 + 9.6), make_leg(B, answered_at=T0 + 9.6))
+    facts = (*FACTS[:4], LegAnswered(CALL_ID, 5, T0 + 9.6, "b"), LegAnswered(CALL_ID, 6, T0 + 9.6, "a"), *FACTS[6:])
+    part = share(facts, record, session=make_session())
+    assert (part.interaction.duration, part.interaction.billed_duration) == (24, 26)
+    assert [leg.billed_duration for leg in part.record.legs] == [13, 13]
 
 
+# -- prices ------------------------------------------------------------------------------------------------------
+PRICES = (
+    Price("in", None, Direction.INBOUND, "+65", 60_000, 10_000),
+    Price("out", "trunk", Direction.OUTBOUND, "+6591", 120_000, 0, 60),
+    Price("other", "other", Direction.OUTBOUND, "+6591", 999_000),
+)
+
+
+@pytest.mark.row("7.2/Amount")
+def test_each_leg_costs_what_its_trunk_direction_and_number_cost():
+    part = share(record=make_record(), session=make_session(), prices=PRICES)
+    b, a = (form(row) for row in part.outbox[3:])
+    # A: 0.01 for the connection and 13 s of 0.06 a minute; B: a whole minute of 0.12.
+    assert (a["Amount"], a["BilledDuration"], a["Duration"]) == ("0.02300", "13", "13")
+    assert (b["Amount"], b["BilledDuration"], b["Duration"]) == ("0.12000", "60", "13")
+    assert [(leg.amount, leg.billed_duration) for leg in part.record.legs] == [(23_000, 13), (120_000, 60)]
+    assert (part.interaction.amount, part.interaction.billed_duration) == (143_000, 73)
+
+
+def test_what_was_told_at_the_hangup_is_what_is_kept_even_if_prices_changed_since():
+    progress, session = CallProgress(), make_session()
+    share(FACTS[:8], session=session, progress=progress, prices=PRICES)
+    part = share(FACTS[8:], make_record(), session=session, progress=progress)
+    assert part.interaction.amount == 143_000
+
+
+def test_a_record_whose_facts_were_lost_is_priced_by_itself():
+    part = share(FACTS[8:], make_record(), session=make_session(), prices=PRICES)
+    assert [leg.amount for leg in part.record.legs] == [23_000, 120_000]
+
+
+def test_a_leg_that_was_never_answered_or_ended_before_its_answer_costs_nothing():
+    legs = make_leg(A, answered_at=None), make_leg(B, answered_at=T0 + 30)
+    part = share(FACTS[8:], make_record(*legs), session=make_session(), prices=PRICES)
+    assert [(leg.amount, leg.billed_duration) for leg in part.record.legs] == [(0, 0), (0, 0)]
+
+
+def test_a_leg_to_nobody_known_has_no_price():
+    part = share(FACTS[8:], make_record(), prices=PRICES, callee=None)
+    assert [leg.amount for leg in part.record.legs] == [23_000, 0]
+
+
+# -- other calls and generations ---------------------------------------------------------------------------------
+def test_a_call_to_a_fallback_is_kept_and_belongs_to_no_session():
+    facts = (FACTS[0], CallRouted(CALL_ID, 2, T0, "", "", "fallback"), *FACTS[2:])
+    part = share(facts, make_record(session_id=None, caller=None), prices=PRICES, callee=CALLEE, receivers=[EIGHT])
+    assert (part.session_id, part.interaction, part.calls_in_progress_delta) == (None, None, 0)
+    assert [row.event for row in part.outbox] == ["SESSION_SUMMARY"]
+    assert [leg.amount for leg in part.record.legs] == [23_000, 120_000]
+
+
+def pin_session(**changes):
+    options = SessionOptions(callback_url="https://hooks.example/", is_pin_authentication_required=True)
+    return make_session(options=options, **changes)
+
+
+@pytest.mark.row("7.2/pin status on every call", "7.1/SessionPinAuthenticationStatus")
+def test_a_caller_known_by_number_is_told_as_authorized_where_pins_are_on():
+    rows = share(session=pin_session()).outbox
+    assert [row.event for row in rows[:2]] == ["SessionPinAuthenticationStatus", "SessionSecondPartyRing"]
+    status, ring = form(rows[0]), form(rows[1])
+    assert (status["PinAuthenticationStatus"], status["SequenceNumber"]) == ("AuthorizedCaller", "")
+    assert (status["From"], ring["SequenceNumber"]) == (CALLER.digits, "1")
+    assert [row.sequence for row in rows] == [1, 2, 3, 4, 5, 6]
+    first = share(session=pin_session(), style=Style(Generation.FIRST)).outbox
+    assert not [row for row in first if row.event == "SessionPinAuthenticationStatus"]
+
+
+def test_a_caller_who_was_not_known_by_number_is_not_told_as_authorized():
+    facts = (FACTS[0], CallRouted(CALL_ID, 2, T0, SESSION_ID, "first_party", "pin"))
+    assert share(facts, session=pin_session()).outbox == ()
+
+
+@pytest.mark.row("7.1/SessionPartiesHangup")
+def test_the_current_generation_tells_the_end_of_the_whole_call():
+    style = Style(Generation.CURRENT)
+    rows = share(session=make_session(), prices=PRICES, style=style).outbox
+    assert rows[-1].event == "SessionPartiesHangup"
+    told = form(rows[-1])
+    assert (told["Amount"], told["BilledDuration"], told["Duration"]) == ("0.14300", "73", "26")
+    assert (told["PlivoHangupCause"], told["SequenceNumber"]) == ("Normal Hangup", "6")
+    refused = (FACTS[0], leg_ended(2, "a", cause=Cause.SESSION_BUSY), FACTS[8])
+    assert [row.event for row in share(refused, session=make_session(), style=style).outbox] == [
+        "SessionFirstPartyHangup"
+    ], "a call that never was the session's has no such end"
+
+
+def test_an_event_names_the_number_that_was_dialled():
+    split = make_session(pool_mode=PoolMode.SPLIT, second_virtual_number=Number("6568330000"))
+    assert {form(row)["VirtualNumber"] for row in share(session=split).outbox} == {"6568332048"}
+
+
+# -- events of no call -------------------------------------------------------------------------------------------
+@pytest.mark.row("7.1/SessionTimeout")
 def test_a_session_timeout_is_one_row_of_the_session():
     (row,) = session_timeout_outbox(make_session(subaccount_id=SUBACCOUNT), T0, SeededIds(1))
-    assert (row.subject, row.event, row.sequence) == (SESSION_ID, "SessionTimeout", 1)
+    assert (row.subject, row.event, row.sequence) == (SESSION_ID, "SessionTimeout", round(T0 * 1000))
     assert (row.account_id, row.subaccount_id, row.due_at) == (ACCOUNT, SUBACCOUNT, T0)
     assert form(row)["EventName"] == "SessionTimeout"
     assert session_timeout_outbox(make_session(""), T0, SeededIds(1)) == ()
+    assert session_timeout_outbox(make_session(), T0, SeededIds(1), Style(Generation.FIRST)) == ()
+
+
+@pytest.mark.row("7.1/SessionParamUpdate", "7.2/SequenceNumber")
+def test_an_update_is_told_before_the_timeout_that_follows_it():
+    (update,) = param_update_outbox(make_session(), T0, SeededIds(1))
+    (timeout,) = session_timeout_outbox(make_session(), T0 + 60, SeededIds(2))
+    assert (update.event, update.subject) == ("SessionParamUpdate", timeout.subject)
+    assert update.sequence < timeout.sequence
+    assert form(update)["SequenceNumber"] == ""
+
+
+NEW, NEWER = Number("6568330001"), Number("6568330002")
+
+
+@pytest.mark.row("7.1/SessionVirtualNumberReplaced", "6.2/number replaced")
+def test_a_replaced_number_is_told_once_with_the_new_one():
+    before = make_session()
+    after = make_session(virtual_number=NEW)
+    (row,) = number_replaced_outbox(before, after, T0, SeededIds(1), Style(Generation.FIRST))
+    told = form(row)
+    assert (told["EventName"], told["VirtualNumber"]) == ("SessionVirtualNumberReplaced", NEW.digits)
+    assert (told["From"], told["To"]) == ("", "")
+    assert number_replaced_outbox(before, before, T0, SeededIds(1)) == ()
+
+
+def test_where_each_party_has_a_number_the_event_names_whose_changed():
+    before = make_session(second_virtual_number=NEW)
+    rows = number_replaced_outbox(before, make_session(second_virtual_number=NEWER), T0, SeededIds(1))
+    assert [(form(row)["From"], form(row)["VirtualNumber"]) for row in rows] == [(CALLEE.digits, NEWER.digits)]
+    both = make_session(virtual_number=NEW, second_virtual_number=NEWER)
+    assert [form(row)["From"] for row in number_replaced_outbox(before, both, T0, SeededIds(1))] == [
+        CALLER.digits,
+        CALLEE.digits,
+    ]
 
 
 def test_a_body_with_numbers_is_not_in_a_repr():

@@ -1,14 +1,12 @@
 """Plivo masking session events, form-encoded, for `callback_url`; VTS publishes the same page.
 
-What it is: fact → form body of plivo-vts.md §7.2, and the hangup table §8. What it is not: the request; URL,
-fragment, GET query and signature headers are made at each try (`sign.py`). Who uses it:
-`workflows/record_call.py` per fact of a call, and `session_timeout_outbox` there for the end of a session.
+What it is: the form bodies of plivo-vts.md §7.2, and the hangup table §8. What it is not: the choice of events
+(`plivo_events.py`), or the request; URL, fragment, GET query and signature headers are made at each try (`sign.py`).
+Who uses it: `workflows/build_outbox.py`.
 
-Decisions (docs/decisions/0005-plivo-event-parties.md): in event names "FirstParty" is the party that
-started the call (leg A) and "SecondParty" the one dialled (leg B), whichever role they have in the session.
-Every event carries all attributes of the page ("for each event, the below attributes will be posted"), empty
-where they do not apply, never null: official validators disagree on how null is signed (§7.5). Numbers are
-digits without `+` for the same reason.
+Every event carries all attributes of the page ("for each event, the below attributes will be posted"), empty where
+they do not apply, never null: official validators disagree on how null is signed (§7.5). Numbers are digits without
+`+` for the same reason (docs/decisions/0005-plivo-event-parties.md).
 """
 
 from __future__ import annotations
@@ -17,23 +15,16 @@ import math
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import NamedTuple
 from urllib.parse import quote_plus
 
 from maskline.masking.e164 import Number
-from maskline.masking.facts import Cause, Fact, LegAnswered, LegEnded, LegName, LegRinging
+from maskline.masking.facts import Cause
+from maskline.masking.price import Charge, amount_text
 from maskline.masking.session import Session
+from maskline.webhooks.formats.plivo_events import PIN_STATUS, EventTable, Generation
 
 CONTENT_TYPE = "application/x-www-form-urlencoded"
-SESSION_TIMEOUT = "SessionTimeout"
-
-EVENTS: dict[tuple[type[Fact], str], str] = {
-    (LegAnswered, LegName.A): "SessionFirstPartyAnswer",
-    (LegRinging, LegName.B): "SessionSecondPartyRing",
-    (LegAnswered, LegName.B): "SessionSecondPartyAnswer",
-    (LegEnded, LegName.B): "SessionSecondPartyHangup",
-    (LegEnded, LegName.A): "SessionFirstPartyHangup",
-}
-"""(fact, leg) → event. A leg that was dialled and never answered ends with its Hangup event too; the cause tells."""
 
 HANGUP_CAUSES: dict[Cause, tuple[str, int]] = {
     Cause.NORMAL: ("Normal Hangup", 4000),
@@ -63,6 +54,7 @@ HANGUP_CAUSES: dict[Cause, tuple[str, int]] = {
     Cause.SESSION_EXPIRED: ("Rejected", 3020),
     Cause.SESSION_BUSY: ("Busy Line", 3010),
     Cause.PIN_REQUIRED: ("Rejected", 3020),
+    Cause.NO_OTHER_PARTY: ("Invalid Destination Address", 2000),
     Cause.MEDIA_UNAVAILABLE: ("Internal Error", 5010),
     Cause.MEDIA_TIMEOUT: ("Media Timeout", 6020),
     Cause.ACK_TIMEOUT: ("Network Error", 5000),
@@ -84,44 +76,74 @@ class Parties:
     virtual_number: str
 
 
-def parties(session: Session, caller: Number | None, callee: Number | None) -> Parties:
+class Ended(NamedTuple):
+    """What a hangup event tells of a leg, or of a whole call."""
+
+    duration: int
+    """Whole seconds talked."""
+    charge: Charge
+    cause: Cause
+
+
+class Style:
+    """How one installation tells its events: the generation, and the prefix of the two hangup keys."""
+
+    __slots__ = ("_code", "_name", "_no_hangup", "_twice", "events")
+
+    def __init__(self, generation: Generation = Generation.SECOND, prefix: str = "Plivo") -> None:
+        self.events = EventTable(generation)
+        self._name = f"&{prefix}HangupCause="
+        self._code = f"&{prefix}HangupCauseCode="
+        self._no_hangup = f"&Amount=&BilledDuration=&Duration={self._name}{self._code}"
+        # The first edition had FirstParty and SecondParty in place of From and To (§7.2).
+        self._twice = generation in (Generation.FIRST, Generation.ALL)
+
+    def call_event(self, who: Parties, event: str, at: float, sequence: int, ended: Ended | None = None) -> bytes:
+        """One event of a call at wall second `at`, the `sequence`-th of it."""
+        hangup = self._no_hangup if ended is None else self._hangup(ended)
+        return f"{self._form(event, at, who, '', '')}{hangup}&SequenceNumber={sequence}".encode()
+
+    def pin_event(self, who: Parties, at: float, status: str, wrong: int) -> bytes:
+        """The PIN status of a call: `status` is success, failed or AuthorizedCaller; `wrong` PINs were tried."""
+        return f"{self._form(PIN_STATUS, at, who, status, str(wrong))}{self._no_hangup}&SequenceNumber=".encode()
+
+    def session_event(self, who: Parties, event: str, at: float) -> bytes:
+        """An event that belongs to no call; its SequenceNumber is null by the page, sent empty."""
+        return f"{self._form(event, at, who, '', '')}{self._no_hangup}&SequenceNumber=".encode()
+
+    def _form(self, event: str, at: float, who: Parties, pin_status: str, wrong_pins: str) -> str:
+        # Written out instead of urlencode(): 5 µs against 24 µs, five times in each call (measured).
+        twice = f"&FirstParty={who.from_}&SecondParty={who.to}" if self._twice else ""
+        return (
+            f"EventName={event}&EventTimestamp={_quoted(session_time(at))}&SessionUUID={who.session_id}"
+            f"&From={who.from_}&To={who.to}{twice}&VirtualNumber={who.virtual_number}"
+            f"&PinAuthenticationStatus={pin_status}&PinRetryCounter={wrong_pins}"
+        )
+
+    def _hangup(self, ended: Ended) -> str:
+        cause, code = HANGUP_CAUSES[ended.cause]
+        return (
+            f"&Amount={amount_text(ended.charge.amount)}&BilledDuration={ended.charge.billed_duration}"
+            f"&Duration={ended.duration}{self._name}{_quoted(cause)}{self._code}{code}"
+        )
+
+
+DEFAULT_STYLE = Style()
+
+
+def parties(session: Session, caller: Number | None, callee: Number | None, virtual_number: Number) -> Parties:
+    """`virtual_number`: the one that was dialled, or the session's own where there was no call."""
     return Parties(
         quote_plus(session.id),
         "" if caller is None else caller.digits,
         "" if callee is None else callee.digits,
-        session.virtual_number.digits,
+        virtual_number.digits,
     )
 
 
-def event_name(fact: Fact) -> str | None:
-    """The event this fact of a session's call is told as, or None.
-
-    Nothing is told of a call after its session ended: such a call is no longer the session's (§6.1, "no active
-    session: not forwarded"), though its record is kept.
-    """
-    if not isinstance(fact, (LegAnswered, LegRinging, LegEnded)):
-        return None
-    if isinstance(fact, LegEnded) and fact.cause is Cause.SESSION_EXPIRED:
-        return None
-    return EVENTS.get((type(fact), fact.leg))
-
-
-def call_event(who: Parties, fact: Fact, event: str, sequence: int, answered_at: float | None) -> bytes:
-    """Form body of one call event; `answered_at` is when this leg was answered, None for never."""
-    return (_form(event, fact.at, who) + _hangup(fact, answered_at) + f"&SequenceNumber={sequence}").encode()
-
-
-def timeout_event(session: Session, at: float) -> bytes:
-    """Form body of `SessionTimeout`; its SequenceNumber is null by the page, sent empty."""
-    body = _form(SESSION_TIMEOUT, at, parties(session, None, None))
-    return (body + _NO_HANGUP + "&SequenceNumber=").encode()
-
-
-def leg_seconds(answered_at: float | None, ended_at: float) -> tuple[int, int]:
-    """(Duration, BilledDuration) in whole seconds: rounded half up, and rounded up as a bill does."""
-    exact = 0.0 if answered_at is None else max(0.0, ended_at - answered_at)
-    # Times are floats of seconds since 1970, good to about 1 µs: 13 s must not become 14 by such dust.
-    return math.floor(exact + 0.5), math.ceil(round(exact, 3))
+def whole_seconds(answered_at: float | None, ended_at: float) -> int:
+    """`Duration`: seconds from answer to end, rounded half up; 0 when never answered."""
+    return 0 if answered_at is None else math.floor(max(0.0, ended_at - answered_at) + 0.5)
 
 
 def session_time(at: float) -> str:
@@ -134,24 +156,4 @@ def _session_second(second: int) -> str:
     return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%d %H:%M:%S +0000 UTC")
 
 
-_NO_HANGUP = "&Amount=&BilledDuration=&Duration=&PlivoHangupCause=&PlivoHangupCauseCode="
 _quoted = lru_cache(maxsize=256)(quote_plus)  # cause names, and a second shared by many calls
-
-
-def _form(event: str, at: float, who: Parties) -> str:
-    # Written out instead of urlencode(): 5 µs against 24 µs, five times in each call (measured).
-    return (
-        f"EventName={event}&EventTimestamp={_quoted(session_time(at))}&SessionUUID={who.session_id}&From={who.from_}"
-        f"&To={who.to}&VirtualNumber={who.virtual_number}&PinAuthenticationStatus=&PinRetryCounter="
-    )
-
-
-def _hangup(fact: Fact, answered_at: float | None) -> str:
-    if not isinstance(fact, LegEnded):
-        return _NO_HANGUP
-    cause, code = HANGUP_CAUSES[fact.cause]
-    duration, billed = leg_seconds(answered_at, fact.at)
-    return (
-        f"&Amount=0&BilledDuration={billed}&Duration={duration}"
-        f"&PlivoHangupCause={_quoted(cause)}&PlivoHangupCauseCode={code}"
-    )

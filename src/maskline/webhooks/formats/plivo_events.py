@@ -1,0 +1,121 @@
+"""Which fact of a session's call is told as which Plivo event, in each generation of the published page.
+
+What it is: the table of plivo-vts.md §7.1. What it is not: bodies (`plivo.py`). Who uses it: `plivo.py`,
+`workflows/build_outbox.py`, the reference generator.
+
+Decisions (docs/decisions/0022-plivo-event-generations.md): in event names "FirstParty" is the party that started the
+call (leg A) and "SecondParty" the one dialled (leg B), see decision 0005. `SessionVirtualNumberReplaced` is sent in
+every generation: it follows an operator's act only, and who is not told goes on showing a number that is being
+given back. Nothing is told of a call after its session ended: such a call is no longer the session's (§6.1, "no
+active session: not forwarded"), though its record is kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from maskline.masking.facts import (
+    CallEnded,
+    CallRouted,
+    Cause,
+    Fact,
+    LegAnswered,
+    LegDialed,
+    LegEnded,
+    LegName,
+    LegRinging,
+)
+
+SESSION_TIMEOUT = "SessionTimeout"
+PARAM_UPDATE = "SessionParamUpdate"
+PIN_STATUS = "SessionPinAuthenticationStatus"
+NUMBER_REPLACED = "SessionVirtualNumberReplaced"
+PARTIES_HANGUP = "SessionPartiesHangup"
+
+
+class Generation(StrEnum):
+    """Which edition of the event list a receiver was written for."""
+
+    FIRST = "2023"
+    SECOND = "2024"
+    THIRD = "2025"
+    CURRENT = "current"
+    ALL = "all"
+    """Every event of every edition: some things are told twice, under both names."""
+
+
+_EVERY = frozenset(Generation)
+_FIRST = frozenset({Generation.FIRST, Generation.ALL})
+_LATER = _EVERY - {Generation.FIRST}
+_CURRENT = frozenset({Generation.CURRENT, Generation.ALL})
+
+SESSION_EVENTS: dict[str, frozenset[Generation]] = {
+    SESSION_TIMEOUT: _LATER,
+    PARAM_UPDATE: _LATER,
+    PIN_STATUS: _LATER,
+    NUMBER_REPLACED: _EVERY,
+    PARTIES_HANGUP: _CURRENT,
+}
+"""Events that are not about one leg. `SessionParamUpdate` is named by the 2024 page in its note on SequenceNumber."""
+
+
+@dataclass(frozen=True, slots=True)
+class LegEvent:
+    """One row: this fact of this leg is told as this event."""
+
+    event: str
+    fact: type[Fact]
+    leg: str
+    """Empty where the fact is about the whole call."""
+    generations: frozenset[Generation]
+    answered: bool | None = None
+    """For `LegEnded`: of a leg that was answered, or that never was; None: both."""
+
+
+A, B = LegName.A, LegName.B
+LEG_EVENTS = (
+    LegEvent("SessionFirstPartyInitiated", CallRouted, "", _FIRST),
+    LegEvent("SessionVirtualNumberAnswer", CallRouted, "", _FIRST),
+    LegEvent("SessionSecondPartyInitiated", LegDialed, B, _FIRST),
+    LegEvent("SessionFirstPartyRinging", LegRinging, B, _FIRST),
+    LegEvent("SessionSecondPartyRing", LegRinging, B, _EVERY),
+    LegEvent("SessionSecondPartyAnswer", LegAnswered, B, _EVERY),
+    LegEvent("SessionFirstPartyAnswer", LegAnswered, A, _EVERY),
+    LegEvent("SessionSecondPartyComplete", LegEnded, B, _FIRST, answered=True),
+    LegEvent("SessionSecondPartyFailed", LegEnded, B, _FIRST, answered=False),
+    LegEvent("SessionSecondPartyHangup", LegEnded, B, _LATER),
+    LegEvent("SessionFirstPartyComplete", LegEnded, A, _FIRST, answered=True),
+    LegEvent("SessionFirstPartyFailed", LegEnded, A, _FIRST, answered=False),
+    LegEvent("SessionFirstPartyHangup", LegEnded, A, _LATER),
+    LegEvent(PARTIES_HANGUP, CallEnded, "", _CURRENT),
+)
+"""Several rows of one fact are told in this order. The caller's side rings when the callee's does: there is no ring of
+its own. A leg that was dialled and never answered ends with its Hangup event too; the cause tells."""
+
+
+class EventTable:
+    """The table of one generation, ready for look-up."""
+
+    __slots__ = ("_by_fact", "generation")
+
+    def __init__(self, generation: Generation) -> None:
+        self.generation = generation
+        by_fact: dict[tuple[type[Fact], str, bool], tuple[str, ...]] = {}
+        for row in LEG_EVENTS:
+            if generation in row.generations:
+                for answered in (False, True) if row.answered is None else (row.answered,):
+                    key = (row.fact, str(row.leg), answered)
+                    by_fact[key] = (*by_fact.get(key, ()), row.event)
+        self._by_fact = by_fact
+
+    def names(self, fact: Fact, answered: bool) -> tuple[str, ...]:
+        """What this fact of a session's call is told as; `answered`: whether its leg ever was."""
+        if isinstance(fact, (LegEnded, CallEnded)) and fact.cause is Cause.SESSION_EXPIRED:
+            return ()
+        leg = getattr(fact, "leg", "")
+        return self._by_fact.get((type(fact), leg, answered), ())
+
+    def tells(self, event: str) -> bool:
+        """Whether an event of `SESSION_EVENTS` is sent."""
+        return self.generation in SESSION_EVENTS[event]
