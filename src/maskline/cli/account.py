@@ -9,11 +9,13 @@ import typer
 from maskline.cli import account_token
 from maskline.cli.context import run
 from maskline.cli.output import JsonFlag, RevealFlag, emit, pairs, show_time, table
+from maskline.masking.price import amount_text
 from maskline.services import Services
 from maskline.storage.store import Account
 from maskline.workflows.create_account import create_account
 from maskline.workflows.find_account import find_account
 from maskline.workflows.list_accounts import list_accounts
+from maskline.workflows.set_policy import PolicyWish, set_policy
 
 app = typer.Typer(name="account", help="Accounts: tenants with API credentials of their own.", no_args_is_help=True)
 app.add_typer(account_token.app)
@@ -55,14 +57,49 @@ def show(
     emit(as_json, found, pairs(found))
 
 
+@app.command("set")
+def set_(
+    account_id: Annotated[str, typer.Argument(help="Auth id of an account or subaccount.")],
+    pool: Annotated[
+        str | None,
+        typer.Option("--pool", help="How sessions hold numbers: shared, split, pin, or several joined by -then-."),
+    ] = None,
+    cooloff_first_party: Annotated[
+        str | None,
+        typer.Option("--cooloff-first-party", help="How long its number stays held after a session: 90s, 12h, 7d."),
+    ] = None,
+    cooloff_second_party: Annotated[
+        str | None, typer.Option("--cooloff-second-party", help="The same for the second party.")
+    ] = None,
+    session_fee: Annotated[
+        str | None, typer.Option("--session-fee", help="What a session costs, such as 0.01.")
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Change the policy of an account or subaccount; it counts for new sessions."""
+    wish = PolicyWish(pool, cooloff_first_party, cooloff_second_party, session_fee)
+
+    async def work(services: Services) -> Account:
+        return await set_policy(services.store, services.clock, account_id, wish)
+
+    changed = describe(run(work))
+    emit(as_json, changed, pairs(changed))
+
+
 def describe(account: Account, reveal: bool = False) -> dict[str, Any]:
-    """The JSON form; `auth_token` is null unless revealed."""
+    """The JSON form; `auth_token` is null unless revealed. The policy's values are null where it has none of its
+    own."""
+    policy = account.policy
     return {
         "auth_id": account.id,
         "auth_token": account.auth_token if reveal else None,
         "name": account.name,
         "parent_id": account.parent_id,
         "created_at": show_time(account.created_at),
+        "pool": policy and policy.pool,
+        "cooloff_first_party": policy and policy.first_party_cooloff,
+        "cooloff_second_party": policy and policy.second_party_cooloff,
+        "session_fee": policy and amount_text(policy.session_fee),
     }
 
 

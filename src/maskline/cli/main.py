@@ -23,6 +23,7 @@ from maskline.cli import (
     media,
     number,
     pool,
+    price,
     serve,
     session,
     subaccount,
@@ -47,7 +48,7 @@ app.command("demo")(demo.demo)
 app.command("media", hidden=True, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(
     media.media
 )
-for _noun in (account, subaccount, number, pool, trunk, session, call, webhook, lab):
+for _noun in (account, subaccount, number, pool, trunk, price, session, call, webhook, lab):
     app.add_typer(_noun.app)
 
 

@@ -48,6 +48,7 @@ def test_virtual_numbers_are_listed_in_clear_with_their_owner(cli: Cli, account:
     added = cli("number", "add", "+65 3100 0002", "--account", account, "--subaccount", sub, "--json").document
     assert added == {
         "number": "+6531000002", "country": "SG", "account_id": account, "subaccount_id": sub, "reference_id": "",
+        "state": "active", "use": "shared", "alias": "", "fallback": None,
     }  # fmt: skip
     listed = cli("number", "list", "--json").document["numbers"]
     assert [one["number"] for one in listed] == ["+6531000001", "+6531000002"]

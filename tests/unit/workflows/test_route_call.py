@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import structlog
 
-from maskline.masking.decision import Forward, Refuse
+from maskline.masking.decision import Forward, MatchedBy, Refuse
 from maskline.masking.e164 import Number, parse_number
-from maskline.masking.facts import Cause
+from maskline.masking.facts import CallReceived, Cause, LegName
 from maskline.masking.session import Role, SessionOptions
 from maskline.storage.store import RecordedCall
 from maskline.workflows.add_trunk import TrunkWish, add_trunk
+from maskline.workflows.build_outbox import interaction_of
 from maskline.workflows.create_session import CreateSession, SessionWish
 from maskline.workflows.route_call import RouteCall
 from maskline.workflows.scope import Scope
+from maskline.workflows.set_number import NumberChange, set_number
+from maskline.workflows.set_policy import PolicyWish, set_policy
 from tests.support.api_world import FIRST, NUMBER, SECOND, World
+from tests.support.calls import T0, make_leg, make_record
 
 CALLER, CALLEE, VIRTUAL = parse_number(FIRST), parse_number(SECOND), parse_number(NUMBER)
 STRANGER = Number("6590000099")
+OPEN_NUMBER = "+6531580002"
+DESK = "+6560000001"
+LIMITS = SessionOptions(ring_timeout=20, call_time_limit=90)
 
 
 class Calls(World):
@@ -27,9 +36,18 @@ class Calls(World):
         self.trunk = await self.add_trunk("carrier", **trunk)
         create = CreateSession(self.store, self.clock, self.ids)
         self.session = await create(Scope(self.acme.id), SessionWish(CALLER, CALLEE, SessionOptions()))
-        self.router = RouteCall(self.store, self.clock)
+        self.router = RouteCall(self.store, self.clock, LIMITS)
         await self.router.refresh()
         return self
+
+    async def open_for(self, party, **changes):
+        """A single-party session on a number of its own."""
+        await self.number(self.acme, OPEN_NUMBER)
+        options = SessionOptions(create_session_with_single_party=True)
+        create = CreateSession(self.store, self.clock, self.ids)
+        wish = SessionWish(party, None, options)
+        self.open = await create(Scope(self.acme.id), replace(wish, **changes))
+        return self.open
 
     async def add_trunk(self, name, **more):
         return await add_trunk(self.store, self.clock, self.ids, TrunkWish(name, "192.0.2.1", **more))
@@ -87,6 +105,88 @@ async def test_a_session_carries_one_call_at_a_time():
     await world.store.commit_calls([busy])
     cause, _, _ = await refusal(world)
     assert cause is Cause.SESSION_BUSY
+
+
+@pytest.mark.row("6.3/PIN off", "6.3/registered party calls back")
+async def test_anyone_reaches_a_single_party_who_calls_back_the_last_one():
+    world = await Calls().start()
+    only = await world.open_for(STRANGER)
+    number = parse_number(OPEN_NUMBER)
+    assert only.virtual_number == number
+    assert await refusal(world, STRANGER, number) == (Cause.NO_OTHER_PARTY, number, only)
+    for caller in (CALLER, None):
+        decision = await world.route(caller, number)
+        assert isinstance(decision, Forward)
+        assert (decision.callee, decision.caller_role, decision.matched_by) == (STRANGER, Role.SECOND, MatchedBy.OPEN)
+    await finish(world, only, CALLER, number)
+    back = await world.route(STRANGER, number)
+    assert isinstance(back, Forward)
+    assert (back.callee, back.shown, back.caller_role) == (CALLER, number, Role.FIRST)
+
+
+async def finish(world, session, caller, number):
+    """A call of an outside party into a single-party session, from beginning to end."""
+    leg = make_leg(LegName.A, source=caller, destination=number)
+    record = make_record(
+        leg, account_id=session.account_id, session_id=session.id, caller=Role.SECOND, virtual_number=number
+    )
+    facts = (CallReceived(record.id, 1, T0, "trunk", number.e164),)
+    share = RecordedCall(facts, session.account_id, (), record, session.id, interaction_of(record), 0)
+    await world.store.commit_calls([share])
+
+
+@pytest.mark.row("6.1/unknown caller, PIN off, play set")
+async def test_a_stranger_should_have_heard_the_prompt_of_a_session_on_the_number():
+    world = await Calls().start()
+    options = SessionOptions(unknown_caller_play="https://h.example/who.mp3")
+    other = await CreateSession(world.store, world.clock, world.ids)(
+        Scope(world.acme.id), SessionWish(Number("6590000011"), Number("6590000012"), options)
+    )
+    decision = await world.route(STRANGER)
+    assert isinstance(decision, Refuse)
+    assert (decision.cause, decision.session) == (Cause.UNKNOWN_CALLER, None)
+    assert (decision.prompt, decision.prompted_by) == ("unknown_caller_play", other)
+
+
+@pytest.mark.row("6.1/unknown caller, PIN auth on")
+async def test_a_stranger_on_a_number_with_pins_is_refused_with_the_prompt_named():
+    world = await Calls().start()
+    options = SessionOptions(is_pin_authentication_required=True, pin_prompt_play="https://h.example/pin.mp3")
+    wish = SessionWish(
+        Number("6590000011"), Number("6590000012"), options, first_party_pin="1234", second_party_pin="5678"
+    )
+    pins = await CreateSession(world.store, world.clock, world.ids)(Scope(world.acme.id), wish)
+    decision = await world.route(STRANGER)
+    assert isinstance(decision, Refuse)
+    assert (decision.cause, decision.prompt, decision.prompted_by) == (Cause.PIN_REQUIRED, "pin_prompt_play", pins)
+    assert isinstance(await world.route(Number("6590000011")), Forward), "its own party needs none"
+
+
+@pytest.mark.row("6.1/no active session")
+async def test_a_call_of_no_session_goes_to_the_fallback_under_the_installations_limits():
+    world = await Calls().start()
+    await set_number(world.store, world.clock, NUMBER, NumberChange(fallback=DESK))
+    decision = await world.route(STRANGER)
+    assert isinstance(decision, Forward)
+    assert (decision.session, decision.caller_role, decision.callee) == (None, None, parse_number(DESK))
+    assert (decision.shown, decision.options, decision.matched_by) == (VIRTUAL, LIMITS, MatchedBy.FALLBACK)
+    world.clock.advance(3600)
+    assert (await world.route(CALLER)).callee == parse_number(DESK), "so does a party whose session is over"
+
+
+async def test_with_a_number_for_each_a_call_goes_both_ways_and_each_sees_its_own():
+    world = await Calls().start()
+    await set_policy(world.store, world.clock, world.acme.id, PolicyWish(pool="split"))
+    await world.number(world.acme, OPEN_NUMBER)
+    create = CreateSession(world.store, world.clock, world.ids)
+    # The second party holds the first number in another session already, so that it gets the other one here.
+    split = await create(Scope(world.acme.id), SessionWish(STRANGER, CALLEE, SessionOptions()))
+    first, second = split.virtual_number, split.second_virtual_number
+    assert first != second
+    there, back = await world.route(STRANGER, first), await world.route(CALLEE, second)
+    assert (there.callee, there.shown) == (CALLEE, second)
+    assert (back.callee, back.shown) == (STRANGER, first)
+    assert (await refusal(world, STRANGER, second))[0] is Cause.UNKNOWN_CALLER
 
 
 async def test_a_destination_no_trunk_may_call_has_no_route():
