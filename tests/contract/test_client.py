@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
-from maskline.client import AuthenticationFailed, BadRequest, NotFound, Retries
+from maskline.client import (
+    AuthenticationFailed,
+    BadRequest,
+    ConnectionLost,
+    NotFound,
+    RequestRefused,
+    RestClient,
+    Retries,
+)
 from maskline.client.sync import _Connections
 from maskline.storage.memory import MemoryStore
 from maskline.workflows.add_number import add_number
@@ -135,21 +144,90 @@ def test_a_subaccount_is_chosen_by_its_id(run, server, account):
     run(steps)
 
 
-def test_a_delete_whose_answer_is_lost_on_the_way_is_done(server, account, monkeypatch):
-    """The server has acted, the client did not hear of it: the repeat finds the session expired."""
-    from maskline.client import ConnectionLost, RestClient
-
+def losing_answers(monkeypatch, method):
+    """From here on the first answer to each request of this method is lost after the server has acted."""
     send, lost = _Connections.send, []
 
     def losing(self, request):
         response = send(self, request)
-        if request.method == "DELETE" and not lost:
-            lost.append(response.status)
+        if request.method == method and request not in lost:
+            lost.append(request)
             raise ConnectionLost("lost")
         return response
 
     monkeypatch.setattr(_Connections, "send", losing)
+    return lost
+
+
+@pytest.fixture
+def sessions(server, account):
     with RestClient(account.id, account.auth_token, server.url, retries=Retries(first_wait=0.0)) as client:
-        session = client.masking_sessions.create_masking_session(FIRST, SECOND)
-        assert client.masking_sessions.delete_masking_session(session.session_uuid).message == "Session expired"
-    assert lost == [200]
+        yield client.masking_sessions
+
+
+def test_a_create_whose_answer_is_lost_opens_one_session(sessions, monkeypatch):
+    lost = losing_answers(monkeypatch, "POST")
+    created = sessions.create_masking_session(FIRST, SECOND)
+    assert (created.replayed, created.message, len(lost)) == (True, "Session created", 1)
+    assert [session.session_uuid for session in sessions.list_masking_session()] == [created.session_uuid]
+
+
+def test_an_update_whose_answer_is_lost_restarts_the_clock_once(sessions, monkeypatch):
+    created = sessions.create_masking_session(FIRST, SECOND)
+    losing_answers(monkeypatch, "POST")
+    updated = sessions.update_masking_session(created.session_uuid, session_expiry=7200)
+    assert (updated.replayed, updated.session_expiry) == (True, 7200)
+
+
+def test_a_key_of_ones_own_holds_over_calls_and_is_for_one_request(sessions):
+    first = sessions.create_masking_session(FIRST, SECOND, idempotency_key="order-4711")
+    again = sessions.create_masking_session(FIRST, SECOND, idempotency_key="order-4711")
+    assert (first.replayed, again.replayed) == (False, True)
+    assert first.session_uuid == again.session_uuid
+    with pytest.raises(RequestRefused, match="Idempotency-Key was used with another request") as raised:
+        sessions.create_masking_session(FIRST, SECOND, ring_timeout=20, idempotency_key="order-4711")
+    assert raised.value.status == 422
+
+
+def test_a_delete_whose_answer_is_lost_is_done(sessions, monkeypatch):
+    """The repeat finds the session expired."""
+    session = sessions.create_masking_session(FIRST, SECOND)
+    lost = losing_answers(monkeypatch, "DELETE")
+    assert sessions.delete_masking_session(session.session_uuid).message == "Session expired"
+    assert len(lost) == 1
+
+
+# What the pages of VTS leave out.
+UNTOLD_BY_VTS = {
+    "duration", "callback_method", "recording_callback_method", "virtual_number_cooloff_period", "resource_uri",
+    "pool_mode", "first_party_virtual_number", "second_party_virtual_number", "expiry_time", "record_file_format",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", list(CLIENTS))
+def test_the_vts_flavour_drives_the_same_sessions_into_the_same_values(kind, server, account):
+    def steps(sessions):
+        created = sessions.create_masking_session(FIRST, SECOND, record=True, ring_timeout=30)
+        assert (created.status, created.record, created.ring_timeout, created.extra) == ("active", True, 30, {})
+        assert (created.first_party, created.second_party) == (FIRST, SECOND)
+        updated = sessions.update_masking_session(created.session_uuid, call_time_limit=600, callback_url="")
+        assert (updated.call_time_limit, updated.callback_url) == (600, "")
+        with RestClient(account.id, account.auth_token, server.url) as client:
+            told_by_plivo = client.masking_sessions.get_masking_session(created.session_uuid)
+        got = sessions.get_masking_session(created.session_uuid)
+        different = {
+            field.name
+            for field in dataclasses.fields(got)
+            if getattr(got, field.name) != getattr(told_by_plivo, field.name)
+        }
+        assert different - UNTOLD_BY_VTS == {"api_id"}
+        (listed,) = sessions.list_masking_session(status="active", first_party=FIRST)
+        assert listed.session_uuid == created.session_uuid
+        assert sessions.delete_masking_session(created.session_uuid).message == "Session expired"
+        ended = sessions.get_masking_session(created.session_uuid)
+        assert (ended.status, ended.expiry_time is None) == ("expired", False)
+        assert [one.session_uuid for one in sessions.all(limit=1)] == [created.session_uuid]
+        with pytest.raises(BadRequest, match="second_party"):
+            sessions.create_masking_session(FIRST)
+
+    CLIENTS[kind](steps, account.id, account.auth_token, server.url + "/vts")

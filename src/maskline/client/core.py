@@ -79,12 +79,16 @@ class Done(Generic[T]):
     value: T
 
 
+Read = Callable[[Mapping[str, Any], Mapping[str, str]], T]
+"""Makes the value of a successful answer's body and headers."""
+
+
 class Exchange(Generic[T]):
     """One call of a method, over all its tries."""
 
     __slots__ = ("_read", "_retries", "_tries", "_unknown", "request")
 
-    def __init__(self, request: Request, read: Callable[[Mapping[str, Any]], T], retries: Retries) -> None:
+    def __init__(self, request: Request, read: Read[T], retries: Retries) -> None:
         self.request = request
         self._read = read
         self._retries = retries
@@ -99,7 +103,7 @@ class Exchange(Generic[T]):
             return Done(self._success(response))
         error = read_error(response)
         if self._was_done_before(error):
-            return Done(self._read({"message": "Session expired", "api_id": error.api_id}))
+            return Done(self._read({"message": "Session expired", "api_id": error.api_id}, response.headers))
         if not self._deserves_another_try(error):
             raise error
         # A proxy's 502 to 504 say nothing about what happened behind it.
@@ -116,7 +120,7 @@ class Exchange(Generic[T]):
 
     def _success(self, response: Response) -> T:
         try:
-            return self._read(parse_body(response.body))
+            return self._read(parse_body(response.body), response.headers)
         except UnreadableAnswer as error:
             raise UnreadableAnswer(error.error, status=response.status) from None
 

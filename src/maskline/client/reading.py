@@ -19,6 +19,9 @@ from maskline.client.results import Interaction, Message, Meta, Session, Session
 R = TypeVar("R", Interaction, Session, SessionReply, Meta, Message)
 Reader = Callable[[object], Any]
 Body = Mapping[str, Any]
+Headers = Mapping[str, str]
+"""Names in lower case."""
+REPLAYED = "idempotent-replayed"
 
 
 def parse_body(content: bytes) -> dict[str, Any]:
@@ -34,7 +37,7 @@ def parse_body(content: bytes) -> dict[str, Any]:
     return body
 
 
-def read_reply(body: Body) -> SessionReply:
+def read_reply(body: Body, headers: Headers) -> SessionReply:
     """Of create, update (`session`), get (`response`), and the flat ones of VTS."""
     for name in ("session", "response"):
         if isinstance(body.get(name), dict):
@@ -43,10 +46,11 @@ def read_reply(body: Body) -> SessionReply:
             break
     if not body.get("session_uuid"):
         raise UnreadableAnswer("The answer holds no session.")
-    return _record(SessionReply, body)
+    reply = _record(SessionReply, body)
+    return dataclasses.replace(reply, replayed=True) if headers.get(REPLAYED) == "true" else reply
 
 
-def read_page(body: Body) -> SessionPage:
+def read_page(body: Body, _headers: Headers) -> SessionPage:
     """Of `response.objects` (Plivo) or a flat `sessions` (VTS)."""
     inner = body["response"] if isinstance(body.get("response"), dict) else body
     name = "sessions" if isinstance(inner.get("sessions"), list) else "objects"
@@ -64,7 +68,7 @@ def read_page(body: Body) -> SessionPage:
     )
 
 
-def read_message(body: Body) -> Message:
+def read_message(body: Body, _headers: Headers) -> Message:
     return _record(Message, body)
 
 

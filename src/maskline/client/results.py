@@ -117,6 +117,9 @@ class SessionReply(Session):
     api_id: str = ""
     """The server's name for this request."""
     message: str = ""
+    replayed: bool = False
+    """Whether the server had done this before, for the same `idempotency_key` or an identical request just sent, and
+    answers with what came of it then."""
 
     @property
     def session(self) -> Session:

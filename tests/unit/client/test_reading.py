@@ -8,8 +8,17 @@ from decimal import Decimal
 
 import pytest
 
-from maskline.client import UnreadableAnswer
-from maskline.client.reading import parse_body, read_message, read_page, read_reply
+from maskline.client import UnreadableAnswer, reading
+from maskline.client.reading import parse_body
+
+
+def read_reply(body):
+    return reading.read_reply(body, {})
+
+
+def read_page(body):
+    return reading.read_page(body, {})
+
 
 VTS = {
     "session_uuid": "abcd-1234-ab12-cd34", "virtual_number": "+12205550020", "status": "active",
@@ -153,7 +162,7 @@ def test_an_answer_without_list_is_unreadable():
 
 
 def test_a_message_keeps_what_else_was_said():
-    message = read_message({"api_id": "a", "message": "Session expired", "session_uuid": "x"})
+    message = reading.read_message({"api_id": "a", "message": "Session expired", "session_uuid": "x"}, {})
     assert (message.message, message.api_id, message.extra) == ("Session expired", "a", {"session_uuid": "x"})
 
 
@@ -166,3 +175,10 @@ def test_no_body_is_an_empty_object_and_anything_but_an_object_is_unreadable():
 
 def test_results_can_be_members_of_sets():
     assert len({read_reply(VTS), read_reply({"session": PLIVO})}) == 1
+
+
+def test_an_answer_to_a_repeat_says_so():
+    assert read_reply(VTS).replayed is False
+    repeated = reading.read_reply(VTS, {"idempotent-replayed": "true"})
+    assert repeated.replayed is True
+    assert repeated.session_uuid == read_reply(VTS).session_uuid
