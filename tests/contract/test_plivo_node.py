@@ -201,3 +201,14 @@ def test_it_asks_three_times_when_answers_are_lost(
     vendor.tap.lose_answers = 2
     assert client.getMaskingSession(uuid)["response"]["sessionUuid"] == uuid
     assert [sent.status for sent in vendor.sent()] == [200, 200, 200]
+
+
+@pytest.mark.row("6.2/repeated creates")
+def test_a_create_whose_answer_is_lost_makes_one_session(
+    client: NodeClient, vendor: VendorAddress, parties: tuple[str, str]
+) -> None:
+    vendor.tap.lose_answers = 2
+    created = client.createMaskingSession(*parties, {"sessionExpiry": 600})
+    assert [(sent.method, sent.status) for sent in vendor.sent()] == [("POST", 201)] * 3
+    listed = client.listMaskingSession({"firstParty": parties[0], "secondParty": parties[1]})["response"]
+    assert [one["sessionUuid"] for one in listed["objects"]] == [created["sessionUuid"]]

@@ -212,3 +212,43 @@ def test_it_asks_three_times_when_answers_are_lost(
     vendor.tap.lose_answers = 2
     assert client.masking_sessions.get_masking_session(uuid).response.session_uuid == uuid
     assert [sent.status for sent in vendor.sent()] == [200, 200, 200]
+
+
+@pytest.mark.row("6.2/repeated creates")
+def test_a_create_whose_answer_is_lost_makes_one_session(
+    client: plivo.RestClient, vendor: VendorAddress, parties: dict[str, str]
+) -> None:
+    """The client re-sends a create on a status of 500 or more; the server had done its work each time (§9.3)."""
+    masking = client.masking_sessions
+    vendor.tap.lose_answers = 2
+    created = masking.create_masking_session(**parties, session_expiry=600)
+    repeats = vendor.sent()
+    assert [(sent.method, sent.path, sent.status) for sent in repeats] == [("POST", vendor.collection, 201)] * 3
+    assert len({sent.body for sent in repeats}) == 1
+    listed = masking.list_masking_session(**parties).response
+    assert [one.session_uuid for one in listed.objects] == [created.session_uuid]
+
+
+@pytest.mark.row("6.2/repeated creates")
+def test_a_create_that_the_client_gave_up_is_found_by_the_customers_own_repeat(
+    vendor: VendorAddress, parties: dict[str, str]
+) -> None:
+    with client_for(vendor, vendor.account.id, vendor.account.auth_token) as client:
+        vendor.tap.lose_answers = 3
+        with pytest.raises(PlivoRestError, match="503"):
+            client.masking_sessions.create_masking_session(**parties)
+        created = client.masking_sessions.create_masking_session(**parties)
+        listed = client.masking_sessions.list_masking_session(**parties).response
+        assert [one.session_uuid for one in listed.objects] == [created.session_uuid]
+
+
+@pytest.mark.row("6.2/every pair its own session")
+def test_what_is_no_repeat_makes_a_session_of_its_own(client: plivo.RestClient, parties: dict[str, str]) -> None:
+    masking = client.masking_sessions
+    first = masking.create_masking_session(**parties, session_expiry=600)
+    other = masking.create_masking_session(**parties, session_expiry=601)
+    assert first.session_uuid != other.session_uuid
+    masking.delete_masking_session(first.session_uuid)
+    again = masking.create_masking_session(**parties, session_expiry=600)
+    assert again.session_uuid not in (first.session_uuid, other.session_uuid)
+    assert again.session.status == "active"

@@ -88,12 +88,13 @@ class TestGo:
         assert limits(session) == DEFAULTS
 
     @pytest.mark.row("2.3/create_session_with_single_Party")
-    def test_its_capital_p_is_read(self, wire: Wire, parties: dict[str, str]) -> None:
-        body = '{"first_party":"@a","second_party":"@b","session_expiry":0,"create_session_with_single_Party":false}\n'
-        assert wire.create(filled(body, parties))["create_session_with_single_party"] is False
-        nonsense = body.replace("false", '"perhaps"')
-        refused = wire.send("POST", "", filled(nonsense, parties), 400)
-        assert "create_session_with_single_party" in refused["error"]
+    def test_its_capital_p_opens_a_session_of_one_party(self, wire: Wire, parties: dict[str, str]) -> None:
+        body = '{"first_party":"@a","session_expiry":0,"create_session_with_single_Party":true}\n'
+        session = wire.create(filled(body, parties))
+        assert (session["create_session_with_single_party"], session["second_party"]) == (True, "")
+        filled_in = wire.send("POST", f"{session['session_uuid']}/", filled('{"second_party":"@b"}\n', parties))
+        assert filled_in["session"]["second_party"] == parties["b"][1:]
+        wire.send("DELETE", f"{session['session_uuid']}/")
 
     def test_an_update_and_a_delete_with_an_empty_body(self, wire: Wire, parties: dict[str, str]) -> None:
         uuid = wire.create(filled('{"first_party":"@a","second_party":"@b","session_expiry":0}\n', parties))[
@@ -146,6 +147,24 @@ class TestJava:
     ) -> None:
         refused = wire.send("POST", "", filled(JAVA_CREATE.replace("@b", ""), parties), 400)
         assert refused["error"] == "Mandatory parameter missing. second_party must be present"
+        single = JAVA_CREATE.replace("@b", "").replace('_single_party":false', '_single_party":true')
+        session = wire.create(filled(single, parties))
+        assert (session["first_party"], session["second_party"]) == (parties["a"][1:], "")
+        # Its update says false to everything it was not told, single party included, and means nothing by it.
+        updated = wire.send("POST", f"{session['session_uuid']}/", JAVA_UPDATE.encode())["session"]
+        assert updated["create_session_with_single_party"] is True
+        wire.send("DELETE", f"{session['session_uuid']}/")
+
+    @pytest.mark.row("2.3/PIN authentication")
+    def test_its_stray_key_yields_to_the_real_one(self, wire: Wire, parties: dict[str, str]) -> None:
+        wanted = JAVA_CREATE.replace('is_pin_authentication_required":false', 'is_pin_authentication_required":true')
+        wanted = wanted.replace('"pin_prompt_play":null', '"pin_prompt_play":"https://h.invalid/pin.mp3"')
+        session = wire.create(filled(wanted.replace('"generate_pin":false', '"generate_pin":true'), parties))
+        assert '"pin_authentication_required":false' in wanted
+        assert session["is_pin_authentication_required"] is True
+        assert (len(session["first_party_pin"]), len(session["second_party_pin"])) == (4, 4)
+        assert session["pin_retry_wait"] == 5
+        wire.send("DELETE", f"{session['session_uuid']}/")
 
     @pytest.mark.row("2.3/one underscore")
     def test_its_filters_have_one_underscore(self, wire: Wire, parties: dict[str, str]) -> None:
@@ -209,6 +228,18 @@ class TestPhp:
 
 
 class TestPagesOfTheVendors:
+    @pytest.mark.row("2.3/pin as number", "2.3/PIN authentication")
+    def test_the_pins_of_the_questions_page_are_numbers(self, wire: Wire, parties: dict[str, str]) -> None:
+        body = (
+            '{"first_party":"@a","second_party":"@b","is_pin_authentication":true,"first_party_pin":1234,'
+            '"second_party_pin":43210,"pin_prompt_play":"https://h.invalid/pin.mp3","force_pin_authentication":true}'
+        )
+        session = wire.create(filled(body, parties))
+        assert session["is_pin_authentication_required"] is True
+        assert (session["first_party_pin"], session["second_party_pin"]) == ("1234", "43210")
+        assert session["force_pin_authentication"] is True
+        wire.send("DELETE", session["session_uuid"])
+
     @pytest.mark.row("2.3/booleans as text")
     def test_the_update_of_the_vts_page_says_true_as_text(self, wire: Wire, parties: dict[str, str]) -> None:
         session = wire.create(filled('{"first_party":"@a","second_party":"@b"}', parties))

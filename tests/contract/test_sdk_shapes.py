@@ -25,6 +25,22 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 URL = "https://h.invalid/"
 KINDS: dict[str, dict[str, Any]] = {
     "plain": {},
+    "single party": {"second_party": None, "create_session_with_single_party": True},
+    "single party, the second": {"first_party": None, "create_session_with_single_party": True},
+    "PINs given": {
+        "is_pin_authentication_required": True, "first_party_pin": "1234", "second_party_pin": "98765",
+        "pin_prompt_play": URL + "prompt.mp3", "incorrect_pin_play": URL + "wrong.mp3", "pin_retry": 2,
+        "pin_retry_wait": 10,
+    },
+    "PINs generated": {
+        "is_pin_authentication_required": True, "generate_pin": True, "generate_pin_length": 6,
+        "pin_prompt_play": URL + "prompt.mp3", "force_pin_authentication": True,
+    },
+    "single party with a PIN": {
+        "second_party": None, "create_session_with_single_party": True, "is_pin_authentication_required": True,
+        "generate_pin": True, "pin_prompt_play": URL + "prompt.mp3",
+    },
+    # Last, since its cool-off keeps the only number from sessions that must have one for themselves.
     "everything given": {
         "session_expiry": 600, "call_time_limit": 900, "ring_timeout": 30, "record": True, "record_file_format": "wav",
         "callback_url": URL + "events", "callback_method": "GET", "recording_callback_url": URL + "recordings",
@@ -182,8 +198,18 @@ SPOILT: dict[str, tuple[str, str, Change]] = {
     "the new number has its +": ("documented", "create", lambda body: body.update(virtual_number="6531580001")),
     "URLs are empty, not null": ("documented", "get", lambda body: body["response"].update(callback_url=None)),
     "no interactions are null": ("documented", "get", lambda body: body["response"].update(interaction=[])),
+    "a PIN is text": ("documented", "get", lambda body: with_pins(body["response"], 1234)),
+    "a PIN has four digits at least": ("documented", "get", lambda body: with_pins(body["response"], "123")),
     "PIN details are null": ("documented", "get", lambda body: body["response"].update(pin_retry=1)),
 }  # fmt: skip
+
+
+def with_pins(session: dict[str, Any], pin: object) -> None:
+    """PIN authentication with nothing to complain of but `pin`."""
+    session.update(
+        is_pin_authentication_required=True, generate_pin=False, generate_pin_length=4, first_party_pin=pin,
+        second_party_pin="4321", pin_prompt_play=URL, pin_retry=1, pin_retry_wait=5, incorrect_pin_play="",
+    )  # fmt: skip
 
 
 def first(body: dict[str, Any]) -> dict[str, Any]:
