@@ -64,6 +64,7 @@ def test_nothing_of_the_client_is_changed(client: plivo.RestClient) -> None:
     assert plivo.rest.client.PLIVO_API_BASE_URI == "https://api.plivo.com/v1/Account"
 
 
+@pytest.mark.row("1.1/client timeouts", "1.1/request body")
 def test_a_session_lives_from_create_to_delete(
     client: plivo.RestClient, vendor: VendorAddress, parties: dict[str, str]
 ) -> None:

@@ -31,6 +31,7 @@ class Network:
     def __init__(self, **answers):
         self.answers = answers
         self.sent: list[tuple[str, str, dict[str, str], bytes]] = []
+        self.rules = []
         self.now_trying: dict[str, int] = {}
         self.most: dict[str, int] = {}
         self._changed = asyncio.Condition()
@@ -39,6 +40,7 @@ class Network:
         host = request.url.split("/")[2].split(".")[0]
         async with self._changed:
             self.sent.append((request.method, request.url, headers, request.body))
+            self.rules.append(rules)
             self._changed.notify_all()
         self.now_trying[host] = self.now_trying.get(host, 0) + 1
         self.most[host] = max(self.most.get(host, 0), self.now_trying[host])
@@ -154,6 +156,39 @@ async def test_a_plivo_get_is_signed_over_its_query_and_has_no_content_type():
     assert (method, url, body) == ("GET", "https://fine.example/cb?x=1&A=1", b"")
     assert "Content-Type" not in headers
     assert headers["X-Plivo-Signature-Ma-V3"]
+
+
+@pytest.mark.row("7.4/ct", "7.4/rt", "7.4/tt", "7.4/fragment is stripped")
+async def test_time_outs_of_the_url_hold_for_its_tries_and_are_not_sent():
+    world = World(Network())
+    async with world.running():
+        await world.add(row("one", dialect="plivo", url="https://fine.example/cb#ct=500&rt=2000&tt=9000", body=b"A=1"))
+        await world.network.reached(1)
+    (rules,) = world.network.rules
+    assert (rules.connect, rules.total) == (0.5, 2.0)
+    assert world.network.sent[0][1] == "https://fine.example/cb"
+
+
+@pytest.mark.row("7.4/rc", "7.4/rp")
+@pytest.mark.parametrize(
+    ("fragment", "answer", "tries"),
+    [
+        ("rc=2&rp=5xx", Answer(TryResult(503), "HTTP 503"), 3),
+        ("rc=2&rp=ct", Answer(TryResult(503), "HTTP 503"), 1),
+        ("rc=2", DOWN, 3),
+        ("rc=0", DOWN, 1),
+    ],
+)
+async def test_retries_of_the_url_are_kept_to_and_then_it_has_failed(fragment, answer, tries):
+    world = World(Network(dead=[answer]))
+    async with world.running():
+        await world.add(row("one", "dead", dialect="plivo", url=f"https://dead.example/cb#{fragment}", body=b"A=1"))
+        for sent in range(1, tries + 1):
+            await world.network.reached(sent)
+            world.clock.advance(5.0)
+            world.deliverer.notify()
+    kept = await world.row("one")
+    assert (kept.state, kept.attempts, len(world.network.sent)) == ("failed", tries, tries)
 
 
 async def test_a_failed_try_is_due_again_at_the_time_of_the_schedule():
