@@ -39,6 +39,7 @@ EVENTS: dict[str, str] = {
     "setting_reserved": "A setting of a later release is set; it has no effect yet, its port is not opened.",
     "metrics_failed": "A part's counters could not be read; its metrics are missing from this scrape.",
     "sessions_expired": "The sweeper ended sessions whose time was over.",
+    "forgetting_failed": "What is older than MASKLINE_RETENTION_DAYS could not be deleted; it is tried again.",
     "sweep_failed": "The sweeper could not reach the store; it tries again.",
     "trunks_reload_failed": "Trunks could not be read again; the last known ones stay.",
     "request_failed": "An API request met a bug; the answer was 500 and carries the same api_id.",

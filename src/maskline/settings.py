@@ -143,6 +143,8 @@ addresses left as sent: for benchmarks and tests)."""
 (Hangup, SessionTimeout), `2025`, `current` (adds SessionPartiesHangup) or `all`."""
     callback_prefix: str = "Plivo"
     """First part of the names of the HangupCause and HangupCauseCode attributes of Plivo callbacks."""
+    retention_days: int = Field(default=90, ge=0, le=36500)
+    """Days that an ended session is kept, with its calls, facts and webhooks, before all is deleted; 0: for ever."""
     drain_timeout: float = Field(default=30.0, ge=0.0, le=86400.0)
     """Seconds a stopping server waits for calls in progress before it hangs them up."""
 

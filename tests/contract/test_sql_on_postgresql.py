@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from maskline.storage import session_list
 from maskline.storage.crypto import KEY_BYTES, Sealer
 from maskline.storage.queries import load_queries, schema_statements
+from maskline.storage.session_list import session_list
 from maskline.storage.store import SessionFilter
 from tests.support.store_values import ACCOUNT, ALICE, BOB, T0, VN1
 
@@ -70,9 +70,8 @@ def test_postgresql_takes_the_schema_and_every_query_as_they_are(psql: list[str]
     queries = load_queries()
     for status in ("active", "expired", "in-progress", "all"):
         some = SessionFilter(status=status) if status != "active" else wanted
-        where, _ = session_list.conditions(ACCOUNT.id, some, T0, Sealer(bytes(KEY_BYTES)))
-        queries[f"list {status}"] = queries["list_sessions"] + where + session_list.ORDER + " LIMIT 20 OFFSET 0"
-        queries[f"count {status}"] = queries["count_sessions"] + where
+        found = session_list(ACCOUNT.id, some, T0, Sealer(bytes(KEY_BYTES)), limit=20, offset=0)
+        queries[f"list {status}"], queries[f"count {status}"] = found.page, found.total
     prepared = [f'PREPARE "{name}" AS {query};' for name, query in queries.items()]
     run(psql, ";\n".join(schema_statements()) + ";\n" + "\n".join(prepared))
 

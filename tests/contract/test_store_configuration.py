@@ -7,7 +7,11 @@ from dataclasses import replace
 import pytest
 
 from maskline.errors import Conflict, NotFound
+from maskline.masking.decision import NumberState, NumberUse
 from maskline.masking.e164 import Number
+from maskline.masking.policy import AccountPolicy
+from maskline.masking.price import Direction, Price
+from maskline.masking.session import PoolMode
 from maskline.storage.store import Endpoint, Store
 from tests.support.store_values import ACCOUNT, OTHER, SUB, T0, TRUNK, VN1, VN2, VN3, virtual_number
 
@@ -49,6 +53,73 @@ async def test_all_tokens_of_an_account_are_kept_in_their_order_and_a_change_is_
         assert await store.account(SUB.id) == changed
         assert await store.configuration_version() != before
     assert await store.account(ACCOUNT.id) == ACCOUNT
+
+
+async def test_an_account_is_changed_in_all_but_its_origin(store: Store) -> None:
+    policy = AccountPolicy((PoolMode.SPLIT, PoolMode.SHARED), 60, 120, 250_000)
+    changed = replace(SUB, name="riders", auth_tokens=("new", "old"), enabled=False, policy=policy, modified_at=T0 + 9)
+    await store.update_account(replace(changed, parent_id=OTHER.id, created_at=0.0))
+    assert await store.account(SUB.id) == changed
+    assert changed.auth_token == "new"
+    with pytest.raises(NotFound):
+        await store.update_account(replace(changed, id="SA-nobody"))
+
+
+async def test_a_removed_subaccount_is_unknown(store: Store) -> None:
+    await store.remove_subaccount(SUB.id, T0)
+    with pytest.raises(NotFound):
+        await store.account(SUB.id)
+    assert await store.accounts(ACCOUNT.id) == []
+    for again in (SUB.id, ACCOUNT.id, "SA-nobody"):
+        with pytest.raises(NotFound):
+            await store.remove_subaccount(again, T0)
+    with pytest.raises(NotFound):
+        await store.update_account(SUB)
+    with pytest.raises(Conflict):
+        await store.add_account(SUB)
+    with pytest.raises(NotFound):
+        await store.add_number(virtual_number(Number("6531000099"), subaccount_id=SUB.id), T0)
+
+
+async def test_a_number_is_changed_in_all_but_its_account(store: Store) -> None:
+    changed = virtual_number(
+        VN2, reference_id="ref-9", country="GB", state=NumberState.RESTING, use=NumberUse.PIN, alias="front desk",
+        fallback=Number("6581234599"),
+    )  # fmt: skip
+    await store.update_number(replace(changed, account_id=OTHER.id, added_at=9.0), T0)
+    assert await store.number(VN2) == changed
+    assert [number.number for number in await store.numbers(ACCOUNT.id)] == [VN1, VN2, VN3]
+    with pytest.raises(NotFound):
+        await store.update_number(virtual_number(Number("6531000099")), T0)
+
+
+async def test_a_number_goes_to_the_end_of_another_pool(store: Store) -> None:
+    await store.update_number(virtual_number(VN1, subaccount_id=SUB.id), T0)
+    assert [number.number for number in await store.numbers(SUB.id)] == [VN1]
+    await store.update_number(virtual_number(VN1), T0)
+    assert [number.number for number in await store.numbers(ACCOUNT.id)] == [VN2, VN3, VN1]
+    assert await store.numbers(SUB.id) == []
+    with pytest.raises(NotFound):
+        await store.update_number(virtual_number(VN1, subaccount_id="SA-nobody"), T0)
+    assert await store.number(VN1) == virtual_number(VN1)
+
+
+async def test_a_price_is_set_replaced_and_removed(store: Store) -> None:
+    any_trunk = Price("p1", None, Direction.OUTBOUND, "+65", 12_000, 500, 6)
+    of_trunk = replace(any_trunk, id="p2", trunk_id="trunk-1")
+    inbound = replace(any_trunk, id="p3", direction=Direction.INBOUND, prefix="+")
+    for price in (of_trunk, any_trunk, inbound):
+        await store.set_price(price)
+    assert await store.prices() == [inbound, any_trunk, of_trunk]
+    dearer = replace(of_trunk, id="p4", per_minute=15_000)
+    await store.set_price(dearer)
+    assert await store.prices() == [inbound, any_trunk, dearer]
+    with pytest.raises(Conflict):
+        await store.set_price(replace(inbound, prefix="+1"))
+    await store.remove_price("p1")
+    assert await store.prices() == [inbound, dearer]
+    with pytest.raises(NotFound):
+        await store.remove_price("p2")
 
 
 async def test_a_dialled_number_is_looked_up(store: Store) -> None:
@@ -136,7 +207,17 @@ async def test_the_configuration_version_moves_with_each_write_of_configuration_
     seen.append(await store.configuration_version())
     await store.remove_endpoint(SUB.id, ENDPOINT.kind)
     seen.append(await store.configuration_version())
-    assert len(set(seen)) == 7
+    await store.update_account(SUB)
+    seen.append(await store.configuration_version())
+    await store.remove_subaccount(SUB.id, T0)
+    seen.append(await store.configuration_version())
+    await store.update_number(virtual_number(VN1), T0)
+    seen.append(await store.configuration_version())
+    await store.set_price(Price("p1", None, Direction.OUTBOUND, "+65", 1))
+    seen.append(await store.configuration_version())
+    await store.remove_price("p1")
+    seen.append(await store.configuration_version())
+    assert len(set(seen)) == 12
     with pytest.raises(NotFound):
         await store.remove_trunk("nobody")
     await store.trunks()

@@ -260,6 +260,28 @@ async def test_the_sweeper_goes_on_after_the_store_was_away(
     assert written.count("sessions_expired") == 1
 
 
+async def test_forgetting_goes_on_after_the_store_was_away(
+    app: Application, log: TextIO, monkeypatch: pytest.MonkeyPatch
+):
+    answers: list[Any] = [StoreUnavailable(), StoreUnavailable(), True, True]
+    done = []
+
+    async def forget() -> bool:
+        answer = answers.pop(0) if answers else False
+        if isinstance(answer, Exception):
+            raise answer
+        done.append(answer)
+        return bool(answer)
+
+    monkeypatch.setattr(app_module, "_FORGET_SECONDS", 0.0)
+    monkeypatch.setattr(app, "forget", forget)
+    chore = asyncio.create_task(app._forget_old())
+    await until(lambda: len(done) > 2)
+    chore.cancel()
+    assert done[:3] == [True, True, False]
+    assert log.getvalue().count("forgetting_failed") == 1  # type: ignore[attr-defined]
+
+
 async def test_trunks_are_read_again_and_a_store_that_is_away_is_survived(
     app: Application, log: TextIO, monkeypatch: pytest.MonkeyPatch
 ):

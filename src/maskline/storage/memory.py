@@ -10,6 +10,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import islice, takewhile
 from typing import Any
 
 from maskline.errors import Conflict, NotFound, SessionEnded
@@ -19,6 +20,7 @@ from maskline.masking.claims import (
     ANYONE,
     FORGET_AFTER,
     ClaimChanges,
+    Held,
     Hold,
     Key,
     claim_changes,
@@ -42,7 +44,7 @@ from maskline.storage.crypto import KEY_BYTES, Sealer
 from maskline.storage.memory_claims import Answers, MemoryClaims, with_pin
 from maskline.storage.memory_configuration import MemoryConfiguration
 from maskline.storage.memory_outbox import MemoryOutbox
-from maskline.storage.store import Delivery, Once, OutboxRow, RecordedCall, SessionFilter
+from maskline.storage.store import OUTSIDE_CALLS, Delivery, Once, OutboxRow, RecordedCall, SessionFilter
 
 _COMPARE = {"eq": operator.eq, "gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le}
 _HASHES = Sealer(bytes(KEY_BYTES))
@@ -57,7 +59,10 @@ class MemoryStore(MemoryConfiguration):
         self._sessions: dict[str, Session] = {}
         self._claims = MemoryClaims()
         self._calls: dict[str, CallRecord] = {}
-        self._facts: list[Fact] = []
+        self._facts: dict[int, Fact] = {}
+        self._position = 0
+        self._forgotten = 0
+        """Position up to which `forget` has looked at facts."""
         self._facts_by_subject: dict[str, list[Fact]] = {}
         self._outbox = MemoryOutbox()
 
@@ -169,7 +174,8 @@ class MemoryStore(MemoryConfiguration):
 
     async def sessions_on(self, number: Number, *, now: float, limit: int) -> list[Session]:
         ids = {held.session_id for held in self._claims.on(number) if min(held.live_until, held.held_until) > now}
-        found = sorted((self._sessions[i] for i in ids), key=lambda session: (-session.expires_at, session.id))
+        live = (session for i in ids if (session := self._sessions.get(i)))
+        found = sorted(live, key=lambda session: (-session.expires_at, session.id))
         return [replace(session, interactions=()) for session in found[: max(limit, 0)]]
 
     async def sessions_due(self, wall: float, limit: int) -> list[Session]:
@@ -187,18 +193,61 @@ class MemoryStore(MemoryConfiguration):
 
     def _session_of(self, key: Key, virtual_number: Number) -> Session | None:
         held = self._claims.get(key, virtual_number)
-        return replace(self._sessions[held.session_id], interactions=()) if held else None
+        return self._holder(held)
+
+    def _holder(self, held: Held | None) -> Session | None:
+        session = self._sessions.get(held.session_id) if held else None
+        return replace(session, interactions=()) if session else None
 
     async def pin_session(self, virtual_number: Number, now: float) -> Session | None:
-        held = with_pin(self._claims.on(virtual_number), now)
-        return replace(self._sessions[held.session_id], interactions=()) if held else None
+        return self._holder(with_pin(self._claims.on(virtual_number), now))
 
     async def last_outside_party(self, session: Session) -> Number | None:
         missing = session.missing
         if missing is None:
             return None
-        calls = await self.calls(session.account_id, session_id=session.id, limit=50)
+        calls = await self.calls(session.account_id, session_id=session.id, limit=OUTSIDE_CALLS)
         return next((party for call in calls if (party := call.party(missing)) is not None), None)
+
+    async def forget(self, before: float, now: float, limit: int) -> int:
+        done = self._forget_sessions(before, now, limit)
+        done += self._forget_strays(before, limit - done)
+        done += self._outbox.forget(before, limit - done)
+        return done + self._purge_once(now, limit - done)
+
+    def _forget_sessions(self, before: float, now: float, limit: int) -> int:
+        done = 0
+        ended = [s for s in self._sessions.values() if s.ended_at is not None and not s.calls_in_progress]
+        for session in sorted(ended, key=lambda session: session.ended_at or 0.0)[:limit]:
+            if session.ended_at is None or session.ended_at >= before:
+                break
+            calls = [call.id for call in self._calls.values() if call.session_id == session.id][: limit - done]
+            for call_id in calls:
+                self._forget_subject(call_id)
+            done += len(calls)
+            if done >= limit:
+                break
+            self._claims.release(session.id, claims_of(session), now)
+            self._forget_subject(session.id)
+            del self._sessions[session.id]
+            done += 1
+        return done
+
+    def _forget_subject(self, subject: str) -> None:
+        self._calls.pop(subject, None)
+        if self._facts_by_subject.pop(subject, None):
+            self._facts = {position: fact for position, fact in self._facts.items() if fact.subject != subject}
+
+    def _forget_strays(self, before: float, limit: int) -> int:
+        later = islice(((p, fact) for p, fact in self._facts.items() if p > self._forgotten), limit)
+        old = list(takewhile(lambda one: one[1].at < before, later))
+        for position, fact in old:
+            call = self._calls.get(fact.subject)
+            session_id = call.session_id if call else fact.subject
+            if session_id not in self._sessions:
+                self._forget_subject(fact.subject)
+            self._forgotten = position
+        return len(old)
 
     async def reset_calls_in_progress(self) -> int:
         stuck = [session for session in self._sessions.values() if session.calls_in_progress]
@@ -239,7 +288,8 @@ class MemoryStore(MemoryConfiguration):
         return sorted(self._facts_by_subject.get(subject, ()), key=lambda fact: fact.sequence)
 
     async def facts_since(self, cursor: int, limit: int) -> list[tuple[int, Fact]]:
-        return list(enumerate(self._facts[cursor : cursor + limit], cursor + 1))
+        later = ((position, fact) for position, fact in self._facts.items() if position > cursor)
+        return list(islice(later, limit))
 
     def _has_fact(self, fact: Fact) -> bool:
         return any(other.sequence == fact.sequence for other in self._facts_by_subject.get(fact.subject, ()))
@@ -247,7 +297,8 @@ class MemoryStore(MemoryConfiguration):
     def _add_fact(self, fact: Fact) -> None:
         if not self._has_fact(fact):
             self._facts_by_subject.setdefault(fact.subject, []).append(fact)
-            self._facts.append(fact)
+            self._position += 1
+            self._facts[self._position] = fact
 
     def _next_sequence(self, subject: str) -> int:
         return max((fact.sequence for fact in self._facts_by_subject.get(subject, ())), default=0) + 1

@@ -69,9 +69,16 @@ class MemoryClaims:
     def forget(self, number: Number, before: float) -> None:
         old = sorted((held for held in self.on(number) if held.held_until < before), key=lambda held: held.held_until)
         for held in old[:_FORGOTTEN_AT_ONCE]:
-            self.drop(held)
+            self._drop(held)
 
-    def drop(self, held: Held) -> None:
+    def release(self, session_id: str, claims: Iterable[Claim], now: float) -> None:
+        """Drop those of a forgotten session that are not held any more."""
+        for claim in claims:
+            held = self.get(claim.key, claim.virtual_number)
+            if held is not None and held.session_id == session_id and held.held_until <= now:
+                self._drop(held)
+
+    def _drop(self, held: Held) -> None:
         del self._by_key[held.key][held.virtual_number]
         del self._by_number[held.virtual_number][held.key]
 

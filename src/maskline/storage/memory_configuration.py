@@ -13,7 +13,7 @@ from maskline.masking.decision import VirtualNumber
 from maskline.masking.e164 import Number
 from maskline.masking.price import Price
 from maskline.masking.trunk import Trunk
-from maskline.storage.store import Account, Endpoint, Once
+from maskline.storage.store import PURGED_AT_ONCE, Account, Endpoint, Once
 
 
 class MemoryConfiguration:
@@ -49,7 +49,7 @@ class MemoryConfiguration:
         if once is None:
             return
         self._once[(once.account_id, once.key)] = (once, subject)
-        self._purge_once(now, 4)
+        self._purge_once(now, PURGED_AT_ONCE)
 
     def _purge_once(self, now: float, limit: int) -> int:
         over = [place for place, (once, _) in self._once.items() if once.until <= now]

@@ -67,6 +67,12 @@ class MemoryOutbox:
         elif row.state not in PENDING_STATES:
             self._put(replace(row, state=self._state_in_lane(row), due_at=now, attempts=0))
 
+    def forget(self, before: float, limit: int) -> int:
+        old = [row.id for row in self.rows.values() if row.created_at < before and row.state not in PENDING_STATES]
+        for row_id in old[:limit]:
+            del self.rows[row_id]
+        return len(old[:limit])
+
     def select(self, account_id: str | None, state: str | None, limit: int) -> list[OutboxRow]:
         wanted = [
             row

@@ -189,9 +189,9 @@ ON CONFLICT (account_id, key_hash) DO UPDATE
 SET fingerprint_hash = EXCLUDED.fingerprint_hash, subject = EXCLUDED.subject, kept_until = EXCLUDED.kept_until
 
 -- name: purge_once
--- Drop a few that are over; more than are added, so they do not pile up.
+-- Drop $2 that are over; with each that is added more than one, so that they do not pile up.
 DELETE FROM once WHERE (account_id, key_hash) IN
-    (SELECT account_id, key_hash FROM once WHERE kept_until <= $1 ORDER BY kept_until LIMIT 4)
+    (SELECT account_id, key_hash FROM once WHERE kept_until <= $1 ORDER BY kept_until LIMIT $2)
 
 -- name: claims_of_keys
 -- All that the keys of one session have or had.
@@ -299,6 +299,56 @@ FROM moved WHERE sessions.id = moved.id
 -- name: reset_calls_in_progress
 -- No call of a former process lives on.
 UPDATE sessions SET calls_in_progress = 0 WHERE calls_in_progress > 0
+
+-- name: sessions_to_forget
+-- The first that ended before $1; one with a call in progress can wait.
+SELECT {session_columns} FROM sessions WHERE sessions.ended_at < $1 AND sessions.calls_in_progress = 0
+ORDER BY sessions.ended_at LIMIT $2
+
+-- name: forget_session
+-- By its id, once nothing of it is left.
+DELETE FROM sessions WHERE id = $1
+
+-- name: forget_claim
+-- What a forgotten session has, unless it is still held ($4: now).
+DELETE FROM claims WHERE key_hash = $1 AND virtual_number = $2 AND session_id = $3 AND held_until <= $4
+
+-- name: forget_interactions
+-- Of one session.
+DELETE FROM interactions WHERE session_id = $1
+
+-- name: calls_to_forget
+-- A few of one session.
+SELECT id FROM calls WHERE session_id = $1 LIMIT $2
+
+-- name: forget_call
+-- By its id.
+DELETE FROM calls WHERE id = $1
+
+-- name: forget_facts
+-- Of one call or session.
+DELETE FROM facts WHERE subject = $1
+
+-- name: facts_to_look_at
+-- In order of commit, which is nearly that of time.
+SELECT position, subject, at FROM facts WHERE position > $1 ORDER BY position LIMIT $2
+
+-- name: is_kept
+-- Whether a subject of facts is a session, or a call of one: these are forgotten with the session.
+SELECT 1 FROM sessions WHERE id = $1
+UNION ALL SELECT 1 FROM calls JOIN sessions ON sessions.id = calls.session_id WHERE calls.id = $1
+
+-- name: set_counter
+-- To a value of our own.
+UPDATE counters SET value = $2 WHERE name = $1
+
+-- name: forget_outbox
+-- A few finished webhooks made before $1, account by account as its index has them.
+DELETE FROM outbox WHERE id IN
+    (SELECT outbox.id FROM outbox
+     WHERE outbox.account_id IN (SELECT accounts.id FROM accounts WHERE accounts.parent_id IS NULL)
+        AND outbox.created_at < $1 AND outbox.state IN ('done', 'failed')
+     LIMIT $2)
 
 -- name: add_interaction
 -- One call of a session, as the session lists it.

@@ -1,12 +1,14 @@
 -- The tables, as one text for SQLite and PostgreSQL. Times are wall seconds (UTC). What ends in _sealed is
 -- opened by storage/crypto.py only; what ends in _hash is its keyed hash. Virtual numbers, ids and times are in clear.
 
--- Numbers that only grow: the schema's version, positions, the configuration's version.
+-- Numbers that only grow: the schema's version, positions, the configuration's version, and up to which fact's position
+-- `forget` has looked.
 CREATE TABLE counters (
     name TEXT PRIMARY KEY,
     value BIGINT NOT NULL
 );
-INSERT INTO counters (name, value) VALUES ('schema', 2), ('facts', 0), ('positions', 0), ('configuration', 0);
+INSERT INTO counters (name, value) VALUES ('schema', 2), ('facts', 0), ('positions', 0), ('configuration', 0),
+    ('forgotten', 0);
 
 -- One known sentence, sealed: tells at start whether the key file belongs to this database.
 CREATE TABLE key_check (
@@ -128,6 +130,11 @@ CREATE TABLE sessions (
 CREATE INDEX sessions_by_account ON sessions (account_id, created_at);
 CREATE INDEX sessions_by_first_party ON sessions (account_id, first_party_hash, created_at);
 CREATE INDEX sessions_by_second_party ON sessions (account_id, second_party_hash, created_at);
+CREATE INDEX sessions_by_number ON sessions (account_id, virtual_number, created_at);
+CREATE INDEX sessions_by_second_number ON sessions (account_id, second_virtual_number, created_at)
+    WHERE second_virtual_number IS NOT NULL;
+CREATE INDEX sessions_by_subaccount ON sessions (account_id, subaccount_id, created_at) WHERE subaccount_id IS NOT NULL;
+CREATE INDEX sessions_ended ON sessions (ended_at) WHERE ended_at IS NOT NULL;
 CREATE INDEX sessions_to_end ON sessions (expires_at, id) WHERE ended_at IS NULL;
 CREATE INDEX sessions_in_progress ON sessions (id) WHERE calls_in_progress > 0;
 

@@ -17,14 +17,12 @@ from maskline.masking.claims import ANYONE, Key, party_key, pin_key
 from maskline.masking.e164 import Number
 from maskline.masking.facts import Fact
 from maskline.masking.session import NewSession, Session, SessionChange
-from maskline.storage import rows, session_list, sqlite_outbox, sqlite_sessions, sqlite_units
+from maskline.storage import rows, sqlite_forget, sqlite_outbox, sqlite_sessions, sqlite_units
 from maskline.storage.crypto import Sealer
+from maskline.storage.session_list import SessionList, session_list
 from maskline.storage.sqlite_configuration import SqliteConfiguration
-from maskline.storage.sqlite_connection import SQL, numbered, run
-from maskline.storage.store import Delivery, Once, OutboxRow, RecordedCall, SessionFilter
-
-OUTSIDE_CALLS = 50
-"""Calls of a session that are searched for its last outside party."""
+from maskline.storage.sqlite_connection import numbered, run
+from maskline.storage.store import OUTSIDE_CALLS, Delivery, Once, OutboxRow, RecordedCall, SessionFilter
 
 
 class SqliteStore(SqliteConfiguration):
@@ -45,13 +43,8 @@ class SqliteStore(SqliteConfiguration):
     async def sessions(
         self, account_id: str, wanted: SessionFilter, *, limit: int, offset: int, wall: float
     ) -> tuple[list[Session], int]:
-        where, values = session_list.conditions(account_id, wanted, wall, self._sealer)
-        page = f"{SQL['list_sessions']}{where}{session_list.ORDER} LIMIT {int(limit)} OFFSET {int(offset)}"
-        return await self._list(
-            lambda connection: _list_sessions(
-                connection, self._sealer, numbered(page), numbered(SQL["count_sessions"] + where), values
-            )
-        )
+        wanted_list = session_list(account_id, wanted, wall, self._sealer, limit=limit, offset=offset)
+        return await self._list(lambda connection: _list_sessions(connection, self._sealer, wanted_list))
 
     async def update_session(
         self, account_id: str, session_id: str, change: SessionChange, *,
@@ -117,6 +110,9 @@ class SqliteStore(SqliteConfiguration):
         parties = (rows.call_from_row(row, self._sealer).party(missing) for row in found)
         return next((party for party in parties if party is not None), None)
 
+    async def forget(self, before: float, now: float, limit: int) -> int:
+        return await self._write(sqlite_forget.forget, self._sealer, before, now, limit)
+
     async def reset_calls_in_progress(self) -> int:
         return await self._write(lambda connection: int(run(connection, "reset_calls_in_progress").rowcount))
 
@@ -181,16 +177,14 @@ class SqliteStore(SqliteConfiguration):
         return {**dict(zip(tables, counted, strict=True)), "outbox": dict(outbox)}
 
 
-def _list_sessions(
-    connection: sqlite3.Connection, sealer: Sealer, page: str, count: str, values: list[Any]
-) -> tuple[list[Session], int]:
+def _list_sessions(connection: sqlite3.Connection, sealer: Sealer, wanted: SessionList) -> tuple[list[Session], int]:
     # One read transaction: the total belongs to the same state as the page.
     connection.execute("BEGIN")
     try:
-        (total,) = connection.execute(count, values).fetchone()
+        (total,) = connection.execute(numbered(wanted.total), wanted.values).fetchone()
         found = [
             rows.session_from_row(row, sealer, sqlite_sessions.read_interactions(connection, row[0]))
-            for row in connection.execute(page, values).fetchall()
+            for row in connection.execute(numbered(wanted.page), wanted.values).fetchall()
         ]
     finally:
         connection.execute("COMMIT")

@@ -21,7 +21,7 @@ from maskline.storage.crypto import Sealer
 from maskline.storage.rows import Row
 from maskline.storage.sqlite_connection import run, run_all
 from maskline.storage.sqlite_outbox import add_outbox
-from maskline.storage.store import Once, RecordedCall
+from maskline.storage.store import PURGED_AT_ONCE, Once, RecordedCall
 
 
 def advance(connection: sqlite3.Connection, counter: str, by: int = 1) -> int:
@@ -49,7 +49,7 @@ def remember(connection: sqlite3.Connection, sealer: Sealer, once: Once | None, 
         return
     key, fingerprint = sealer.text_hash(once.key), sealer.text_hash(once.fingerprint)
     run(connection, "add_once", once.account_id, key, fingerprint, subject, once.until)
-    run(connection, "purge_once", now)
+    run(connection, "purge_once", now, PURGED_AT_ONCE)
 
 
 # -- calls -------------------------------------------------------------------------------------------------------

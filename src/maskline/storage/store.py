@@ -110,6 +110,10 @@ class Once:
     """A repeat of a create whose session is over makes a new one (de-duplication without a key)."""
 
 
+PURGED_AT_ONCE = 4
+"""Keys of `Once` that are over and go with each one that is added."""
+OUTSIDE_CALLS = 50
+"""Calls of a session that are searched for its last outside party."""
 PENDING_STATES = frozenset({"waiting", "due", "leased"})
 """States of an outbox row that still has a try before it."""
 OUTBOX_STATES = ("due", "waiting", "leased", "done", "failed")
@@ -328,6 +332,13 @@ class Store(Protocol):
     async def last_outside_party(self, session: Session) -> Number | None:
         """Who called (or was called) on the missing side of a single-party session last, and did not withhold the
         number. Never suspends on SQLite."""
+        ...
+
+    async def forget(self, before: float, now: float, limit: int) -> int:
+        """Delete sessions that ended before a wall second, with their facts, interactions, calls and claims that are
+        free; then facts, with the call, of calls that belong to no session; then finished outbox rows, and keys of
+        `Once` that are over now. Looks at no more than `limit` rows' subjects in one transaction and returns how many
+        those were: call again while it equals `limit`."""
         ...
 
     async def reset_calls_in_progress(self) -> int:

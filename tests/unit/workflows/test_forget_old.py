@@ -1,0 +1,43 @@
+"""workflows.forget_old: how long is kept, and that it goes on for as long as there is more."""
+
+from __future__ import annotations
+
+import pytest
+
+from maskline.clock import VirtualClock
+from maskline.errors import NotFound
+from maskline.storage.memory import MemoryStore
+from maskline.workflows.forget_old import BATCH, ForgetOld
+from tests.support.store_values import ACCOUNT, T0, VN1, new_session, virtual_number
+
+DAY = 86_400
+
+
+async def store_with(sessions: int) -> MemoryStore:
+    store = MemoryStore()
+    await store.add_account(ACCOUNT)
+    await store.add_number(virtual_number(VN1), T0)
+    for i in range(sessions):
+        await store.create_session(new_session(str(i), created_at=T0 + i))
+        await store.end_session(ACCOUNT.id, str(i), now=T0 + i, by_request=True, outbox=())
+    return store
+
+
+@pytest.mark.parametrize(("days", "later", "kept"), [(2, 3, False), (2, 1, True), (0, 999, True)])
+async def test_an_ended_session_is_kept_for_the_days_asked_for(days: int, later: int, kept: bool) -> None:
+    store = await store_with(1)
+    forget = ForgetOld(store, VirtualClock(T0 + later * DAY), days)
+    assert not await forget()
+    if kept:
+        assert await store.session(ACCOUNT.id, "0")
+    else:
+        with pytest.raises(NotFound):
+            await store.session(ACCOUNT.id, "0")
+
+
+async def test_a_full_step_says_that_there_may_be_more() -> None:
+    store = await store_with(BATCH + 1)
+    forget = ForgetOld(store, VirtualClock(T0 + 3 * DAY), 2)
+    assert await forget()
+    assert not await forget()
+    assert (await store.counts())["sessions"] == 0
