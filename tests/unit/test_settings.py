@@ -59,6 +59,7 @@ def test_lists_are_read_from_comma_separated_text():
     assert [str(n) for n in settings.egress_networks] == ["10.0.0.0/8", "fd00::/8"]
 
 
+@pytest.mark.row("2.1/session_expiry", "2.1/call_time_limit", "2.1/ring_timeout", "2.1/one configurable set")
 def test_the_default_times_follow_the_chosen_set():
     assert load().default_times == (3600, 3600, 120)
     assert load(SESSION_DEFAULTS="plivo-actual").default_times == (1800, 14400, 45)

@@ -300,6 +300,7 @@ def test_an_answer_without_a_common_codec_hangs_the_callee_up_and_refuses_the_ca
 # -- refused before dialling ----------------------------------------------------------------------------------
 
 
+@pytest.mark.row("6.1/unknown caller, neither", "6.1/session in a call", "6.1/no active session")
 @pytest.mark.parametrize(
     ("cause", "status"),
     [
@@ -320,6 +321,12 @@ def test_a_refused_call_leaves_a_record_with_one_leg(cause: Cause, status: int) 
     assert len(call.record.legs) == 1 and call.record.legs[0].sip_status == status
 
 
+@pytest.mark.row(
+    "6.1/registered party, forced PIN",
+    "6.1/unknown caller, PIN auth on",
+    "6.1/unknown caller, PIN off, play set",
+    "6.3/PIN on",
+)
 def test_a_prompt_that_was_not_played_is_a_fact_and_the_call_stays_nobodys() -> None:
     call = Driven()
     call.feed(received(), i.Refused(Refuse(Cause.PIN_REQUIRED, NUMBER, None, "pin_prompt_play", session())))

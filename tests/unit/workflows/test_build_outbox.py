@@ -110,6 +110,18 @@ def test_a_call_in_a_session_tells_its_five_events_in_order():
     assert len({row.id for row in rows}) == 5
 
 
+@pytest.mark.row("7.2/sequence per interaction")
+def test_the_count_of_events_begins_anew_with_each_interaction():
+    session = make_session()
+    first = [form(row)["SequenceNumber"] for row in share(FACTS[:6], session=session).outbox]
+    second = [form(row)["SequenceNumber"] for row in share(FACTS[:6], session=session).outbox]
+    assert first == second == ["1", "2", "3"]
+    progress = CallProgress()
+    share(FACTS[:6], session=session, progress=progress)
+    last = [form(row)["SequenceNumber"] for row in share(FACTS[6:], session=session, progress=progress).outbox]
+    assert last == ["4", "5"], "over all commits of one call"
+
+
 def test_durations_come_from_the_answer_of_the_same_leg_even_in_another_commit():
     progress = CallProgress()
     share(FACTS[:6], session=make_session(), progress=progress)

@@ -162,6 +162,22 @@ async def test_a_stranger_on_a_number_with_pins_is_refused_with_the_prompt_named
     assert isinstance(await world.route(Number("6590000011")), Forward), "its own party needs none"
 
 
+@pytest.mark.row("6.1/registered party, forced PIN", "6.3/PIN on")
+async def test_where_a_pin_is_always_asked_a_caller_who_cannot_be_asked_yet_is_refused():
+    world = await Calls().start()
+    await world.number(world.acme, OPEN_NUMBER)
+    asked = SessionOptions(is_pin_authentication_required=True, pin_prompt_play="https://h.example/pin.mp3")
+    wish = SessionWish(STRANGER, Number("6590000012"), asked, first_party_pin="1234", second_party_pin="5678")
+    create = CreateSession(world.store, world.clock, world.ids)
+    forced = await create(Scope(world.acme.id), replace(wish, options=replace(asked, force_pin_authentication=True)))
+    options = replace(asked, create_session_with_single_party=True)
+    only = await create(Scope(world.acme.id), replace(wish, second_party=None, options=options))
+    for session, caller in ((forced, STRANGER), (only, Number("6590000044")), (only, None)):
+        decision = await world.route(caller, session.virtual_number)
+        assert isinstance(decision, Refuse)
+        assert (decision.cause, decision.prompt) == (Cause.PIN_REQUIRED, "pin_prompt_play")
+
+
 @pytest.mark.row("6.1/no active session")
 async def test_a_call_of_no_session_goes_to_the_fallback_under_the_installations_limits():
     world = await Calls().start()

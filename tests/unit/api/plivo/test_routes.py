@@ -188,7 +188,7 @@ class TestCredentials:
         other = await api.account("Other")
         assert await api.ask("GET", headers=credentials(other)) == self.ANSWER
 
-    @pytest.mark.row("1.1/subaccount credentials")
+    @pytest.mark.row("1.1/subaccount credentials", "5/subaccount")
     async def test_of_a_subaccount_work_at_its_own_path_only(self):
         api = await Api().start()
         rides = await api.subaccount(api.acme)
