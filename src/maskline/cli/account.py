@@ -95,6 +95,7 @@ def describe(account: Account, reveal: bool = False) -> dict[str, Any]:
         "auth_token": account.auth_token if reveal else None,
         "name": account.name,
         "parent_id": account.parent_id,
+        "enabled": account.enabled,
         "created_at": show_time(account.created_at),
         "pool": policy and policy.pool,
         "cooloff_first_party": policy and policy.first_party_cooloff,

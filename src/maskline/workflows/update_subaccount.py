@@ -1,4 +1,4 @@
-"""Rename a subaccount, or switch its credentials on and off. Called by the dialects.
+"""Rename a subaccount, or switch its credentials on and off. Called by the dialects and the CLI.
 
 A disabled subaccount's requests are refused; its numbers, sessions and calls go on, and the main account may act for
 it.

@@ -43,6 +43,23 @@ def test_subaccounts_belong_to_an_account(cli: Cli, account: str):
     assert cli("subaccount", "list", "--account", "MA000000000000000000").code == 1
 
 
+def test_a_subaccount_is_renamed_disabled_and_closed(cli: Cli, account: str):
+    sub = cli("subaccount", "create", "Riders", "--account", account, "--json").document["auth_id"]
+    cli("number", "add", "+65 3100 0003", "--account", account, "--subaccount", sub)
+    changed = cli("subaccount", "set", sub, "--name", "Drivers", "--disabled", "--json").document
+    assert (changed["name"], changed["enabled"]) == ("Drivers", False)
+    assert cli("subaccount", "set", sub, "--enabled", "--json").document["enabled"] is True
+
+    assert cli("subaccount", "remove", sub, "--json").document == {"removed": sub}
+    assert cli("subaccount", "list", "--account", account, "--json").document["subaccounts"] == []
+    numbers = cli("number", "list", "--account", account, "--json").document["numbers"]
+    assert [one["subaccount_id"] for one in numbers] == [None, None]
+    for command in ("remove", "set"):
+        again = cli("subaccount", command, sub)
+        assert (again.code, again.stderr.count("\n")) == (1, 1)
+        assert cli("subaccount", command, account).code == 1
+
+
 def test_virtual_numbers_are_listed_in_clear_with_their_owner(cli: Cli, account: str):
     sub = cli("subaccount", "create", "Riders", "--account", account, "--json").document["auth_id"]
     added = cli("number", "add", "+65 3100 0002", "--account", account, "--subaccount", sub, "--json").document
