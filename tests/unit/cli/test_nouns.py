@@ -56,7 +56,7 @@ def test_a_subaccount_is_renamed_disabled_and_closed(cli: Cli, account: str):
     assert [one["subaccount_id"] for one in numbers] == [None, None]
     for command in ("remove", "set"):
         again = cli("subaccount", command, sub)
-        assert (again.code, again.stderr.count("\n")) == (1, 1)
+        assert (again.code, again.err.count("\n")) == (1, 1)
         assert cli("subaccount", command, account).code == 1
 
 
