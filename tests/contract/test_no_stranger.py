@@ -1,0 +1,277 @@
+"""No caller ever reaches a stranger: sessions and calls in random order, on SQLite, through the product's workflows.
+
+The judge is a diary of its own: what the API told its customers (who may reach whom through which number, from when to
+when), kept here from the returned sessions alone. It knows nothing of claims, indexes or allocation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Coroutine
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from maskline.clock import VirtualClock
+from maskline.errors import InvalidParameter, PoolExhausted, SessionEnded
+from maskline.ids import SeededIds
+from maskline.masking.decision import Forward, MatchedBy, NumberState, NumberUse, Refuse
+from maskline.masking.e164 import Number
+from maskline.masking.facts import Cause
+from maskline.masking.policy import AccountPolicy
+from maskline.masking.session import PoolMode, Role, Session, SessionChange, SessionOptions
+from maskline.masking.trunk import Trunk
+from maskline.storage.crypto import KEY_BYTES, Sealer
+from maskline.storage.sqlite import SqliteStore
+from maskline.workflows.create_session import CreateSession, SessionWish
+from maskline.workflows.expire_sessions import ExpireSessions
+from maskline.workflows.route_call import RouteCall
+from maskline.workflows.scope import Scope
+from tests.support.store_values import ACCOUNT, virtual_number
+
+T = TypeVar("T")
+PEOPLE = [Number(f"65812345{i:02}") for i in range(5)]
+NUMBERS = [Number(f"65310000{i:02}") for i in range(5)]
+FALLBACK = Number("6560000000")
+FOR_PINS = NUMBERS[-1]
+PERSON, NUMBER = st.sampled_from(PEOPLE), st.sampled_from(NUMBERS)
+SECONDS = st.sampled_from([0, 1, 59, 60, 61, 600])
+MODES = st.sampled_from([
+    (PoolMode.SHARED,), (PoolMode.SPLIT,), (PoolMode.SHARED, PoolMode.SPLIT),
+    (PoolMode.SPLIT, PoolMode.PIN), (PoolMode.SHARED, PoolMode.SPLIT, PoolMode.PIN),
+])  # fmt: skip
+TRUNK = Trunk("trunk-1", "carrier", None, "192.0.2.1", 5060)
+SCOPE = Scope(ACCOUNT.id)
+
+
+class NoStranger(RuleBasedStateMachine):
+    @initialize()
+    def begin(self) -> None:
+        self.runner = asyncio.Runner()
+        # In memory where there is such a place: what is judged here is not the disk.
+        self.folder = tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None)
+        self.clock, ids = VirtualClock(), SeededIds(1)
+        self.store = SqliteStore(Path(self.folder.name) / "m.db", Sealer(bytes(KEY_BYTES)))
+        self.create_session = CreateSession(self.store, self.clock, ids)
+        self.sweep = ExpireSessions(self.store, self.clock, ids)
+        self.route_call = RouteCall(self.store, self.clock)
+        self.told: dict[str, Session] = {}
+        """Each session as its customer was told of it last."""
+        self.resting: set[Number] = set()
+        self.run(self._fill())
+
+    async def _fill(self) -> None:
+        await self.store.open()
+        await self.store.add_account(ACCOUNT)
+        await self.store.add_trunk(TRUNK, "", 0.0)
+        for number in NUMBERS:
+            use = NumberUse.PIN if number == FOR_PINS else NumberUse.SHARED
+            fallback = FALLBACK if number == NUMBERS[0] else None
+            await self.store.add_number(virtual_number(number, use=use, fallback=fallback), 0.0)
+
+    def teardown(self) -> None:
+        if hasattr(self, "runner"):
+            self.run(self.store.close())
+            self.runner.close()
+            self.folder.cleanup()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return self.runner.run(work)
+
+    @property
+    def now(self) -> float:
+        return self.clock.wall()
+
+    def is_live(self, session: Session) -> bool:
+        return session.ended_at is None and self.now < session.expires_at
+
+    def live(self) -> list[Session]:
+        return [session for session in self.told.values() if self.is_live(session)]
+
+    def of_caller(self, caller: Number, dialled: Number) -> list[tuple[Session, Role]]:
+        """Live sessions whose customer was told that this caller reaches the other party by this number."""
+        return [
+            (session, role)
+            for session in self.live()
+            for role in Role
+            if session.party(role) == caller and session.number_of(role) == dialled
+            and session.pool_mode is not PoolMode.PIN
+        ]  # fmt: skip
+
+    def some(self, index: int) -> Session | None:
+        return list(self.told.values())[index % len(self.told)] if self.told else None
+
+    # -- what customers and operators do -------------------------------------------------------------------------
+    @rule(seconds=SECONDS)
+    def time_passes(self, seconds: int) -> None:
+        self.clock.advance(seconds)
+
+    @rule(modes=MODES, first=SECONDS, second=SECONDS)
+    def set_policy(self, modes: tuple[PoolMode, ...], first: int, second: int) -> None:
+        self.run(self.store.update_account(replace(ACCOUNT, policy=AccountPolicy(modes, first, second))))
+
+    @rule(first=PERSON, second=PERSON, expiry=SECONDS, pins=st.booleans())
+    def create(self, first: Number, second: Number, expiry: int, pins: bool) -> None:
+        options = SessionOptions(session_expiry=expiry + 1, is_pin_authentication_required=pins, generate_pin=pins)
+        self._create(SessionWish(first, second, options))
+
+    @rule(known=PERSON, missing=st.sampled_from(list(Role)), expiry=SECONDS, pins=st.booleans())
+    def create_for_one(self, known: Number, missing: Role, expiry: int, pins: bool) -> None:
+        options = SessionOptions(
+            session_expiry=expiry + 1, create_session_with_single_party=True, is_pin_authentication_required=pins,
+            generate_pin=pins,
+        )  # fmt: skip
+        first, second = (None, known) if missing is Role.FIRST else (known, None)
+        self._create(SessionWish(first, second, options))
+
+    def _create(self, wish: SessionWish) -> None:
+        try:
+            session = self.run(self.create_session(SCOPE, wish))
+        except (PoolExhausted, InvalidParameter):
+            return
+        self._keep(session)
+
+    def _keep(self, session: Session) -> None:
+        """Nobody else may have been told of the same caller and number, now or within their cool-off."""
+        for other in self.told.values():
+            if other.id != session.id:
+                self._check_apart(session, other)
+        self.told[session.id] = session
+
+    def _check_apart(self, session: Session, other: Session) -> None:
+        same_pair = {other.first_party, other.second_party} == {session.first_party, session.second_party}
+        for role in Role:
+            for theirs in Role:
+                if not _meet(session, role, other, theirs):
+                    continue
+                held_until = other.expires_at + (0 if same_pair else other.options.cooloff(theirs))
+                assert held_until <= session.created_at or held_until <= self.now, "a number was given twice"
+
+    @rule(index=st.integers(0, 99), expiry=SECONDS, first=st.none() | PERSON, second=st.none() | PERSON)
+    def update(self, index: int, expiry: int, first: Number | None, second: Number | None) -> None:
+        session = self.some(index)
+        if session is None:
+            return
+        alone = session.options.create_session_with_single_party
+        change = SessionChange(
+            replace(session.options, session_expiry=expiry + 1), self.now + expiry + 1, self.now, ("session_expiry",),
+            (first if alone and first else session.first_party), (second if alone and second else session.second_party),
+        )  # fmt: skip
+        if change.first_party == change.second_party:
+            return
+        try:
+            self._keep(self.run(self.store.update_session(ACCOUNT.id, session.id, change)))
+        except (SessionEnded, InvalidParameter):
+            return
+
+    @rule(index=st.integers(0, 99))
+    def expire(self, index: int) -> None:
+        session = self.some(index)
+        if session is not None and self.is_live(session):
+            ended = self.store.end_session(ACCOUNT.id, session.id, now=self.now, by_request=True, outbox=())
+            self.told[session.id] = self.run(ended)
+
+    @rule()
+    def sweeper_comes_by(self) -> None:
+        self.run(self.sweep())
+
+    @rule(number=NUMBER)
+    def number_is_replaced(self, number: Number) -> None:
+        stored = self.run(self.store.number(number))
+        assert stored is not None
+        self.run(self.store.update_number(replace(stored, state=NumberState.RESTING), self.now))
+        for session in self.live():
+            if number in (session.virtual_number, session.second_virtual_number):
+                replaced = self.store.replace_numbers(ACCOUNT.id, session.id, now=self.now, outbox=lambda _: ())
+                try:
+                    self._keep(self.run(replaced))
+                except PoolExhausted:
+                    continue
+
+    @rule(number=NUMBER)
+    def number_is_active_again(self, number: Number) -> None:
+        stored = self.run(self.store.number(number))
+        assert stored is not None
+        self.run(self.store.update_number(replace(stored, state=NumberState.ACTIVE), self.now))
+
+    # -- what callers do -----------------------------------------------------------------------------------------
+    @rule(caller=st.none() | PERSON, dialled=NUMBER)
+    def call(self, caller: Number | None, dialled: Number) -> None:
+        decision = self.run(self.route_call.route(caller, dialled, TRUNK, self.now))
+        meant = [] if caller is None else self.of_caller(caller, dialled)
+        assert len(meant) <= 1, "two sessions for one caller and number"
+        if isinstance(decision, Forward):
+            self._check_forward(decision, caller, dialled, meant)
+        else:
+            self._check_refusal(decision, meant)
+
+    def _check_forward(
+        self, decision: Forward, caller: Number | None, dialled: Number, meant: list[tuple[Session, Role]]
+    ) -> None:
+        assert decision.shown in NUMBERS
+        if decision.matched_by is MatchedBy.FALLBACK:
+            assert not meant
+            assert decision.callee == FALLBACK
+            return
+        assert decision.session is not None
+        told = self.told[decision.session.id]
+        assert self.is_live(told), "a call into a session that is over"
+        role = decision.caller_role
+        assert role is not None
+        assert decision.shown == told.number_of(role.other)
+        if decision.matched_by is MatchedBy.PARTY:
+            assert meant == [(told, role)]
+            assert decision.callee == told.party(role.other), "a stranger"
+        else:
+            assert decision.matched_by is MatchedBy.OPEN
+            assert not meant
+            assert told.missing is role
+            assert told.virtual_number == dialled
+            assert decision.callee == told.party(role.other)
+            assert decision.callee != caller
+
+    def _check_refusal(self, decision: Refuse, meant: list[tuple[Session, Role]]) -> None:
+        """Who was told that the call works is not turned away, unless the other side is not known yet."""
+        for session, _ in meant:
+            assert session.missing is not None
+            assert decision.cause is Cause.NO_OTHER_PARTY
+
+    # -- always --------------------------------------------------------------------------------------------------
+    @invariant()
+    def every_pin_is_of_one_live_session_on_its_number(self) -> None:
+        if not hasattr(self, "told"):
+            return
+        pins = [
+            (session.number_of(role), session.pin(role))
+            for session in self.live()
+            for role in Role
+            if session.pin(role)
+        ]
+        assert len(pins) == len(set(pins))
+
+    @invariant()
+    def an_open_number_is_of_one_live_session(self) -> None:
+        if not hasattr(self, "told"):
+            return
+        opened = [s for s in self.live() if s.pool_mode is PoolMode.OPEN and s.missing is not None]
+        for session in opened:
+            on_it = [s for s in self.live() if session.virtual_number in (s.virtual_number, s.second_virtual_number)]
+            assert on_it == [session]
+
+
+def _meet(one: Session, role: Role, other: Session, theirs: Role) -> bool:
+    """Whether the same caller would dial the same number for both."""
+    if PoolMode.PIN in (one.pool_mode, other.pool_mode) or one.party(role) is None:
+        return False
+    return one.party(role) == other.party(theirs) and one.number_of(role) == other.number_of(theirs)
+
+
+TestNoStranger = NoStranger.TestCase
+TestNoStranger.settings = settings(
+    max_examples=60, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)
+)
