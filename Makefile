@@ -59,13 +59,14 @@ test: setup ## lint, every test suite and the coverage gates, from nothing, as C
 	@$(PY) tools/sum_results.py out/junit-*.xml
 
 .PHONY: lint
-lint: dev ## ruff, mypy --strict, layer contract, size budgets
+lint: dev ## ruff, mypy --strict, layer contract, size budgets, a test for every row
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/mypy --explicit-package-bases tools
 	$(BIN)/lint-imports --no-cache
 	$(PY) tools/check_budgets.py
+	$(PY) tools/check_rows.py
 
 .PHONY: unit
 unit: dev ## unit tests alone, no coverage: the quick loop

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from maskline.masking.facts import CallReceived
 from maskline.masking.session import SessionOptions
 from maskline.storage.store import Delivery, Once, RecordedCall, Store
@@ -50,6 +52,7 @@ async def ended(store: Store, session_id: str = "session-1", calls: int = 2, **c
         await store.finish_outbox("me", [Delivery(row.id, "done", T0, 200)], now=T0 + 61)
 
 
+@pytest.mark.row("4/retention")
 async def test_an_old_session_goes_with_all_that_belongs_to_it(store: Store) -> None:
     kept = await store.counts()
     await ended(store)

@@ -6,11 +6,13 @@ import pytest
 
 from maskline.clock import VirtualClock
 from maskline.errors import NotFound
+from maskline.settings import Settings
 from maskline.storage.memory import MemoryStore
 from maskline.workflows.forget_old import BATCH, ForgetOld
 from tests.support.store_values import ACCOUNT, T0, VN1, new_session, virtual_number
 
 DAY = 86_400
+DEFAULT_DAYS = Settings().retention_days
 
 
 async def store_with(sessions: int) -> MemoryStore:
@@ -23,7 +25,11 @@ async def store_with(sessions: int) -> MemoryStore:
     return store
 
 
-@pytest.mark.parametrize(("days", "later", "kept"), [(2, 3, False), (2, 1, True), (0, 999, True)])
+@pytest.mark.row("4/retention")
+@pytest.mark.parametrize(
+    ("days", "later", "kept"),
+    [(2, 3, False), (2, 1, True), (0, 999, True), (DEFAULT_DAYS, 89, True), (DEFAULT_DAYS, 91, False)],
+)
 async def test_an_ended_session_is_kept_for_the_days_asked_for(days: int, later: int, kept: bool) -> None:
     store = await store_with(1)
     forget = ForgetOld(store, VirtualClock(T0 + later * DAY), days)
