@@ -96,7 +96,7 @@ def _outcomes() -> str:
     return "\n".join(parts)
 
 
-_FROM_FACT = {
+_FROM_FACT: dict[str, type[facts.Fact]] = {
     plivo_events.SESSION_TIMEOUT: facts.SessionExpired,
     plivo_events.PARAM_UPDATE: facts.SessionUpdated,
     plivo_events.NUMBER_REPLACED: facts.VirtualNumberReplaced,
