@@ -17,6 +17,10 @@ import pytest
 import pytest_asyncio
 
 from maskline.lab.phone import Behaviour
+from maskline.masking.price import Direction
+from maskline.workflows.set_policy import PolicyWish, set_policy
+from maskline.workflows.set_price import PriceWish, set_price
+from tests.support.platform_store import services_of
 from tests.support.rig import CALLEE, CALLER, Rig, happened
 from tests.support.sdk_shapes import CLIENTS, OPERATIONS, Answer, faults
 
@@ -84,6 +88,7 @@ async def answers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[lis
         await rig.open()
         async with aiohttp.ClientSession() as http:
             server = Server(rig, http)
+            await set_prices(rig)
             await server.look_at("without calls", rig.session_uuid)
             await call_both_ways(rig, server)
             await live_through_every_kind(server)
@@ -91,6 +96,16 @@ async def answers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[lis
             yield server.answers
     finally:
         await rig.close()
+
+
+async def set_prices(rig: Rig) -> None:
+    """Fractions wherever an amount may have one, and a session that has to pay them."""
+    async with services_of(rig.platform) as services:
+        await set_policy(services.store, services.clock, rig.account_id, PolicyWish(session_fee="0.05"))
+        for direction in Direction:
+            await set_price(services.store, services.ids, PriceWish(direction, None, "+", "0.012", "0.001", 1))
+    await rig.rest("DELETE", f"{rig.session_uuid}/")
+    await rig.create_session()
 
 
 async def call_both_ways(rig: Rig, server: Server) -> None:
@@ -173,6 +188,8 @@ async def test_the_answers_hold_all_there_is(answers: list[Answer]) -> None:
     called = next(session for session in seen if len(session["interaction"] or ()) == 2)
     assert called["total_call_count"] == 4
     assert called["last_interaction_time"] != ""
+    amounts = [type(called[name]) for name in ("amount", "total_call_amount", "total_session_amount")]
+    assert amounts == [int, float, float]
     errors = {answer.status for answer in answers if answer.operation == "error"}
     assert errors == {400, 401, 404, 405, 413}
 

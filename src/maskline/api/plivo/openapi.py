@@ -44,7 +44,11 @@ SESSION_FIELDS: dict[str, dict[str, Any]] = {
     "create_session_with_single_party": _FLAG, "force_pin_authentication": _FLAG,
     "virtual_number_cooloff_period": _WHOLE, "subaccount": _TEXT,
     "created_time": _TIME, "modified_time": _TIME, "expiry_time": _TIME, "last_interaction_time": _TIME,
-    "duration": _WHOLE, "amount": {"type": "number"},
+    "duration": _WHOLE,
+    "amount": _WHOLE | {
+        "description": "Fee for the session itself without its fraction, which Go's client could not read; "
+        "the whole fee is total_session_amount less total_call_amount."
+    },
     "total_call_amount": {"type": "number"}, "total_session_amount": {"type": "number"},
     "total_call_count": _WHOLE, "total_call_billed_duration": _WHOLE,
     "interaction": {"type": ["array", "null"], "items": {"$ref": "#/components/schemas/Interaction"}},

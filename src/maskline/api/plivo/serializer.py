@@ -103,7 +103,8 @@ def session_object(session: Session, base_url: str, wall: float) -> dict[str, An
         "expiry_time": time_text(session.expires_at),
         "last_interaction_time": time_text(session.last_interaction_at),
         "duration": session.planned_duration,
-        "amount": money(session.amount),
+        # Go's client reads this one into an int64 and fails on any fraction; total_session_amount has the exact fee.
+        "amount": session.amount // MILLIONTHS,
         "total_call_amount": money(session.total_call_amount),
         "total_session_amount": money(session.amount + session.total_call_amount),
         "total_call_count": session.total_call_count,
@@ -152,7 +153,7 @@ def _digits(number: Number | None) -> str:
 
 
 def money(millionths: int) -> int | float:
-    """An amount as JSON number: whole ones without a fraction, because Go's int64 breaks on `0.0`."""
+    """An amount as JSON number; whole ones without a fraction."""
     whole, rest = divmod(millionths, MILLIONTHS)
     return millionths / MILLIONTHS if rest else whole
 

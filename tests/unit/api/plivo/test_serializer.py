@@ -151,11 +151,11 @@ def test_both_virtual_numbers_are_shown_where_each_party_has_its_own():
     [
         (0, 0, "0", "0", "0"),
         (2_000_000, 0, "2", "0", "2"),
-        (50_000, 1_950_000, "0.05", "1.95", "2"),
-        (1, 100_000, "1e-06", "0.1", "0.100001"),
+        (50_000, 1_950_000, "0", "1.95", "2"),
+        (1_000_001, 100_000, "1", "0.1", "1.100001"),
     ],
 )
-def test_amounts_are_json_numbers_and_whole_ones_are_integers(fee, calls, amount, call_amount, total):
+def test_amounts_are_json_numbers_and_the_fee_is_never_a_fraction(fee, calls, amount, call_amount, total):
     used = replace(
         SESSION, amount=fee, total_call_amount=calls, interactions=(replace(INTERACTION, amount=calls),)
     )  # fmt: skip
