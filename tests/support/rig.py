@@ -12,6 +12,11 @@ from maskline.lab.leaks import find_leaks
 from maskline.lab.phone import Behaviour, Phone
 from maskline.lab.platform import Platform
 from maskline.masking.e164 import Number, parse_number
+from maskline.workflows.add_number import add_number
+from maskline.workflows.add_trunk import TrunkWish, add_trunk
+from maskline.workflows.create_account import create_account
+from maskline.workflows.set_webhook import set_webhook
+from tests.support.platform_store import services_of
 
 HOST = "127.0.0.1"
 CALLER, CALLEE, VIRTUAL = "+6591110042", "+6598760007", "+6531580001"
@@ -42,21 +47,25 @@ class Rig:
         self.virtual: Number = parse_number(VIRTUAL)
 
     async def open(self, **session: Any) -> None:
-        await self.platform.start()
         await self.carrier.open(HOST)
         for phone in (self.caller, self.callee, self.stranger):
             await phone.open(HOST)
             self.carrier.add_line(phone.number, phone.address)
         await self.inbox.open()
-        account = await self.cli("account", "create", "test")
-        self.account_id, self.token = account["auth_id"], account["auth_token"]
-        await self.cli("number", "add", VIRTUAL, "--account", self.account_id, "--reference-id", "pool-1")
-        allowed = [word for prefix in self.prefixes for word in ("--prefix", prefix)]
-        host, port = self.carrier.address
-        await self.cli("trunk", "add", "carrier", "--host", host, "--port", str(port), *allowed)
-        for kind, path in (("eight.session_summary", "/8x8"), ("wavecell.call_status", "/wavecell")):
-            await self.cli("webhook", "set", kind, self.inbox.url(path), "--account", self.account_id)
+        await self._provision()
+        await self.platform.start()
         await self.create_session(**session)
+
+    async def _provision(self) -> None:
+        async with services_of(self.platform) as services:
+            store, clock, ids = services.store, services.clock, services.ids
+            account = await create_account(store, clock, ids, "test")
+            self.account_id, self.token = account.id, account.auth_token
+            await add_number(store, clock, VIRTUAL, account.id, reference_id="pool-1")
+            host, port = self.carrier.address
+            await add_trunk(store, clock, ids, TrunkWish("carrier", host, port, prefixes=self.prefixes))
+            for kind, path in (("eight.session_summary", "/8x8"), ("wavecell.call_status", "/wavecell")):
+                await set_webhook(store, account.id, kind, self.inbox.url(path))
 
     async def create_session(self, **options: Any) -> None:
         body = {"first_party": CALLER, "second_party": CALLEE, "callback_url": self.inbox.url("/plivo"), **options}

@@ -15,13 +15,12 @@ from typing import Any
 
 from maskline.lab.platform import Platform
 from maskline.lab.proxy import Proxy
-from maskline.services import opened_services
-from maskline.settings import Settings
 from maskline.workflows.add_number import add_number
 from maskline.workflows.create_account import create_account
 from maskline.workflows.create_subaccount import create_subaccount
 from tests.support.http_tap import HttpTap, Sent
 from tests.support.loop_thread import LoopThread
+from tests.support.platform_store import services_of
 
 NUMBERS = ("+6531580001", "+6531580002", "+6531580003")
 SUBACCOUNT_NUMBER = "+6531580009"
@@ -48,12 +47,8 @@ class VendorAddress:
         self.authority.write_bytes(self._proxy.authority)
 
     async def _provision(self) -> None:
-        """Into the database the server will open; a command per row would take seconds."""
-        environment = self.platform.environment
-        settings = Settings(
-            database_url=environment["MASKLINE_DATABASE_URL"], key_file=Path(environment["MASKLINE_KEY_FILE"])
-        )
-        async with opened_services(settings) as services:
+        """Into the database the server will open."""
+        async with services_of(self.platform) as services:
             store, clock, ids = services.store, services.clock, services.ids
             self.account = await create_account(store, clock, ids, "Acme")
             self.subaccount = await create_subaccount(store, clock, ids, self.account.id, "Rides")
