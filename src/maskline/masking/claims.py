@@ -123,7 +123,9 @@ class ClaimChanges(NamedTuple):
 
 def claim_changes(old: Session | None, new: Session, now: float) -> ClaimChanges:
     """From a session as it was (None: it is just made) to what a change at wall second `now` makes of it."""
-    before = {} if old is None else {claim[:2]: claim for claim in claims_of(old)}
+    if old is None:
+        return ClaimChanges(tuple([_hold(claim, new) for claim in claims_of(new)]), (), ())
+    before = {claim[:2]: claim for claim in claims_of(old)}
     after = {claim[:2]: claim for claim in claims_of(new)}
     return ClaimChanges(
         taken=tuple(_hold(claim, new) for pair, claim in after.items() if pair not in before),

@@ -17,6 +17,8 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
+from pydantic_core import to_json
+
 from maskline.masking.call_record import CallRecord, LegRecord, Quality
 from maskline.masking.decision import NumberState, NumberUse, VirtualNumber
 from maskline.masking.e164 import Number
@@ -273,7 +275,7 @@ def _leg_from_json(values: dict[str, Any], source: Number | None, destination: N
 def fact_to_row(fact: Fact) -> Row:
     """Without the position, which the transaction gives."""
     details = fact_details(fact)
-    text = _to_json(details) if isinstance(fact, SessionFact) else _details_to_text(tuple(details.items()))
+    text = to_json(details).decode() if isinstance(fact, SessionFact) else _details_to_text(tuple(details.items()))
     return (fact.subject, fact.sequence, fact.at, fact.name, text)
 
 

@@ -44,6 +44,8 @@ def run(connection: sqlite3.Connection, name: str, *values: Any) -> sqlite3.Curs
 def run_all(connection: sqlite3.Connection, name: str, rows: Sequence[Sequence[Any]], *common: Any) -> int:
     """Execute a named query for all rows, many at a time; returns how many rows it changed. `common` are the
     parameters that come before a row's."""
+    if len(rows) == 1:
+        return connection.execute(_for_rows(name, 1), (*common, *rows[0])).rowcount
     return sum(cursor.rowcount for cursor in _in_blocks(connection, name, rows, common))
 
 

@@ -139,3 +139,12 @@ def test_of_two_processes_that_create_the_key_both_use_the_first_one(
     monkeypatch.setattr(os, "link", other_process_was_faster)
     assert load_key(path) == first[0]
     assert [entry.name for entry in tmp_path.iterdir()] == ["maskline.key"]
+
+
+def test_hashes_stay_the_same_however_many_are_asked_for() -> None:
+    sealer = Sealer(bytes(KEY_BYTES))
+    asked = [Number(str(6_580_000_000 + i)) for i in range(3000)]
+    first = [sealer.number_hash(number) for number in asked]
+    assert [sealer.number_hash(number) for number in asked] == first
+    assert first == [Sealer(bytes(KEY_BYTES)).number_hash(number) for number in asked]
+    assert len(set(first)) == len(asked)
