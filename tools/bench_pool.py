@@ -1,10 +1,10 @@
 """`make bench-pool`: what a create and a match cost while 10^4 … 10^7 sessions are live on 50,000 numbers, on SQLite.
 
-What it is: one database that grows from level to level; at each level the product's own `CreateSession` and
-`RouteCall` are measured on it. Figures are server time (workflow to durable commit, without HTTP) and CPU. What it is
-not: a test, or the way sessions come in: the bulk of a level is written by statements of the store in large
-transactions, because 10^7 creates take two hours. What the bulk writes is what creates would have left (`maskline pool
-verify` at the lowest level says so); each level's samples are real creates on top of it.
+What it is: a database for each level, on which the product's own `CreateSession` and `RouteCall` are measured.
+Figures are server time (workflow to durable commit, without HTTP) and CPU. What it is not: a test, or the way sessions
+come in: the bulk of a level is written by statements of the store in large transactions, because 10^7 creates take
+hours. What the bulk writes is what creates would have left (`maskline pool verify` says so); each level's samples are
+real creates on top of it.
 
 The traffic: ten countries with as many numbers each. A session joins a new first party and a busy second party: most
 have 20 sessions, one in each country has 100. First-fit puts the k-th
@@ -22,6 +22,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, replace
@@ -56,6 +57,8 @@ COUNTRIES = ("SG", "GB", "DE", "FR", "ES", "IT", "NL", "AU", "JP", "IN")
 BUSY = 20
 """Sessions of an ordinary busy party."""
 CHUNK = 20_000
+BUILDERS = 2
+"""Processes; building a row costs more than writing it."""
 LIFE = 86_400
 OPTIONS = SessionOptions(
     session_expiry=LIFE, callback_url="https://hooks.example/masking", virtual_number_cooloff_period=60,
@@ -125,36 +128,46 @@ def build(start: int, count: int, hubs: int, now: float) -> Block:
     return block
 
 
-def fill(path: Path, start: int, end: int, hubs: int, now: float) -> None:
-    """Bring the file from `start` to `end` sessions: rows are built beside, written here."""
+def fill(path: Path, total: int, hubs: int, now: float) -> None:
+    """Write `total` sessions: rows are built beside, written here, indexes made at the end."""
     connection = sqlite3.connect(path, isolation_level=None)
-    for pragma in ("journal_mode=WAL", "synchronous=OFF", "cache_size=-6000000", "wal_autocheckpoint=100000"):
+    for pragma in ("journal_mode=WAL", "synchronous=OFF", "cache_size=-4000000", "wal_autocheckpoint=100000"):
         connection.execute(f"PRAGMA {pragma}")
-    with ProcessPoolExecutor(1) as builder:
-        for block in _ahead(builder, start, end, hubs, now):
-            connection.execute("BEGIN")
-            connection.executemany(SQL["add_session"], block.sessions)
-            # By key, so that neighbours in the claims' tree are written one after the other.
-            connection.executemany(INSERT_CLAIM, sorted(block.claims))
-            ((last,),) = connection.execute(SQL["advance_counter"], ("facts", len(block.facts))).fetchall()
-            first = last - len(block.facts) + 1
-            connection.executemany(SQL["add_fact"], [(at, *row) for at, row in enumerate(block.facts, first)])
-            connection.execute("COMMIT")
+    indexes = connection.execute(
+        "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL "
+        "AND tbl_name IN ('sessions', 'claims')"
+    ).fetchall()
+    for name, _ in indexes:
+        connection.execute(f"DROP INDEX {name}")
+    with ProcessPoolExecutor(BUILDERS) as builder:
+        for block in _ahead(builder, total, hubs, now):
+            _write(connection, block)
+    for _, sql in indexes:
+        connection.execute(sql)
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    connection.execute("PRAGMA optimize")
     connection.close()
 
 
-def _ahead(builder: ProcessPoolExecutor, start: int, end: int, hubs: int, now: float) -> Iterator[Block]:
-    """The next block is built while this one is written."""
-    waiting: Future[Block] | None = None
-    for at in range(start, end, CHUNK):
-        following = builder.submit(build, at, min(CHUNK, end - at), hubs, now)
-        if waiting is not None:
-            yield waiting.result()
-        waiting = following
-    if waiting is not None:
-        yield waiting.result()
+def _write(connection: sqlite3.Connection, block: Block) -> None:
+    connection.execute("BEGIN")
+    connection.executemany(SQL["add_session"], block.sessions)
+    # By key, so that neighbours in the claims' tree are written one after the other.
+    connection.executemany(INSERT_CLAIM, sorted(block.claims))
+    ((last,),) = connection.execute(SQL["advance_counter"], ("facts", len(block.facts))).fetchall()
+    first = last - len(block.facts) + 1
+    connection.executemany(SQL["add_fact"], [(at, *row) for at, row in enumerate(block.facts, first)])
+    connection.execute("COMMIT")
+
+
+def _ahead(builder: ProcessPoolExecutor, total: int, hubs: int, now: float) -> Iterator[Block]:
+    """The next blocks are built while this one is written."""
+    waiting: deque[Future[Block]] = deque()
+    for at in range(0, total, CHUNK):
+        waiting.append(builder.submit(build, at, min(CHUNK, total - at), hubs, now))
+        if len(waiting) > BUILDERS:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
 
 
 # -- the measuring -----------------------------------------------------------------------------------------------
@@ -185,28 +198,28 @@ async def add_numbers(store: SqliteStore, count: int) -> None:
             await asyncio.gather(*(store.add_number(number, 0.0) for number in numbers[i : i + 250]))
 
 
-async def measure(store: SqliteStore, total: int, hubs: int, samples: int, seed: int) -> Level:
-    clock, dice = SystemClock(), random.Random(seed)
+async def measure(store: SqliteStore, total: int, hubs: int, samples: int) -> Level:
+    clock, dice = SystemClock(), random.Random()
     create = CreateSession(store, clock, SystemIds())
     busy = max(1, (total // len(CODES) - hubs) // BUSY)
 
-    def wish(index: int) -> SessionWish:
+    def wish() -> SessionWish:
         country = dice.randrange(len(CODES))
-        newcomer = Number(f"{CODES[country]}8{seed % 10}{index:07}")
+        newcomer = Number(f"{CODES[country]}8{dice.randrange(10**9):09}")
         return SessionWish(newcomer, second_party(country, 1 + dice.randrange(busy)), OPTIONS)
 
     scope, times = Scope(ACCOUNT), []
-    for index in range(50):  # what is read for the first time is read from the disk
-        await create(scope, wish(9_000_000 + index))
+    for _ in range(50):  # what is read for the first time is read from the disk
+        await create(scope, wish())
     cpu = time.process_time()
-    for index in range(samples):
-        asked, began = wish(index), time.perf_counter()
+    for _ in range(samples):
+        asked, began = wish(), time.perf_counter()
         await create(scope, asked)
         times.append(time.perf_counter() - began)
     cpu = time.process_time() - cpu
     began = time.perf_counter()
-    for start in range(samples, 2 * samples, 32):
-        await asyncio.gather(*(create(scope, wish(start + i)) for i in range(32)))
+    for _ in range(0, samples, 32):
+        await asyncio.gather(*(create(scope, wish()) for _ in range(32)))
     grouped = samples / (time.perf_counter() - began)
     match_p50, match_cpu = await measure_match(store, clock, dice, total, hubs, samples)
     size = sum(path.stat().st_size for path in store.path.parent.glob(store.path.name + "*"))
@@ -244,23 +257,30 @@ def levels(up_to: int) -> list[int]:
     return [10**power for power in range(4, 10) if 10**power <= up_to] or [up_to]
 
 
-async def run(folder: Path, arguments: argparse.Namespace) -> list[Level]:
-    path, found, filled = folder / "pool.db", [], 0
-    now = SystemClock().wall()
-    store = SqliteStore(path, Sealer(KEY))
+async def prepare(path: Path, numbers: int, total: int, hubs: int) -> None:
+    """A database of one level, unless it is there from an earlier run."""
+    if await asyncio.to_thread(path.exists):
+        return
+    began, draft = time.perf_counter(), path.with_suffix(".draft")
+    store = SqliteStore(draft, Sealer(KEY))
     await store.open()
-    await add_numbers(store, arguments.numbers)
+    await add_numbers(store, numbers)
     await store.close()
-    for seed, total in enumerate(levels(arguments.up_to)):
-        hubs = min(arguments.numbers, levels(arguments.up_to)[0]) // len(CODES) // 10
-        began = time.perf_counter()
-        await asyncio.to_thread(fill, path, filled, total, hubs, now)
-        filled = total
-        print(f"{total:>10,} sessions after {time.perf_counter() - began:.0f} s more", file=sys.stderr, flush=True)
-        store = SqliteStore(path, Sealer(KEY))
+    await asyncio.to_thread(fill, draft, total, hubs, SystemClock().wall())
+    await asyncio.to_thread(draft.rename, path)
+    print(f"{total:>10,} sessions written in {time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
+
+
+async def run(folder: Path, arguments: argparse.Namespace) -> list[Level]:
+    found = []
+    hubs = min(arguments.numbers, levels(arguments.up_to)[0]) // len(CODES) // 10
+    for total in levels(arguments.up_to):
+        await prepare(folder / f"{total}.db", arguments.numbers, total, hubs)
+    for total in [] if arguments.prepare else levels(arguments.up_to):
+        store = SqliteStore(folder / f"{total}.db", Sealer(KEY))
         await store.open()
         with StolenTime() as stolen:
-            level = await measure(store, total, hubs, arguments.samples, seed)
+            level = await measure(store, total, hubs, arguments.samples)
         await store.close()
         found.append(replace(level, stolen=stolen.share))
         print(line(found[-1]), file=sys.stderr, flush=True)
@@ -296,14 +316,16 @@ def main() -> int:
     parser.add_argument("--up-to", type=int, default=1_000_000, help="largest level; 10000000 needs 12 GB of disk")
     parser.add_argument("--numbers", type=int, default=50_000)
     parser.add_argument("--samples", type=int, default=1_000, help="creates measured one at a time, at each level")
-    parser.add_argument("--keep", type=Path, help="folder to leave the database in")
+    parser.add_argument("--keep", type=Path, help="folder to keep the databases in, or to find them in")
+    parser.add_argument("--prepare", action="store_true", help="write the databases and measure nothing")
     arguments = parser.parse_args()
     print(f"{platform.python_implementation()} {platform.python_version()}, SQLite {sqlite3.sqlite_version}")
     with tempfile.TemporaryDirectory(prefix="maskline-bench-") as temporary:
         folder = arguments.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         found = asyncio.run(run(folder, arguments))
-    print("\n".join((*HEAD, *map(line, found), "", *verdict(found))))
+    if found:
+        print("\n".join((*HEAD, *map(line, found), "", *verdict(found))))
     return 0
 
 
