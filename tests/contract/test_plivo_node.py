@@ -147,6 +147,21 @@ def test_its_mangled_filters_find_and_leave_out(
     }
 
 
+def test_a_single_party_and_pins_go_through_its_names(client: NodeClient, parties: tuple[str, str]) -> None:
+    single = client.createMaskingSession(parties[0], "", {"createSessionWithSingleParty": True})
+    assert single["session"]["createSessionWithSingleParty"] is True
+    joined = client.updateMaskingSession(single["sessionUuid"], {"secondParty": parties[1]})
+    assert joined["session"]["secondParty"] == parties[1][1:]
+    client.deleteMaskingSession(single["sessionUuid"])
+    wanted = {
+        "isPinAuthenticationRequired": True, "generatePin": True, "generatePinLength": 5, "pinRetry": 2,
+        "pinPromptPlay": "https://h.invalid/prompt.mp3", "forcePinAuthentication": True,
+    }  # fmt: skip
+    session = client.createMaskingSession(*parties, wanted)["session"]
+    assert {len(session["firstPartyPin"]), len(session["secondPartyPin"])} == {5}
+    assert (session["pinRetry"], session["forcePinAuthentication"]) == (2, True)
+
+
 def test_pages_are_walked_to_the_end(client: NodeClient) -> None:
     pairs = [(f"+65900{pair:05}", f"+65910{pair:05}") for pair in (next(_pairs) for _ in range(3))]
     made = [client.createMaskingSession(*pair, {"sessionExpiry": 777})["sessionUuid"] for pair in pairs]

@@ -17,7 +17,10 @@ import pytest
 import pytest_asyncio
 
 from maskline.lab.phone import Behaviour
+from maskline.masking.decision import NumberUse
 from maskline.masking.price import Direction
+from maskline.workflows.add_number import add_number
+from maskline.workflows.create_subaccount import create_subaccount
 from maskline.workflows.set_policy import PolicyWish, set_policy
 from maskline.workflows.set_price import PriceWish, set_price
 from tests.support.platform_store import services_of
@@ -91,7 +94,8 @@ async def answers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[lis
             await set_prices(rig)
             await server.look_at("without calls", rig.session_uuid)
             await call_both_ways(rig, server)
-            await live_through_every_kind(server)
+            await live_through_every_kind(server, KINDS)
+            await live_through_every_kind(server, await open_other_pools(rig))
             await meet_every_error(rig, server)
             yield server.answers
     finally:
@@ -135,8 +139,23 @@ async def call_both_ways(rig: Rig, server: Server) -> None:
     await server.look_at("expired after calls", rig.session_uuid)
 
 
-async def live_through_every_kind(server: Server) -> None:
-    for index, (about, more) in enumerate(KINDS.items()):
+async def open_other_pools(rig: Rig) -> dict[str, dict[str, Any]]:
+    """Kinds of sessions whose numbers are held in other ways: one for each party, or one entered by PIN."""
+    kinds: dict[str, dict[str, Any]] = {}
+    async with services_of(rig.platform) as services:
+        store, clock = services.store, services.clock
+        for mode, numbers in (("split", ("+6531580011", "+6531580012")), ("pin", ("+6531580013",))):
+            pool = await create_subaccount(store, clock, services.ids, rig.account_id, mode)
+            await set_policy(store, clock, pool.id, PolicyWish(mode))
+            use = NumberUse.PIN if mode == "pin" else NumberUse.SHARED
+            for number in numbers:
+                await add_number(store, clock, number, pool.id, use=use)
+            kinds[f"{mode} numbers"] = {"subaccount": pool.id}
+    return kinds
+
+
+async def live_through_every_kind(server: Server, kinds: dict[str, dict[str, Any]]) -> None:
+    for index, (about, more) in enumerate(kinds.items()):
         parties = {"first_party": f"+659111{index:04}", "second_party": f"+659222{index:04}"}
         wanted = {name: value for name, value in (parties | more).items() if value is not None}
         created = await server.ask("create", about, "POST", "", wanted)

@@ -84,7 +84,7 @@ _PIN_ON = record(
         **fields(nullable(whole), "generate_pin_length"),
         **fields(whole, "pin_retry pin_retry_wait"),
         **fields(nullable(_pin), "first_party_pin second_party_pin"),
-        **fields(_url, "pin_prompt_play"),
+        **fields(_url_or_empty, "pin_prompt_play"),  # empty where the pool, not the request, asks for PINs
         **fields(nullable(_url_or_empty), "incorrect_pin_play"),
     }
 )

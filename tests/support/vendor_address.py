@@ -31,7 +31,7 @@ class VendorAddress:
 
     def __init__(self, folder: Path, thread: LoopThread) -> None:
         self._thread = thread
-        self.platform = Platform(folder, MASKLINE_MEDIA="none")
+        self.platform = Platform(folder, MASKLINE_MEDIA="none", MASKLINE_VTS_HOSTS="api.vtscom.net")
         self.tap = HttpTap(self.platform.url)
         self.authority = folder / "authority.pem"
         self.account: Any = None
