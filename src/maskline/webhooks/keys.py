@@ -5,6 +5,7 @@ What it is not: storage or sealing of tokens. Who uses it: `deliver.py`, at each
 
 from __future__ import annotations
 
+from maskline.errors import NotFound
 from maskline.storage.store import Store
 from maskline.webhooks.sign import SigningKeys
 
@@ -30,6 +31,12 @@ class StoreKeys:
         return self._keys[key]
 
     async def _read(self, account_id: str, subaccount_id: str | None) -> SigningKeys:
-        own = await self._store.account(subaccount_id or account_id)
-        main = own if own.parent_id is None else await self._store.account(own.owner_id)
+        main = await self._store.account(account_id)
+        if subaccount_id is None:
+            return SigningKeys(main.auth_tokens, main.auth_tokens)
+        try:
+            own = await self._store.account(subaccount_id)
+        except NotFound:
+            # Closed, but its live sessions run to their end: who hears of them now is the main account.
+            own = main
         return SigningKeys(own.auth_tokens, main.auth_tokens)

@@ -26,10 +26,23 @@ async def test_a_subaccount_signs_with_its_own_and_the_main_token():
     store = MemoryStore()
     keys = StoreKeys(store)
     await store.add_account(MAIN)
-    with pytest.raises(NotFound):
-        await keys(MAIN.id, SUB.id)
     await store.add_account(SUB)
     assert await keys(MAIN.id, SUB.id) == SigningKeys(("sub-token",), ("main-token",))
+
+
+async def test_what_a_closed_subaccount_leaves_behind_is_signed_by_its_account():
+    store = MemoryStore()
+    keys = StoreKeys(store)
+    await store.add_account(MAIN)
+    await store.add_account(SUB)
+    assert (await keys(MAIN.id, SUB.id)).own == ("sub-token",)
+    await store.remove_subaccount(SUB.id, 1.0)
+    assert await keys(MAIN.id, SUB.id) == SigningKeys(("main-token",), ("main-token",))
+
+
+async def test_an_unknown_account_has_no_keys():
+    with pytest.raises(NotFound):
+        await StoreKeys(MemoryStore())(MAIN.id, SUB.id)
 
 
 @pytest.mark.row("7.5/headers")
