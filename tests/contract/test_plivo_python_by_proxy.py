@@ -25,7 +25,7 @@ from plivo.exceptions import (
     ValidationError,
 )
 
-from tests.support.vendor_address import SUBACCOUNT_NUMBER, VendorAddress, vendor_address
+from tests.support.vendor_address import NUMBERS, SUBACCOUNT_NUMBER, VendorAddress, vendor_address
 
 _pairs = count(1)
 
@@ -210,10 +210,12 @@ class TestErrorsBecomeTheClientsExceptions:
 
     def test_400_when_every_number_is_taken(self, client: plivo.RestClient) -> None:
         masking, busy = client.masking_sessions, f"+65930{next(_pairs):05}"
-        for pair in (next(_pairs) for _ in range(3)):
-            masking.create_masking_session(busy, f"+65940{pair:05}")
+        others = [f"+65940{next(_pairs):05}" for _ in NUMBERS]
+        made = [masking.create_masking_session(busy, other).session_uuid for other in others]
         with pytest.raises(ValidationError, match=r"^Number pool exhausted or not available$"):
             masking.create_masking_session(busy, "+6594100000")
+        for uuid in made:  # other tests need a number for themselves
+            masking.delete_masking_session(uuid)
 
     def test_401(self, vendor: VendorAddress) -> None:
         with client_for(vendor, vendor.account.id, "wrong") as client, pytest.raises(AuthenticationError):
