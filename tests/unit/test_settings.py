@@ -78,6 +78,7 @@ def test_times_of_ones_own_need_the_custom_set():
     assert "at most 3600" in sentence(SESSION_DEFAULTS="custom", RING_TIMEOUT="3601")
 
 
+@pytest.mark.row("1.1/rate limit")
 def test_the_request_limit_is_the_vendors_unless_it_is_switched_off():
     assert load().http_rate_limit == 300
     assert load(HTTP_RATE_LIMIT="0").http_rate_limit == 0
