@@ -53,7 +53,7 @@ from maskline.webhooks.egress import Egress
 from maskline.webhooks.formats.plivo import Style
 from maskline.webhooks.formats.plivo_events import Generation
 from maskline.webhooks.keys import StoreKeys
-from maskline.workflows.build_outbox import session_timeout_outbox
+from maskline.workflows.build_outbox import param_update_outbox, session_timeout_outbox
 from maskline.workflows.expire_sessions import ExpireSessions
 from maskline.workflows.forget_old import ForgetOld
 from maskline.workflows.record_call import CallRecording
@@ -86,7 +86,7 @@ class Application:
         self.router = RouteCall(store, clock, self._defaults)
         self.egress = Egress(settings.egress_networks)
         self.deliverer = Deliverer(store, self.egress, StoreKeys(store), clock, ids)
-        style = Style(Generation(settings.plivo_events), settings.callback_prefix)
+        self._style = style = Style(Generation(settings.plivo_events), settings.callback_prefix)
         self.recorder = CallRecording(store, clock, ids, self.deliverer.notify, style=style)
         self.media = build_media(settings)
         self.engine = EngineRunner(
@@ -172,6 +172,7 @@ class Application:
             session_defaults=self._defaults,
             public_url=settings.public_url, rate_limit=settings.http_rate_limit, health=self.health,
             create_window=settings.create_window, vts_hosts=settings.vts_host_names,
+            update_outbox=partial(param_update_outbox, style=self._style),
         )  # fmt: skip
         http = HttpServer(app, settings.http_host, settings.http_port)
         http.bind()

@@ -1,3 +1,4 @@
+# budget: every setting is declared here once, in one class, with the sentences that document it.
 """Every setting of Maskline, declared once: type, default, environment name, one sentence, secret or not.
 
 What it is: one frozen value read from `MASKLINE_…` variables, and the sentences that explain a wrong one. What

@@ -24,6 +24,8 @@ from maskline.errors import MasklineError
 from maskline.ids import Ids
 from maskline.masking.session import SessionOptions
 from maskline.storage.store import Store
+from maskline.workflows.build_outbox import param_update_outbox
+from maskline.workflows.update_session import UpdateOutbox
 
 
 def build_http_app(
@@ -37,14 +39,16 @@ def build_http_app(
     rate_limit: int = 0,
     create_window: float = 0.0,
     vts_hosts: Collection[str] = (),
+    update_outbox: UpdateOutbox = param_update_outbox,
     health: Health = no_parts,
 ) -> AsgiApp:
     """Everything that answers HTTP. `store` is open already; `rate_limit` is requests per account in any five
-    seconds (0: no limit); `create_window` and `vts_hosts` as in `ApiServices`; `health` tells the parts of the process;
-    counters go to `registry`."""
+    seconds (0: no limit); `create_window`, `vts_hosts`, `update_outbox` as in `ApiServices`; `health` tells the
+    parts of the process; counters go to `registry`."""
     services = ApiServices(
         store, clock, ids, Authenticator(store, clock), RequestLimiter(rate_limit), HttpMetrics(registry),
         session_defaults or SessionOptions(), public_url, create_window, frozenset(map(str.lower, vts_hosts)),
+        update_outbox,
     )  # fmt: skip
 
     async def healthz(_request: Request) -> Response:

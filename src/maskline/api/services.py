@@ -14,6 +14,7 @@ from maskline.clock import Clock
 from maskline.ids import Ids
 from maskline.masking.session import SessionOptions
 from maskline.storage.store import Store
+from maskline.workflows.build_outbox import param_update_outbox
 from maskline.workflows.update_session import UpdateOutbox
 
 
@@ -33,5 +34,5 @@ class ApiServices:
     """Seconds in which the same create without an Idempotency-Key counts as sent again; 0: never."""
     vts_hosts: frozenset[str] = frozenset()
     """Host names, in lower case, under which `/v1` answers in the flavour of the VTS pages."""
-    update_outbox: UpdateOutbox | None = None
+    update_outbox: UpdateOutbox = param_update_outbox
     """Webhooks of an update."""

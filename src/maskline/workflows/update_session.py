@@ -15,6 +15,7 @@ from maskline.errors import InvalidParameter, SessionEnded
 from maskline.ids import Ids
 from maskline.masking.session import Role, Session, SessionChange
 from maskline.storage.store import Once, OutboxRow, Store
+from maskline.workflows.build_outbox import param_update_outbox
 from maskline.workflows.check_parties import refuse_own_numbers
 from maskline.workflows.get_session import get_session
 from maskline.workflows.scope import Scope
@@ -37,7 +38,7 @@ class UpdateSession:
 
     __slots__ = ("_clock", "_ids", "_outbox", "_store")
 
-    def __init__(self, store: Store, clock: Clock, ids: Ids, outbox: UpdateOutbox | None = None) -> None:
+    def __init__(self, store: Store, clock: Clock, ids: Ids, outbox: UpdateOutbox = param_update_outbox) -> None:
         self._store = store
         self._clock = clock
         self._ids = ids
@@ -62,7 +63,7 @@ class UpdateSession:
             return session
         change = _change(session, changes, now)
         await self._check_parties(session, change)
-        rows = self._outbox(session.changed(change), now, self._ids) if changes and self._outbox else ()
+        rows = self._outbox(session.changed(change), now, self._ids) if changes else ()
         return await self._store.update_session(scope.account_id, session_id, change, outbox=rows, once=once)
 
     async def _check_parties(self, session: Session, change: SessionChange) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -11,6 +12,9 @@ from maskline.masking.e164 import Number, parse_number
 from maskline.masking.facts import SessionExpired, SessionUpdated
 from maskline.masking.session import SessionOptions, SessionStatus
 from maskline.storage.store import SessionFilter
+from maskline.webhooks.formats.plivo import Style
+from maskline.webhooks.formats.plivo_events import Generation
+from maskline.workflows.build_outbox import param_update_outbox
 from maskline.workflows.create_session import CreateSession, SessionWish
 from maskline.workflows.expire_session import expire_session
 from maskline.workflows.expire_sessions import ExpireSessions
@@ -288,6 +292,17 @@ class TestUpdate:
         assert told == []
         await self.update(world, callback_url="https://h.example/new", ring_timeout=30)
         assert told == [("https://h.example/new", 30, world.clock.wall())]
+
+    @pytest.mark.row("3/SessionParamUpdate", "7.1/SessionParamUpdate")
+    async def test_queues_the_event_with_the_change_where_that_set_of_events_is_chosen(self):
+        for generation, told in ((Generation.ALL, ["SessionParamUpdate"]), (Generation.FIRST, [])):
+            world = await self.start()
+            outbox = partial(param_update_outbox, style=Style(generation))
+            world.update = UpdateSession(world.store, world.clock, world.ids, outbox)
+            await self.update(world, callback_url="https://h.example/new")
+            rows = await world.store.outbox(None)
+            assert [row.event for row in rows] == told
+            assert all((row.subject, row.url) == (world.session.id, "https://h.example/new") for row in rows)
 
 
 class TestPartiesInAnUpdate:
