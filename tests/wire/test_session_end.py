@@ -23,9 +23,12 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
         await made.close()
 
 
-@pytest.mark.row("6.1/expiry during a call", "6.1/no active session", "5/status")
+@pytest.mark.row("6.1/expiry during a call", "6.1/no active session", "5/status", "3/SessionParamUpdate")
 async def test_a_call_goes_on_after_its_session_ended_and_a_new_one_is_refused(rig: Rig) -> None:
     await rig.prepare(Behaviour.ANSWER)
+    assert (await rig.rest("POST", rig.session_uuid, {"ring_timeout": 30}))[0] == 200
+    (told,) = await rig.hooks("/plivo", 1)
+    assert (told.values["EventName"], told.values["SequenceNumber"]) == ("SessionParamUpdate", "")
     rig.dial()
     assert await happened(rig.callee.answered)
     assert (await rig.rest("DELETE", rig.session_uuid))[0] == 200
@@ -36,7 +39,7 @@ async def test_a_call_goes_on_after_its_session_ended_and_a_new_one_is_refused(r
     rig.caller.hang_up()
     assert await happened(rig.callee.ended)
     assert (await rig.summary())["sessionStatus"] == "COMPLETED"
-    events = [hook.values["EventName"] for hook in await rig.hooks("/plivo", 5)]
+    events = [hook.values["EventName"] for hook in (await rig.hooks("/plivo", 6))[1:]]
     assert sorted(events) == [
         "SessionFirstPartyAnswer", "SessionFirstPartyHangup", "SessionSecondPartyAnswer", "SessionSecondPartyHangup",
         "SessionSecondPartyRing",
