@@ -180,6 +180,34 @@ def test_a_subaccount_works_with_its_own_credentials(
     assert created["sessionUuid"] in [one["sessionUuid"] for one in own.listMaskingSession({})["response"]["objects"]]
 
 
+@pytest.mark.row("1/number resource", "1/subaccount resource", "1/phone number resource")
+def test_numbers_are_listed_moved_and_named_and_subaccounts_come_and_go(
+    client: NodeClient, vendor: VendorAddress
+) -> None:
+    numbers, subaccounts = client.of("numbers"), client.of("subaccounts")
+    number = SUBACCOUNT_NUMBER[1:]
+    made = subaccounts.create("Parcels", True)
+    assert (made["message"], made["authId"][:2]) == ("created", "SA")
+
+    assert numbers.update(number, {"subAccount": made["authId"], "alias": "Parcels"})["message"] == "changed"
+    (moved,) = numbers.list({"subAccount": made["authId"], "services": "voice"})
+    assert (moved["number"], moved["alias"], moved["voiceEnabled"]) == (number, "Parcels", True)
+    assert numbers.get(number)["subaccount"] == made["authId"]
+    assert numbers.search("SG", {"type": "local"}) == []
+    # From a POST outside of voice this client keeps the server's sentence to itself.
+    with pytest.raises(NodeError, match="status code 403"):
+        numbers.buy("6531580077")
+
+    assert subaccounts.update(made["authId"], "Letters", False)["message"] == "changed"
+    shown = subaccounts.get(made["authId"])
+    assert (shown["name"], shown["enabled"], shown["authToken"]) == ("Letters", False, made["authToken"])
+    assert {one["authId"] for one in subaccounts.list({})} == {made["authId"], vendor.subaccount.id}
+    assert subaccounts.delete(made["authId"], True) is True
+    assert numbers.update(number, {"subAccount": vendor.subaccount.id, "alias": ""})["message"] == "changed"
+    with pytest.raises(NodeError, match="There is no such subaccount"):
+        subaccounts.get(made["authId"])
+
+
 class Stranger:
     id, auth_token = "MA00000000000000NONE", "wrong"
 

@@ -29,17 +29,23 @@ class NodeError(Exception):
 class NodeClient:
     """`client.getMaskingSession(uuid)` is that call of the vendor's client, its result as plain values."""
 
-    def __init__(self, process: subprocess.Popen[str], account: Any) -> None:
+    def __init__(self, process: subprocess.Popen[str], account: list[str], resource: str = "maskingSession") -> None:
         self._process = process
-        self._account = [account.id, account.auth_token]
+        self._account = account
+        self._resource = resource
 
     def as_account(self, account: Any) -> NodeClient:
         """The same process with other credentials."""
-        return NodeClient(self._process, account)
+        return NodeClient(self._process, [account.id, account.auth_token], self._resource)
+
+    def of(self, resource: str) -> NodeClient:
+        """The same client's methods of another resource: `numbers`, `subaccounts`."""
+        return NodeClient(self._process, self._account, resource)
 
     def __getattr__(self, method: str) -> Any:
         def call(*args: Any) -> Any:
-            answer = ask(self._process, {"account": self._account, "method": method, "args": args})
+            question = {"account": self._account, "resource": self._resource, "method": method, "args": args}
+            answer = ask(self._process, question)
             if "error" in answer:
                 raise NodeError(answer["error"])
             return answer["result"]
@@ -75,7 +81,7 @@ def node_client(vendor: VendorAddress) -> Iterator[tuple[NodeClient, dict[str, s
         text=True,
     )
     try:
-        yield NodeClient(process, vendor.account), read_line(process)
+        yield NodeClient(process, [vendor.account.id, vendor.account.auth_token]), read_line(process)
     finally:
         assert process.stdin is not None
         process.stdin.close()

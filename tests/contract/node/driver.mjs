@@ -1,6 +1,6 @@
 // The vendor's Node client behind a line protocol, for tests/contract/test_plivo_node.py.
 //
-// Each line on stdin is {"account": [id, token], "method": name, "args": [...]}; each answer on stdout is one line,
+// Each line on stdin is {"account": [id, token], "resource": name, "method": name, "args": [...]}; each answer on stdout is one line,
 // {"result": ...} or {"error": {"message", "status", "apiID"}}. The client is used as the vendor ships it:
 // its own proxy option leads it to us, and Node's own NODE_EXTRA_CA_CERTS makes it trust the authority.
 
@@ -23,10 +23,9 @@ function told(error) {
   return { message: String(error?.message ?? error), status: error?.status ?? null, apiID: error?.apiID ?? null };
 }
 
-async function answer({ account, method, args }) {
+async function answer({ account, resource, method, args }) {
   try {
-    const masking = clientFor(account).maskingSession;
-    return { result: await masking[method](...args) };
+    return { result: await clientFor(account)[resource][method](...args) };
   } catch (error) {
     return { error: told(error) };
   }
