@@ -33,14 +33,15 @@ class ExpireSessions:
         ids: Ids,
         *,
         outbox: TimeoutOutbox = session_timeout_outbox,
-        batch: int = 200,
+        batch: int = 100,
     ) -> None:
         self._store = store
         self._clock = clock
         self._ids = ids
         self._outbox = outbox
         self.batch = batch
-        """Sessions per step: small enough that requests and calls get their turn between steps."""
+        """Sessions per step: small enough that requests and calls get their turn between steps. Measured on SQLite with
+        5,000 that end in one second: the loop's thread works for 8 ms at a time with 200, for 3-5 ms with 50 to 100."""
 
     async def __call__(self) -> int:
         """Raises `StoreUnavailable`; nothing is lost then, since a session stays due until it is ended."""
