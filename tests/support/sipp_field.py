@@ -22,7 +22,7 @@ import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import maskline
 from maskline.cli import main
@@ -171,16 +171,25 @@ class Side:
         return "\n".join([f"{self.name}:", *lines, tail])
 
 
+class Way(NamedTuple):
+    """Digits of who calls, who is to be reached, and what is dialled."""
+
+    caller: str
+    callee: str
+    dialled: str
+
+
 class FieldCall:
     """One masked call in the making: fill the two scripts, `run`, then look."""
 
-    def __init__(self, field: Field, number: int, slot: int, session_id: str) -> None:
+    def __init__(self, field: Field, number: int, slot: int, session_id: str, way: Way | None = None) -> None:
         self.field = field
         self.session_id = session_id
         self.slot = slot
-        self.caller_number, self.callee_number = parties(number, slot)
-        self.caller = Caller(self.caller_number, field.virtual)
-        self.callee = Callee(self.callee_number)
+        way = way or Way(*parties(number, slot), field.virtual)
+        self.caller_number, self.callee_number = way.caller, way.callee
+        self.caller = Caller(way.caller, way.dialled)
+        self.callee = Callee(way.callee)
         folder = field.folder / f"call-{number}"
         folder.mkdir()
         self.calling = Side(self.caller, folder, "caller", CALLERS, free_port(CALLERS))
@@ -285,9 +294,15 @@ class Field:
         answer = self.rest("POST", "", body)
         return FieldCall(self, self._calls, slot, answer["session_uuid"])
 
-    def rest(self, method: str, path: str, body: dict[str, Any]) -> Any:
-        login = f"{self.account['auth_id']}:{self.account['auth_token']}".encode()
-        url = f"{self.platform.url}/v1/Account/{self.account['auth_id']}/Masking/Session/{path}"
+    def dial(self, slot: int, way: Way, session_id: str = "") -> FieldCall:
+        """A call of a test's own session, or of none; `slot`: whose carrier gets it."""
+        self._calls += 1
+        return FieldCall(self, self._calls, slot, session_id, way)
+
+    def rest(self, method: str, path: str, body: dict[str, Any], account: dict[str, Any] | None = None) -> Any:
+        account = account or self.account
+        login = f"{account['auth_id']}:{account['auth_token']}".encode()
+        url = f"{self.platform.url}/v1/Account/{account['auth_id']}/Masking/Session/{path}"
         headers = {"Authorization": "Basic " + base64.b64encode(login).decode(), "Content-Type": "application/json"}
         request = urllib.request.Request(url, json.dumps(body).encode(), headers, method=method)
         with urllib.request.urlopen(request, timeout=10) as answer:

@@ -10,7 +10,8 @@ import pytest
 
 from maskline import settings as settings_module
 from maskline.errors import ConfigurationError
-from maskline.settings import PREFIX, MediaChoice, Settings, describe, load_settings, unknown_variables
+from maskline.settings import PREFIX, MediaChoice, PlivoEvents, Settings, describe, load_settings, unknown_variables
+from maskline.webhooks.formats.plivo_events import Generation
 
 
 def load(**values: str) -> Settings:
@@ -82,6 +83,20 @@ def test_times_of_ones_own_need_the_custom_set():
 def test_the_request_limit_is_the_vendors_unless_it_is_switched_off():
     assert load().http_rate_limit == 300
     assert load(HTTP_RATE_LIMIT="0").http_rate_limit == 0
+
+
+def test_the_words_for_the_edition_of_the_event_list_are_those_of_the_format():
+    assert [*PlivoEvents] == [*Generation]
+    assert load().plivo_events is PlivoEvents.SECOND
+    assert load(PLIVO_EVENTS="Current").plivo_events is PlivoEvents.CURRENT
+    assert "2023, 2024, 2025, current or all" in sentence(PLIVO_EVENTS="2022")
+
+
+@pytest.mark.row("7.2/prefix of hangup attributes")
+def test_the_prefix_of_hangup_attributes_is_letters_and_digits():
+    assert load(CALLBACK_PREFIX="VTS").callback_prefix == "VTS"
+    for wrong in ("V-TS", "1st", "a&b", "x" * 33):
+        assert "letters and digits" in sentence(CALLBACK_PREFIX=wrong)
 
 
 def test_vts_hosts_are_names_without_scheme_and_port():
