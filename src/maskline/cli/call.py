@@ -12,6 +12,7 @@ from maskline.cli.context import chosen_accounts, find_in_accounts, run
 from maskline.cli.output import JsonFlag, RevealFlag, emit, pairs, show_number, show_time, table
 from maskline.masking.call_record import CallRecord, LegRecord
 from maskline.masking.facts import Fact, fact_details
+from maskline.masking.price import amount_text
 from maskline.services import Services
 from maskline.workflows.list_calls import follow_facts, get_call, list_calls
 
@@ -167,6 +168,8 @@ def _describe_leg(leg: LegRecord, reveal: bool) -> dict[str, Any]:
         "answered_at": leg.answered_at,
         "ended_at": leg.ended_at,
         "duration": leg.duration,
+        "billed_duration": leg.billed_duration,
+        "amount": amount_text(leg.amount),
         "outcome": leg.outcome,
         "cause": leg.cause,
         "sip_status": leg.sip_status,
@@ -202,12 +205,12 @@ def _page(call: CallRecord, facts: list[Fact], reveal: bool) -> str:
     leg_rows = [
         (
             leg.leg, show_number(leg.source, reveal or not leg.inbound),
-            show_number(leg.destination, reveal or leg.inbound), f"{leg.duration:.1f} s", leg.outcome, leg.cause,
-            leg.sip_status, leg.hung_up_by, leg.quality and leg.quality.mos,
+            show_number(leg.destination, reveal or leg.inbound), f"{leg.duration:.1f} s", amount_text(leg.amount),
+            leg.outcome, leg.cause, leg.sip_status, leg.hung_up_by, leg.quality and leg.quality.mos,
         )
         for leg in call.legs
     ]  # fmt: skip
-    headings = ("leg", "from", "to", "talked", "outcome", "cause", "sip", "hung up by", "mos")
+    headings = ("leg", "from", "to", "talked", "amount", "outcome", "cause", "sip", "hung up by", "mos")
     fact_rows = [
         (f"+{fact.at - call.started_at:.3f} s", fact.name, _details(fact))
         for fact in facts

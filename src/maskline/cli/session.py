@@ -11,7 +11,8 @@ from maskline.cli.output import AccountOption, JsonFlag, RevealFlag, emit, pairs
 from maskline.errors import InvalidParameter
 from maskline.logs import mask_text
 from maskline.masking.e164 import parse_number
-from maskline.masking.session import Session, SessionOptions
+from maskline.masking.price import amount_text
+from maskline.masking.session import Role, Session, SessionOptions
 from maskline.services import Services
 from maskline.settings import load_settings
 from maskline.storage.store import SessionFilter
@@ -154,6 +155,8 @@ def describe(session: Session, wall: float, reveal: bool) -> dict[str, Any]:
         "first_party": show_number(session.first_party, reveal),
         "second_party": show_number(session.second_party, reveal),
         "virtual_number": session.virtual_number.e164,
+        "second_virtual_number": session.number_of(Role.SECOND).e164,
+        "pool_mode": session.pool_mode,
         "created_at": show_time(session.created_at),
         "expires_at": show_time(session.expires_at),
         "ended_at": show_time(session.ended_at),
@@ -161,6 +164,7 @@ def describe(session: Session, wall: float, reveal: bool) -> dict[str, Any]:
         "ring_timeout": session.options.ring_timeout,
         "callback_url": mask_text(session.options.callback_url),
         "total_call_count": session.total_call_count,
+        "total_session_amount": amount_text(session.amount + session.total_call_amount),
         "interactions": [
             {
                 "call_id": one.call_id,
@@ -168,6 +172,7 @@ def describe(session: Session, wall: float, reveal: bool) -> dict[str, Any]:
                 "ended_at": show_time(one.ended_at),
                 "caller": one.caller,
                 "duration": one.duration,
+                "amount": amount_text(one.amount),
             }
             for one in session.interactions
         ],
