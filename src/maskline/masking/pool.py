@@ -22,12 +22,13 @@ import math
 from collections.abc import Callable, Collection, Generator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
 from maskline.errors import InvalidParameter, MissingParameter, PoolExhausted
 from maskline.masking.claims import Held, Key, KeyKind, party_key, pin_key
 from maskline.masking.e164 import Number
-from maskline.masking.session import NewSession, PoolMode, Role, Session
+from maskline.masking.session import NewSession, PoolMode, Role, Session, SessionOptions
 
 T = TypeVar("T")
 
@@ -387,7 +388,7 @@ def session_of(new: NewSession, allocation: Allocation) -> Session:
     options = new.options
     by_pin = options.is_pin_authentication_required or allocation.mode is PoolMode.PIN
     if (options.geomatch, options.is_pin_authentication_required) != (allocation.geomatch, by_pin):
-        options = replace(options, geomatch=allocation.geomatch, is_pin_authentication_required=by_pin)
+        options = _with_outcome(options, allocation.geomatch, by_pin)
     return Session(
         id=new.id, account_id=new.account_id, subaccount_id=new.subaccount_id,
         first_party=new.first_party, second_party=new.second_party,
@@ -398,6 +399,12 @@ def session_of(new: NewSession, allocation: Allocation) -> Session:
         first_party_pin=allocation.first_party_pin, second_party_pin=allocation.second_party_pin,
         amount=new.amount,
     )  # fmt: skip
+
+
+@lru_cache(maxsize=1024)
+def _with_outcome(options: SessionOptions, geomatch: bool, by_pin: bool) -> SessionOptions:
+    # Cached, because an account's sessions mostly have the same options, and a copy of them costs more than all else.
+    return replace(options, geomatch=geomatch, is_pin_authentication_required=by_pin)
 
 
 def moved(session: Session, allocation: Allocation, now: float) -> Session:

@@ -30,6 +30,7 @@ from maskline.masking.claims import (
     party_key,
     pin_key,
 )
+from maskline.masking.decision import NumberState
 from maskline.masking.e164 import Number
 from maskline.masking.facts import (
     ClaimNote,
@@ -148,10 +149,11 @@ class MemoryStore(MemoryConfiguration):
         old = await self.session(account_id, session_id)
         if not old.is_live(now):
             raise SessionEnded
+        known = (self._numbers.get(number) for number in old.numbers)
+        if all(number is not None and number.state is NumberState.ACTIVE for number in known):
+            return old
         answers = Answers(self._claims, self._in_order(), now)
         session = pool.moved(old, pool.drive(pool.reallocate(old, now), answers), now)
-        if session.numbers == old.numbers:
-            return old
         self._outbox.add(outbox(session))
         changes = self._change_claims(old, session, now)
         self._sessions[session_id] = session

@@ -146,4 +146,4 @@ _ANSWERS: dict[type[Any], Callable[[Answers, Any], Any]] = {
 def with_pin(held: Iterable[Held], now: float) -> Held | None:
     """The live claim by PIN that ends last."""
     live = [one for one in held if one.key.kind is KeyKind.PIN and one.live_until > now]
-    return max(live, key=lambda one: one.live_until, default=None)
+    return min(live, key=lambda one: (-one.live_until, one.session_id), default=None)

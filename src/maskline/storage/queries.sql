@@ -92,6 +92,10 @@ WHERE number = $1
 -- A dialled number: every incoming call asks.
 SELECT {number_columns} FROM virtual_numbers WHERE number = $1
 
+-- name: number_state
+-- Whether it may be used for new sessions.
+SELECT state FROM virtual_numbers WHERE number = $1
+
 -- name: numbers
 -- Of an account with its subaccounts, or of one subaccount.
 SELECT {number_columns} FROM virtual_numbers WHERE account_id = $1 OR pool_id = $1 ORDER BY position
@@ -247,7 +251,7 @@ WHERE claims.key_hash = $1 AND claims.virtual_number = $2
 -- The one on this number that ends last ($2: now).
 SELECT {session_columns} FROM claims JOIN sessions ON sessions.id = claims.session_id
 WHERE claims.virtual_number = $1 AND claims.kind = 'pin' AND claims.live_until > $2
-ORDER BY claims.live_until DESC LIMIT 1
+ORDER BY claims.live_until DESC, claims.session_id LIMIT 1
 
 -- name: sessions_on
 -- Live ones with a claim on this number ($2: now).

@@ -54,7 +54,10 @@ def _conditions(account_id: str, wanted: SessionFilter, wall: float, sealer: Sea
         values.append(value)
         terms.append(term.replace("{}", f"${len(values)}"))
 
-    add("account_id = {}", account_id)
+    # With a party, number or subaccount the account is a check of few rows and not where to look: an expression keeps
+    # databases without statistics from choosing its index.
+    narrow = (wanted.first_party, wanted.second_party, wanted.virtual_number, wanted.subaccount_id)
+    add("account_id = {}" if narrow == (None,) * len(narrow) else "account_id || '' = {}", account_id)
     if wanted.first_party is not None:
         add("first_party_hash = {}", sealer.number_hash(wanted.first_party))
     if wanted.second_party is not None:

@@ -28,6 +28,7 @@ from maskline.masking.claims import (
     claims_of,
     pin_key,
 )
+from maskline.masking.decision import NumberState
 from maskline.masking.e164 import Number
 from maskline.masking.facts import SessionCreated, SessionExpired, SessionUpdated, VirtualNumberReplaced
 from maskline.masking.session import Interaction, NewSession, Session, SessionChange
@@ -214,9 +215,9 @@ def replace_numbers(
     old = read_session(connection, sealer, account_id, session_id)
     if not old.is_live(now):
         raise SessionEnded
-    session = pool.moved(old, pool.drive(pool.reallocate(old, now), _Answers(connection, sealer, now)), now)
-    if session.numbers == old.numbers:
+    if all(_is_active(connection, number) for number in old.numbers):
         return old
+    session = pool.moved(old, pool.drive(pool.reallocate(old, now), _Answers(connection, sealer, now)), now)
     changes = _change_claims(connection, sealer, old, session, now)
     run(connection, "update_session", *rows.session_changes_to_row(session, sealer))
     fact = VirtualNumberReplaced(
@@ -227,6 +228,11 @@ def replace_numbers(
     add_facts(connection, [rows.fact_to_row(fact)])
     add_outbox(connection, outbox(session))
     return session
+
+
+def _is_active(connection: sqlite3.Connection, number: Number) -> bool:
+    row = run(connection, "number_state", number.e164).fetchone()
+    return row is not None and row[0] == NumberState.ACTIVE
 
 
 # -- claims ----------------------------------------------------------------------------------------------------------

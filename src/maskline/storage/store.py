@@ -298,8 +298,8 @@ class Store(Protocol):
         self, account_id: str, session_id: str, *, now: float, outbox: Callable[[Session], Sequence[OutboxRow]]
     ) -> Session:
         """Give a live session other numbers for those that are not active any more (`masking.pool.reallocate`), add
-        the VirtualNumberReplaced fact and what `outbox` makes of the new session. Raises `NotFound`, `SessionEnded`
-        and `PoolExhausted`."""
+        the VirtualNumberReplaced fact and what `outbox` makes of the new session; one whose numbers are all active is
+        returned as it is. Raises `NotFound`, `SessionEnded` and `PoolExhausted`."""
         ...
 
     async def sessions_on(self, number: Number, *, now: float, limit: int) -> list[Session]:

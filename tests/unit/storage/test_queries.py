@@ -10,9 +10,9 @@ from importlib import resources
 import pytest
 
 from maskline.storage.crypto import KEY_BYTES, Sealer
-from maskline.storage.queries import load_queries, repeat_values, schema_statements
+from maskline.storage.queries import load_queries, repeat_values
 from maskline.storage.session_list import SessionList, session_list
-from maskline.storage.sqlite_connection import SQL, numbered
+from maskline.storage.sqlite_connection import SQL, numbered, sqlite_schema
 from maskline.storage.store import SessionFilter
 from tests.support.store_values import ACCOUNT, ALICE, BOB, T0, VN1
 
@@ -30,7 +30,7 @@ GIVEN_ROWS = ("SCAN CONSTANT ROW", "SCAN moved", "SCAN done", "SCAN freed")
 @pytest.fixture(scope="module")
 def database() -> Iterator[sqlite3.Connection]:
     connection = sqlite3.connect(":memory:")
-    for statement in schema_statements():
+    for statement in sqlite_schema():
         connection.execute(statement)
     yield connection
     connection.close()
@@ -59,9 +59,9 @@ def test_a_query_is_a_look_up_whatever_the_size_of_the_tables(database: sqlite3.
 @pytest.mark.parametrize(
     ("name", "index"),
     [
-        ("session_for_call", "sqlite_autoindex_claims_1 (key_hash=? AND virtual_number=?)"),
-        ("claims_of_keys", "sqlite_autoindex_claims_1 (key_hash=?)"),
-        ("pins_held", "sqlite_autoindex_claims_1 (key_hash=? AND virtual_number=?)"),
+        ("session_for_call", "PRIMARY KEY (key_hash=? AND virtual_number=?)"),
+        ("claims_of_keys", "PRIMARY KEY (key_hash=?)"),
+        ("pins_held", "PRIMARY KEY (key_hash=? AND virtual_number=?)"),
         ("numbers_to_share", "virtual_numbers_to_share (pool_id=?)"),
         ("numbers_to_share_in_country", "virtual_numbers_to_share_by_country (pool_id=? AND country=?)"),
         ("empty_number", "virtual_numbers_to_share (pool_id=?)"),
@@ -73,7 +73,7 @@ def test_a_query_is_a_look_up_whatever_the_size_of_the_tables(database: sqlite3.
         ("forget_facts", "facts_by_subject (subject=?)"),
         ("forget_outbox", "outbox_by_account (account_id=? AND created_at<?)"),
         ("calls_to_forget", "calls_by_session (session_id=?)"),
-        ("facts_to_look_at", "sqlite_autoindex_facts_1 (position>?)"),
+        ("facts_to_look_at", "PRIMARY KEY (position>?)"),
         ("purge_once", "once_to_purge (kept_until<?)"),
         ("sessions_due", "sessions_to_end (expires_at<?)"),
         ("lease_outbox", "outbox_to_send (due_at<?)"),
@@ -92,11 +92,11 @@ def test_the_index_meant_for_a_query_is_used(database: sqlite3.Connection, name:
     ("wanted", "index"),
     [
         (SessionFilter(), "sessions_by_account (account_id=?)"),
-        (SessionFilter(first_party=ALICE), "sessions_by_first_party (account_id=? AND first_party_hash=?)"),
-        (SessionFilter(second_party=BOB), "sessions_by_second_party (account_id=? AND second_party_hash=?)"),
-        (SessionFilter(virtual_number=VN1), "sessions_by_number (account_id=? AND virtual_number=?)"),
-        (SessionFilter(virtual_number=VN1), "sessions_by_second_number (account_id=? AND second_virtual_number=?)"),
-        (SessionFilter(subaccount_id="SA"), "sessions_by_subaccount (account_id=? AND subaccount_id=?)"),
+        (SessionFilter(first_party=ALICE), "sessions_by_first_party (first_party_hash=?)"),
+        (SessionFilter(second_party=BOB), "sessions_by_second_party (second_party_hash=?)"),
+        (SessionFilter(virtual_number=VN1), "sessions_by_number (virtual_number=?)"),
+        (SessionFilter(virtual_number=VN1), "sessions_by_second_number (second_virtual_number=?)"),
+        (SessionFilter(subaccount_id="SA"), "sessions_by_subaccount (subaccount_id=?)"),
         (SessionFilter(created=(("gte", T0),)), "sessions_by_account (account_id=? AND created_at>?)"),
     ],
 )
@@ -113,7 +113,7 @@ def test_a_session_list_takes_every_value_as_a_parameter() -> None:
     found = listed(wanted)
     for text in (found.page, found.total):
         assert [*dict.fromkeys(re.findall(r"\$\d+", text))] == [f"${i + 1}" for i in range(len(found.values))]
-        assert not re.search(r"'|\d{3,}", text)
+        assert not re.search(r"(?<!')'(?!')|\d{3,}", text)
 
 
 def test_a_query_for_many_rows_gives_each_row_parameters_of_its_own() -> None:
