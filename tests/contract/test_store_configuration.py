@@ -65,6 +65,19 @@ async def test_an_account_is_changed_in_all_but_its_origin(store: Store) -> None
         await store.update_account(replace(changed, id="SA-nobody"))
 
 
+async def test_of_two_changes_of_one_account_the_later_is_refused(store: Store) -> None:
+    was = await store.account(SUB.id)
+    first = replace(was, auth_tokens=("new",), modified_at=T0 + 1)
+    await store.update_account(first, was=was)
+    with pytest.raises(Conflict):
+        await store.update_account(replace(was, name="stale", modified_at=T0 + 2), was=was)
+    assert await store.account(SUB.id) == first
+    await store.update_account(replace(first, name="fresh", modified_at=T0 + 3), was=first)
+    assert (await store.account(SUB.id)).auth_tokens == ("new",)
+    with pytest.raises(NotFound):
+        await store.update_account(replace(was, id="SA-nobody"), was=was)
+
+
 async def test_a_removed_subaccount_is_unknown(store: Store) -> None:
     await store.remove_subaccount(SUB.id, T0)
     with pytest.raises(NotFound):

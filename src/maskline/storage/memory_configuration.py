@@ -85,8 +85,10 @@ class MemoryConfiguration:
         ]
         return sorted(wanted, key=lambda account: (account.created_at, account.id))
 
-    async def update_account(self, account: Account) -> None:
+    async def update_account(self, account: Account, *, was: Account | None = None) -> None:
         old = await self.account(account.id)
+        if was is not None and was.modified_at != old.modified_at:
+            raise Conflict("This account was changed meanwhile. Try again.")
         self._accounts[account.id] = replace(account, parent_id=old.parent_id, created_at=old.created_at)
         self._configuration += 1
 

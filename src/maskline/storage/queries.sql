@@ -61,9 +61,9 @@ SELECT {account_columns} FROM accounts WHERE parent_id IS NULL ORDER BY created_
 SELECT {account_columns} FROM accounts WHERE parent_id = $1 AND removed_at IS NULL ORDER BY created_at, id
 
 -- name: update_account
--- What may change of it.
+-- What may change of it; $7: when it was changed last, or null for whenever.
 UPDATE accounts SET name = $2, auth_tokens_sealed = $3, enabled = $4, policy = $5, modified_at = $6
-WHERE id = $1 AND removed_at IS NULL
+WHERE id = $1 AND removed_at IS NULL AND modified_at = COALESCE($7, modified_at)
 
 -- name: remove_subaccount
 -- Its row stays: sessions and calls name it.

@@ -54,9 +54,9 @@ class SqliteConfiguration(SqliteFile):
         found = self._rows("main_accounts") if parent_id is None else self._rows("subaccounts", parent_id)
         return [rows.account_from_row(row, self._sealer) for row in found]
 
-    async def update_account(self, account: Account) -> None:
+    async def update_account(self, account: Account, *, was: Account | None = None) -> None:
         row = rows.account_changes_to_row(account, self._sealer)
-        await self._write(_replace, "update_account", *row, missing=_NO_ACCOUNT)
+        await self._write(_update_account, *row, None if was is None else was.modified_at)
 
     async def remove_subaccount(self, account_id: str, now: float) -> None:
         await self._write(_remove_subaccount, account_id, now)
@@ -129,6 +129,15 @@ def _replace(connection: sqlite3.Connection, query: str, *values: object, missin
     if not run(connection, query, *values).rowcount:
         raise NotFound(missing)
     advance(connection, "configuration")
+
+
+def _update_account(connection: sqlite3.Connection, account_id: str, *values: object) -> None:
+    if run(connection, "update_account", account_id, *values).rowcount:
+        advance(connection, "configuration")
+    elif run(connection, "account", account_id).fetchone():
+        raise Conflict("This account was changed meanwhile. Try again.")
+    else:
+        raise NotFound(_NO_ACCOUNT)
 
 
 def _add_account(connection: sqlite3.Connection, sealer: Sealer, account: Account, once: Once | None) -> Account:

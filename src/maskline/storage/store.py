@@ -187,8 +187,9 @@ class Store(Protocol):
         """Main accounts, or the subaccounts of one; without removed ones."""
         ...
 
-    async def update_account(self, account: Account) -> None:
-        """Replace name, tokens, enabled, policy. Raises `NotFound`."""
+    async def update_account(self, account: Account, *, was: Account | None = None) -> None:
+        """Replace name, tokens, enabled, policy. Raises `NotFound`, and `Conflict` when it is not as it `was` when it
+        was read: of two changes at a time, neither may bring back what the other took away."""
         ...
 
     async def remove_subaccount(self, account_id: str, now: float) -> None:

@@ -20,10 +20,10 @@ MOST_TOKENS = 5
 
 async def add_token(store: Store, clock: Clock, ids: Ids, account_id: str) -> Account:
     """The account or subaccount with its new token first. Raises `NotFound`, and `Conflict` when it has as many
-    as it may."""
+    as it may, or when somebody changed it meanwhile."""
     account = await find_account(store, account_id)
     if len(account.auth_tokens) >= MOST_TOKENS:
         raise Conflict(f"This account has {MOST_TOKENS} auth tokens already. Revoke one first.")
     changed = replace(account, auth_tokens=(ids.secret(), *account.auth_tokens), modified_at=clock.wall())
-    await store.update_account(changed)
+    await store.update_account(changed, was=account)
     return changed

@@ -21,7 +21,7 @@ async def revoke_token(store: Store, clock: Clock, account_id: str, ending: str)
     """The account or subaccount without the token that ends in `ending`.
 
     Raises `NotFound` (account, or no such token), `InvalidParameter` for too short an ending, and `Conflict` when it
-    fits several tokens or the only one.
+    fits several tokens or the only one, or when somebody changed the account meanwhile.
     """
     account = await find_account(store, account_id)
     if len(ending) < SHOWN:
@@ -34,5 +34,5 @@ async def revoke_token(store: Store, clock: Clock, account_id: str, ending: str)
     if len(left) != len(account.auth_tokens) - 1:
         raise Conflict("Several auth tokens of this account end so. Name more of its last characters.")
     changed = replace(account, auth_tokens=left, modified_at=clock.wall())
-    await store.update_account(changed)
+    await store.update_account(changed, was=account)
     return changed

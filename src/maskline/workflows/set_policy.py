@@ -40,7 +40,7 @@ async def set_policy(store: Store, clock: Clock, account_id: str, wish: PolicyWi
         policy = (await store.account(account.parent_id)).policy
     changed = replace(account, policy=_changed(policy or AccountPolicy(), wish), modified_at=clock.wall())
     if changed.policy != account.policy:
-        await store.update_account(changed)
+        await store.update_account(changed, was=account)
     return changed
 
 

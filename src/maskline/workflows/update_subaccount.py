@@ -27,5 +27,5 @@ async def update_subaccount(
         enabled=account.enabled if enabled is None else enabled,
         modified_at=clock.wall(),
     )
-    await store.update_account(changed)
+    await store.update_account(changed, was=account)
     return changed

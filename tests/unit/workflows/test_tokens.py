@@ -95,3 +95,21 @@ async def test_the_tokens_of_an_unknown_account_are_not_found():
         await add_token(world.store, world.clock, world.ids, "MA0")
     with pytest.raises(NotFound):
         await revoke_token(world.store, world.clock, "MA0", "abcd")
+
+
+async def test_of_two_changes_at_a_time_neither_brings_back_what_the_other_took_away(monkeypatch):
+    world = await Tokens().start()
+    await world.add()
+    read = world.store.account
+
+    async def read_slowly(account_id):
+        found = await read(account_id)
+        monkeypatch.undo()
+        world.clock.advance(0.001)
+        await world.revoke(world.acme.auth_token)
+        return found
+
+    monkeypatch.setattr(world.store, "account", read_slowly)
+    with pytest.raises(Conflict, match="changed meanwhile"):
+        await world.add()
+    assert world.acme.auth_token not in await world.kept()
