@@ -9,6 +9,7 @@ A POST replaces, so a repeat of it, with or without an Idempotency-Key, changes 
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -40,6 +41,8 @@ _NEVER = (
 )  # fmt: skip
 """Filters on what no number here has: rent, messaging, names."""
 _RATE = "0.00000"
+_AT_A_TIME = 100
+"""Numbers looked at before others get their turn."""
 Wanted = Callable[[VirtualNumber], bool]
 
 
@@ -71,9 +74,7 @@ class NumberOperations:
     async def _list(self, exchange: Exchange) -> Reply:
         query = read_query(exchange.query)
         page = read_page(query)
-        found: Sequence[VirtualNumber] = await self._list_numbers(exchange.account.id)
-        for wanted in _filters(query):
-            found = [number for number in found if wanted(number)]
+        found = await _narrow(await self._list_numbers(exchange.account.id), _filters(query))
         shown = found[page.offset : page.offset + page.limit]
         objects = [number_object(number, exchange.auth_id) for number in shown]
         meta = page_meta(page, f"/v1/Account/{exchange.auth_id}/Number/", len(found))
@@ -142,6 +143,18 @@ def number_object(number: VirtualNumber, auth_id: str) -> dict[str, Any]:
 def date_text(at: float) -> str | None:
     """`YYYY-MM-DD` of a wall second; None for 0, which stands for "not known"."""
     return time.strftime("%Y-%m-%d", time.gmtime(at)) if at else None
+
+
+async def _narrow(numbers: Sequence[VirtualNumber], filters: Sequence[Wanted]) -> Sequence[VirtualNumber]:
+    """Those that every filter lets through. The loop has calls to serve: looking up 20,000 numbers' lines for the first
+    time was measured at 2 seconds."""
+    if not filters:
+        return numbers
+    found: list[VirtualNumber] = []
+    for start in range(0, len(numbers), _AT_A_TIME):
+        found += [one for one in numbers[start : start + _AT_A_TIME] if all(wanted(one) for wanted in filters)]
+        await asyncio.sleep(0)
+    return found
 
 
 def _filters(query: Mapping[str, str]) -> list[Wanted]:

@@ -131,6 +131,13 @@ async def test_lists_are_filtered_as_plivos_are():
     assert await api.digits("?tendlc_registration_status=COMPLETED") == []
 
 
+async def test_a_long_list_is_narrowed_in_turns(monkeypatch):
+    monkeypatch.setattr("maskline.api.plivo.numbers._AT_A_TIME", 2)
+    api = await Api().start()
+    assert await api.digits("?type=local") == [FIRST, SECOND, RIDES]
+    assert await api.digits(f"?subaccount={api.rides.id}") == [RIDES]
+
+
 async def test_lists_are_cut_into_pages():
     api = await Api().start()
     status, body = await api.ask("GET", "/Number/?limit=2&services=voice")
