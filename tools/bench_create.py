@@ -34,7 +34,8 @@ from tools.sip_load import HOST, LoadError, Server, pinned, serving  # noqa: E40
 
 NUMBERS = 5
 WARM_UP_SECONDS = 3
-SAMPLES_A_SECOND = 400
+SAMPLES_A_SECOND = 100
+"""py-spy stops the server for each; with many more of them the store's writer takes the stops for a slow disk."""
 
 SCRIPT = """\
 local first = %(first)d
@@ -143,6 +144,7 @@ def measure(server: Server, options: argparse.Namespace) -> tuple[list[Run], Cou
         if options.stacks:
             shutil.copy(found, options.stacks)
         areas = by_area(found.read_text().splitlines())
+        del areas["idle"]
     return runs, areas
 
 
@@ -211,9 +213,27 @@ def machine_class() -> str:
 
 # -- the profile -------------------------------------------------------------------------------------------------
 AREAS: tuple[tuple[str, str], ...] = (
-    ("commit: fsync and the write-ahead log", r"_end_transaction|_finish_transaction|COMMIT"),
+    ("store: commit, its waiting for the disk included", r"GroupWriter\._commit \("),
+    ("store: the unit of a create (allocation, claims, rows, sealing, 9 statements)", r"_run_unit \("),
+    ("store: transactions and answers around the units", r"GroupWriter\."),
+    ("store: reads before it (owner, both parties, configuration)", r"SqliteFile\._rows \(|_account_row \("),
+    ("API: JSON in and out", r"parse_object \(|^_json \("),
+    ("API: attributes of the request", r"\(maskline/api/plivo/schemas\.py"),
+    ("API: session object", r"\(maskline/api/plivo/(serializer|vts)\.py"),
+    ("API: telling repeats of a request", r"\(maskline/api/once\.py"),
+    ("API: credentials", r"\(maskline/api/auth\.py"),
+    ("API: reading the body in time", r"\(maskline/api/body\.py"),
+    ("API: counting", r"\(maskline/api/metrics\.py"),
+    ("workflow: policy, parties, the new session", r"\(maskline/(workflows|masking)/|\(maskline/ids\.py"),
+    ("API: dispatch and border", r"\(maskline/api/(dispatch|plivo/)"),
+    ("HTTP: parsing and writing, task per request (uvicorn)", r"\(uvicorn/|\(maskline/api/server\.py"),
+    ("loop: sockets and callbacks (uvloop, kernel)", r"Runner\.run \("),
 )
-"""Area by what a frame's name must match; the innermost frame that matches decides."""
+"""Area by what one frame of a stack must match; the first area that any frame matches."""
+
+
+_IDLE = r"GroupWriter\._run \(|_worker \("
+"""A thread's innermost frame while it waits for work."""
 
 
 def watch(server: Server, seconds: int) -> tuple[subprocess.Popen[bytes], Path]:
@@ -238,11 +258,9 @@ def by_area(stacks: Iterable[str]) -> Counter[str]:
 
 
 def area_of(frames: list[str]) -> str:
-    for frame in reversed(frames):
-        for area, pattern in AREAS:
-            if re.search(pattern, frame):
-                return area
-    return "other"
+    if re.match(_IDLE, frames[-1]):
+        return "idle"
+    return next((area for area, pattern in AREAS if any(re.search(pattern, frame) for frame in frames)), "other")
 
 
 if __name__ == "__main__":
