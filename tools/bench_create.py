@@ -114,7 +114,7 @@ def read_options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=10, help="length of one run")
-    parser.add_argument("--connections", type=int, default=64, help="kept open, each with one request at a time")
+    parser.add_argument("--connections", type=int, default=256, help="kept open, each with one request at a time")
     parser.add_argument("--profile", action="store_true", help="one more run, watched by py-spy")
     parser.add_argument("--stacks", type=Path, help="with --profile: keep py-spy's raw stacks in this file")
     return parser.parse_args(arguments)
