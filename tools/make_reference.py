@@ -28,10 +28,12 @@ from prometheus_client import CollectorRegistry
 import maskline
 from maskline import client
 from maskline.api.metrics import HttpMetrics
+from maskline.api.plivo import attributes, filters, openapi
 from maskline.engine import call_states, causes
 from maskline.errors import MasklineError
 from maskline.logs import EVENTS
 from maskline.masking import facts
+from maskline.masking.session import SessionOptions
 from maskline.settings import describe
 from maskline.sip import transaction_states
 from maskline.webhooks.formats import eight, plivo, plivo_events, wavecell
@@ -310,6 +312,61 @@ def client_page() -> str:
     return "\n".join(parts)
 
 
+def sessions_page() -> str:
+    rows = []
+    for each in attributes.ATTRIBUTES:
+        default = getattr(SessionOptions(), each.name, "")
+        names = ", ".join(f"`{alias}`" for alias in each.aliases)
+        rows.append([
+            f"`{each.name}`", _taken(each), "" if default in ("", False) or each.name == "geomatch" else f"`{default}`",
+            "yes" if each.updatable else "single party" if each.fillable else "",
+            each.about + (f" Also read: {names}." if names else ""),
+        ])  # fmt: skip
+    intro = (
+        "What a create and an update at `/v1/Account/{auth_id}/Masking/Session/` take. Default times are those of\n"
+        "`MASKLINE_SESSION_DEFAULTS=documented`. Texts are taken for booleans and numbers; 0 and null mean unset\n"
+        "(but for `pin_retry`); unknown names are skipped, and so are details of PINs without\n"
+        "`is_pin_authentication_required`.\n"
+        "The machine-readable description is served at `/v1/openapi.json`.\n\n"
+    )
+    head = ("name", "takes", "default", "may change", "what it does")
+    return "# Masking sessions\n\n" + intro + table(head, rows) + "\n" + _session_lists()
+
+
+def _taken(each: attributes.Attribute) -> str:
+    match each.kind:
+        case attributes.Kind.INTEGER | attributes.Kind.COUNT:
+            return f"{each.minimum} to {each.maximum}"
+        case attributes.Kind.CHOICE:
+            return " or ".join(f"`{choice}`" for choice in each.choices)
+        case attributes.Kind.SWITCH:
+            return "`false`; true is refused"
+        case attributes.Kind.PIN:
+            return "{} to {} digits".format(*attributes.PIN_DIGITS)
+        case attributes.Kind.URL:
+            return f"http(s) URL under {attributes.URL_LIMIT} characters"
+    return {"number": "telephone number", "subaccount": "auth id"}.get(each.kind, str(each.kind))
+
+
+def _session_lists() -> str:
+    operators = ", ".join(f"`__{operator}`" for operator in filters.OPERATORS)
+    rows = [[f"`{name}`", "the same number, with or without `+`"] for name in filters.NUMBERS]
+    rows.append(["`status`", ", ".join(f"`{status}`" for status in filters.STATUSES)])
+    rows.extend([f"`{name}`", f"equal, or with {operators}"] for name in filters.RANGES)
+    rows.append(["`subaccount`", "sessions of this subaccount"])
+    rows.append(
+        ["`limit`, `offset`", f"1 to {filters.MAX_LIMIT}, {filters.DEFAULT_LIMIT} when left out; sessions to skip"]
+    )
+    days, most = filters.DEFAULT_WINDOW // 86_400, filters.MAX_WINDOW // 86_400
+    fields = ", ".join(f"`{name}`" for name in openapi.SESSION_FIELDS)
+    flat = ", ".join(f"`{name}`" for name in openapi.FLAT_FIELDS)
+    return (
+        f"## Filters of a list\n\nNewest first. Without times the last {days} days are looked at, {most} at most.\n\n"
+        + table(("name", "finds"), rows)
+        + f"\n## What is shown\n\nBelow `/v1`: {fields}.\n\nBelow `/vts/v1`, as texts: {flat}.\n"
+    )
+
+
 _CLIENT_FIELDS: dict[str, tuple[type, ...]] = {
     "Create and update": (client.options.SessionOptions,),
     "Create": (client.CreateOptions,),
@@ -349,6 +406,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "sip-transactions.md": sip_transactions_page,
     "calls.md": calls_page,
     "client.md": client_page,
+    "sessions.md": sessions_page,
 }
 
 
