@@ -1,4 +1,4 @@
-"""`maskline pool`: how many virtual numbers traffic needs."""
+"""`maskline pool`: how many virtual numbers traffic needs, and whether no caller could reach a stranger."""
 
 from __future__ import annotations
 
@@ -6,22 +6,30 @@ import re
 import secrets
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from maskline import __version__
 from maskline.cli.context import chosen_accounts, run
-from maskline.cli.output import JsonFlag, emit, show_time, table
+from maskline.cli.output import JsonFlag, emit, fail, pairs, show_time, table
 from maskline.errors import InvalidParameter
 from maskline.masking.plan import GROWTH, Cooloff, Need, PlanRow, make_plan
 from maskline.masking.session import PoolMode
 from maskline.masking.traffic import PlannedSession
 from maskline.masking.traffic_log import read_log
+from maskline.masking.verify import Certificate, Violation
 from maskline.services import Services
 from maskline.workflows.plan_pool import plan_traffic
+from maskline.workflows.verify_pool import verify_pool
 
-app = typer.Typer(name="pool", help="Virtual numbers as a pool: how many are needed.", no_args_is_help=True)
+app = typer.Typer(
+    name="pool",
+    help="Virtual numbers as a pool: how many are needed, and the proof of no stranger.",
+    no_args_is_help=True,
+)
 
 _DURATION = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)(s|m|h|d|)")
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
@@ -62,6 +70,27 @@ def plan(
     emit(as_json, _document(sessions, rows, seed), _page(sessions, rows))
 
 
+@app.command("verify")
+def verify(
+    until: Annotated[
+        int | None, typer.Option("--until", metavar="POSITION", help="Only the facts up to this one; default: all.")
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Replay the whole fact log and print a certificate that no caller could reach a stranger; exit 1 if one could."""
+
+    async def work(services: Services) -> Certificate | Violation:
+        return await verify_pool(services.store, until)
+
+    found = run(work)
+    if isinstance(found, Violation):
+        if as_json:
+            emit(True, {"violation": asdict(found), "certificate": None}, "")
+        fail(found.sentence)
+        raise typer.Exit(1)
+    emit(as_json, {"violation": None, "certificate": _certificate(found)}, _certificate_page(found))
+
+
 def _own(account: str | None, days: int) -> list[PlannedSession]:
     async def work(services: Services) -> list[PlannedSession]:
         return await plan_traffic(services.store, services.clock, await chosen_accounts(services, account), days)
@@ -88,7 +117,31 @@ def _cooloff(text: str) -> Cooloff:
     return Cooloff(seconds[0], seconds[-1])
 
 
-# -- what is printed -------------------------------------------------------------------------------------------
+# -- the certificate -------------------------------------------------------------------------------------------
+def _certificate(found: Certificate) -> dict[str, Any]:
+    times = {"first_at": show_time(found.first_at), "last_at": show_time(found.last_at)} if found.facts else {}
+    return {"version": __version__, **asdict(found), **times}
+
+
+def _certificate_page(found: Certificate) -> str:
+    if not found.facts:
+        return "The fact log is empty: there is nothing to certify."
+    shown = _certificate(found)
+    lines = {
+        "log": f"positions {found.first_position} to {found.last_position}, {found.facts} facts",
+        "time": f"{shown['first_at']} to {shown['last_at']}",
+        "sessions": f"{found.sessions}, with {found.claims} claims, {found.held} of them held at the end",
+        "calls": f"{found.calls}, {found.routed} of them matched with a session, {found.unfinished} without end",
+        "call records": f"{found.records} name the parties of their session",
+        "crossed": f"{found.late} calls were matched while a request ended or changed their session",
+        "most at once": f"{found.most_on_number} sessions on a number, {found.most_of_party} numbers of a party",
+        "digest": f"blake2b-256 {found.digest}",
+        "result": "no violation",
+    }
+    return f"Certificate by Maskline {__version__}: no caller could reach a stranger.\n\n{pairs(lines)}"
+
+
+# -- the plan --------------------------------------------------------------------------------------------------
 def _document(sessions: Sequence[PlannedSession], rows: Sequence[PlanRow], seed: int) -> dict[str, Any]:
     return {
         "from": show_time(min(one.start for one in sessions)),

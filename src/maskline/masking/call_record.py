@@ -8,6 +8,7 @@ writes, storage keeps (numbers sealed), webhook formats and `maskline call show`
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from maskline.masking.e164 import Number
 from maskline.masking.facts import Cause, HungUpBy, LegName, Outcome
@@ -92,3 +93,10 @@ class CallRecord:
             return self.legs[0].source
         callee = self.leg(LegName.B)
         return callee.destination if callee else None
+
+
+class CallParties(NamedTuple):
+    """Whom a call record names, as keyed hashes like `ClaimNote.key`; None: withheld, or not dialled."""
+
+    first_party: str | None
+    second_party: str | None

@@ -15,7 +15,7 @@ from typing import Any
 
 from maskline.errors import Conflict, NotFound, SessionEnded
 from maskline.masking import pool
-from maskline.masking.call_record import CallRecord
+from maskline.masking.call_record import CallParties, CallRecord
 from maskline.masking.claims import (
     ANYONE,
     FORGET_AFTER,
@@ -33,6 +33,7 @@ from maskline.masking.claims import (
 from maskline.masking.decision import NumberState
 from maskline.masking.e164 import Number
 from maskline.masking.facts import (
+    CallEnded,
     ClaimNote,
     Fact,
     SessionCreated,
@@ -45,6 +46,7 @@ from maskline.storage.crypto import KEY_BYTES, Sealer
 from maskline.storage.memory_claims import Answers, MemoryClaims, with_pin
 from maskline.storage.memory_configuration import MemoryConfiguration
 from maskline.storage.memory_outbox import MemoryOutbox
+from maskline.storage.rows import hashed_parties
 from maskline.storage.store import OUTSIDE_CALLS, Delivery, Once, OutboxRow, RecordedCall, SessionFilter
 
 _COMPARE = {"eq": operator.eq, "gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le}
@@ -292,6 +294,13 @@ class MemoryStore(MemoryConfiguration):
     async def facts_since(self, cursor: int, limit: int) -> list[tuple[int, Fact]]:
         later = ((position, fact) for position, fact in self._facts.items() if position > cursor)
         return list(islice(later, limit))
+
+    async def replay_since(self, cursor: int, limit: int) -> list[tuple[int, Fact, CallParties | None]]:
+        return [(position, fact, self._parties(fact)) for position, fact in await self.facts_since(cursor, limit)]
+
+    def _parties(self, fact: Fact) -> CallParties | None:
+        record = self._calls.get(fact.subject) if isinstance(fact, CallEnded) else None
+        return None if record is None else hashed_parties(record, _HASHES)
 
     def _has_fact(self, fact: Fact) -> bool:
         return any(other.sequence == fact.sequence for other in self._facts_by_subject.get(fact.subject, ()))

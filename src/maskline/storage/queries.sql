@@ -405,6 +405,12 @@ SELECT position, subject, sequence, at, name, details FROM facts WHERE subject =
 -- In order of commit.
 SELECT position, subject, sequence, at, name, details FROM facts WHERE position > $1 ORDER BY position LIMIT $2
 
+-- name: replay_since
+-- In order of commit, each end of a call with the record of it, if one is kept.
+SELECT facts.position, facts.subject, facts.sequence, facts.at, facts.name, facts.details, {call_columns}
+FROM facts LEFT JOIN calls ON facts.name = 'CallEnded' AND calls.id = facts.subject
+WHERE facts.position > $1 ORDER BY facts.position LIMIT $2
+
 -- name: add_outbox
 -- A webhook to deliver. $18 says waiting when an earlier row of the same insert is of its lane; else it is due,
 -- unless the lane has an unfinished row.

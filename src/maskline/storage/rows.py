@@ -19,7 +19,7 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from maskline.masking.call_record import CallRecord, LegRecord, Quality
+from maskline.masking.call_record import CallParties, CallRecord, LegRecord, Quality
 from maskline.masking.decision import NumberState, NumberUse, VirtualNumber
 from maskline.masking.e164 import Number
 from maskline.masking.facts import (
@@ -252,6 +252,19 @@ def call_from_row(row: Row, sealer: Sealer) -> CallRecord:
         row[0], row[1], row[2], row[3], Role(row[4]) if row[4] else None, _number(row[5]), row[6], row[7], row[8],
         Outcome(row[9]), Cause(row[10]), HungUpBy(row[11]), tuple(legs),
     )  # fmt: skip
+
+
+def parties_from_row(row: Row, sealer: Sealer) -> CallParties | None:
+    """Of a call's row; None when all of it is NULL."""
+    return None if row[0] is None else hashed_parties(call_from_row(row, sealer), sealer)
+
+
+def hashed_parties(record: CallRecord, sealer: Sealer) -> CallParties:
+    """Whom a call record names, as claims are looked up."""
+    first, second = record.party(Role.FIRST), record.party(Role.SECOND)
+    return CallParties(
+        sealer.number_hash(first).hex() if first else None, sealer.number_hash(second).hex() if second else None
+    )
 
 
 def _leg_to_json(leg: LegRecord) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from maskline.errors import NotFound
-from maskline.masking.call_record import CallRecord
+from maskline.masking.call_record import CallParties, CallRecord
 from maskline.masking.claims import ANYONE, Key, party_key, pin_key
 from maskline.masking.e164 import Number
 from maskline.masking.facts import Fact
@@ -143,6 +143,10 @@ class SqliteStore(SqliteConfiguration):
     async def facts_since(self, cursor: int, limit: int) -> list[tuple[int, Fact]]:
         found = await self._list(lambda connection: run(connection, "facts_since", cursor, limit).fetchall())
         return [(row[0], rows.fact_from_row(row)) for row in found]
+
+    async def replay_since(self, cursor: int, limit: int) -> list[tuple[int, Fact, CallParties | None]]:
+        found = await self._list(lambda connection: run(connection, "replay_since", cursor, limit).fetchall())
+        return [(row[0], rows.fact_from_row(row), rows.parties_from_row(row[6:], self._sealer)) for row in found]
 
     # -- outbox -------------------------------------------------------------------------------------------------------
     async def lease_outbox(self, owner: str, *, now: float, until: float, limit: int) -> list[OutboxRow]:

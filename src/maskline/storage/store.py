@@ -1,3 +1,4 @@
+# budget: the whole protocol in one place is what every store is held to
 """The store protocol: what the product keeps, by intent, in domain values.
 
 What it is: the one interface that SQLite, memory and (later) PostgreSQL fulfil, held to one contract suite
@@ -15,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from maskline.masking.call_record import CallRecord
+from maskline.masking.call_record import CallParties, CallRecord
 from maskline.masking.decision import VirtualNumber
 from maskline.masking.e164 import Number
 from maskline.masking.facts import Fact
@@ -365,6 +366,10 @@ class Store(Protocol):
 
     async def facts_since(self, cursor: int, limit: int) -> list[tuple[int, Fact]]:
         """Facts in order of commit after a cursor; what `call tail` follows."""
+        ...
+
+    async def replay_since(self, cursor: int, limit: int) -> list[tuple[int, Fact, CallParties | None]]:
+        """As `facts_since`; the end of a call comes with whom its record, if kept, names. `pool verify` follows it."""
         ...
 
     # -- outbox ------------------------------------------------------------------------------------------------

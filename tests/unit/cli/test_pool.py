@@ -1,18 +1,21 @@
-"""`maskline pool plan` and `maskline lab workload`: from a log, or from the installation's own sessions."""
+"""`maskline pool`: plans from a log or from the installation's own sessions, and the certificate of its fact log."""
 
 from __future__ import annotations
 
 import io
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import typer
 
+from maskline import __version__
 from maskline.cli import main
 from maskline.clock import VirtualClock
 from maskline.lab.workloads import WORKLOADS
 from maskline.services import Services
+from maskline.storage.memory import MemoryStore
 from tests.support.command_line import Cli
 
 FIRST, SECOND, THIRD = "+6581234510", "+447700900123", "+6581234530"
@@ -141,3 +144,38 @@ def test_the_help_of_a_workload_names_every_one():
     group = typer.main.get_command(main.app)
     help_text = group.commands["lab"].commands["workload"].params[0].help  # type: ignore[attr-defined]
     assert all(name in help_text for name in WORKLOADS)
+
+
+# -- verify ----------------------------------------------------------------------------------------------------------
+def test_an_empty_log_is_told_as_such(cli: Cli):
+    told = cli("pool", "verify")
+    assert (told.code, told.out) == (0, "The fact log is empty: there is nothing to certify.\n")
+    assert cli("pool", "verify", "--json").document["certificate"]["facts"] == 0
+
+
+def test_a_good_log_gets_its_certificate(cli: Cli, account: str):
+    cli("session", "create", FIRST, SECOND, "--account", account)
+    told = cli("pool", "verify")
+    assert told.code == 0
+    assert told.out.startswith(f"Certificate by Maskline {__version__}: no caller could reach a stranger.\n")
+    assert "sessions      1, with 2 claims, 2 of them held at the end" in told.out
+    assert told.out.endswith("result        no violation\n")
+    document = cli("pool", "verify", "--json").document
+    assert document["violation"] is None
+    assert (document["certificate"]["sessions"], document["certificate"]["version"]) == (1, __version__)
+    assert document["certificate"]["digest"] in told.out
+
+
+def test_a_violation_is_one_sentence_and_exit_1(cli: Cli, services: Services, account: str):
+    cli("session", "create", FIRST, SECOND, "--account", account)
+    store = services.store
+    assert isinstance(store, MemoryStore)
+    store._facts[1] = replace(store._facts[1], sequence=2)
+    told = cli("pool", "verify")
+    assert (told.code, told.out, told.err.count("\n")) == (1, "", 1)
+    assert told.err.startswith("error: SessionCreated 2 of session ")
+    assert told.err.endswith(" comes after 0 (fact 1, rule sequence).\n")
+    result = cli("pool", "verify", "--json")
+    assert result.code == 1
+    assert result.document["violation"]["rule"] == "sequence"
+    assert result.document["certificate"] is None
