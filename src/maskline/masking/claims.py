@@ -11,7 +11,6 @@ a choice of numbers (`pool.py`) or a table (`storage`), which backs the rule by 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -30,15 +29,19 @@ class KeyKind(StrEnum):
     PARTY = "party"
     PIN = "pin"
     ANYONE = "anyone"
+    # An enum hashes its name in Python; an allocation looks up a key for each session a party has.
+    __hash__ = str.__hash__
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(NamedTuple):
     """What a call is recognised by. Stores keep its keyed hash only."""
 
     kind: KeyKind
-    text: str = field(default="", repr=False)
+    text: str = ""
     """Digits of the number, the PIN, or nothing."""
+
+    def __repr__(self) -> str:
+        return f"Key({self.kind.value})"
 
 
 ANYONE = Key(KeyKind.ANYONE)

@@ -197,8 +197,10 @@ class _Search:
 
     def blocking(self, *roles: Role) -> dict[Number, list[Held]]:
         """Numbers on which a key of these roles is held by another session, by number."""
-        keys = {key for role in roles for key in self._keys(role)}
         blocking: dict[Number, list[Held]] = {}
+        if not self.held:
+            return blocking
+        keys = {key for role in roles for key in self._keys(role)}
         for row in self.held:
             if row.key in keys and row.held_until > self.new.created_at and row.session_id != self.previous:
                 blocking.setdefault(row.virtual_number, []).append(row)
@@ -228,7 +230,7 @@ def _previous(new: NewSession, held: list[Held]) -> str | None:
     Who was replaced in a session before, or has a claim on a number that it gave up, does not count: while it is live,
     or the other claim protects somebody else, nobody may take its claims over.
     """
-    if new.first_party is None or new.second_party is None:
+    if not held or new.first_party is None or new.second_party is None:
         return None
     pair = (party_key(new.first_party), party_key(new.second_party))
     ends: dict[str, dict[Key, float]] = {}
