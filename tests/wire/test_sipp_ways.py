@@ -63,6 +63,15 @@ def last_call(field: Field, account: dict[str, Any], calls: int) -> dict[str, An
     return shown
 
 
+def assert_charged(field: Field, account: dict[str, Any], call: FieldCall) -> None:
+    """Both legs, the interaction and the session's totals say the same."""
+    inbound, outbound = call.record()["legs"]
+    assert (inbound["billed_duration"], inbound["amount"]) == (1, "0.06000")
+    assert (outbound["billed_duration"], outbound["amount"]) == (1, "1.00000")
+    shown = field.cli("session", "show", call.session_id)
+    assert [one["amount"] for one in shown["interactions"]] == ["1.06000"] == [shown["total_session_amount"]]
+
+
 @pytest.mark.row("6.1/registered party", "6.1/two flows")
 def test_with_a_number_for_each_party_both_call_and_see_only_their_own(field: Field, dial: Dial) -> None:
     numbers = ("18005550101", "18005550102")
@@ -72,11 +81,17 @@ def test_with_a_number_for_each_party_both_call_and_see_only_their_own(field: Fi
     body = {"first_party": "+" + carol, "second_party": "+" + bob}
     field.rest("POST", "", body, account)
     session = field.rest("POST", "", {"first_party": "+" + alice, "second_party": "+" + bob}, account)
+    # 1 for the leg to Bob, 0.06 a second for the call of Alice, whatever their trunks.
+    field.cli(
+        "price", "set", "--direction", "outbound", "--prefix", "+" + bob, "--per-minute", "0", "--connection", "1"
+    )
+    field.cli("price", "set", "--direction", "inbound", "--prefix", "+" + numbers[0], "--per-minute", "3.6")
     first, second = numbers
     there = dial(1, alice, bob, first, session["session_uuid"])
     talk(there, second)
     assert not [seen for seen in there.called.received if first in seen.text], "the caller's own number"
     assert there.ended_as() == ("completed", "normal", "caller")
+    assert_charged(field, account, there)
     back = dial(0, bob, alice, second, session["session_uuid"])
     talk(back, first)
     assert not [seen for seen in back.called.received if second in seen.text]

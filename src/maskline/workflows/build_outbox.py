@@ -12,7 +12,7 @@ with a finished call. What it is not: bodies (`webhooks/formats`) or sending (`w
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from maskline.engine.ports import CallCommit, CallContext
 from maskline.ids import Ids
@@ -112,10 +112,11 @@ def build_share(commit: CallCommit, progress: CallProgress, rules: Rules, now: f
     session = context.session
     was_routed = progress.routed
     rows: list[OutboxRow] = []
+    told = _told_facts(session, rules.style)
     for fact in commit.facts:
         progress.take(fact, context, rules.prices)
-        if session is not None and session.options.callback_url:
-            rows.extend(_session_events(context, session, fact, progress, rules.style, now, ids))
+        if session is not None and type(fact) in told:
+            _tell(context, session, fact, progress, rules.style, now, ids, rows)
     if record is not None:
         record = _priced(record, progress, context, rules.prices)
         rows.extend(_summaries(context, record, rules.receivers, progress, now, ids))
@@ -191,36 +192,39 @@ def _session_event(
 
 
 # -- events of a call --------------------------------------------------------------------------------------------
-def _session_events(
-    context: CallContext, session: Session, fact: Fact, progress: CallProgress, style: Style, now: float, ids: Ids
-) -> list[OutboxRow]:
+def _told_facts(session: Session | None, style: Style) -> frozenset[type[Fact]]:
+    """Facts that may have something to tell the session's callback URL; half of a call's have not."""
+    if session is None or not session.options.callback_url:
+        return frozenset()
+    return style.events.facts_with_pins if session.options.is_pin_authentication_required else style.events.facts
+
+
+def _tell(
+    context: CallContext, session: Session, fact: Fact, progress: CallProgress, style: Style, now: float, ids: Ids,
+    rows: list[OutboxRow],
+) -> None:  # fmt: skip
+    """Append the rows of one fact."""
     answered, ended = False, None
     if isinstance(fact, LegEnded):
         answered, ended = fact.leg in progress.answered, progress.ended[fact.leg]
     elif isinstance(fact, CallEnded):
         if not progress.routed:
-            return []
+            return
         ended = _whole_call(fact, progress)
-    names = style.events.names(fact, answered)
-    pin = _is_authorized(fact, session) and style.events.tells(plivo_events.PIN_STATUS)
-    if not names and not pin:
-        return []
     who = progress.parties
     if who is None:
         number = context.virtual_number.number
         who = progress.parties = plivo.parties(session, context.caller, context.callee, number)
-    bodies = []
-    if pin:
+    if _is_authorized(fact, session) and style.events.tells(plivo_events.PIN_STATUS):
         # Its SequenceNumber is null by the page, so it does not count.
-        bodies.append((plivo_events.PIN_STATUS, style.pin_event(who, fact.at, _AUTHORIZED, 0)))
-    for name in names:
-        progress.events += 1
-        bodies.append((name, style.call_event(who, name, fact.at, progress.events, ended)))
-    rows = []
-    for name, body in bodies:
         progress.rows += 1
+        body = style.pin_event(who, fact.at, _AUTHORIZED, 0)
+        rows.append(_plivo_row(session, ids.uuid(), context.call_id, progress.rows, plivo_events.PIN_STATUS, body, now))
+    for name in style.events.names(fact, answered):
+        progress.events += 1
+        progress.rows += 1
+        body = style.call_event(who, name, fact.at, progress.events, ended)
         rows.append(_plivo_row(session, ids.uuid(), context.call_id, progress.rows, name, body, now))
-    return rows
 
 
 def _is_authorized(fact: Fact, session: Session) -> bool:
@@ -278,9 +282,9 @@ def _priced(record: CallRecord, progress: CallProgress, context: CallContext, pr
         cost = told.charge if told else _charge(
             leg.leg, leg.answered_at, leg.ended_at, leg.trunk_id, context, prices
         )  # fmt: skip
-        return leg if cost == _FREE else replace(leg, amount=cost.amount, billed_duration=cost.billed_duration)
+        return leg if cost == _FREE else leg.charged(cost.billed_duration, cost.amount)
 
-    return replace(record, legs=tuple(priced(leg) for leg in record.legs))
+    return record.with_legs(tuple(priced(leg) for leg in record.legs))
 
 
 # -- summaries ---------------------------------------------------------------------------------------------------

@@ -22,3 +22,10 @@ def test_a_leg_is_found_by_its_name() -> None:
     record = call_record()
     assert record.leg(LegName.B) is record.legs[1]
     assert replace(record, legs=record.legs[:1]).leg(LegName.B) is None
+
+
+def test_charges_and_legs_change_nothing_else() -> None:
+    record = call_record()
+    leg = record.legs[0]
+    assert leg.charged(30, 4_500) == replace(leg, billed_duration=30, amount=4_500)
+    assert record.with_legs((leg,)) == replace(record, legs=(leg,))

@@ -97,7 +97,7 @@ its own. A leg that was dialled and never answered ends with its Hangup event to
 class EventTable:
     """The table of one generation, ready for look-up."""
 
-    __slots__ = ("_by_fact", "generation")
+    __slots__ = ("_by_fact", "facts", "facts_with_pins", "generation")
 
     def __init__(self, generation: Generation) -> None:
         self.generation = generation
@@ -108,6 +108,10 @@ class EventTable:
                     key = (row.fact, str(row.leg), answered)
                     by_fact[key] = (*by_fact.get(key, ()), row.event)
         self._by_fact = by_fact
+        self.facts = frozenset(fact for fact, _, _ in by_fact)
+        """Kinds of facts that are told at all."""
+        self.facts_with_pins = self.facts | {CallRouted}
+        """The same for a session with PINs, where each call has its PIN status."""
 
     def names(self, fact: Fact, answered: bool) -> tuple[str, ...]:
         """What this fact of a session's call is told as; `answered`: whether its leg ever was."""
