@@ -26,12 +26,14 @@ from maskline.masking.facts import Cause
 from maskline.masking.policy import AccountPolicy
 from maskline.masking.session import PoolMode, Role, Session, SessionChange, SessionOptions
 from maskline.masking.trunk import Trunk
+from maskline.masking.verify import Certificate
 from maskline.storage.crypto import KEY_BYTES, Sealer
 from maskline.storage.sqlite import SqliteStore
 from maskline.workflows.create_session import CreateSession, SessionWish
 from maskline.workflows.expire_sessions import ExpireSessions
 from maskline.workflows.route_call import RouteCall
 from maskline.workflows.scope import Scope
+from maskline.workflows.verify_pool import verify_pool
 from tests.support.store_values import ACCOUNT, virtual_number
 
 T = TypeVar("T")
@@ -76,9 +78,12 @@ class NoStranger(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         if hasattr(self, "runner"):
+            certificate = self.run(verify_pool(self.store))
             self.run(self.store.close())
             self.runner.close()
             self.folder.cleanup()
+            # The second judge: the log alone, by the rules of the replay.
+            assert isinstance(certificate, Certificate), certificate
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return self.runner.run(work)
