@@ -183,6 +183,14 @@ async def test_a_single_party_needs_a_number_that_nobody_holds(store: Store) -> 
     assert alone.virtual_number == VN2
 
 
+async def test_a_single_party_may_ask_for_a_number_of_any_country(store: Store) -> None:
+    british = Number("442079460000")
+    await store.add_number(virtual_number(british, country="GB"), T0)
+    assert (await create(store, options=ALONE, second_party=None, geomatch=True)).virtual_number == VN3
+    other = {"options": ALONE, "first_party": CAROL, "second_party": None}
+    assert (await create(store, "2", geomatch=False, **other)).virtual_number == british
+
+
 async def test_a_party_may_be_left_out_only_where_that_was_asked_for(store: Store) -> None:
     with pytest.raises(MissingParameter):
         await create(store, second_party=None)

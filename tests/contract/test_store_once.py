@@ -89,3 +89,11 @@ async def test_a_repeated_subaccount_is_made_once(store: Store) -> None:
     await store.remove_subaccount("SA-new", T0 + 1)
     third: Account = replace(first, id="SA-third")
     assert await store.add_account(third, once=ONCE) == third
+
+
+async def test_a_key_whose_session_was_forgotten_makes_a_new_one(store: Store) -> None:
+    once = replace(ONCE, until=T0 + 999_999)
+    await store.create_session(new_session(), once=once)
+    await store.end_session(ACCOUNT.id, "session-1", now=T0 + 1, by_request=True, outbox=())
+    assert await store.forget(T0 + 2, T0 + 3, 9) > 0
+    assert (await store.create_session(new_session("2", created_at=T0 + 4), once=once)).id == "2"

@@ -301,7 +301,8 @@ class Store(Protocol):
     ) -> Session:
         """Give a live session other numbers for those that are not active any more (`masking.pool.reallocate`), add
         the VirtualNumberReplaced fact and what `outbox` makes of the new session; one whose numbers are all active is
-        returned as it is. Raises `NotFound`, `SessionEnded` and `PoolExhausted`."""
+        returned as it is. `outbox` is called inside the transaction, from any thread and perhaps twice. Raises
+        `NotFound`, `SessionEnded` and `PoolExhausted`."""
         ...
 
     async def sessions_on(self, number: Number, *, now: float, limit: int) -> list[Session]:

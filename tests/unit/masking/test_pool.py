@@ -533,3 +533,10 @@ def test_the_account_in_the_questions_is_the_sessions() -> None:
     world.create(new())
     asked = [ask for ask in world.asked if isinstance(ask, pool.AskNumbers)]
     assert asked == [pool.AskNumbers(ACCOUNT.id, "SG", 1)]
+
+
+@pytest.mark.parametrize("geomatch", [True, False])
+def test_a_moved_session_says_whether_its_new_number_is_of_the_country(geomatch: bool) -> None:
+    session = pool.session_of(new(), pool.Allocation(PoolMode.SHARED, ONE, None, "", "", True, None))
+    moved = pool.moved(session, pool.Allocation(PoolMode.SHARED, TWO, None, "", "", geomatch, session.id), T0 + 5)
+    assert (moved.virtual_number, moved.options.geomatch, moved.modified_at) == (TWO, geomatch, T0 + 5)
