@@ -16,6 +16,7 @@ from maskline import app as app_module
 from maskline.app import Application, build_media
 from maskline.errors import ConfigurationError, StoreUnavailable
 from maskline.lab.platform import free_port
+from maskline.masking.session import SessionOptions
 from maskline.media.embedded.driver import EmbeddedDriver
 from maskline.media.rtpengine.driver import RtpengineDriver
 from maskline.settings import MediaChoice, Settings
@@ -354,3 +355,20 @@ async def test_a_media_driver_that_is_away_does_not_keep_the_server_from_startin
     assert (media.ok, media.essential) == (False, False)
     await application.stop()
     assert log.getvalue().count("media_away") == 1  # type: ignore[attr-defined]
+
+
+@pytest.mark.row("7.1/the default set", "7.1/events of the first generation")
+@pytest.mark.parametrize(("edition", "told"), [("2024", ["SessionTimeout"]), ("2023", [])])
+async def test_callbacks_follow_the_chosen_edition_of_the_event_list(tmp_path: Path, edition: str, told: list[str]):
+    application = Application(settings(tmp_path, plivo_events=edition))
+    store = application.services.store
+    await store.open()
+    try:
+        await store.add_account(ACCOUNT)
+        await store.add_number(virtual_number(), T0)
+        options = SessionOptions(session_expiry=60, callback_url="https://hooks.example/")
+        await store.create_session(new_session(options=options))
+        assert await application.sweep() == 1
+        assert [row.event for row in await store.outbox(None)] == told
+    finally:
+        await store.close()
