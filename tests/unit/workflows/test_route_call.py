@@ -11,6 +11,9 @@ from maskline.masking.decision import Forward, MatchedBy, Refuse
 from maskline.masking.e164 import Number, parse_number
 from maskline.masking.facts import CallReceived, Cause, LegName
 from maskline.masking.session import Role, SessionOptions
+from maskline.storage.crypto import KEY_BYTES, Sealer
+from maskline.storage.memory import MemoryStore
+from maskline.storage.sqlite import SqliteStore
 from maskline.storage.store import RecordedCall
 from maskline.workflows.add_trunk import TrunkWish, add_trunk
 from maskline.workflows.build_outbox import interaction_of
@@ -29,8 +32,24 @@ DESK = "+6560000001"
 LIMITS = SessionOptions(ring_timeout=20, call_time_limit=90)
 
 
+@pytest.fixture(autouse=True, params=["memory", "sqlite"])
+async def each_store(request, monkeypatch, tmp_path):
+    opened = []
+
+    def make_store():
+        path = tmp_path / f"{len(opened)}.db"
+        opened.append(MemoryStore() if request.param == "memory" else SqliteStore(path, Sealer(bytes(KEY_BYTES))))
+        return opened[-1]
+
+    monkeypatch.setattr(World, "make_store", make_store)
+    yield
+    for store in opened:
+        await store.close()
+
+
 class Calls(World):
     async def start(self, **trunk):
+        await self.store.open()
         self.acme = await self.account()
         await self.number(self.acme)
         self.trunk = await self.add_trunk("carrier", **trunk)
