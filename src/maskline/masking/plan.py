@@ -144,11 +144,15 @@ class _Pool:
         owner, until = self._claims[party][position]
         return owner == number and until + FORGET_AFTER > now
 
-    def take(self, party: int, position: int, number: int, now: float, until: float) -> int:
-        """Hold the claim; returns how many the party holds then."""
+    def take(self, party: int, position: int, number: int, until: float) -> None:
         self._claims[party][position] = (number, until)
-        self.numbers = max(self.numbers, position + 1)
-        return len(self.held(party, now))
+        if position >= self.numbers:
+            self.numbers = position + 1
+
+    def peak(self, party: int, now: float, before: int) -> int:
+        """How many claims the party holds, if that is more than `before`. Those that it ever had are at least as many,
+        and seldom more than the peak: counting is seldom needed."""
+        return before if len(self._claims[party]) <= before else max(before, len(self.held(party, now)))
 
     def add_open(self, now: float, until: float) -> None:
         self.sessions += 1
@@ -215,9 +219,9 @@ class Pools:
     def _take(self, one: PlannedSession, second: int, first_at: Place, second_at: Place) -> None:
         first_pool, second_pool = self._pools[first_at.country], self._pools[second_at.country]
         first_until, second_until = one.end + self._cooloff.first, one.end + self._cooloff.second
-        held = first_pool.take(one.first, first_at.position, self._number, one.start, first_until)
-        first_pool.first_peak = max(first_pool.first_peak, held)
-        held = second_pool.take(second, second_at.position, self._number, one.start, second_until)
-        second_pool.second_peak = max(second_pool.second_peak, held)
+        first_pool.take(one.first, first_at.position, self._number, first_until)
+        second_pool.take(second, second_at.position, self._number, second_until)
+        first_pool.first_peak = first_pool.peak(one.first, one.start, first_pool.first_peak)
+        second_pool.second_peak = second_pool.peak(second, one.start, second_pool.second_peak)
         for pool in {first_pool, second_pool}:
             pool.sessions += 1
