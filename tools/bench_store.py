@@ -2,17 +2,24 @@
 
 Run by hand: `PYTHONPATH=src:. python tools/bench_store.py [SESSIONS]`. CPU is the process's, both threads and
 the kernel's share included. Disk and neighbours decide the rates; compare figures of one machine and one hour.
+`--units`: only the units of work, by CPU, as medians (and the least) of many small blocks: for one change at a time,
+side by side with the code before it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
+import sqlite3
+import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from maskline.clock import SystemClock
 from maskline.ids import SystemIds
 from maskline.masking.decision import VirtualNumber
 from maskline.masking.e164 import Number
@@ -20,7 +27,12 @@ from maskline.masking.facts import CallRouted
 from maskline.masking.session import SessionOptions
 from maskline.storage.crypto import KEY_BYTES, Sealer
 from maskline.storage.sqlite import SqliteStore
-from maskline.storage.store import Delivery, RecordedCall
+from maskline.storage.sqlite_connection import connect
+from maskline.storage.sqlite_sessions import create_session
+from maskline.storage.sqlite_units import call_rows, commit_calls
+from maskline.storage.store import Delivery, Once, RecordedCall
+from maskline.workflows.create_session import CreateSession, SessionWish
+from maskline.workflows.scope import Scope
 from tests.support.store_values import ACCOUNT, T0, call_facts, call_record, interaction, new_session, outbox_row
 
 BODY = b"x" * 700
@@ -86,6 +98,95 @@ async def deliver(store: SqliteStore) -> int:
     return done
 
 
+# -- units of work, in medians -------------------------------------------------------------------------------------
+BLOCKS, UNITS = 40, 128
+OPTIONS = SessionOptions(session_expiry=86_400)
+
+
+class Blocks:
+    """CPU of many small blocks; printed as the median and the least per unit."""
+
+    def __init__(self, what: str, units: int) -> None:
+        self.what, self.units = what, units
+        self.found: list[float] = []
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        cpu = time.process_time_ns()
+        yield
+        self.found.append((time.process_time_ns() - cpu) / 1e3 / self.units)
+
+    def show(self) -> None:
+        print(f"{self.what:<52} {statistics.median(self.found):7.1f} µs   least {min(self.found):7.1f}", flush=True)
+
+
+def once_of(name: str) -> Once:
+    return Once(ACCOUNT.id, " " + name * 2, name * 2, T0 + 60, live_only=True)
+
+
+def units_of_creates(connection: sqlite3.Connection, sealer: Sealer, first: int) -> None:
+    blocks = Blocks("a create's unit, with a key, in one transaction", UNITS)
+    for block in range(BLOCKS):
+        start = first + block * UNITS
+        news = [
+            new_session(IDS.uuid(), first_party=party(2 * i), second_party=party(2 * i + 1), options=OPTIONS)
+            for i in range(start, start + UNITS)
+        ]
+        onces = [once_of(new.id) for new in news]
+        connection.execute("BEGIN IMMEDIATE")
+        with blocks.one():
+            for new, once in zip(news, onces, strict=True):
+                create_session(connection, sealer, new, once)
+        connection.execute("COMMIT")
+    blocks.show()
+
+
+async def creates(store: SqliteStore, first: int) -> None:
+    create, scope = CreateSession(store, SystemClock(), IDS), Scope(ACCOUNT.id, None)
+    blocks = Blocks(f"CreateSession, {UNITS} at once, commits included", UNITS)
+    for block in range(BLOCKS):
+        start = first + block * UNITS
+        wishes = [SessionWish(party(2 * i), party(2 * i + 1), OPTIONS) for i in range(start, start + UNITS)]
+        onces = [once_of(IDS.uuid()) for _ in wishes]
+        with blocks.one():
+            await asyncio.gather(*[create(scope, w, o) for w, o in zip(wishes, onces, strict=True)])
+    blocks.show()
+
+
+def units_of_calls(connection: sqlite3.Connection, sealer: Sealer, session_ids: list[str]) -> None:
+    sealing = Blocks("a call's rows sealed (6 facts, 3 webhooks)", UNITS)
+    writing = {size: Blocks(f"a call's statements, {size} a group", UNITS) for size in (1, 4, 16, 64)}
+    for number in range(BLOCKS):
+        calls = [call_of(IDS.uuid(), random.choice(session_ids)) for _ in range(UNITS)]
+        with sealing.one():
+            prepared = [call_rows(call, sealer) for call in calls]
+        size = [*writing][number % len(writing)]
+        connection.execute("BEGIN IMMEDIATE")
+        with writing[size].one():
+            for start in range(0, UNITS, size):
+                commit_calls(connection, prepared[start : start + size])
+        connection.execute("COMMIT")
+    for blocks in (sealing, *writing.values()):
+        blocks.show()
+
+
+async def units() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        sealer = Sealer(bytes(KEY_BYTES))
+        store = SqliteStore(Path(folder) / "bench.db", sealer)
+        await store.open()
+        await store.add_account(ACCOUNT)
+        for i in range(NUMBERS):
+            await store.add_number(VirtualNumber(Number(str(6_531_000_000 + i)), ACCOUNT.id, None, country="SG"), T0)
+        await create(store, 0, 2000, 256)
+        connection = connect(store.path, 1)
+        units_of_creates(connection, sealer, 10_000)
+        units_of_calls(connection, sealer, SESSIONS)
+        connection.close()
+        await creates(store, 100_000)
+        await store.close()
+
+
 async def main(sessions: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         store = SqliteStore(Path(folder) / "bench.db", Sealer(bytes(KEY_BYTES)))
@@ -119,4 +220,7 @@ async def main(sessions: int) -> None:
         await store.close()
 
 
-asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 100_000))
+if "--units" in sys.argv:
+    asyncio.run(units())
+else:
+    asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 100_000))
