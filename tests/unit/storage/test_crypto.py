@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hmac
 import os
 import stat
 import threading
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from maskline.errors import ConfigurationError
 from maskline.masking.e164 import Number
@@ -79,6 +82,12 @@ def test_a_forked_child_seals_in_a_run_of_its_own(monkeypatch: pytest.MonkeyPatc
     after = sealer.seal(b"value", "c")
     assert before[5:21] != after[5:21]
     assert sealer.unseal(after, "c") == sealer.unseal(before, "c") == b"value"
+
+
+def test_a_number_hash_stays_what_databases_have_it_as() -> None:
+    derived = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"maskline number look-up").derive(KEY)
+    expected = hmac.digest(derived, b"+6581234567", "sha256")[:16]
+    assert Sealer(KEY).number_hash(Number("6581234567")) == expected
 
 
 def test_a_number_hash_is_equal_for_equal_numbers_and_depends_on_the_key() -> None:
