@@ -52,6 +52,17 @@ async def test_a_key_with_another_request_is_a_mistake_and_changes_nothing(store
     assert await store.counts() == before
 
 
+async def test_a_repeat_finds_its_session_when_no_number_is_left(store: Store) -> None:
+    created = await store.create_session(new_session(), once=ONCE)
+    for i in range(2):
+        await store.create_session(new_session(str(i)))
+    with pytest.raises(PoolExhausted):
+        await store.create_session(new_session("3"))
+    assert await store.create_session(new_session("3"), once=ONCE) == created
+    with pytest.raises(IdempotencyMismatch):
+        await store.create_session(new_session("3"), once=replace(ONCE, fingerprint="another"))
+
+
 async def test_a_key_is_its_accounts_own(store: Store) -> None:
     await store.create_session(new_session(), once=ONCE)
     assert (await store.create_session(new_session("2"), once=replace(ONCE, account_id=OTHER.id))).id == "2"

@@ -192,6 +192,13 @@ INSERT INTO once (account_id, key_hash, fingerprint_hash, subject, kept_until) V
 ON CONFLICT (account_id, key_hash) DO UPDATE
 SET fingerprint_hash = EXCLUDED.fingerprint_hash, subject = EXCLUDED.subject, kept_until = EXCLUDED.kept_until
 
+-- name: add_first_once
+-- The same, but one that is not over ($6: now) keeps its place.
+INSERT INTO once (account_id, key_hash, fingerprint_hash, subject, kept_until) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (account_id, key_hash) DO UPDATE
+SET fingerprint_hash = EXCLUDED.fingerprint_hash, subject = EXCLUDED.subject, kept_until = EXCLUDED.kept_until
+WHERE once.kept_until <= $6
+
 -- name: purge_once
 -- Drop $2 that are over; with each that is added more than one, so that they do not pile up.
 DELETE FROM once WHERE (account_id, key_hash) IN
@@ -200,6 +207,12 @@ DELETE FROM once WHERE (account_id, key_hash) IN
 -- name: claims_of_keys
 -- All that the keys of one session have or had.
 SELECT key_hash, virtual_number, session_id, live_until, held_until FROM claims WHERE key_hash IN ($1, $2, $3, $4)
+
+-- name: claims_of_two_keys
+-- The same for two parties without PINs, nearly every create; IN sorts its list into a table first, twice the cost.
+SELECT key_hash, virtual_number, session_id, live_until, held_until FROM claims WHERE key_hash = $1
+UNION ALL
+SELECT key_hash, virtual_number, session_id, live_until, held_until FROM claims WHERE key_hash = $2
 
 -- name: pins_held
 -- Which keys are held on a number ($2: now); the + keeps to the primary key, other indexes read all of the number.

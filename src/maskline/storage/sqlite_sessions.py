@@ -13,7 +13,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from maskline.errors import Conflict, NotFound, SessionEnded
+from maskline.errors import Conflict, MasklineError, NotFound, SessionEnded
 from maskline.masking import pool
 from maskline.masking.claims import (
     ANYONE,
@@ -37,7 +37,7 @@ from maskline.storage.crypto import Sealer
 from maskline.storage.rows import Row
 from maskline.storage.sqlite_connection import run, run_all
 from maskline.storage.sqlite_outbox import add_outbox
-from maskline.storage.sqlite_units import add_facts, next_sequence, remember, repeated
+from maskline.storage.sqlite_units import add_facts, next_sequence, remember, remember_first, repeated
 from maskline.storage.store import Once
 
 _KEYS_AT_ONCE = 4
@@ -58,10 +58,19 @@ def read_interactions(connection: sqlite3.Connection, session_id: str) -> tuple[
 
 # -- create ----------------------------------------------------------------------------------------------------------
 def create_session(connection: sqlite3.Connection, sealer: Sealer, new: NewSession, once: Once | None) -> Session:
-    earlier = _made_before(connection, sealer, new, once)
-    if earlier is not None:
+    try:
+        allocation = pool.drive(pool.allocate(new), _Answers(connection, sealer, new.created_at))
+    except MasklineError:
+        # It is not asked first whether this is a repeat, because hardly any create is one.
+        earlier = _made_before(connection, sealer, new, once)
+        if earlier is None:
+            raise
         return earlier
-    allocation = pool.drive(pool.allocate(new), _Answers(connection, sealer, new.created_at))
+    if once is not None and not remember_first(connection, sealer, once, new.id, new.created_at):
+        earlier = _made_before(connection, sealer, new, once)
+        if earlier is not None:
+            return earlier
+        remember(connection, sealer, once, new.id, new.created_at)
     session = pool.session_of(new, allocation)
     changes = claim_changes(None, session, new.created_at)
     if _take(connection, sealer, session.id, changes.taken, new.created_at, allocation.previous) is not None:
@@ -74,7 +83,6 @@ def create_session(connection: sqlite3.Connection, sealer: Sealer, new: NewSessi
     notes = claim_notes(changes.taken, sealer.key_hash)
     fact = SessionCreated(session.id, 1, new.created_at, session.expires_at, notes, session.pool_mode.value)
     add_facts(connection, [rows.fact_to_row(fact)])
-    remember(connection, sealer, once, session.id, new.created_at)
     return session
 
 
@@ -108,7 +116,10 @@ class _Answers:
     def held(self, ask: pool.AskHeld) -> list[Held]:
         keys = {self._sealer.key_hash(key): key for key in ask.keys}
         hashes = [*keys]
-        found = self._run("claims_of_keys", *hashes, *hashes[:1] * (_KEYS_AT_ONCE - len(hashes)))
+        if len(hashes) == 2:
+            found = self._run("claims_of_two_keys", *hashes)
+        else:
+            found = self._run("claims_of_keys", *hashes, *hashes[:1] * (_KEYS_AT_ONCE - len(hashes)))
         return [Held(keys[row[0]], _number(row[1]), *row[2:]) for row in found]
 
     def numbers(self, ask: pool.AskNumbers) -> list[Number]:

@@ -52,6 +52,19 @@ def remember(connection: sqlite3.Connection, sealer: Sealer, once: Once | None, 
         return
     key, fingerprint = sealer.text_hash(once.key), sealer.text_hash(once.fingerprint)
     run(connection, "add_once", once.account_id, key, fingerprint, subject, once.until)
+    _purge(connection, key, now)
+
+
+def remember_first(connection: sqlite3.Connection, sealer: Sealer, once: Once, subject: str, now: float) -> bool:
+    """The same for a write that is likely to be the first of its key; False, and nothing is changed, when it is not."""
+    key, fingerprint = sealer.text_hash(once.key), sealer.text_hash(once.fingerprint)
+    added = run(connection, "add_first_once", once.account_id, key, fingerprint, subject, once.until, now).rowcount
+    if added:
+        _purge(connection, key, now)
+    return bool(added)
+
+
+def _purge(connection: sqlite3.Connection, key: bytes, now: float) -> None:
     if key[0] % _PURGE_EVERY == 0:
         # A sixteenth of all keys, as good as by chance: one statement less for the others.
         run(connection, "purge_once", now, _PURGE_EVERY * PURGED_AT_ONCE)
