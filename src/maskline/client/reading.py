@@ -103,7 +103,8 @@ def _reader(type_name: str) -> Reader:
     reader = values.BY_TYPE[plain]
     if plain == "str":
         return reader
-    return functools.partial(_unless_empty, reader, None if nullable else _ZEROS.get(plain))
+    # No number is written "" in both flavours; it is told, unlike a field that is not there.
+    return functools.partial(_unless_empty, reader, None if nullable and plain != "E164" else _ZEROS.get(plain))
 
 
 _ZEROS: dict[str, Any] = {"int": 0, "bool": False, "Decimal": values.amount(0), "E164": ""}

@@ -3,6 +3,9 @@
 What it is: fields and types of the session object, its interactions, lists and messages. Numbers are E.164 with `+`,
 times are aware and in UTC, amounts are decimals. Fields this client does not know, and known ones with a value of
 another type, are kept in `extra` as they came. What it is not: how they are read (`reading.py`).
+
+None is "not told": Plivo's flavour tells all but what is said below; VTS' leaves out whatever may be None here. Numbers
+of people and PINs stay out of `repr`, and so does what may hold one: programs print their objects into logs.
 """
 
 from __future__ import annotations
@@ -39,7 +42,7 @@ class Interaction:
     duration: int = 0
     """Seconds, of both legs together."""
     auth_id: str = ""
-    extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    extra: Mapping[str, Any] = field(default_factory=dict, hash=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,9 +50,9 @@ class Session:
     """A masking session."""
 
     session_uuid: str
-    first_party: E164 = ""
+    first_party: E164 = field(default="", repr=False)
     """Empty in a session of a single party, while it is the missing one."""
-    second_party: E164 = ""
+    second_party: E164 = field(default="", repr=False)
     virtual_number: E164 = ""
     status: str = ""
     """`active`, `in-progress` or `expired`."""
@@ -61,16 +64,16 @@ class Session:
     call_time_limit: int = 0
     ring_timeout: int = 0
     callback_url: str = ""
-    callback_method: str = ""
+    callback_method: str | None = None
     record: bool = False
     record_file_format: str = ""
     recording_callback_url: str = ""
-    recording_callback_method: str = ""
+    recording_callback_method: str | None = None
     first_party_play_url: str = ""
     second_party_play_url: str = ""
-    unknown_caller_play: str = ""
-    is_pin_authentication_required: bool = False
-    force_pin_authentication: bool = False
+    unknown_caller_play: str | None = None
+    is_pin_authentication_required: bool | None = None
+    force_pin_authentication: bool | None = None
     generate_pin: bool | None = None
     """This and the other PIN fields are None when no PIN is asked for."""
     generate_pin_length: int | None = None
@@ -80,31 +83,31 @@ class Session:
     pin_retry: int | None = None
     pin_retry_wait: int | None = None
     incorrect_pin_play: str | None = None
-    create_session_with_single_party: bool = False
+    create_session_with_single_party: bool | None = None
     virtual_number_cooloff_period: int | None = None
     geomatch: bool | None = None
-    subaccount: str = ""
+    subaccount: str | None = None
     created_time: datetime | None = None
     modified_time: datetime | None = None
     expiry_time: datetime | None = None
     last_interaction_time: datetime | None = None
     """End of the latest interaction; None when there was none."""
-    amount: Decimal = Decimal(0)
+    amount: Decimal | None = None
     """Fee for the session itself."""
     total_call_amount: Decimal = Decimal(0)
-    total_session_amount: Decimal = Decimal(0)
+    total_session_amount: Decimal | None = None
     total_call_count: int = 0
     """Call legs, not interactions."""
     total_call_billed_duration: int = 0
     interaction: tuple[Interaction, ...] = ()
-    pool_mode: str = ""
+    pool_mode: str | None = None
     """How it holds its numbers: `shared`, `split`, `pin` or `open`."""
-    first_party_virtual_number: E164 = ""
+    first_party_virtual_number: E164 | None = None
     """What the first party dials and sees."""
-    second_party_virtual_number: E164 = ""
-    resource_uri: str = ""
+    second_party_virtual_number: E164 | None = None
+    resource_uri: str | None = None
     """Only in lists."""
-    extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    extra: Mapping[str, Any] = field(default_factory=dict, hash=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,10 +141,10 @@ class Meta:
     offset: int = 0
     total_count: int = 0
     """Sessions that match, on all pages."""
-    next: str | None = None
+    next: str | None = field(default=None, repr=False)
     """Path and query of the following page; None on the last."""
-    previous: str | None = None
-    extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    previous: str | None = field(default=None, repr=False)
+    extra: Mapping[str, Any] = field(default_factory=dict, hash=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +154,7 @@ class SessionPage:
     meta: Meta
     objects: tuple[Session, ...]
     api_id: str = ""
-    extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    extra: Mapping[str, Any] = field(default_factory=dict, hash=False, repr=False)
 
     @property
     def response(self) -> SessionPage:
@@ -180,4 +183,4 @@ class Message:
 
     message: str = ""
     api_id: str = ""
-    extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    extra: Mapping[str, Any] = field(default_factory=dict, hash=False, repr=False)

@@ -104,6 +104,48 @@ def test_pins_are_none_without_pin_authentication_and_stay_out_of_print():
     assert "4711" not in repr(reply)
 
 
+def test_no_result_prints_a_number_of_a_person():
+    strange = {"third_party": "14155552345", "create_session_with_single_party": True}
+    reply = read_reply({"session": PLIVO | strange})
+    next_page = "/v1/Account/MA/Masking/Session/?first_party=14155552345&offset=20"
+    page = read_page({"response": {"meta": {"next": next_page, "previous": next_page}, "objects": [PLIVO | strange]}})
+    message = reading.read_message({"message": "Session expired", "first_party": "+14155552345"}, {})
+    assert (reply.first_party, reply.extra["third_party"]) == ("+14155552345", "14155552345")
+    for shown in (repr(reply), str(page), repr(message), f"{page[0]}"):
+        assert "4155552345" not in shown
+        assert "2165554567" not in shown
+    assert "abcd-1234-ab12-cd34" in repr(reply)
+
+
+def test_what_a_flavour_does_not_tell_is_none():
+    reply = read_reply(VTS)
+    untold = [
+        reply.callback_method, reply.recording_callback_method, reply.unknown_caller_play, reply.subaccount,
+        reply.is_pin_authentication_required, reply.force_pin_authentication, reply.create_session_with_single_party,
+        reply.amount, reply.total_session_amount, reply.pool_mode, reply.resource_uri,
+        reply.first_party_virtual_number, reply.second_party_virtual_number,
+    ]  # fmt: skip
+    assert untold == [None] * 13
+
+
+def test_what_vts_tells_of_split_sessions_and_pins_is_read():
+    more = {
+        "pool_mode": "split", "first_party_virtual_number": "+12205550020", "second_party_virtual_number": "null",
+        "is_pin_authentication_required": "true", "force_pin_authentication": "false", "first_party_pin": "4711",
+    }  # fmt: skip
+    reply = read_reply(VTS | more)
+    assert (reply.pool_mode, reply.first_party_virtual_number, reply.second_party_virtual_number) == (
+        "split", "+12205550020", None,
+    )  # fmt: skip
+    assert (reply.is_pin_authentication_required, reply.force_pin_authentication) == (True, False)
+    assert (reply.first_party_pin, reply.extra) == ("4711", {})
+
+
+def test_a_number_that_is_told_to_be_missing_is_an_empty_text():
+    reply = read_reply({"session": PLIVO | {"second_party_virtual_number": "", "subaccount": ""}})
+    assert (reply.second_party_virtual_number, reply.subaccount) == ("", "")
+
+
 def test_unknown_fields_and_unreadable_values_are_kept_as_they_came():
     strange = {"colour": "blue", "ring_timeout": "soon", "created_time": "today", "interaction": "[" * 100_000}
     reply = read_reply(VTS | strange)
