@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from maskline.errors import IdempotencyMismatch, PoolExhausted
+from maskline.errors import Conflict, IdempotencyMismatch, NotFound, PoolExhausted
 from maskline.masking.session import Session, SessionChange
 from maskline.storage.store import Account, Once, Store
-from tests.support.store_values import ACCOUNT, CAROL, OTHER, SUB, T0, new_session
+from tests.support.store_values import ACCOUNT, CAROL, OTHER, SUB, T0, VN1, VN2, new_session, virtual_number
 
 ONCE = Once(ACCOUNT.id, "key-1", "POST /Session a=b", T0 + 60)
 
@@ -108,3 +108,39 @@ async def test_a_key_whose_session_was_forgotten_makes_a_new_one(store: Store) -
     await store.end_session(ACCOUNT.id, "session-1", now=T0 + 1, by_request=True, outbox=())
     assert await store.forget(T0 + 2, T0 + 3, 9) > 0
     assert (await store.create_session(new_session("2", created_at=T0 + 4), once=once)).id == "2"
+
+
+async def test_a_repeated_change_of_a_number_is_carried_out_once(store: Store) -> None:
+    assert await store.update_number(virtual_number(VN1, alias="Desk"), T0, once=ONCE) is True
+    await store.update_number(virtual_number(VN1, subaccount_id=SUB.id), T0 + 1)
+    before = await store.configuration_version()
+    assert await store.update_number(virtual_number(VN1, alias="Desk"), T0 + 2, once=ONCE) is False
+    found = await store.number(VN1)
+    assert found is not None
+    assert (found.alias, found.subaccount_id) == ("", SUB.id)
+    assert await store.configuration_version() == before
+    with pytest.raises(IdempotencyMismatch):
+        await store.update_number(virtual_number(VN2), T0 + 3, once=replace(ONCE, fingerprint="another"))
+    assert await store.update_number(virtual_number(VN1, alias="Desk"), T0 + 60, once=ONCE) is True
+
+
+async def test_a_repeated_change_of_an_account_is_carried_out_once(store: Store) -> None:
+    first = replace(SUB, name="first", modified_at=T0 + 1)
+    assert await store.update_account(first, was=SUB, once=ONCE) is True
+    second = replace(SUB, name="second", modified_at=T0 + 2)
+    assert await store.update_account(second, was=first) is True
+    before = await store.configuration_version()
+    # Not even `Conflict`: what it was to change is long another.
+    assert await store.update_account(replace(first, modified_at=T0 + 3), was=SUB, once=ONCE) is False
+    assert await store.account(SUB.id) == second
+    assert await store.configuration_version() == before
+    with pytest.raises(IdempotencyMismatch):
+        await store.update_account(second, once=replace(ONCE, fingerprint="another"))
+
+
+async def test_a_change_that_failed_may_be_repeated(store: Store) -> None:
+    with pytest.raises(NotFound):
+        await store.update_number(virtual_number(VN1, subaccount_id="SA-nobody"), T0, once=ONCE)
+    with pytest.raises(Conflict):
+        await store.update_account(SUB, was=replace(SUB, modified_at=T0 + 9), once=ONCE)
+    assert await store.update_number(virtual_number(VN1), T0, once=ONCE) is True

@@ -65,7 +65,10 @@ def set_(
 
     async def work(services: Services) -> Account:
         scope = await _scope_of(services, subaccount_id)
-        return await update_subaccount(services.store, services.clock, scope, subaccount_id, name=name, enabled=enabled)
+        changed, _ = await update_subaccount(
+            services.store, services.clock, scope, subaccount_id, name=name, enabled=enabled
+        )
+        return changed
 
     changed = describe(run(work))
     emit(as_json, changed, pairs(changed))

@@ -85,12 +85,16 @@ class MemoryConfiguration:
         ]
         return sorted(wanted, key=lambda account: (account.created_at, account.id))
 
-    async def update_account(self, account: Account, *, was: Account | None = None) -> None:
+    async def update_account(self, account: Account, *, was: Account | None = None, once: Once | None = None) -> bool:
         old = await self.account(account.id)
+        if self._repeated(once, account.modified_at) is not None:
+            return False
         if was is not None and was.modified_at != old.modified_at:
             raise Conflict("This account was changed meanwhile. Try again.")
         self._accounts[account.id] = replace(account, parent_id=old.parent_id, created_at=old.created_at)
         self._configuration += 1
+        self._remember(once, account.id, account.modified_at)
+        return True
 
     async def remove_subaccount(self, account_id: str, now: float) -> None:
         account = self._accounts.get(account_id)
@@ -126,16 +130,20 @@ class MemoryConfiguration:
     async def numbers(self, account_id: str) -> list[VirtualNumber]:
         return [n for n in self._in_order() if account_id in (n.account_id, n.subaccount_id)]
 
-    async def update_number(self, number: VirtualNumber, now: float) -> None:
+    async def update_number(self, number: VirtualNumber, now: float, *, once: Once | None = None) -> bool:
         old = self._numbers.get(number.number)
         if old is None:
             raise NotFound("There is no such number.")
+        if self._repeated(once, now) is not None:
+            return False
         number = replace(number, account_id=old.account_id, added_at=old.added_at)
         if number.subaccount_id != old.subaccount_id:
             await self._check_owner(old.account_id, number.subaccount_id)
             self._place(number)
         self._numbers[number.number] = number
         self._configuration += 1
+        self._remember(once, number.number.e164, now)
+        return True
 
     async def number(self, number: Number) -> VirtualNumber | None:
         return self._numbers.get(number)

@@ -54,9 +54,9 @@ class SqliteConfiguration(SqliteFile):
         found = self._rows("main_accounts") if parent_id is None else self._rows("subaccounts", parent_id)
         return [rows.account_from_row(row, self._sealer) for row in found]
 
-    async def update_account(self, account: Account, *, was: Account | None = None) -> None:
-        row = rows.account_changes_to_row(account, self._sealer)
-        await self._write(_update_account, *row, None if was is None else was.modified_at)
+    async def update_account(self, account: Account, *, was: Account | None = None, once: Once | None = None) -> bool:
+        row = (*rows.account_changes_to_row(account, self._sealer), None if was is None else was.modified_at)
+        return await self._write(_update_account, self._sealer, row, once, account.modified_at)
 
     async def remove_subaccount(self, account_id: str, now: float) -> None:
         await self._write(_remove_subaccount, account_id, now)
@@ -78,8 +78,8 @@ class SqliteConfiguration(SqliteFile):
             lambda connection: [rows.number_from_row(row, sealer) for row in run(connection, "numbers", account_id)]
         )
 
-    async def update_number(self, number: VirtualNumber, now: float) -> None:
-        await self._write(_update_number, self._sealer, number)
+    async def update_number(self, number: VirtualNumber, now: float, *, once: Once | None = None) -> bool:
+        return await self._write(_update_number, self._sealer, number, once, now)
 
     async def number(self, number: Number) -> VirtualNumber | None:
         found = self._rows("number", number.e164)
@@ -134,13 +134,19 @@ def _replace(connection: sqlite3.Connection, query: str, *values: object, missin
     advance(connection, "configuration")
 
 
-def _update_account(connection: sqlite3.Connection, account_id: str, *values: object) -> None:
-    if run(connection, "update_account", account_id, *values).rowcount:
-        advance(connection, "configuration")
-    elif run(connection, "account", account_id).fetchone():
-        raise Conflict("This account was changed meanwhile. Try again.")
-    else:
+def _update_account(
+    connection: sqlite3.Connection, sealer: Sealer, row: rows.Row, once: Once | None, now: float
+) -> bool:  # fmt: skip
+    account_id = row[0]
+    if run(connection, "account", account_id).fetchone() is None:
         raise NotFound(_NO_ACCOUNT)
+    if repeated(connection, sealer, once, now) is not None:
+        return False
+    if not run(connection, "update_account", *row).rowcount:
+        raise Conflict("This account was changed meanwhile. Try again.")
+    advance(connection, "configuration")
+    remember(connection, sealer, once, account_id, now)
+    return True
 
 
 def _add_account(connection: sqlite3.Connection, sealer: Sealer, account: Account, once: Once | None) -> Account:
@@ -178,11 +184,15 @@ def _add_number(connection: sqlite3.Connection, sealer: Sealer, number: VirtualN
     _add(connection, "add_number", *row, conflict="This number exists already.")
 
 
-def _update_number(connection: sqlite3.Connection, sealer: Sealer, number: VirtualNumber) -> None:
+def _update_number(
+    connection: sqlite3.Connection, sealer: Sealer, number: VirtualNumber, once: Once | None, now: float
+) -> bool:
     e164 = number.number.e164
     row = run(connection, "number", e164).fetchone()
     if row is None:
         raise NotFound("There is no such number.")
+    if repeated(connection, sealer, once, now) is not None:
+        return False
     old = rows.number_from_row(row, sealer)
     if number.subaccount_id != old.subaccount_id:
         _check_owner(connection, old.account_id, number.subaccount_id)
@@ -190,6 +200,8 @@ def _update_number(connection: sqlite3.Connection, sealer: Sealer, number: Virtu
         run(connection, "move_number", e164, number.subaccount_id, number.subaccount_id or old.account_id, position)
     run(connection, "update_number", *rows.number_changes_to_row(number, sealer))
     advance(connection, "configuration")
+    remember(connection, sealer, once, e164, now)
+    return True
 
 
 def _add_trunk(connection: sqlite3.Connection, row: list[Any]) -> None:

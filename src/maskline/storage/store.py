@@ -188,9 +188,10 @@ class Store(Protocol):
         """Main accounts, or the subaccounts of one; without removed ones."""
         ...
 
-    async def update_account(self, account: Account, *, was: Account | None = None) -> None:
-        """Replace name, tokens, enabled, policy. Raises `NotFound`, and `Conflict` when it is not as it `was` when it
-        was read: of two changes at a time, neither may bring back what the other took away."""
+    async def update_account(self, account: Account, *, was: Account | None = None, once: Once | None = None) -> bool:
+        """Replace name, tokens, enabled, policy; False when `once` (judged at `modified_at`) was met before and nothing
+        was changed. Raises `NotFound`, `IdempotencyMismatch`, and `Conflict` when it is not as it `was` when it was
+        read: of two changes at a time, neither may bring back what the other took away."""
         ...
 
     async def remove_subaccount(self, account_id: str, now: float) -> None:
@@ -208,9 +209,10 @@ class Store(Protocol):
         ones too."""
         ...
 
-    async def update_number(self, number: VirtualNumber, now: float) -> None:
-        """Replace everything but its account. Another subaccount: it goes to the end of that pool; its live
-        sessions stay. Raises `NotFound` (number or subaccount)."""
+    async def update_number(self, number: VirtualNumber, now: float, *, once: Once | None = None) -> bool:
+        """Replace everything but its account; False when `once` was met before and nothing was changed. Another
+        subaccount: it goes to the end of that pool; its live sessions stay. Raises `NotFound` (number or subaccount)
+        and `IdempotencyMismatch`."""
         ...
 
     async def number(self, number: Number) -> VirtualNumber | None:

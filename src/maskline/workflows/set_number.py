@@ -33,6 +33,15 @@ async def set_number(store: Store, clock: Clock, text: str, change: NumberChange
     """Apply and return it. Live sessions stay on the number whatever its state. Raises `NotFound` and
     `InvalidParameter`."""
     number = await find_number(store, text)
+    changed = await changed_number(store, number, change)
+    # Written only when it says something new: a configuration that is written is read again by every process.
+    if changed != number:
+        await store.update_number(changed, clock.wall())
+    return changed
+
+
+async def changed_number(store: Store, number: VirtualNumber, change: NumberChange) -> VirtualNumber:
+    """The number as it is to be; writes nothing. Raises `InvalidParameter`."""
     changed = replace(
         number,
         state=number.state if change.state is None else change.state,
@@ -45,9 +54,6 @@ async def set_number(store: Store, clock: Clock, text: str, change: NumberChange
         if change.subaccount_id:
             await own_subaccount(store, number.account_id, change.subaccount_id)
         changed = replace(changed, subaccount_id=change.subaccount_id or None)
-    # Written only when it says something new: a move, even to where it is, puts a number at the end of its pool.
-    if changed != number:
-        await store.update_number(changed, clock.wall())
     return changed
 
 

@@ -9,21 +9,23 @@ from __future__ import annotations
 
 from maskline.clock import Clock
 from maskline.errors import InvalidParameter
-from maskline.masking.decision import VirtualNumber
-from maskline.storage.store import Store
+from maskline.storage.store import Once, Store
 from maskline.workflows.get_number import get_number
 from maskline.workflows.scope import Scope
-from maskline.workflows.set_number import NumberChange, set_number
+from maskline.workflows.set_number import NumberChange, changed_number
 
 LONGEST_ALIAS = 200
 
 
 async def update_number(
-    store: Store, clock: Clock, scope: Scope, text: str, *, alias: str | None = None, subaccount_id: str | None = None
-) -> VirtualNumber:
+    store: Store, clock: Clock, scope: Scope, text: str, *, alias: str | None = None,
+    subaccount_id: str | None = None, once: Once | None = None,
+) -> bool:  # fmt: skip
     """None leaves as is; a `subaccount_id` that is empty or the main account's own moves the number back to that.
+    Returns False when `once` was met before and nothing was changed.
 
-    Raises `NotFound`, `InvalidParameter`, and `NotOffered` when a subaccount wants to move a number.
+    Raises `NotFound`, `InvalidParameter`, `IdempotencyMismatch`, and `NotOffered` when a subaccount wants to move a
+    number.
     """
     number = await get_number(store, scope, text)
     if alias is not None and (len(alias) > LONGEST_ALIAS or not (alias.isprintable() or alias == "")):
@@ -34,4 +36,7 @@ async def update_number(
         account_id = scope.main_account("move a number")
         subaccount_id = "" if subaccount_id == account_id else subaccount_id
     change = NumberChange(alias=alias, subaccount_id=subaccount_id)
-    return await set_number(store, clock, number.number.e164, change)
+    changed = await changed_number(store, number, change)
+    if changed == number and once is None:
+        return True
+    return await store.update_number(changed, clock.wall(), once=once)

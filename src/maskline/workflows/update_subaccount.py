@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from maskline.clock import Clock
-from maskline.storage.store import Account, Store
+from maskline.storage.store import Account, Once, Store
 from maskline.workflows.create_account import account_name
 from maskline.workflows.get_subaccount import get_subaccount
 from maskline.workflows.scope import Scope
@@ -17,9 +17,10 @@ from maskline.workflows.scope import Scope
 
 async def update_subaccount(
     store: Store, clock: Clock, scope: Scope, subaccount_id: str, *, name: str | None = None,
-    enabled: bool | None = None,
-) -> Account:  # fmt: skip
-    """None leaves as is. Raises `NotFound`, `NotOffered` and `InvalidParameter`."""
+    enabled: bool | None = None, once: Once | None = None,
+) -> tuple[Account, bool]:  # fmt: skip
+    """None leaves as is. Returns it, and False when `once` was met before and nothing was changed. Raises `NotFound`,
+    `NotOffered`, `InvalidParameter`, `IdempotencyMismatch` and `Conflict`."""
     account = await get_subaccount(store, scope, subaccount_id)
     changed = replace(
         account,
@@ -27,5 +28,6 @@ async def update_subaccount(
         enabled=account.enabled if enabled is None else enabled,
         modified_at=clock.wall(),
     )
-    await store.update_account(changed, was=account)
-    return changed
+    if await store.update_account(changed, was=account, once=once):
+        return changed, True
+    return account, False

@@ -3,8 +3,6 @@
 What it is: the shapes that Plivo's pages and clients have for numbers: list, show, rename, move between subaccounts,
 give back. What it is not: rules (`workflows`), or a way to get a number: numbers come from a carrier, and the operator
 adds them. Who uses it: `routes.py`.
-
-A POST replaces, so a repeat of it, with or without an Idempotency-Key, changes nothing more.
 """
 
 from __future__ import annotations
@@ -14,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from maskline.api.once import HEADER, REPLAYED, read_once
 from maskline.api.plivo.exchange import Exchange, Reply, Resource
 from maskline.api.plivo.filters import page_meta, read_page, read_query
 from maskline.api.services import ApiServices
@@ -85,12 +84,17 @@ class NumberOperations:
         return Reply(200, {"api_id": exchange.api_id, **number_object(number, exchange.auth_id)})
 
     async def _update(self, exchange: Exchange) -> Reply:
+        services = self._services
         body = await exchange.body()
-        await update_number(
-            self._services.store, self._services.clock, exchange.scope, exchange.item,
-            alias=_text(body, "alias"), subaccount_id=_text(body, "subaccount", "sub_account"),
+        alias, subaccount_id = _text(body, "alias"), _text(body, "subaccount", "sub_account")
+        operation = f"POST /Number/{exchange.item.lstrip('+')}"
+        values = {"alias": alias, "subaccount": subaccount_id}
+        once = read_once(exchange.header(HEADER), exchange.auth_id, operation, values, services.clock.wall())
+        is_new = await update_number(
+            services.store, services.clock, exchange.scope, exchange.item,
+            alias=alias, subaccount_id=subaccount_id, once=once,
         )  # fmt: skip
-        return Reply(202, {"api_id": exchange.api_id, "message": "changed"})
+        return Reply(202, {"api_id": exchange.api_id, "message": "changed"}, {} if is_new else REPLAYED)
 
     async def _retire(self, exchange: Exchange) -> Reply:
         await retire_number(self._services.store, self._services.clock, exchange.scope, exchange.item)

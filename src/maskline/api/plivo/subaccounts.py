@@ -79,11 +79,14 @@ class SubaccountOperations:
     async def _update(self, exchange: Exchange) -> Reply:
         services = self._services
         body = await exchange.body()
-        account = await update_subaccount(
-            services.store, services.clock, exchange.scope, exchange.item, name=_name(body), enabled=_enabled(body)
+        name, enabled = _name(body), _enabled(body)
+        operation, values = f"POST {PATH}/{exchange.item}", {"name": name, "enabled": enabled}
+        once = read_once(exchange.header(HEADER), exchange.auth_id, operation, values, services.clock.wall())
+        account, is_new = await update_subaccount(
+            services.store, services.clock, exchange.scope, exchange.item, name=name, enabled=enabled, once=once
         )
         services.authenticate.forget(account.id)
-        return Reply(202, {"api_id": exchange.api_id, "message": "changed"})
+        return Reply(202, {"api_id": exchange.api_id, "message": "changed"}, {} if is_new else REPLAYED)
 
     async def _remove(self, exchange: Exchange) -> Reply:
         await remove_subaccount(self._services.store, self._services.clock, exchange.scope, exchange.item)

@@ -176,3 +176,67 @@ class TestWithoutAKey:
             assert await api.post({"session_expiry": 600}, path=session_id) == (200, session_id, False)
             ends.append((await api.store.session(api.acme.id, session_id)).expires_at)
         assert ends[1] == ends[0] + 1
+
+
+class TestChangesOfTheAccount:
+    """POST /Number/{n}/ and POST /Subaccount/{id}/ with a key."""
+
+    async def start(self):
+        api = await Api().start()
+        self.rides = await api.subaccount(api.acme)
+        return api
+
+    async def change(self, api, path, body, key="k", account=None):
+        account = account or api.acme
+        api.clock.advance(1)
+        headers = dict(credentials(account)) | {"Idempotency-Key": key}
+        response = await api.http.post(f"/v1/Account/{account.id}{path}", json=body, headers=headers)
+        told = response.json().get("error", response.json().get("message"))
+        return response.status_code, told, response.headers.get("idempotent-replayed") == "true"
+
+    async def test_a_number_is_changed_once_however_often_that_is_sent(self):
+        api = await self.start()
+        path, body = "/Number/6531580000/", {"alias": "Desk", "subaccount": self.rides.id}
+        assert await self.change(api, path, body) == (202, "changed", False)
+        assert await self.change(api, path, {"alias": "Night", "subaccount": ""}, "other") == (202, "changed", False)
+        assert await self.change(api, "/Number/+6531580000/", dict(reversed(body.items()))) == (202, "changed", True)
+        number = next(one for one in await api.store.numbers(api.acme.id) if one.number.digits == "6531580000")
+        assert (number.alias, number.subaccount_id) == ("Night", None)
+
+    async def test_a_subaccount_is_changed_once_however_often_that_is_sent(self):
+        api = await self.start()
+        path = f"/Subaccount/{self.rides.id}/"
+        assert await self.change(api, path, {"name": "Rides", "enabled": False}) == (202, "changed", False)
+        assert await self.change(api, path, {"enabled": True}, "other") == (202, "changed", False)
+        assert await self.change(api, path, {"name": "Rides", "enabled": "false"}) == (202, "changed", True)
+        account = await api.store.account(self.rides.id)
+        assert (account.name, account.enabled) == ("Rides", True)
+
+    async def test_a_change_that_says_nothing_new_takes_its_key_too(self):
+        api = await self.start()
+        path = "/Number/6531580000/"
+        assert await self.change(api, path, {"alias": ""}) == (202, "changed", False)
+        assert await self.change(api, path, {"alias": ""}) == (202, "changed", True)
+        assert await self.change(api, path, {"alias": "x"}) == (422, MISMATCH, False)
+
+    async def test_a_key_is_for_one_request_of_all(self):
+        api = await self.start()
+        number, subaccount = "/Number/6531580000/", f"/Subaccount/{self.rides.id}/"
+        assert (await self.change(api, number, {"alias": "x"}))[0] == 202
+        for path, body in (
+            (number, {"alias": "y"}), ("/Number/6531580001/", {"alias": "x"}), (subaccount, {"name": "x"}),
+            ("/Masking/Session/", PARTIES), ("/Subaccount/", {"name": "x"}),
+        ):  # fmt: skip
+            assert await self.change(api, path, body) == (422, MISMATCH, False)
+        assert [one.alias for one in await api.store.numbers(api.acme.id)] == ["x", "", "", "", ""]
+        assert (await api.store.account(self.rides.id)).name == self.rides.name
+
+    async def test_a_key_that_is_none_is_refused(self):
+        api = await self.start()
+        for path, body in (("/Number/6531580000/", {"alias": "x"}), (f"/Subaccount/{self.rides.id}/", {"name": "x"})):
+            for key in ("", "a b", "x" * 256):
+                status, told, _ = await self.change(api, path, body, key)
+                assert (status, told) == (
+                    400, "Invalid request. Idempotency-Key should be 1 to 255 visible ASCII characters",
+                )  # fmt: skip
+        assert (await api.store.account(self.rides.id)).name == self.rides.name
