@@ -28,8 +28,7 @@ def create(name: Annotated[str, typer.Argument(help="A name for people.")], as_j
     async def work(services: Services) -> Account:
         return await create_account(services.store, services.clock, services.ids, name)
 
-    made = run(work)
-    emit(as_json, describe(made, reveal=True), pairs(describe(made, reveal=True)))
+    emit_account(run(work), as_json, reveal=True)
 
 
 @app.command("list")
@@ -53,8 +52,7 @@ def show(
     async def work(services: Services) -> Account:
         return await find_account(services.store, account_id)
 
-    found = describe(run(work), reveal)
-    emit(as_json, found, pairs(found))
+    emit_account(run(work), as_json, reveal)
 
 
 @app.command("set")
@@ -82,8 +80,7 @@ def set_(
     async def work(services: Services) -> Account:
         return await set_policy(services.store, services.clock, account_id, wish)
 
-    changed = describe(run(work))
-    emit(as_json, changed, pairs(changed))
+    emit_account(run(work), as_json)
 
 
 def describe(account: Account, reveal: bool = False) -> dict[str, Any]:
@@ -102,6 +99,12 @@ def describe(account: Account, reveal: bool = False) -> dict[str, Any]:
         "cooloff_second_party": policy and policy.second_party_cooloff,
         "session_fee": policy and amount_text(policy.session_fee),
     }
+
+
+def emit_account(account: Account, as_json: bool, reveal: bool = False) -> None:
+    """For people without the row of a token that is not shown: `-` would say that there is none."""
+    shown = describe(account, reveal)
+    emit(as_json, shown, pairs({name: value for name, value in shown.items() if reveal or name != "auth_token"}))
 
 
 def emit_accounts(accounts: list[Account], key: str, as_json: bool, empty: str) -> None:

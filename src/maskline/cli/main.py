@@ -113,5 +113,6 @@ def _usage_failure(error: typer.TyperException) -> int:
         return 2
     context = getattr(error, "ctx", None)
     hint = f" See `{context.command_path} --help`." if context is not None else ""
-    fail(" ".join(message.split()).rstrip(".") + "." + hint)
+    # Where typer reads an enum, its message carries the class of the exception along.
+    fail(" ".join(message.split()).replace(": Value error, ", ": ").rstrip(".") + "." + hint)
     return 2

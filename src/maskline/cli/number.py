@@ -113,11 +113,16 @@ def replace(number: NumberArgument, as_json: JsonFlag = False) -> None:
     done = run(work)
     kept = [{"session_uuid": session_id, "reason": reason} for session_id, reason in done.kept.items()]
     document = {"number": describe(done.number), "replaced": done.replaced, "kept": kept}
-    text = f"{done.number.number.e164} is {done.number.state}; {done.replaced} sessions have another number."
+    moved = _sessions(done.replaced, "has", "have")
+    text = f"{done.number.number.e164} is {done.number.state}; {moved} another number."
     if kept:
         rows = [[one["session_uuid"], one["reason"]] for one in kept]
-        text += f"\n{len(kept)} sessions keep it:\n" + table(("session", "reason"), rows)
+        text += f"\n{_sessions(len(kept), 'keeps', 'keep')} it:\n" + table(("session", "reason"), rows)
     emit(as_json, document, text)
+
+
+def _sessions(count: int, does: str, do: str) -> str:
+    return f"1 session {does}" if count == 1 else f"{count} sessions {do}"
 
 
 def describe(number: VirtualNumber) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def set_(
         return await set_price(services.store, services.ids, wish)
 
     made = describe(run(work), trunk)
-    emit(as_json, made, pairs(made))
+    emit(as_json, made, pairs(_for_people(made)))
 
 
 @app.command("list")
@@ -56,7 +56,7 @@ def list_(as_json: JsonFlag = False) -> None:
 
     found = [describe(price, trunk) for price, trunk in run(work)]
     columns = ("trunk", "direction", "prefix", "per_minute", "connection", "increment")
-    rows = [[one[column] if column != "trunk" else one[column] or "any" for column in columns] for one in found]
+    rows = [[one[column] for column in columns] for one in map(_for_people, found)]
     empty = "No price yet: all is free. Set one: maskline price set --direction outbound --per-minute 0.01"
     text = table([column.replace("_", " ") for column in columns], rows, empty)
     emit(as_json, {"prices": found}, text)
@@ -73,7 +73,14 @@ def remove(
 
     run(work)
     gone = {"trunk": trunk, "direction": direction.value, "prefix": prefix}
-    emit(as_json, {"removed": gone}, f"Price {direction.value} {prefix} through {trunk or 'any trunk'} removed.")
+    shown = _for_people(gone)
+    text = f"Price {direction.value}, prefix {shown['prefix']}, trunk {shown['trunk']} removed."
+    emit(as_json, {"removed": gone}, text)
+
+
+def _for_people(shown: dict[str, Any]) -> dict[str, Any]:
+    prefix = "any" if shown["prefix"] == "+" else shown["prefix"]
+    return shown | {"trunk": shown["trunk"] or "any", "prefix": prefix}
 
 
 def describe(price: Price, trunk: str | None) -> dict[str, Any]:

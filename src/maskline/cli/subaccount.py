@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from maskline.cli.account import describe, emit_accounts
+from maskline.cli.account import emit_account, emit_accounts
 from maskline.cli.context import run
-from maskline.cli.output import AccountOption, JsonFlag, emit, pairs
+from maskline.cli.output import AccountOption, JsonFlag, emit
 from maskline.services import Services
 from maskline.storage.store import Account
 from maskline.workflows.create_subaccount import create_subaccount
@@ -35,8 +35,7 @@ def create(
     async def work(services: Services) -> Account:
         return await create_subaccount(services.store, services.clock, services.ids, account, name)
 
-    made = describe(run(work), reveal=True)
-    emit(as_json, made, pairs(made))
+    emit_account(run(work), as_json, reveal=True)
 
 
 @app.command("list")
@@ -70,8 +69,7 @@ def set_(
         )
         return changed
 
-    changed = describe(run(work))
-    emit(as_json, changed, pairs(changed))
+    emit_account(run(work), as_json)
 
 
 @app.command("remove")

@@ -26,6 +26,15 @@ def test_an_account_is_printed_for_people_too(cli: Cli):
     assert "Acme" in cli("account", "list").out
 
 
+def test_a_token_that_is_not_shown_has_no_row(cli: Cli, account: str):
+    assert "auth token" not in cli("account", "set", account, "--session-fee", "0").out
+    assert "auth token" not in cli("account", "show", account).out
+    assert "auth token" in cli("account", "show", account, "--reveal").out
+    made = cli("subaccount", "create", "Riders", "--account", account)
+    assert "auth token" in made.out
+    assert "auth token" not in cli("subaccount", "set", made.out.split()[2], "--name", "R").out
+
+
 def test_an_empty_list_says_how_to_begin(cli: Cli):
     assert "maskline account create NAME" in cli("account", "list").out
     assert cli("account", "list", "--json").document == {"accounts": []}

@@ -18,14 +18,16 @@ def test_a_price_is_set_listed_and_removed(cli: Cli, account: str):
     assert cli("price", "list", "--json").document == {"prices": [made]}
     assert "0.01200" in cli("price", "list").out
     gone = cli("price", "remove", "--direction", "outbound", "--trunk", "carrier", "--prefix", "+65")
-    assert gone.code == 0 and "carrier removed" in gone.out
+    assert gone.out == "Price outbound, prefix +65, trunk carrier removed.\n"
     assert "all is free" in cli("price", "list").out
 
 
-def test_a_price_for_any_trunk_says_so(cli: Cli, account: str):
-    assert cli("price", "set", "--direction", "inbound", "--per-minute", "0").code == 0
-    assert "any" in cli("price", "list").out
-    assert "any trunk removed" in cli("price", "remove", "--direction", "inbound").out
+def test_a_price_for_any_trunk_and_any_prefix_says_so(cli: Cli, account: str):
+    made = cli("price", "set", "--direction", "inbound", "--per-minute", "0").out
+    assert [line.split()[-1] for line in made.splitlines()[1:4]] == ["any", "inbound", "any"]
+    assert cli("price", "list").out.splitlines()[2].split()[:3] == ["any", "inbound", "any"]
+    assert cli("price", "list", "--json").document["prices"][0]["prefix"] == "+"
+    assert cli("price", "remove", "--direction", "inbound").out == "Price inbound, prefix any, trunk any removed.\n"
     assert cli("price", "remove", "--direction", "inbound").code == 1
 
 
@@ -33,7 +35,9 @@ def test_a_wrong_price_is_one_sentence(cli: Cli, account: str):
     failed = cli("price", "set", "--direction", "inbound", "--per-minute", "much")
     assert (failed.code, failed.out) == (1, "")
     assert "per_minute is not an amount" in failed.err
-    assert cli("price", "set", "--direction", "sideways", "--per-minute", "1").code == 2
+    sideways = cli("price", "set", "--direction", "sideways", "--per-minute", "1")
+    assert sideways.code == 2
+    assert "'--direction': 'sideways' is not one of 'inbound', 'outbound'. See" in sideways.err
 
 
 def test_an_accounts_policy_is_set_and_shown(cli: Cli, account: str):
@@ -71,3 +75,11 @@ def test_a_replaced_number_tells_what_became_of_its_sessions(cli: Cli, account: 
     assert cli("number", "add", "+6531000002", "--account", account).code == 0
     done = cli("number", "replace", "+6531000001", "--json").document
     assert (done["replaced"], done["kept"], done["number"]["state"]) == (2, [], "resting")
+
+
+def test_one_session_is_not_called_sessions(cli: Cli, account: str):
+    assert cli("session", "create", "+6590000011", "+6590000021", "--account", account).code == 0
+    stuck = cli("number", "replace", "+6531000001").out
+    assert "0 sessions have another number.\n1 session keeps it:\n" in stuck
+    cli("number", "add", "+6531000002", "--account", account)
+    assert "1 session has another number." in cli("number", "replace", "+6531000001").out
