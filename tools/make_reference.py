@@ -154,7 +154,10 @@ def _causes() -> str:
 
 def _log_lines() -> str:
     rows = [[f"`{name}`", sentence] for name, sentence in EVENTS.items()]
-    intro = "The names a log line may carry. Every number in a line is masked before it is written.\n\n"
+    intro = (
+        "The names a log line may carry. Every number in a line is masked before it is written. A time in a line (`at`) is\n"
+        "UTC to the second in text, and in JSON seconds since 1970; the line's own `timestamp` is ISO 8601 in both.\n\n"
+    )
     return "## Log lines\n\n" + intro + table(("event", "meaning"), rows)
 
 

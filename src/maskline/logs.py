@@ -16,6 +16,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any, TextIO
 
 import structlog
@@ -169,7 +170,7 @@ def configure(level: str = "info", form: str = "text", stream: TextIO | None = N
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[_name_library_lines, *shared],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _renderer(form, stream)],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderers(form, stream)],
         )
     )
     root = logging.getLogger()
@@ -197,7 +198,16 @@ def _name_library_lines(_logger: Any, _method: str, event: MutableMapping[str, A
     return event
 
 
-def _renderer(form: str, stream: TextIO) -> Any:
+def _renderers(form: str, stream: TextIO) -> list[Any]:
     if form == "json":
-        return structlog.processors.JSONRenderer(ensure_ascii=False)
-    return structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback)
+        return [structlog.processors.JSONRenderer(ensure_ascii=False)]
+    plain = structlog.dev.plain_traceback
+    return [_write_times, structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=plain)]
+
+
+def _write_times(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Seconds since 1970 under `at` as a time that people read; JSON lines keep the number."""
+    at = event.get("at")
+    if isinstance(at, float):
+        event["at"] = datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return event

@@ -133,6 +133,18 @@ def test_a_json_line_has_name_level_time_and_context():
     assert (library["event"], library["message"]) == ("library", "task died")
 
 
+def test_a_time_is_readable_in_text_and_a_number_in_json(lines: io.StringIO):
+    log = structlog.get_logger("maskline.webhooks.deliver")
+    log.warning("webhook_retried", at=1_795_349_078.26, attempt=2)
+    log.error("request_failed", at="routes.py:82")
+    retried, failed = lines.getvalue().splitlines()
+    if "{" in retried:
+        assert json.loads(retried)["at"] == 1_795_349_078.26
+    else:
+        assert "at=2026-11-22T12:04:38Z" in retried
+    assert "routes.py:82" in failed
+
+
 def test_every_event_name_has_a_sentence():
     for name, text in logs.EVENTS.items():
         assert name == name.lower()
