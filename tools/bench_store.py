@@ -137,7 +137,7 @@ def units_of_creates(connection: sqlite3.Connection, sealer: Sealer, first: int)
         with blocks.one():
             for new, once in zip(news, onces, strict=True):
                 create_session(connection, sealer, new, once)
-        connection.execute("COMMIT")
+        connection.commit()
     blocks.show()
 
 
@@ -165,7 +165,7 @@ def units_of_calls(connection: sqlite3.Connection, sealer: Sealer, session_ids: 
         with writing[size].one():
             for start in range(0, UNITS, size):
                 commit_calls(connection, prepared[start : start + size])
-        connection.execute("COMMIT")
+        connection.commit()
     for blocks in (sealing, *writing.values()):
         blocks.show()
 

@@ -19,7 +19,7 @@ from maskline.masking.session import Interaction
 from maskline.storage import rows
 from maskline.storage.crypto import Sealer
 from maskline.storage.rows import Row
-from maskline.storage.sqlite_connection import run, run_all
+from maskline.storage.sqlite_connection import Connection, run, run_all
 from maskline.storage.sqlite_outbox import add_outbox
 from maskline.storage.store import PURGED_AT_ONCE, Once, RecordedCall
 
@@ -75,7 +75,8 @@ def add_facts(connection: sqlite3.Connection, facts: Sequence[Row]) -> tuple[int
     """Number and insert; returns the position before the first one, and how many were new."""
     if not facts:
         return 0, 0
-    before = advance(connection, "facts", len(facts)) - len(facts)
+    assert isinstance(connection, Connection)
+    before = connection.take_positions(len(facts))
     added = run_all(connection, "add_fact", [(before + i, *row) for i, row in enumerate(facts, 1)])
     return before, added
 

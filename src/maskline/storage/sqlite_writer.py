@@ -232,7 +232,7 @@ class GroupWriter:
         try:
             if turn.guarded or not self._run_rest(turn):
                 self._run_again(turn)
-            self._opened().execute("COMMIT")
+            self._opened().commit()
         except sqlite3.Error as error:
             return self._fail(turn, error)
         self.commits += 1
@@ -250,7 +250,7 @@ class GroupWriter:
 
     def _run_again(self, turn: _Turn) -> None:
         """All of it, on a state where it never was, each unit in a savepoint."""
-        self._opened().execute("ROLLBACK")
+        self._opened().rollback()
         connection = self._opened()
         turn.answers = [_run_in_savepoint(connection, work.unit) for work in turn.works]
 
@@ -272,8 +272,8 @@ class GroupWriter:
     def _fail(self, turn: _Turn, error: sqlite3.Error) -> list[Any]:
         """Undo the turn; the answers of its units."""
         try:
-            if self._connection is not None and self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
+            if self._connection is not None:
+                self._connection.rollback()
         except sqlite3.Error:
             # Not even that works: SQLite rolls the journal back by itself for whoever opens the file next.
             self._drop_connection()
