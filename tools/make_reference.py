@@ -362,11 +362,16 @@ def _session_lists() -> str:
     )
     days, most = filters.DEFAULT_WINDOW // 86_400, filters.MAX_WINDOW // 86_400
     fields = ", ".join(f"`{name}`" for name in openapi.SESSION_FIELDS)
-    flat = ", ".join(f"`{name}`" for name in openapi.FLAT_FIELDS)
+    flat, numbers, pins = (
+        ", ".join(f"`{name}`" for name in names)
+        for names in (openapi.FLAT_FIELDS, openapi.FLAT_NUMBERS, openapi.FLAT_PINS)
+    )
     return (
         f"## Filters of a list\n\nNewest first. Without times the last {days} days are looked at, {most} at most.\n\n"
         + table(("name", "finds"), rows)
-        + f"\n## What is shown\n\nBelow `/v1`: {fields}.\n\nBelow `/vts/v1`, as texts: {flat}.\n"
+        + f"\n## What is shown\n\nBelow `/v1`: {fields}.\n\nBelow `/vts/v1`, as texts: {flat}.\n\n"
+        f"A session that holds its numbers in another way than `shared`, or has PINs, has there besides: {numbers}; "
+        f"with PINs also {pins}.\n"
     )
 
 

@@ -74,6 +74,13 @@ _FLAT_NAMES = (
 )  # fmt: skip
 FLAT_FIELDS: dict[str, dict[str, Any]] = dict.fromkeys(_FLAT_NAMES, _TEXT) | {"record_file_format": _nullable("string")}
 """The same in the flavour of the VTS pages: texts, "null" where there is nothing."""
+FLAT_NUMBERS = ("pool_mode", "first_party_virtual_number", "second_party_virtual_number")
+"""Behind them where a session holds its numbers in another way than the pages know."""
+FLAT_PINS = (
+    "is_pin_authentication_required", "force_pin_authentication", "generate_pin", "generate_pin_length",
+    "first_party_pin", "second_party_pin", "pin_prompt_play", "pin_retry", "pin_retry_wait", "incorrect_pin_play",
+)  # fmt: skip
+"""Behind those with PIN authentication."""
 
 
 def openapi_document(defaults: SessionOptions) -> dict[str, Any]:
@@ -179,15 +186,16 @@ def _schemas(defaults: SessionOptions) -> dict[str, Any]:
         "SessionRetrieved": _answer({"response": session}),
         "SessionList": _answer({"response": page}),
         "SessionUpdated": _answer({"message": _TEXT, "session": session}),
-        "FlatSession": _object(FLAT_FIELDS),
+        "FlatSession": _object(FLAT_FIELDS, dict.fromkeys((*FLAT_NUMBERS, *FLAT_PINS), _TEXT)),
         "FlatSessionList": flat_page,
         "Message": _answer({"message": _TEXT}),
         "Error": {**_answer({"error": _TEXT}), "description": "`detail` may say more about the cause."},
     }
 
 
-def _object(fields: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "object", "properties": fields, "required": list(fields)}
+def _object(fields: dict[str, Any], more: dict[str, Any] | None = None) -> dict[str, Any]:
+    """`more` may be missing."""
+    return {"type": "object", "properties": fields | (more or {}), "required": list(fields)}
 
 
 def _answer(fields: dict[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from maskline.api.plivo.exchange import Exchange
 from maskline.api.plivo.filters import ListQuery, page_meta
 from maskline.api.plivo.serializer import interaction_object, money, plain_time
 from maskline.masking.e164 import Number
-from maskline.masking.session import Session, SessionOptions, SessionStatus
+from maskline.masking.session import PoolMode, Role, Session, SessionOptions, SessionStatus
 
 NULL = "null"
 _TEXTS = {False: "false", True: "true"}
@@ -75,6 +75,36 @@ def flat_session(session: Session, base_url: str, wall: float) -> dict[str, str 
         "total_call_amount": str(money(session.total_call_amount)),
         "total_call_billed_duration": str(session.total_call_billed_duration),
         "interaction": _interactions(session, base_url),
+        **_more(session),
+    }
+
+
+def _more(session: Session) -> dict[str, str | None]:
+    """What no VTS page has and nobody could do without: who dials which number, and by which PIN. Nothing for an
+    ordinary session."""
+    by_pin = session.options.is_pin_authentication_required
+    if session.pool_mode is PoolMode.SHARED and not by_pin:
+        return {}
+    numbers = {
+        "pool_mode": session.pool_mode.value,
+        "first_party_virtual_number": session.number_of(Role.FIRST).e164,
+        "second_party_virtual_number": session.number_of(Role.SECOND).e164,
+    }
+    return {**numbers, **(_pins(session, session.options) if by_pin else {})}
+
+
+def _pins(session: Session, options: SessionOptions) -> dict[str, str | None]:
+    return {
+        "is_pin_authentication_required": _TEXTS[True],
+        "force_pin_authentication": _TEXTS[options.force_pin_authentication],
+        "generate_pin": _TEXTS[options.generate_pin],
+        "generate_pin_length": str(options.generate_pin_length),
+        "first_party_pin": session.first_party_pin or NULL,
+        "second_party_pin": session.second_party_pin or NULL,
+        "pin_prompt_play": options.pin_prompt_play or NULL,
+        "pin_retry": str(options.pin_retry),
+        "pin_retry_wait": str(options.pin_retry_wait),
+        "incorrect_pin_play": options.incorrect_pin_play or NULL,
     }
 
 

@@ -14,12 +14,15 @@ from dataclasses import replace
 
 import pytest
 
-from maskline.api.plivo.openapi import FLAT_FIELDS
+from maskline.api.plivo.openapi import FLAT_FIELDS, FLAT_NUMBERS, FLAT_PINS
 from maskline.api.plivo.vts import flat_session
+from maskline.client import reading
 from maskline.clock import VirtualClock
 from maskline.ids import SeededIds
+from maskline.masking.decision import NumberUse
 from maskline.masking.e164 import Number
-from maskline.masking.session import Interaction, Role, Session, SessionOptions
+from maskline.masking.policy import AccountPolicy
+from maskline.masking.session import Interaction, PoolMode, Role, Session, SessionOptions
 from tests.support.api_world import ApiWorld, credentials
 
 PAGE = """{
@@ -201,3 +204,49 @@ def test_the_expiry_is_told_once_the_session_is_over():
     assert shown(SESSION, SESSION.expires_at - 0.001)["expiry_time"] == "null"
     assert shown(SESSION, SESSION.expires_at)["expiry_time"] == "2023-08-17 22:26:44"
     assert shown(SESSION, SESSION.expires_at)["status"] == "expired"
+
+
+PINS = {"is_pin_authentication_required": "true", "generate_pin": "true", "pin_prompt_play": "https://h.example/a.mp3"}
+
+
+async def test_a_session_with_a_number_for_each_party_shows_both_behind_the_pages_keys():
+    api = await Api().start()
+    await api.number(api.acme, "+12205550021")
+    await api.store.update_account(replace(api.acme, policy=AccountPolicy((PoolMode.SPLIT,))))
+    await api.ask("POST", json={"first_party": "+14155550099", "second_party": PARTIES["second_party"]})
+    made = (await api.ask("POST", json=PARTIES)).json()
+    assert list(made) == [*FLAT_FIELDS, *FLAT_NUMBERS]
+    numbers = {made["first_party_virtual_number"], made["second_party_virtual_number"]}
+    assert (made["pool_mode"], numbers) == ("split", {"+12205550020", "+12205550021"})
+    assert made["virtual_number"] == made["first_party_virtual_number"]
+    told = reading.read_reply(made, {})
+    assert (told.pool_mode, told.second_party_virtual_number) == ("split", made["second_party_virtual_number"])
+
+
+async def test_generated_pins_are_told_as_texts_and_the_body_may_be_sent_back_as_it_came():
+    api = await Api().start()
+    made = (await api.ask("POST", json=PARTIES | PINS)).json()
+    assert list(made) == [*FLAT_FIELDS, *FLAT_NUMBERS, *FLAT_PINS]
+    assert {name: made[name] for name in (*FLAT_NUMBERS, *FLAT_PINS)} == PINS | {
+        "pool_mode": "shared", "first_party_virtual_number": "+12205550020",
+        "second_party_virtual_number": "+12205550020", "force_pin_authentication": "false", "generate_pin_length": "4",
+        "first_party_pin": made["first_party_pin"], "second_party_pin": made["second_party_pin"],
+        "pin_retry": "1", "pin_retry_wait": "5", "incorrect_pin_play": "null",
+    }  # fmt: skip
+    assert [len(made[name]) for name in ("first_party_pin", "second_party_pin")] == [4, 4]
+    again = await api.ask("POST", "/" + made["session_uuid"], json=made)
+    assert (again.status_code, again.json()) == (200, made)
+    told = reading.read_reply(made, {})
+    assert (told.first_party_pin, told.second_party_pin) == (made["first_party_pin"], made["second_party_pin"])
+    assert (told.generate_pin, told.generate_pin_length, told.pin_retry, told.incorrect_pin_play) == (True, 4, 1, None)
+    assert told.extra == {}
+
+
+async def test_a_pin_that_the_pool_had_to_make_is_told_too():
+    api = await Api().start()
+    await api.store.update_account(replace(api.acme, policy=AccountPolicy((PoolMode.SHARED, PoolMode.PIN))))
+    (number,) = await api.store.numbers(api.acme.id)
+    await api.store.update_number(replace(number, use=NumberUse.PIN), 0.0)
+    made = (await api.ask("POST", json=PARTIES)).json()
+    assert (made["pool_mode"], made["is_pin_authentication_required"]) == ("pin", "true")
+    assert made["first_party_pin"] != made["second_party_pin"]
