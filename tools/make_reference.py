@@ -155,8 +155,8 @@ def _causes() -> str:
 def _log_lines() -> str:
     rows = [[f"`{name}`", sentence] for name, sentence in EVENTS.items()]
     intro = (
-        "The names a log line may carry. Every number in a line is masked before it is written. A time in a line (`at`) is\n"
-        "UTC to the second in text, and in JSON seconds since 1970; the line's own `timestamp` is ISO 8601 in both.\n\n"
+        "The names a log line may carry. Every number in a line is masked before it is written. A time in a line\n"
+        "(`at`) is UTC to the second in text and seconds since 1970 in JSON; its own `timestamp` is ISO 8601.\n\n"
     )
     return "## Log lines\n\n" + intro + table(("event", "meaning"), rows)
 
