@@ -173,7 +173,8 @@ def _by_modes(search: _Search, modes: Sequence[PoolMode]) -> Steps:
             return (yield from _BY_MODE[mode](search))
         except _Lack as lack:
             lacks.append(str(lack))
-    raise PoolExhausted(detail="; ".join(lacks))
+    # Shared and split mostly lack the same: said once.
+    raise PoolExhausted(detail="; ".join(dict.fromkeys(lacks)))
 
 
 def _modes(new: NewSession) -> Sequence[PoolMode]:

@@ -385,6 +385,12 @@ def test_every_mode_says_why_it_has_no_number() -> None:
     assert "no number of this pool is reserved for PINs" in refusal(pool_of(0), new(3, modes=(PIN,)))
 
 
+def test_two_modes_that_lack_the_same_say_it_once() -> None:
+    world = pool_of(1)
+    world.create(new(1))
+    assert refusal(world, new(2, modes=(SHARED, SPLIT))).count("first party already holds the only number") == 1
+
+
 def test_a_reserved_number_on_which_a_given_pin_is_in_use_is_passed_over() -> None:
     world = pool_of(2, for_pins=True)
     world.create(by_pin(1, "1111", "2222", modes=(PIN,)))
