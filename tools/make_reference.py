@@ -354,7 +354,8 @@ def _taken(each: attributes.Attribute) -> str:
 def _session_lists() -> str:
     operators = ", ".join(f"`__{operator}`" for operator in filters.OPERATORS)
     rows = [[f"`{name}`", "the same number, with or without `+`"] for name in filters.NUMBERS]
-    rows.append(["`status`", ", ".join(f"`{status}`" for status in filters.STATUSES)])
+    statuses = ", ".join(f"`{status}`" for status in filters.STATUSES)
+    rows.append(["`status`", f"{statuses}; `active` finds those with a call up too, `in-progress` those alone"])
     rows.extend([f"`{name}`", f"equal, or with {operators}"] for name in filters.RANGES)
     rows.append(["`subaccount`", "sessions of this subaccount"])
     rows.append(

@@ -366,7 +366,7 @@ async def test_sessions_are_listed_newest_first_in_pages_with_their_total(store:
         ({"first_party": ALICE, "second_party": BOB}, ["1"]),
         ({"virtual_number": VN2}, ["3", "2"]),
         ({"status": "all"}, ["3", "2", "1"]),
-        ({"status": "active"}, ["1"]),
+        ({"status": "active"}, ["3", "1"]),
         ({"status": "expired"}, ["2"]),
         ({"status": "in-progress"}, ["3"]),
         ({"subaccount_id": SUB.id}, []),
@@ -387,8 +387,15 @@ async def test_sessions_are_filtered(store: Store, wanted: dict[str, object], id
 
 async def test_the_status_filter_follows_the_time(store: Store) -> None:
     await three_sessions(store)
+    # The third one's call goes on: until its end the session is not over.
     assert await listed(store, wall=T0 + 600, status="expired") == ["2", "1"]
+    assert await listed(store, wall=T0 + 600, status="active") == ["3"]
+    assert await listed(store, wall=T0 + 600, status="in-progress") == ["3"]
+    await store.commit_calls(
+        [recorded_call("d", session_id="3", record=None, interaction=None, calls_in_progress_delta=-1)]
+    )
     assert await listed(store, wall=T0 + 600, status="active") == []
+    assert await listed(store, wall=T0 + 600, status="expired") == ["3", "2", "1"]
 
 
 @pytest.mark.row("4/subaccount")

@@ -75,7 +75,9 @@ def create(
 @app.command("list")
 def list_(
     account: AccountFilter = None,
-    status: Annotated[str, typer.Option("--status", help="active, in-progress, expired or all.")] = "all",
+    status: Annotated[
+        str, typer.Option("--status", help="active, in-progress (only those with a call up), expired or all.")
+    ] = "all",
     limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="At most this many.")] = 20,
     reveal: RevealFlag = False,
     as_json: JsonFlag = False,

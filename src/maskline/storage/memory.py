@@ -41,7 +41,7 @@ from maskline.masking.facts import (
     SessionUpdated,
     VirtualNumberReplaced,
 )
-from maskline.masking.session import NewSession, Session, SessionChange
+from maskline.masking.session import NewSession, Session, SessionChange, SessionStatus
 from maskline.storage.crypto import KEY_BYTES, Sealer
 from maskline.storage.memory_claims import Answers, MemoryClaims, with_pin
 from maskline.storage.memory_configuration import MemoryConfiguration
@@ -349,11 +349,18 @@ def _matches(session: Session, wanted: SessionFilter, wall: float) -> bool:
         and wanted.second_party in (None, session.second_party)
         and wanted.virtual_number in (None, *session.numbers)
         and wanted.subaccount_id in (None, session.subaccount_id)
-        and wanted.status in ("all", session.status(wall))
+        and _has_status(session, wanted.status, wall)
         and all(_COMPARE[op](session.created_at, bound) for op, bound in wanted.created)
         and all(_COMPARE[op](session.expires_at, bound) for op, bound in wanted.expires)
         and all(_COMPARE[op](session.planned_duration, bound) for op, bound in wanted.duration)
     )
+
+
+def _has_status(session: Session, wanted: str, wall: float) -> bool:
+    status = session.status(wall)
+    if wanted == SessionStatus.ACTIVE:
+        return status is not SessionStatus.EXPIRED
+    return wanted in ("all", status)
 
 
 def _with_call(session: Session, call: RecordedCall) -> Session:

@@ -15,10 +15,12 @@ from maskline.storage.store import SessionFilter
 
 _QUERIES = load_queries()
 _OPERATORS = {"eq": "=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
+_EXPIRED = "(calls_in_progress = 0 AND (ended_at IS NOT NULL OR expires_at <= {}))"
 _STATUS = {
     SessionStatus.IN_PROGRESS: "calls_in_progress > 0",
-    SessionStatus.ACTIVE: "calls_in_progress = 0 AND ended_at IS NULL AND expires_at > {}",
-    SessionStatus.EXPIRED: "calls_in_progress = 0 AND (ended_at IS NOT NULL OR expires_at <= {})",
+    # Not written as an OR, which SQLite would look up in two indexes before it sorts all they hold.
+    SessionStatus.ACTIVE: "NOT " + _EXPIRED,
+    SessionStatus.EXPIRED: _EXPIRED,
 }
 _ORDER = " ORDER BY created_at DESC, id DESC"
 _FIRST_NUMBER = "virtual_number = {}"

@@ -146,6 +146,7 @@ class SessionFilter:
     second_party: Number | None = None
     virtual_number: Number | None = None
     status: str = "all"
+    """active: all that are not expired, with a call up or without; in-progress: with a call up; expired; all."""
     subaccount_id: str | None = None
     created: tuple[tuple[str, float], ...] = ()
     expires: tuple[tuple[str, float], ...] = ()
