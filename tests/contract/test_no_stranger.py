@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from maskline.clock import VirtualClock
-from maskline.errors import InvalidParameter, PoolExhausted, SessionEnded
+from maskline.errors import Conflict, InvalidParameter, PoolExhausted, SessionEnded
 from maskline.ids import SeededIds
 from maskline.masking.decision import Forward, MatchedBy, NumberState, NumberUse, Refuse
 from maskline.masking.e164 import Number
@@ -29,18 +29,22 @@ from maskline.masking.trunk import Trunk
 from maskline.masking.verify import Certificate
 from maskline.storage.crypto import KEY_BYTES, Sealer
 from maskline.storage.sqlite import SqliteStore
+from maskline.storage.store import Account
+from maskline.workflows.add_number import add_number
 from maskline.workflows.create_session import CreateSession, SessionWish
 from maskline.workflows.expire_sessions import ExpireSessions
 from maskline.workflows.route_call import RouteCall
 from maskline.workflows.scope import Scope
 from maskline.workflows.verify_pool import verify_pool
-from tests.support.store_values import ACCOUNT, virtual_number
+from tests.support.store_values import ACCOUNT, OTHER, virtual_number
 
 T = TypeVar("T")
 PEOPLE = [Number(f"65812345{i:02}") for i in range(5)]
 NUMBERS = [Number(f"65310000{i:02}") for i in range(5)]
 FALLBACK = Number("6560000000")
 FOR_PINS = NUMBERS[-1]
+NEW_NUMBERS = [PEOPLE[-1], FALLBACK, Number("6581234599")]
+"""People and others whose telephone an operator enters as a virtual number."""
 PERSON, NUMBER = st.sampled_from(PEOPLE), st.sampled_from(NUMBERS)
 SECONDS = st.sampled_from([0, 1, 59, 60, 61, 600])
 MODES = st.sampled_from([
@@ -64,12 +68,13 @@ class NoStranger(RuleBasedStateMachine):
         self.route_call = RouteCall(self.store, self.clock)
         self.told: dict[str, Session] = {}
         """Each session as its customer was told of it last."""
-        self.resting: set[Number] = set()
+        self.ours = set(NUMBERS)
         self.run(self._fill())
 
     async def _fill(self) -> None:
         await self.store.open()
         await self.store.add_account(ACCOUNT)
+        await self.store.add_account(OTHER)
         await self.store.add_trunk(TRUNK, "", 0.0)
         for number in NUMBERS:
             use = NumberUse.PIN if number == FOR_PINS else NumberUse.SHARED
@@ -204,10 +209,31 @@ class NoStranger(RuleBasedStateMachine):
         assert stored is not None
         self.run(self.store.update_number(replace(stored, state=NumberState.ACTIVE), self.now))
 
+    @rule(number=st.sampled_from(NEW_NUMBERS), owner=st.sampled_from([ACCOUNT, OTHER]))
+    def a_telephone_is_added_as_virtual_number(self, number: Number, owner: Account) -> None:
+        try:
+            self.run(add_number(self.store, self.clock, number.e164, owner.id))
+        except Conflict:
+            was_party = any(number in (s.first_party, s.second_party) for s in self.told.values())
+            assert number in {FALLBACK, *self.ours} or was_party
+            return
+        assert number != FALLBACK
+        assert all(number not in (s.first_party, s.second_party) for s in self.live())
+        self.ours.add(number)
+
     # -- what callers do -----------------------------------------------------------------------------------------
+    @rule(ours=st.integers(0, 99), dialled=NUMBER)
+    def a_leg_comes_back(self, ours: int, dialled: Number) -> None:
+        caller = sorted(self.ours, key=lambda number: number.digits)[ours % len(self.ours)]
+        decision = self.run(self.route_call.route(caller, dialled, TRUNK, self.now))
+        assert isinstance(decision, Refuse) and decision.cause is Cause.LOOP
+
     @rule(caller=st.none() | PERSON, dialled=NUMBER)
     def call(self, caller: Number | None, dialled: Number) -> None:
         decision = self.run(self.route_call.route(caller, dialled, TRUNK, self.now))
+        if caller in self.ours:
+            assert isinstance(decision, Refuse) and decision.cause is Cause.LOOP
+            return
         meant = [] if caller is None else self.of_caller(caller, dialled)
         assert len(meant) <= 1, "two sessions for one caller and number"
         if isinstance(decision, Forward):
@@ -218,7 +244,8 @@ class NoStranger(RuleBasedStateMachine):
     def _check_forward(
         self, decision: Forward, caller: Number | None, dialled: Number, meant: list[tuple[Session, Role]]
     ) -> None:
-        assert decision.shown in NUMBERS
+        assert decision.shown in self.ours
+        assert decision.callee not in self.ours, "a call that comes back to us"
         if decision.matched_by is MatchedBy.FALLBACK:
             assert not meant
             assert decision.callee == FALLBACK
@@ -242,7 +269,10 @@ class NoStranger(RuleBasedStateMachine):
 
     def _check_refusal(self, decision: Refuse, meant: list[tuple[Session, Role]]) -> None:
         """Who was told that the call works is not turned away, unless the other side is not known yet."""
-        for session, _ in meant:
+        for session, role in meant:
+            if decision.cause is Cause.LOOP:
+                assert session.party(role.other) in self.ours
+                continue
             assert session.missing is not None
             assert decision.cause is Cause.NO_OTHER_PARTY
 

@@ -11,9 +11,22 @@ from maskline.masking.decision import NumberState, NumberUse
 from maskline.masking.e164 import Number
 from maskline.masking.policy import AccountPolicy
 from maskline.masking.price import Direction, Price
-from maskline.masking.session import PoolMode
+from maskline.masking.session import PoolMode, SessionOptions
 from maskline.storage.store import Endpoint, Store
-from tests.support.store_values import ACCOUNT, OTHER, SUB, T0, TRUNK, VN1, VN2, VN3, virtual_number
+from tests.support.store_values import (
+    ACCOUNT,
+    ALICE,
+    BOB,
+    OTHER,
+    SUB,
+    T0,
+    TRUNK,
+    VN1,
+    VN2,
+    VN3,
+    new_session,
+    virtual_number,
+)
 
 ENDPOINT = Endpoint(SUB.id, "eight.session_summary", "https://hooks.example/8", "Bearer s3cret", "riders")
 
@@ -144,6 +157,40 @@ async def test_a_number_is_added_once_whoever_has_it(store: Store) -> None:
     with pytest.raises(Conflict):
         await store.add_number(virtual_number(VN1, account_id=OTHER.id), T0)
     assert await store.number(VN1) == virtual_number(VN1)
+
+
+async def test_a_retired_number_says_how_it_comes_back(store: Store) -> None:
+    await store.update_number(virtual_number(VN1, state=NumberState.RETIRED), T0)
+    for account_id in (ACCOUNT.id, OTHER.id):
+        with pytest.raises(Conflict, match="is retired; bring it back with: maskline number set"):
+            await store.add_number(virtual_number(VN1, account_id=account_id), T0)
+
+
+@pytest.mark.parametrize("account_id", [ACCOUNT.id, OTHER.id])
+@pytest.mark.parametrize("mode", [PoolMode.SHARED, PoolMode.PIN])
+async def test_a_party_of_a_session_is_no_virtual_number_until_its_cool_off_is_over(
+    store: Store, mode: PoolMode, account_id: str
+) -> None:
+    await store.update_number(virtual_number(VN3, use=NumberUse.PIN), T0)
+    options = SessionOptions(session_expiry=600, first_party_cooloff=60, second_party_cooloff=60)
+    new = new_session(options=options, modes=(mode,), pin_candidates=("1234", "5678"))
+    await store.create_session(new)
+    over = T0 + (660 if mode is PoolMode.SHARED else 600)
+    for party in (ALICE, BOB):
+        with pytest.raises(Conflict, match="is a party of a session") as caught:
+            await store.add_number(virtual_number(party, account_id=account_id), over - 1)
+        assert party.digits not in str(caught.value)
+        assert await store.number(party) is None
+    for party in (ALICE, BOB):
+        await store.add_number(virtual_number(party, account_id=account_id), over)
+        assert await store.number(party) is not None
+
+
+async def test_a_fallback_is_no_virtual_number(store: Store) -> None:
+    await store.update_number(virtual_number(VN1, fallback=ALICE), T0)
+    with pytest.raises(Conflict, match="is the fallback of a virtual number"):
+        await store.add_number(virtual_number(ALICE, account_id=OTHER.id), T0)
+    await store.add_number(virtual_number(BOB), T0)
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from maskline.masking.call_record import CallRecord, Quality
 from maskline.masking.decision import Forward, Refuse
 from maskline.masking.e164 import Number
 from maskline.masking.facts import CallRouted, Cause, Fact, LegName
-from maskline.masking.match import Ask, AskLastOutside, Matched, match_call
+from maskline.masking.match import Ask, AskLastOutside, AskOurs, Matched, match_call
 from maskline.masking.session import PoolMode, Role, Session, SessionOptions
 from maskline.masking.trunk import Trunk
 from maskline.media.port import LocalMedia, MediaLost, MediaTimedOut
@@ -114,6 +114,8 @@ def find_way(kind: str, caller: Number | None) -> Matched | Refuse:
             return done.value  # type: ignore[no-any-return]
         if isinstance(question, AskLastOutside):
             answer = CALLEE
+        elif isinstance(question, AskOurs):
+            answer = question.number in (NUMBER.number, SHOWN)
         else:
             answer = [strangers] if question is Ask.ON_NUMBER else known[kind].get(question, strangers)
 

@@ -4,6 +4,10 @@ What it is: a pure generator that asks for what the store holds, only as far as 
 Every answer is checked again here, so that a store that answers with another session's row cannot connect strangers.
 What it is not: the look-ups or the choice of a trunk. Who calls it: `workflows/route_call`.
 
+A virtual number of ours, of whatever account, is nobody's telephone. As caller it is a leg of ours that came back
+(the carrier dropped what marks it, and somebody's party turned into a virtual number): the call would reach a session
+that nobody in it knows. As callee it would make such a leg. Either is a loop and refused, before and after all else.
+
 The order, each step only if the ones before did not settle it:
 1. the live session in which this caller dials this number (with `force_pin_authentication`: PIN first);
 2. sessions with PINs on the number: the caller must give one;
@@ -64,13 +68,29 @@ class AskLastOutside:
     session: Session
 
 
-Question = Ask | AskLastOutside
+@dataclass(frozen=True, slots=True)
+class AskOurs:
+    """Whether this is a virtual number of any account here, in any state; answered with a bool."""
+
+    number: Number
+
+
+Question = Ask | AskLastOutside | AskOurs
 Steps = Generator[Question, Any, Matched | Refuse]
 
 
 def match_call(caller: Number | None, number: VirtualNumber, wall: float, fallback: SessionOptions) -> Steps:
     """Decide on a call from `caller` (None: withheld) to one of our numbers at `wall` (seconds since 1970). `fallback`
     are the time limits of a call that goes to the number's fallback."""
+    if caller is not None and (yield AskOurs(caller)):
+        return Refuse(Cause.LOOP, number)
+    found: Matched | Refuse = yield from _find(caller, number, wall, fallback)
+    if isinstance(found, Matched) and (yield AskOurs(found.callee)):
+        return Refuse(Cause.LOOP, number, found.session)
+    return found
+
+
+def _find(caller: Number | None, number: VirtualNumber, wall: float, fallback: SessionOptions) -> Steps:
     over = None
     if caller is not None:
         session: Session | None = yield Ask.PARTY

@@ -30,7 +30,7 @@ from maskline.masking.claims import (
     party_key,
     pin_key,
 )
-from maskline.masking.decision import NumberState
+from maskline.masking.decision import NumberState, VirtualNumber
 from maskline.masking.e164 import Number
 from maskline.masking.facts import (
     CallEnded,
@@ -47,7 +47,7 @@ from maskline.storage.memory_claims import Answers, MemoryClaims, with_pin
 from maskline.storage.memory_configuration import MemoryConfiguration
 from maskline.storage.memory_outbox import MemoryOutbox
 from maskline.storage.rows import hashed_parties
-from maskline.storage.store import OUTSIDE_CALLS, Delivery, Once, OutboxRow, RecordedCall, SessionFilter
+from maskline.storage.store import IS_PARTY, OUTSIDE_CALLS, Delivery, Once, OutboxRow, RecordedCall, SessionFilter
 
 _COMPARE = {"eq": operator.eq, "gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le}
 _HASHES = Sealer(bytes(KEY_BYTES))
@@ -74,6 +74,18 @@ class MemoryStore(MemoryConfiguration):
 
     async def close(self) -> None:
         return None
+
+    # -- numbers -----------------------------------------------------------------------------------------------
+    async def add_number(self, number: VirtualNumber, now: float) -> None:
+        if number.number not in self._numbers and self._is_party(number.number, now):
+            raise Conflict(IS_PARTY)
+        await super().add_number(number, now)
+
+    def _is_party(self, number: Number, now: float) -> bool:
+        # A session that callers enter by PIN has no claims of its parties.
+        return any(held.held_until > now for held in self._claims.of_keys((party_key(number),))) or any(
+            session.role_of(number) is not None and session.is_live(now) for session in self._sessions.values()
+        )
 
     # -- sessions ----------------------------------------------------------------------------------------------
     async def create_session(self, new: NewSession, *, once: Once | None = None) -> Session:

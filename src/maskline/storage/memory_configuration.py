@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from maskline.errors import Conflict, IdempotencyMismatch, NotFound
-from maskline.masking.decision import VirtualNumber
+from maskline.masking.decision import NumberState, VirtualNumber
 from maskline.masking.e164 import Number
 from maskline.masking.price import Price
 from maskline.masking.trunk import Trunk
-from maskline.storage.store import PURGED_AT_ONCE, Account, Endpoint, Once
+from maskline.storage.store import EXISTS_ALREADY, IS_FALLBACK, IS_RETIRED, PURGED_AT_ONCE, Account, Endpoint, Once
 
 
 class MemoryConfiguration:
@@ -122,8 +122,11 @@ class MemoryConfiguration:
 
     async def add_number(self, number: VirtualNumber, now: float) -> None:
         await self._check_owner(number.account_id, number.subaccount_id)
-        if number.number in self._numbers:
-            raise Conflict("This number exists already.")
+        there = self._numbers.get(number.number)
+        if there is not None:
+            raise Conflict(IS_RETIRED if there.state is NumberState.RETIRED else EXISTS_ALREADY)
+        if any(other.fallback == number.number for other in self._numbers.values()):
+            raise Conflict(IS_FALLBACK)
         self._place(replace(number, added_at=now))
         self._configuration += 1
 

@@ -96,6 +96,10 @@ SELECT {number_columns} FROM virtual_numbers WHERE number = $1
 -- Whether it may be used for new sessions.
 SELECT state FROM virtual_numbers WHERE number = $1
 
+-- name: numbers_with_fallback
+-- Where calls go that belong to no session is sealed: the few are opened and compared.
+SELECT {number_columns} FROM virtual_numbers WHERE fallback_sealed IS NOT NULL
+
 -- name: numbers
 -- Of an account with its subaccounts, or of one subaccount.
 SELECT {number_columns} FROM virtual_numbers WHERE account_id = $1 OR pool_id = $1 ORDER BY position
@@ -213,6 +217,13 @@ SELECT key_hash, virtual_number, session_id, live_until, held_until FROM claims 
 SELECT key_hash, virtual_number, session_id, live_until, held_until FROM claims WHERE key_hash = $1
 UNION ALL
 SELECT key_hash, virtual_number, session_id, live_until, held_until FROM claims WHERE key_hash = $2
+
+-- name: sessions_of_party
+-- Any that is live or in cool-off ($2: now). One that callers enter by PIN has no claims of its parties.
+SELECT session_id FROM claims WHERE key_hash = $1 AND held_until > $2
+UNION ALL SELECT id FROM sessions WHERE first_party_hash = $1 AND ended_at IS NULL AND expires_at > $2
+UNION ALL SELECT id FROM sessions WHERE second_party_hash = $1 AND ended_at IS NULL AND expires_at > $2
+LIMIT 1
 
 -- name: pins_held
 -- Which keys are held on a number ($2: now); the + keeps to the primary key, other indexes read all of the number.

@@ -54,6 +54,7 @@ CREATE INDEX virtual_numbers_to_share ON virtual_numbers (pool_id, position)
     WHERE state = 'active' AND used_for = 'shared';
 CREATE INDEX virtual_numbers_to_share_by_country ON virtual_numbers (pool_id, country, position)
     WHERE state = 'active' AND used_for = 'shared';
+CREATE INDEX virtual_numbers_with_fallback ON virtual_numbers (number) WHERE fallback_sealed IS NOT NULL;
 CREATE INDEX virtual_numbers_for_pins ON virtual_numbers (pool_id, position)
     WHERE state = 'active' AND used_for = 'pin';
 

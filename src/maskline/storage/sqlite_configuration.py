@@ -10,7 +10,7 @@ import sqlite3
 from typing import Any
 
 from maskline.errors import Conflict, NotFound
-from maskline.masking.decision import VirtualNumber
+from maskline.masking.decision import NumberState, VirtualNumber
 from maskline.masking.e164 import Number
 from maskline.masking.price import Price
 from maskline.masking.trunk import Trunk
@@ -19,7 +19,7 @@ from maskline.storage.crypto import Sealer
 from maskline.storage.sqlite_connection import run
 from maskline.storage.sqlite_file import SqliteFile
 from maskline.storage.sqlite_units import advance, remember, repeated
-from maskline.storage.store import Account, Endpoint, Once
+from maskline.storage.store import EXISTS_ALREADY, IS_FALLBACK, IS_PARTY, IS_RETIRED, Account, Endpoint, Once
 
 _PARENT = 2
 """Where a row of the query `account` has its parent."""
@@ -180,8 +180,21 @@ def _check_owner(connection: sqlite3.Connection, account_id: str, subaccount_id:
 
 def _add_number(connection: sqlite3.Connection, sealer: Sealer, number: VirtualNumber, now: float) -> None:
     _check_owner(connection, number.account_id, number.subaccount_id)
+    there = run(connection, "number_state", number.number.e164).fetchone()
+    if there is not None:
+        raise Conflict(IS_RETIRED if there[0] == NumberState.RETIRED else EXISTS_ALREADY)
+    _refuse_telephone(connection, sealer, number.number, now)
     row = rows.number_to_row(number, advance(connection, "positions"), now, sealer)
-    _add(connection, "add_number", *row, conflict="This number exists already.")
+    _add(connection, "add_number", *row, conflict=EXISTS_ALREADY)
+
+
+def _refuse_telephone(connection: sqlite3.Connection, sealer: Sealer, number: Number, now: float) -> None:
+    """Raises `Conflict` when a call of ours may go to this number, which would come back as one to us."""
+    if run(connection, "sessions_of_party", sealer.number_hash(number), now).fetchone():
+        raise Conflict(IS_PARTY)
+    found = run(connection, "numbers_with_fallback")
+    if any(rows.number_from_row(row, sealer).fallback == number for row in found):
+        raise Conflict(IS_FALLBACK)
 
 
 def _update_number(

@@ -111,6 +111,13 @@ class Once:
     """A repeat of a create whose session is over makes a new one (de-duplication without a key)."""
 
 
+EXISTS_ALREADY = "This number exists already."
+IS_RETIRED = "This number exists already and is retired; bring it back with: maskline number set NUMBER --state active"
+IS_PARTY = (
+    "This number is a party of a session that is live or in its cool-off; a virtual number is nobody's telephone."
+)
+IS_FALLBACK = "This number is the fallback of a virtual number; a virtual number is nobody's telephone."
+"""Sentences of `add_number`."""
 PURGED_AT_ONCE = 4
 """Keys of `Once` that are over and go with each one that is added."""
 OUTSIDE_CALLS = 50
@@ -202,7 +209,8 @@ class Store(Protocol):
 
     async def add_number(self, number: VirtualNumber, now: float) -> None:
         """Appended to the pool of its subaccount, or of its account when it has none. Raises `Conflict` when the
-        number exists, whoever has it, and `NotFound` when the account or subaccount does not."""
+        number exists, whoever has it and in whatever state, and when it is somebody's telephone: a party of a session
+        that is live or in cool-off, or a number's fallback. Raises `NotFound` when the (sub)account does not exist."""
         ...
 
     async def numbers(self, account_id: str) -> list[VirtualNumber]:

@@ -17,7 +17,8 @@ async def add_number(
     """Keep and return the number; a subaccount's id as `account_id` means that subaccount. `fallback`: where calls go
     that belong to no session; empty: nowhere.
 
-    Raises `InvalidParameter` (number, fallback or subaccount), `NotFound` (account) and `Conflict` (somebody has it).
+    Raises `InvalidParameter` (number, fallback or subaccount), `NotFound` (account) and `Conflict` (somebody has it,
+    or our calls go to it: it is a party of a session that is live or in cool-off, or a fallback).
     """
     number = parse_number(text, parameter="number")
     account = await store.account(account_id)

@@ -14,7 +14,7 @@ from maskline.clock import Clock
 from maskline.masking.decision import Decision, Forward, Refuse, VirtualNumber
 from maskline.masking.e164 import Number
 from maskline.masking.facts import Cause
-from maskline.masking.match import Ask, AskLastOutside, Matched, Question, match_call
+from maskline.masking.match import Ask, AskLastOutside, AskOurs, Matched, Question, match_call
 from maskline.masking.session import Session, SessionOptions
 from maskline.masking.trunk import Trunk, choose_outbound
 from maskline.storage.store import Store
@@ -92,7 +92,7 @@ class RouteCall:
 
     async def _answer(
         self, question: Question, caller: Number | None, number: Number, wall: float
-    ) -> Session | Number | list[Session] | None:
+    ) -> Session | Number | list[Session] | bool | None:
         match question:
             case Ask.PARTY:
                 return None if caller is None else await self._store.session_for_call(caller, number)
@@ -104,6 +104,8 @@ class RouteCall:
                 return await self._store.sessions_on(number, now=wall, limit=_PROMPTS_LOOKED_AT)
             case AskLastOutside(session):
                 return await self._store.last_outside_party(session)
+            case AskOurs(asked):
+                return await self._store.number(asked) is not None
 
     def _say_no_route(self, account_id: str) -> None:
         now = self._clock.now()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from maskline.masking.decision import MatchedBy, NumberUse, Refuse, VirtualNumber
 from maskline.masking.e164 import Number
 from maskline.masking.facts import Cause
-from maskline.masking.match import Ask, AskLastOutside, Matched, match_call
+from maskline.masking.match import Ask, AskLastOutside, AskOurs, Matched, match_call
 from maskline.masking.session import PoolMode, Role, Session, SessionOptions
 from tests.support.store_values import ALICE, BOB, CAROL, DAVE, OTHER, T0, VN1, VN2, virtual_number
 
@@ -40,9 +40,10 @@ SPLIT = replace(SESSION, pool_mode=PoolMode.SPLIT, second_virtual_number=VN2)
 class Answers:
     """A store of ready answers; remembers what was asked."""
 
-    def __init__(self, party=None, pin=None, open_=None, on_number=(), last=None) -> None:  # type: ignore[no-untyped-def]
+    def __init__(self, party=None, pin=None, open_=None, on_number=(), last=None, ours=()) -> None:  # type: ignore[no-untyped-def]
         self.by_question = {Ask.PARTY: party, Ask.PIN: pin, Ask.OPEN: open_, Ask.ON_NUMBER: on_number}
         self.last = last
+        self.ours = ours
         self.asked: list[Any] = []
 
     def decide(
@@ -56,6 +57,9 @@ class Answers:
             except StopIteration as done:
                 result: Matched | Refuse = done.value
                 return result
+            if isinstance(question, AskOurs):
+                answer = question.number in self.ours
+                continue
             self.asked.append(question)
             answer = self.last if isinstance(question, AskLastOutside) else self.by_question[question]
 
@@ -108,6 +112,22 @@ def test_the_only_party_calls_back_whoever_was_on_the_other_side_last() -> None:
 @pytest.mark.parametrize("last", [None, ALICE])
 def test_the_only_party_reaches_nobody_before_somebody_has_called(last: Number | None) -> None:
     assert Answers(OPEN, last=last).decide() == Refuse(Cause.NO_OTHER_PARTY, NUMBER, OPEN)
+
+
+# -- before and after all steps: our own numbers -----------------------------------------------------------------
+@pytest.mark.parametrize("holds", [{"party": SESSION}, {"open_": OPEN}, {"pin": PIN}, {"on_number": (PLAYS,)}, {}])
+def test_a_call_from_one_of_our_numbers_is_a_leg_that_came_back_and_asks_for_nothing(holds: dict[str, Any]) -> None:
+    answers = Answers(**holds, ours=(ALICE,))
+    assert answers.decide(ALICE, WITH_DESK) == Refuse(Cause.LOOP, WITH_DESK)
+    assert answers.asked == []
+
+
+def test_a_call_to_one_of_our_numbers_is_not_forwarded_whoever_would_have_taken_it() -> None:
+    assert Answers(SESSION, ours=(BOB,)).decide() == Refuse(Cause.LOOP, NUMBER, SESSION)
+    assert Answers(open_=OPEN, ours=(ALICE,)).decide(CAROL) == Refuse(Cause.LOOP, NUMBER, OPEN)
+    assert Answers(open_=OPEN, ours=(ALICE,)).decide(None) == Refuse(Cause.LOOP, NUMBER, OPEN)
+    assert Answers(OPEN, last=CAROL, ours=(CAROL,)).decide() == Refuse(Cause.LOOP, NUMBER, OPEN)
+    assert Answers(ours=(DESK,)).decide(CAROL, WITH_DESK) == Refuse(Cause.LOOP, WITH_DESK)
 
 
 # -- step 2: PIN -------------------------------------------------------------------------------------------------

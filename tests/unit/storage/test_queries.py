@@ -61,6 +61,9 @@ def test_a_query_is_a_look_up_whatever_the_size_of_the_tables(database: sqlite3.
     [
         ("session_for_call", "PRIMARY KEY (key_hash=? AND virtual_number=?)"),
         ("claims_of_keys", "PRIMARY KEY (key_hash=?)"),
+        ("sessions_of_party", "PRIMARY KEY (key_hash=?)"),
+        ("sessions_of_party", "sessions_by_second_party (second_party_hash=?)"),
+        ("numbers_with_fallback", "virtual_numbers_with_fallback"),
         ("pins_held", "PRIMARY KEY (key_hash=? AND virtual_number=?)"),
         ("numbers_to_share", "virtual_numbers_to_share (pool_id=?)"),
         ("numbers_to_share_in_country", "virtual_numbers_to_share_by_country (pool_id=? AND country=?)"),

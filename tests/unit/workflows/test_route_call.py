@@ -235,6 +235,25 @@ async def test_a_destination_no_trunk_may_call_has_no_route():
     assert lines == [warning, warning], "one line a minute, without a number"
 
 
+async def test_a_leg_that_comes_back_from_one_of_our_numbers_reaches_nobody():
+    world = await Calls().start()
+    await world.open_for(STRANGER)
+    await world.number(await world.account("Other"), "+6531580003")
+    assert isinstance(await world.route(CALLER, parse_number(OPEN_NUMBER)), Forward)
+    for ours in (NUMBER, "+6531580003"):
+        for dialled in (NUMBER, OPEN_NUMBER):
+            cause, number, session = await refusal(world, parse_number(ours), parse_number(dialled))
+            assert (cause, number, session) == (Cause.LOOP, parse_number(dialled), None)
+
+
+async def test_a_party_that_is_another_accounts_virtual_number_is_not_called():
+    world = await Calls().start()
+    await world.number(await world.account("Other"), "+6531580003")
+    wish = SessionWish(STRANGER, parse_number("+6531580003"), SessionOptions())
+    session = await CreateSession(world.store, world.clock, world.ids)(Scope(world.acme.id), wish)
+    assert await refusal(world, STRANGER) == (Cause.LOOP, VIRTUAL, session)
+
+
 async def test_another_accounts_carrier_cannot_ring_our_numbers():
     world = await Calls().start()
     other = await world.account("Other")
