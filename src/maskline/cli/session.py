@@ -16,7 +16,7 @@ from maskline.masking.session import Role, Session, SessionOptions
 from maskline.services import Services
 from maskline.settings import load_settings
 from maskline.storage.store import SessionFilter
-from maskline.workflows.check_url import is_http_url
+from maskline.workflows.check_url import url_fault
 from maskline.workflows.create_session import CreateSession, SessionWish
 from maskline.workflows.expire_session import expire_session
 from maskline.workflows.find_account import find_account
@@ -49,8 +49,8 @@ def create(
     as_json: JsonFlag = False,
 ) -> None:
     """Create a session; a virtual number is chosen for it."""
-    if callback_url and not is_http_url(callback_url):
-        raise InvalidParameter("--callback-url must look like https://host[:port]/path.")
+    if callback_url and (fault := url_fault(callback_url)):
+        raise InvalidParameter(f"--callback-url {fault}, like https://host[:port]/path.")
     default_expiry, default_limit, default_ring = load_settings().default_times
     options = SessionOptions(
         session_expiry=expiry or default_expiry,

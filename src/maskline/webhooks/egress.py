@@ -21,13 +21,15 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from maskline.webhooks.guard import AddressGuard, Network
+from maskline.webhooks.guard import BAD_PORT, AddressGuard, Network, is_web_port
 from maskline.webhooks.schedule import CallbackRules, Fault, TryResult, read_retry_after
 from maskline.webhooks.sign import Request
 
 MAX_ANSWER = 4096
 """Bytes read of an answer; what a receiver says beyond its status is of no use to us."""
-_LOW_PORTS = frozenset({80, 443})
+
+
+_NO_URL = "not an http or https URL"
 
 
 class _Forbidden(OSError):
@@ -79,8 +81,8 @@ class Egress:
         """Send and tell how it ended; only cancellation is raised. `now`: wall seconds, for dates in answers."""
         assert self._session is not None, "open() comes first"
         url = _checked_url(request.url, "Authorization" in headers)
-        if url is None:
-            return Answer(TryResult(fault=Fault.INVALID), "not an http or https URL that can be called")
+        if isinstance(url, str):
+            return Answer(TryResult(fault=Fault.INVALID), url)
         timeout = aiohttp.ClientTimeout(total=rules.total, connect=rules.connect)
         try:
             async with self._session.request(
@@ -117,20 +119,19 @@ class _GuardedResolver(AbstractResolver):
         await self._inner.close()
 
 
-def _checked_url(text: str, has_authorization: bool) -> URL | None:
-    """The URL as written (receivers sign what they see), or None when it must not be called."""
+def _checked_url(text: str, has_authorization: bool) -> URL | str:
+    """The URL as written (receivers sign what they see), or why it must not be called."""
     if not text.isprintable() or " " in text:
-        return None
+        return _NO_URL
     try:
         url = URL(text, encoded=text.isascii())
         port = url.port
     except ValueError:
-        return None
+        return _NO_URL
     if url.scheme not in ("http", "https") or not url.host or port is None:
-        return None
-    # Ports below 1024 other than the web's are mail, shells and databases, never a webhook receiver.
-    if port not in _LOW_PORTS and port < 1024:
-        return None
+        return _NO_URL
+    if not is_web_port(port):
+        return f"the URL {BAD_PORT}"
     # aiohttp refuses two sources of credentials; the configured one wins over user info in the URL.
     return url.with_user(None) if has_authorization and url.user is not None else url
 

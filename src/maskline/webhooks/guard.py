@@ -1,4 +1,4 @@
-"""Which addresses a webhook may reach: public ones, and those an operator names.
+"""Which addresses a webhook may reach: public ones, and those an operator names; and which ports.
 
 What it is: the judgement on one address, pure (reliability.md §1 "Address guard"). What it is not: the place
 where it is asked; that is `egress.py`, for the address actually dialled. Who uses it: egress.
@@ -41,6 +41,17 @@ _REFUSED_V6 = tuple(
         "2002::/16",  # 6to4: any IPv4 address inside
     )
 )  # fmt: skip
+
+
+_WEB_PORTS = frozenset({80, 443})
+BAD_PORT = "has a port below 1024 that is neither 80 nor 443"
+"""What is said of a URL with a port that is none."""
+
+
+def is_web_port(port: int) -> bool:
+    """Whether a webhook may go to this port: those below 1024 other than the web's are mail, shells and databases,
+    never a receiver."""
+    return port in _WEB_PORTS or port >= 1024
 
 
 class AddressGuard:

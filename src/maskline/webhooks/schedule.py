@@ -28,7 +28,7 @@ class Fault(StrEnum):
     FORBIDDEN = "forbidden"
     """An address webhooks may not reach; retried, since DNS and MASKLINE_EGRESS_ALLOW can change."""
     INVALID = "invalid"
-    """Not a URL that anything can be sent to; never tried again."""
+    """Nothing that can be sent, or not there; never tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ def next_try(
     if result.status == 410:
         return GiveUp("gone: the receiver wants no more of this (410)")
     if result.fault is Fault.INVALID:
-        return GiveUp("not a URL that can be called")
+        return GiveUp("another try would end the same")
     if rules.retries is not None:
         return _by_customer(attempt, result, rules, now)
     pauses = PAUSES.get(dialect, DEFAULT_PAUSES)

@@ -1,4 +1,4 @@
-"""Tell a URL we may be asked to call from text that is none. Called by workflows and dialects.
+"""Tell a URL we may be asked to call from text that is none. Called by workflows, dialects and the CLI.
 
 What it is not: the judgement whether its address may be reached; egress makes that when it connects, because
 a name can change its address.
@@ -9,16 +9,24 @@ from __future__ import annotations
 from functools import lru_cache
 from urllib.parse import urlsplit
 
+from maskline.webhooks.guard import BAD_PORT, is_web_port
+
+_NO_URL = "should be a valid URL"
+
 
 @lru_cache(maxsize=1_024)
-def is_http_url(url: str) -> bool:
-    """Whether `url` is absolute http(s) with a host, a sane port, and no blank or control character. Answers are
-    kept: a customer's sessions name the same few URLs."""
+def url_fault(url: str) -> str:
+    """What is wrong with `url`, to be put behind a parameter's name; empty for one that is absolute http(s) with a
+    host, a port that webhooks may go to, and no blank or control character. Answers are kept: a customer's sessions
+    name the same few URLs."""
     # Blanks, line ends and unpaired surrogates would break the request line or the database's UTF-8.
     if not url.isprintable() or " " in url:
-        return False
+        return _NO_URL
     try:
         parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        port = parts.port
     except ValueError:  # bad port or bad IPv6 literal
-        return False
+        return _NO_URL
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
+        return _NO_URL
+    return "" if port is None or is_web_port(port) else BAD_PORT

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from maskline.errors import InvalidParameter
 from maskline.storage.store import Endpoint, Store
-from maskline.workflows.check_url import is_http_url
+from maskline.workflows.check_url import url_fault
 
 KINDS = ("eight.session_summary", "wavecell.call_status")
 
@@ -22,8 +22,8 @@ async def set_webhook(
     """
     if kind not in KINDS:
         raise InvalidParameter(f"Invalid parameter. kind allowed values are {' or '.join(KINDS)}", parameter="kind")
-    if not is_http_url(url):
-        raise InvalidParameter("Invalid parameter. url should be a valid URL", parameter="url")
+    if fault := url_fault(url):
+        raise InvalidParameter(f"Invalid parameter. url {fault}", parameter="url")
     if not authorization.isprintable() or not authorization.isascii():
         raise InvalidParameter("Invalid parameter. authorization is not a header value", parameter="authorization")
     await store.account(account_id)

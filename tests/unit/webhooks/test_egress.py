@@ -179,6 +179,18 @@ async def test_what_is_not_a_web_address_is_invalid(send, url, fault):
     assert (await send(url)).result.fault is fault
 
 
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("http://127.0.0.1:9/x", "the URL has a port below 1024 that is neither 80 nor 443"),
+        ("https://h.example:25/", "the URL has a port below 1024 that is neither 80 nor 443"),
+        ("ftp://h.example/", "not an http or https URL"),
+    ],
+)
+async def test_what_is_wrong_with_a_url_is_named(send, url, said):
+    assert (await send(url)).error == said
+
+
 async def test_a_header_that_would_break_the_request_is_invalid(receiver, send):
     answer = await send(receiver.url + "/", headers={"Authorization": "x\r\nEvil: y"})
     assert answer.result.fault is Fault.INVALID

@@ -18,7 +18,7 @@ from maskline.api.plivo.attributes import ATTRIBUTES, BY_KEY, PIN_DIGITS, URL_LI
 from maskline.errors import InvalidParameter, MissingParameter, NotSupported
 from maskline.masking.e164 import parse_number
 from maskline.masking.session import SessionOptions
-from maskline.workflows.check_url import is_http_url
+from maskline.workflows.check_url import url_fault
 from maskline.workflows.create_session import SessionWish
 
 _ABSENT: Final = object()
@@ -184,8 +184,8 @@ def _read_url(attribute: Attribute, raw: Any) -> Any:
         raise _invalid(attribute, "should be a valid URL")
     if len(raw) >= URL_LIMIT:
         raise _invalid(attribute, f"should be under {URL_LIMIT} characters")
-    if not is_http_url(raw):
-        raise _invalid(attribute, "should be a valid URL")
+    if fault := url_fault(raw):
+        raise _invalid(attribute, fault)
     return raw
 
 

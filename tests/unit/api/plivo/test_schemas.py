@@ -125,6 +125,17 @@ def test_text_that_is_no_url_is_refused(value):
     assert refusal(callback_url=value) == "Invalid parameter. callback_url should be a valid URL"
 
 
+@pytest.mark.parametrize("name", ["callback_url", "recording_callback_url", "first_party_play_url"])
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9/x", "https://h.example:22/", "http://[::1]:1023/"])
+def test_a_url_with_a_port_that_is_never_called_is_refused_at_once(name, url):
+    assert refusal(**{name: url}) == f"Invalid parameter. {name} has a port below 1024 that is neither 80 nor 443"
+
+
+@pytest.mark.parametrize("url", ["http://h.example:80/", "https://h.example:443/", "http://127.0.0.1:1024/x"])
+def test_whether_an_address_may_be_reached_is_not_asked_before_it_is_called(url):
+    assert create(callback_url=url).options.callback_url == url
+
+
 def test_a_url_has_to_be_under_1000_characters():
     just_fits = "https://h.example/".ljust(999, "a")
     assert create(recording_callback_url=just_fits).options.recording_callback_url == just_fits
