@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Generator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
@@ -90,8 +90,8 @@ class Allocation:
     mode: PoolMode
     virtual_number: Number
     second_virtual_number: Number | None
-    first_party_pin: str
-    second_party_pin: str
+    first_party_pin: str = field(repr=False)
+    second_party_pin: str = field(repr=False)
     geomatch: bool
     """Whether the numbers are of their party's country because that was asked for."""
     previous: str | None
@@ -201,13 +201,13 @@ class _Search:
         blocking: dict[Number, list[Held]] = {}
         if not self.held:
             return blocking
-        keys = {key for role in roles for key in self._keys(role)}
+        keys = {key for role in roles for key in self.keys(role)}
         for row in self.held:
             if row.key in keys and row.held_until > self.new.created_at and row.session_id != self.previous:
                 blocking.setdefault(row.virtual_number, []).append(row)
         return blocking
 
-    def _keys(self, role: Role) -> list[Key]:
+    def keys(self, role: Role) -> list[Key]:
         party, pin = self.new.party(role), self.new.pin(role)
         return [*([party_key(party)] if party else []), *([pin_key(pin)] if pin else [])]
 
@@ -277,9 +277,7 @@ def _pin(search: _Search) -> Steps:
         pins = yield from _choose_pins(search.new, number, number)
         if pins is not None:
             return Allocation(PoolMode.PIN, number, None, *pins, country is not None, None)
-    raise _Lack(
-        "every number reserved for PINs has no PIN left" if numbers else "no number of this pool is reserved for PINs"
-    )
+    raise _Lack(_explain_pins(search, numbers, blocking))
 
 
 def _open(search: _Search) -> Steps:
@@ -356,6 +354,7 @@ def _choose_pins(new: NewSession, first: Number, second: Number) -> Generator[As
 
 # -- explaining a refusal ----------------------------------------------------------------------------------------
 _HOLDERS = {Role.FIRST: "first party", Role.SECOND: "second party"}
+_OTHER_PIN = "choose another or generate_pin"
 
 
 def _explain(
@@ -368,14 +367,38 @@ def _explain(
             return f"there is no virtual number of country {country} in this pool, and geomatch asks for one"
         return "there is no virtual number in this pool; add one with: maskline number add"
     free_at = min(max(row.held_until for row in blocking[number]) for number in numbers)
-    who = "the two parties together already hold"
-    for one in (role, role.other):
-        own = search.blocking(one)
-        if all(number in own for number in numbers):
-            who = f"{_HOLDERS[one]} already holds"
-            break
+    free = f"{of_country}; earliest free {_clock(free_at, search.new.created_at)}"
     every = "the only number" if len(numbers) == 1 else f"all {len(numbers)} numbers"
-    return f"{who} {every}{of_country}; earliest free {_clock(free_at, search.new.created_at)}"
+    for one in (role, role.other):
+        if _hold_all(search, numbers, blocking, KeyKind.PARTY, one):
+            return f"{_HOLDERS[one]} already holds {every}{free}"
+    if _hold_all(search, numbers, blocking, KeyKind.PARTY, *Role):
+        return f"the two parties together already hold {every}{free}"
+    where = f"{'the only' if len(numbers) == 1 else 'every'} number"
+    for one in (role, role.other):
+        if _hold_all(search, numbers, blocking, KeyKind.PIN, one):
+            return f"{one}_pin is in use on {where}{of_country}; {_OTHER_PIN}"
+    return f"a party or a given PIN of this session is in use on {where}{free}; {_OTHER_PIN}"
+
+
+def _explain_pins(search: _Search, numbers: list[Number], blocking: dict[Number, list[Held]]) -> str:
+    """Why none of the numbers reserved for PINs takes this session."""
+    if not numbers:
+        return "no number of this pool is reserved for PINs"
+    for role in Role:
+        if _hold_all(search, numbers, blocking, KeyKind.PIN, role):
+            return f"{role}_pin is in use on every number reserved for PINs; {_OTHER_PIN}"
+    if _hold_all(search, numbers, blocking, KeyKind.PIN, *Role):
+        return f"a given PIN is in use on every number reserved for PINs; {_OTHER_PIN}"
+    return "every number reserved for PINs has no PIN left"
+
+
+def _hold_all(
+    search: _Search, numbers: list[Number], blocking: dict[Number, list[Held]], kind: KeyKind, *roles: Role
+) -> bool:
+    """Whether keys of this kind and these roles are held on all the numbers."""
+    keys = {key for role in roles for key in search.keys(role) if key.kind is kind}
+    return all(any(row.key in keys for row in blocking.get(number, ())) for number in numbers)
 
 
 def _clock(at: float, now: float) -> str:

@@ -355,6 +355,65 @@ def test_no_pin_left_is_said() -> None:
     assert "no PIN of this length" in refusal(pool_of(1), new(1, options=BY_PIN, pin_candidates=("3333",)))
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "detail"),
+    [
+        ("1111", "9999", "first_party_pin is in use on every number of SG; choose another or generate_pin"),
+        ("9999", "1111", "second_party_pin is in use on every number of SG; choose another or generate_pin"),
+        (
+            "1111", "2222",
+            "first_party_pin is in use on every number of SG; choose another or generate_pin",
+        ),
+    ],
+)  # fmt: skip
+def test_a_given_pin_that_is_taken_everywhere_is_named_by_its_parameter(first: str, second: str, detail: str) -> None:
+    world = pool_of(2)
+    world.create(by_pin(1, "1111", "2222"))
+    world.create(by_pin(2, "2222", "1111"))
+    wish = by_pin(3, first, second, first_party=CAROL, second_party=DAVE)
+    assert refusal(world, wish) == detail
+    assert "hold" not in refusal(world, replace(wish, modes=(SPLIT,)))
+
+
+def test_a_given_pin_on_the_only_number_is_named_too() -> None:
+    world = pool_of(1)
+    world.create(by_pin(1, "1111", "2222"))
+    detail = refusal(world, by_pin(2, "1111", "3333", first_party=CAROL, second_party=DAVE, geomatch=False))
+    assert detail == "first_party_pin is in use on the only number; choose another or generate_pin"
+
+
+def test_parties_and_pins_that_block_all_numbers_only_together_are_both_named() -> None:
+    world = pool_of(2)
+    world.create(by_pin(1, "1111", "2222"))
+    world.create(by_pin(2, "3333", "4444"))
+    both = refusal(world, by_pin(3, "1111", "3333", first_party=CAROL, second_party=DAVE))
+    assert both == (
+        "a party or a given PIN of this session is in use on every number of SG; earliest free 22:24Z; "
+        "choose another or generate_pin"
+    )
+    assert refusal(world, by_pin(3, "1111", "9999")).startswith("first party already holds all 2 numbers of SG")
+
+
+def test_an_allocation_does_not_print_its_pins() -> None:
+    world = pool_of(1)
+    wish = by_pin(1, "1111", "2222")
+    _, allocation = world.allocate(pool.allocate(wish), T0, wish)
+    assert allocation.first_party_pin == "1111"
+    assert "1111" not in repr(allocation) and "2222" not in repr(allocation)
+
+
+def test_a_given_pin_that_is_taken_on_all_reserved_numbers_is_named() -> None:
+    world = pool_of(2, for_pins=True)
+    world.create(by_pin(1, "1111", "2222", modes=(PIN,)))
+    world.create(by_pin(2, "1111", "3333", modes=(PIN,)))
+    everywhere = "is in use on every number reserved for PINs; choose another or generate_pin"
+    assert refusal(world, by_pin(3, "1111", "9999", modes=(PIN,))) == f"first_party_pin {everywhere}"
+    assert refusal(world, by_pin(3, "9999", "1111", modes=(PIN,))) == f"second_party_pin {everywhere}"
+    assert refusal(world, by_pin(3, "2222", "3333", modes=(PIN,))) == f"a given PIN {everywhere}"
+    some = by_pin(3, "2222", "", modes=(PIN,), pin_candidates=("1111", "3333"))
+    assert refusal(world, some) == "every number reserved for PINs has no PIN left"
+
+
 def reserved() -> PoolWorld:
     world = pool_of(2)
     world.numbers[1].for_pins = True
