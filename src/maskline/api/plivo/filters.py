@@ -32,6 +32,7 @@ NUMBERS = ("first_party", "second_party", "virtual_number")
 RANGES = ("created_time", "expiry_time", "duration")
 
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d)(:\d\d(?:\.\d{1,6})?)?(?: ?Z| UTC| [+ ]?0000 UTC)?\Z", re.ASCII)
+_DIGITS = re.compile(r"-?[0-9]+\Z")
 Bounds = tuple[tuple[str, float], ...]
 
 
@@ -117,19 +118,26 @@ def _status(query: Mapping[str, str]) -> str:
 
 
 def _page_number(query: Mapping[str, str], name: str, minimum: int, maximum: int) -> int:
-    value = as_integer(query.get(name, ""))
-    if value is None:
-        raise _invalid(name, "should be an integer")
+    value = _whole_number(name, query.get(name, ""))
     if value != 0 and not minimum <= value <= maximum:
         raise _invalid(name, "is outside the allowed range")
     return value
 
 
 def _duration_bound(raw: str, operator: str) -> Bounds:
-    value = as_integer(raw)
-    if value is None or value < 0:
-        raise _invalid("duration", "should be an integer")
+    value = _whole_number("duration", raw)
+    if value < 0:
+        raise _invalid("duration", "is outside the allowed range")
     return ((operator, float(value)),)
+
+
+def _whole_number(name: str, raw: str) -> int:
+    value = as_integer(raw)
+    if value is not None:
+        return value
+    # No range of ours has that many digits; `as_integer` does not read them, because int() would take its time.
+    too_long = _DIGITS.match(raw.strip()) is not None
+    raise _invalid(name, "is outside the allowed range" if too_long else "should be an integer")
 
 
 def _time_bound(name: str, raw: str, operator: str) -> Bounds:
@@ -158,12 +166,13 @@ def _seconds(name: str, raw: str) -> float:
 
 
 def _check_window(name: str, bounds: Bounds, wall: float) -> Bounds:
-    """Refuse a window over 30 days; an open side is closed by now, or by 30 days before the other side."""
+    """Refuse a window over 30 days; an open side is closed by now, or by 30 days before the other side. An end that
+    lies further ahead counts as now: nothing was created later, and "until the year 9999" asks for the latest."""
     if not bounds:
         return bounds
     lows = [value for operator, value in bounds if operator in ("gt", "gte", "eq")]
     highs = [value for operator, value in bounds if operator in ("lt", "lte", "eq")]
-    high = min(highs) if highs else max(wall, *lows)
+    high = min([*highs, max([wall, *lows])])
     if not lows:
         return (*bounds, ("gte", high - MAX_WINDOW))
     if high - max(lows) > MAX_WINDOW:

@@ -76,7 +76,7 @@ class NumberOperations:
         found = await _narrow(await self._list_numbers(exchange.account.id), _filters(query))
         shown = found[page.offset : page.offset + page.limit]
         objects = [number_object(number, exchange.auth_id) for number in shown]
-        meta = page_meta(page, f"/v1/Account/{exchange.auth_id}/Number/", len(found))
+        meta = page_meta(page, exchange.path + "/", len(found))
         return Reply(200, {"api_id": exchange.api_id, "meta": meta, "objects": objects})
 
     async def _get(self, exchange: Exchange) -> Reply:
@@ -102,7 +102,7 @@ class NumberOperations:
 
     async def _search(self, exchange: Exchange) -> Reply:
         page = read_page(read_query(exchange.query))
-        meta = page_meta(page, f"/v1/Account/{exchange.auth_id}/PhoneNumber/", 0)
+        meta = page_meta(page, exchange.path + "/", 0)
         return Reply(200, {"api_id": exchange.api_id, "meta": meta, "objects": []})
 
     async def _refuse(self, _exchange: Exchange) -> Reply:

@@ -52,7 +52,7 @@ class SubaccountOperations:
         account_id = exchange.scope.main_account("manage subaccounts")
         found = await list_accounts(self._services.store, account_id)
         shown = found[page.offset : page.offset + page.limit]
-        meta = page_meta(page, f"/v1/Account/{exchange.auth_id}{PATH}/", len(found))
+        meta = page_meta(page, exchange.path + "/", len(found))
         objects = [subaccount_object(account) for account in shown]
         return Reply(200, {"api_id": exchange.api_id, "meta": meta, "objects": objects})
 

@@ -77,13 +77,19 @@ def test_page_sizes(limit, taken):
 
 
 @pytest.mark.row("4/limit", "4/offset")
-@pytest.mark.parametrize("query", [{"limit": "21"}, {"limit": "-1"}, {"offset": "-1"}, {"offset": "1000000001"}])
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"limit": "21"}, {"limit": "-1"}, {"offset": "-1"}, {"offset": "1000000001"}, {"offset": "9" * 30},
+        {"limit": "-" + "9" * 30}, {"duration": "-1"}, {"duration": "9" * 20},
+    ],
+)  # fmt: skip
 def test_pages_outside_the_range_are_refused(query):
     (name,) = query
     assert refusal(**query) == f"Invalid parameter. {name} is outside the allowed range"
 
 
-@pytest.mark.parametrize("value", ["x", "1.5", "9" * 30])
+@pytest.mark.parametrize("value", ["x", "1.5", "9" * 30 + "x"])
 def test_a_page_that_is_no_whole_number_is_refused(value):
     assert refusal(offset=value) == "Invalid parameter. offset should be an integer"
 
@@ -157,7 +163,7 @@ def test_duration_under_every_name_clients_use(key, bound):
     assert read(**{key: "600"}).wanted.duration == ((bound, 600.0),)
 
 
-@pytest.mark.parametrize("value", ["x", "-1"])
+@pytest.mark.parametrize("value", ["x", "1e3", "--1"])
 def test_a_duration_that_is_none_is_refused(value):
     assert refusal(duration__gt=value) == "Invalid parameter. duration should be an integer"
 
@@ -187,6 +193,18 @@ class TestTheWindow:
 
     def test_open_to_the_right_ends_now(self):
         assert refusal(created_time__gte="2023-12-01 00:00").endswith("range should not be over 30 days")
+
+    @pytest.mark.parametrize("name", ["created_time", "expiry_time"])
+    def test_with_an_end_far_ahead_is_counted_back_from_now(self, name):
+        wanted = read(**{name + "__lt": "9999-12-31 23:59:59"}).wanted
+        bounds = dict(wanted.created or wanted.expires)
+        assert bounds["gte"] == NOW - MAX_WINDOW
+        assert bounds["lt"] > NOW
+
+    def test_with_an_end_far_ahead_is_as_long_as_it_is_until_now(self):
+        query = {"created_time__lt": "9999-12-31 23:59:59"}
+        assert len(read(**query, created_time__gte="2024-01-02 00:00").wanted.created) == 2
+        assert refusal(**query, created_time__gte="2023-12-31 00:00").endswith("range should not be over 30 days")
 
     def test_may_lie_in_the_future(self):
         assert read(expiry_time__gte="2030-01-01 00:00").wanted.expires

@@ -150,6 +150,19 @@ async def test_lists_are_cut_into_pages():
     assert (await api.ask("GET", "/Number/?limit=21"))[0] == 400
 
 
+@pytest.mark.parametrize("prefix", ["/v1", "/vts/v1"])
+@pytest.mark.parametrize("name", ["Number", "Subaccount"])
+async def test_pages_lead_on_under_the_address_they_were_asked_at(prefix, name):
+    api = await Api().start()
+    await api.subaccount(api.acme)
+    url = f"{prefix}/Account/{api.acme.id}/{name}/"
+    first = await api.http.get(url + "?limit=1", headers=dict(credentials(api.acme)))
+    following = first.json()["meta"]["next"]
+    assert following == url + "?limit=1&offset=1"
+    second = await api.http.get(following, headers=dict(credentials(api.acme)))
+    assert second.json()["meta"]["previous"] == url + "?limit=1&offset=0"
+
+
 @pytest.mark.row("1/number resource")
 async def test_a_number_is_moved_and_moved_back():
     api = await Api().start()
