@@ -79,16 +79,20 @@ class Held(NamedTuple):
 def claims_of(session: Session) -> tuple[Claim, ...]:
     """All claims of a live session, in a fixed order."""
     claims = []
-    for role in _ROLES:
-        party, pin, number = session.party(role), session.pin(role), session.number_of(role)
+    mode, first = session.pool_mode, session.virtual_number
+    second = session.second_virtual_number or first
+    for role, party, pin, number in (
+        (Role.FIRST, session.first_party, session.first_party_pin, first),
+        (Role.SECOND, session.second_party, session.second_party_pin, second),
+    ):
         # In PIN mode many sessions of one caller share the number: only what it types tells them apart.
-        if party is not None and session.pool_mode is not PoolMode.PIN:
+        if party is not None and mode is not PoolMode.PIN:
             claims.append(Claim(party_key(party), number, role))
         if pin:
             claims.append(Claim(pin_key(pin), number, role))
     # Once the missing party is filled in, nobody else is connected any more.
-    if session.pool_mode is PoolMode.OPEN and session.missing is not None:
-        claims.append(Claim(ANYONE, session.virtual_number, session.missing))
+    if mode is PoolMode.OPEN and session.missing is not None:
+        claims.append(Claim(ANYONE, first, session.missing))
     return tuple(claims)
 
 
@@ -138,19 +142,18 @@ def claim_changes(old: Session | None, new: Session, now: float) -> ClaimChanges
 
 
 def _hold(claim: Claim, session: Session) -> Hold:
-    until = number_free_at(session) if claim.key == ANYONE else held_until(session, claim.role)
+    anyone = claim.key.kind is KeyKind.ANYONE
+    until = number_free_at(session) if anyone else held_until(session, claim.role)
     return Hold(claim, session.expires_at, until)
 
 
 def claim_notes(holds: Iterable[Hold], key_hash: Callable[[Key], bytes]) -> tuple[ClaimNote, ...]:
     """The claims as a session's fact tells them."""
-    return tuple(
-        ClaimNote(
-            key_hash(hold.claim.key).hex(), hold.claim.key.kind.value, hold.claim.role.value,
-            hold.claim.virtual_number.e164, hold.held_until,
-        )
-        for hold in holds
-    )  # fmt: skip
+    return tuple([
+        # `str` of an enum's member is its value as well, and `.value` is a function written in Python.
+        ClaimNote(key_hash(key).hex(), str(key.kind), str(role), number.e164, until)
+        for (key, number, role), _, until in holds
+    ])  # fmt: skip
 
 
 def claim_lost(claim: Claim) -> InvalidParameter:

@@ -162,8 +162,8 @@ def reallocate(session: Session, now: float) -> Steps:
 
 
 def _all_keys(new: NewSession) -> tuple[Key, ...]:
-    parties = [party_key(party) for role in Role if (party := new.party(role)) is not None]
-    return (*parties, *[pin_key(pin) for role in Role if (pin := new.pin(role))])
+    parties = [party_key(party) for party in (new.first_party, new.second_party) if party is not None]
+    return (*parties, *[pin_key(pin) for pin in (new.first_party_pin, new.second_party_pin) if pin])
 
 
 def _by_modes(search: _Search, modes: Sequence[PoolMode]) -> Steps:

@@ -110,7 +110,7 @@ class Sealer:
 
     def key_hash(self, key: Key) -> bytes:
         """What a claim is looked up by: a party's is its `number_hash`."""
-        return self._hash(f"+{key.text}" if key.kind is KeyKind.PARTY else f"{key.kind.value} {key.text}")
+        return self._hash("+" + key.text if key.kind is KeyKind.PARTY else f"{key.kind} {key.text}")
 
     def text_hash(self, text: str) -> bytes:
         """The same for a client's own words."""

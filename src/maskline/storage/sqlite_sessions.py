@@ -277,12 +277,9 @@ def _take(
     if not holds:
         return None
     values = [
-        (
-            sealer.key_hash(hold.claim.key), hold.claim.virtual_number.e164, hold.claim.key.kind.value, session_id,
-            hold.claim.role.value, hold.live_until, hold.held_until,
-        )
-        for hold in holds
-    ]  # fmt: skip
+        (sealer.key_hash(key), number.e164, str(key.kind), session_id, str(role), live_until, held_until)
+        for (key, number, role), live_until, held_until in holds
+    ]
     if run_all(connection, "take_claims", values, now, previous) != len(holds):
         return next(hold.claim for hold in holds if not _is_of(connection, sealer, session_id, hold.claim))
     _set_exclusive(connection, holds)
