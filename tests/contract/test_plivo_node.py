@@ -224,10 +224,10 @@ def test_errors_reach_the_caller_with_status_and_sentence(
         (lambda: client.createMaskingSession(*parties, {"sessionExpiry": 59}), 400,
          "Invalid parameter. session_expiry is outside the allowed range"),
         (lambda: client.deleteMaskingSession(uuid), 400, "Session already expired"),
-        (lambda: client.getMaskingSession(missing), 404, "There is no such session in this account."),
+        (lambda: client.getMaskingSession(missing), 404, "There is no such session in this account"),
         (lambda: client.updateMaskingSession(missing, {"record": True}), 404,
-         "There is no such session in this account."),
-        (lambda: client.as_account(Stranger).listMaskingSession({}), 401, "The credentials are missing or wrong."),
+         "There is no such session in this account"),
+        (lambda: client.as_account(Stranger).listMaskingSession({}), 401, "The credentials are missing or wrong"),
     ):  # fmt: skip
         with pytest.raises(NodeError) as caught:
             attempt()

@@ -1,6 +1,7 @@
 """Errors in Plivo's shape: `{"api_id": …, "error": …}`, with the statuses of plivo-vts.md §1.2.
 
-A cause that Plivo's text does not tell goes into the extra field `detail`, which its SDKs skip.
+A cause that Plivo's text does not tell goes into the extra field `detail`, which its SDKs skip. The vendor's texts have
+no full stop at their end, so none of ours has one here either.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ WRONG_METHOD = "This method is not allowed for the requested resource"
 
 
 def error_body(api_id: str, sentence: str, detail: str = "") -> dict[str, str]:
-    body = {"api_id": api_id, "error": sentence}
+    body = {"api_id": api_id, "error": sentence.removesuffix(".")}
     if detail:
         body["detail"] = detail
     return body

@@ -102,7 +102,7 @@ async def test_another_accounts_numbers_do_not_exist():
     assert await api.digits(by=other) == []
     for method in ("GET", "POST", "DELETE"):
         status, body = await api.ask(method, f"/Number/{FIRST}/", by=other, json={"alias": "mine"})
-        assert (status, body["error"]) == (404, "There is no such number in this account.")
+        assert (status, body["error"]) == (404, "There is no such number in this account")
     assert await api.digits() == [FIRST, SECOND, RIDES]
 
 

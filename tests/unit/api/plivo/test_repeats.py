@@ -10,7 +10,7 @@ from maskline.storage.sqlite import SqliteStore
 from tests.support.api_world import PARTIES, ApiWorld, World, credentials
 
 OTHER_PAIR = {"first_party": "+6590000071", "second_party": "+6590000072"}
-MISMATCH = "This Idempotency-Key was used with another request."
+MISMATCH = "This Idempotency-Key was used with another request"
 
 
 @pytest.fixture(autouse=True, params=["memory", "sqlite"])

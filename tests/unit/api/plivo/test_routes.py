@@ -173,7 +173,7 @@ async def test_links_begin_with_the_public_url_or_the_request():
 
 
 class TestCredentials:
-    ANSWER = (401, {"error": "The credentials are missing or wrong."})
+    ANSWER = (401, {"error": "The credentials are missing or wrong"})
 
     async def test_missing_or_wrong_are_401_with_a_challenge(self):
         api = await Api().start()
@@ -204,7 +204,7 @@ class TestCredentials:
 
 
 class TestForeignSessions:
-    ANSWER = (404, {"error": "There is no such session in this account."})
+    ANSWER = (404, {"error": "There is no such session in this account"})
 
     @pytest.mark.parametrize(("method", "more"), [("GET", {}), ("POST", {"json": {"record": True}}), ("DELETE", {})])
     async def test_and_unknown_ones_are_404_alike(self, method, more):
@@ -277,7 +277,7 @@ class TestBadInput:
 
     async def test_an_oversized_body_is_413(self):
         api = await Api().start()
-        answer = (413, {"error": "The request body is larger than 64 kB."})
+        answer = (413, {"error": "The request body is larger than 64 kB"})
         assert await api.ask("POST", json=PARTIES | {"x": "y" * 70_000}) == answer
 
     async def test_a_list_filter(self):
@@ -341,7 +341,7 @@ async def test_a_database_that_is_away_is_503(monkeypatch):
         raise StoreUnavailable
 
     monkeypatch.setattr(api.store, "create_session", away)
-    assert await api.ask("POST", json=PARTIES) == (503, {"error": "The database does not answer."})
+    assert await api.ask("POST", json=PARTIES) == (503, {"error": "The database does not answer"})
 
 
 @pytest.mark.row("1.2/internal error")

@@ -197,7 +197,7 @@ async def test_another_accounts_subaccounts_do_not_exist():
     theirs = await api.subaccount(await api.account("Other"))
     for method in ("GET", "POST", "DELETE"):
         status, body = await api.ask(method, f"/Subaccount/{theirs.id}/", json={"name": "mine"})
-        assert (status, body["error"]) == (404, "There is no such subaccount in this account.")
+        assert (status, body["error"]) == (404, "There is no such subaccount in this account")
     assert (await api.ask("GET", f"/Subaccount/{api.acme.id}/"))[0] == 404
 
 
@@ -206,5 +206,5 @@ async def test_a_subaccount_manages_none():
     auth_id, theirs = await api.create()
     for method, path in (("GET", ""), ("POST", ""), ("GET", auth_id), ("POST", auth_id), ("DELETE", auth_id)):
         status, refusal = await api.ask(method, f"/Subaccount/{path}", by=theirs, json={"name": "x"})
-        assert (status, refusal["error"]) == (403, "Only the main account may manage subaccounts.")
+        assert (status, refusal["error"]) == (403, "Only the main account may manage subaccounts")
     assert await api.names() == ["Rides"]
