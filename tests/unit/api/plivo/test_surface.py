@@ -7,7 +7,7 @@ import uuid
 
 import pytest
 
-from maskline.errors import StoreUnavailable
+from maskline.errors import ConfigurationError, MasklineError, StoreUnavailable
 from tests.support.api_world import PARTIES, ApiWorld, basic, credentials
 
 
@@ -57,6 +57,32 @@ async def test_each_operation_and_each_refusal_has_its_status_and_shape(monkeypa
         if status >= 400:
             assert {*body} == {"api_id", "error"}
             assert body["error"] and isinstance(body["error"], str)
+
+
+VENDORS, OUR_OWN = {400, 401, 404, 405, 429, 500}, {403, 408, 409, 413, 422, 503}
+
+
+def every_error(cls=MasklineError):
+    yield cls
+    for one in cls.__subclasses__():
+        yield from every_error(one)
+
+
+@pytest.mark.row("1.2/status codes")
+async def test_every_error_there_is_has_one_of_the_statuses_and_the_shape(monkeypatch):
+    api = await Api().start()
+    seen = {405}  # the test above
+    # A setting that is wrong ends the start, before anything is answered.
+    for cls in {*every_error()} - {ConfigurationError}:
+
+        async def fails(*_args, cls=cls, **_more):
+            raise cls
+
+        monkeypatch.setattr(api.store, "session", fails)
+        status, body = await api.ask("GET", "x")
+        assert (status, {*body}) == (cls.http_status, {"api_id", "error"}), cls
+        seen.add(status)
+    assert seen == VENDORS | OUR_OWN
 
 
 @pytest.mark.row("1.1/api_id")
