@@ -172,7 +172,7 @@ class Application:
             session_defaults=self._defaults,
             public_url=settings.public_url, rate_limit=settings.http_rate_limit, health=self.health,
             create_window=settings.create_window, vts_hosts=settings.vts_host_names,
-            update_outbox=partial(param_update_outbox, style=self._style),
+            update_outbox=partial(param_update_outbox, style=self._style), committed=self.deliverer.notify,
         )  # fmt: skip
         http = HttpServer(app, settings.http_host, settings.http_port)
         http.bind()

@@ -7,7 +7,7 @@ resources: the process opens and closes the store itself. Who uses it: the produ
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
@@ -25,7 +25,7 @@ from maskline.ids import Ids
 from maskline.masking.session import SessionOptions
 from maskline.storage.store import Store
 from maskline.workflows.build_outbox import param_update_outbox
-from maskline.workflows.update_session import UpdateOutbox
+from maskline.workflows.update_session import UpdateOutbox, nobody_waits
 
 
 def build_http_app(
@@ -40,15 +40,16 @@ def build_http_app(
     create_window: float = 0.0,
     vts_hosts: Collection[str] = (),
     update_outbox: UpdateOutbox = param_update_outbox,
+    committed: Callable[[], None] = nobody_waits,
     health: Health = no_parts,
 ) -> AsgiApp:
     """Everything that answers HTTP. `store` is open already; `rate_limit` is requests per account in any five
-    seconds (0: no limit); `create_window`, `vts_hosts`, `update_outbox` as in `ApiServices`; `health` tells the
-    parts of the process; counters go to `registry`."""
+    seconds (0: no limit); `create_window`, `vts_hosts`, `update_outbox`, `committed` as in `ApiServices`; `health`
+    tells the parts of the process; counters go to `registry`."""
     services = ApiServices(
         store, clock, ids, Authenticator(store, clock), RequestLimiter(rate_limit), HttpMetrics(registry),
         session_defaults or SessionOptions(), public_url, create_window, frozenset(map(str.lower, vts_hosts)),
-        update_outbox,
+        update_outbox, committed,
     )  # fmt: skip
 
     async def healthz(_request: Request) -> Response:

@@ -33,16 +33,25 @@ UpdateOutbox = Callable[[Session, float, Ids], Sequence[OutboxRow]]
 """Webhooks of a session, as it is after a change at a wall second."""
 
 
+def nobody_waits() -> None:
+    """For processes without a deliverer of their own."""
+
+
 class UpdateSession:
     """Call it with a scope, a session's id and what is wanted."""
 
-    __slots__ = ("_clock", "_ids", "_outbox", "_store")
+    __slots__ = ("_clock", "_committed", "_ids", "_outbox", "_store")
 
-    def __init__(self, store: Store, clock: Clock, ids: Ids, outbox: UpdateOutbox = param_update_outbox) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, ids: Ids, outbox: UpdateOutbox = param_update_outbox,
+        committed: Callable[[], None] = nobody_waits,
+    ) -> None:  # fmt: skip
+        """`committed` is called after each update that left webhooks."""
         self._store = store
         self._clock = clock
         self._ids = ids
         self._outbox = outbox
+        self._committed = committed
 
     async def __call__(
         self, scope: Scope, session_id: str, wanted: Mapping[str, Any], once: Once | None = None
@@ -64,7 +73,10 @@ class UpdateSession:
         change = _change(session, changes, now)
         await self._check_parties(session, change)
         rows = self._outbox(session.changed(change), now, self._ids) if changes else ()
-        return await self._store.update_session(scope.account_id, session_id, change, outbox=rows, once=once)
+        updated = await self._store.update_session(scope.account_id, session_id, change, outbox=rows, once=once)
+        if rows:
+            self._committed()
+        return updated
 
     async def _check_parties(self, session: Session, change: SessionChange) -> None:
         if (change.first_party, change.second_party) == (session.first_party, session.second_party):

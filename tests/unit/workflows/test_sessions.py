@@ -294,14 +294,17 @@ class TestUpdate:
         assert told == [("https://h.example/new", 30, world.clock.wall())]
 
     @pytest.mark.row("3/SessionParamUpdate", "7.1/SessionParamUpdate")
-    async def test_queues_the_event_with_the_change_where_that_set_of_events_is_chosen(self):
+    async def test_queues_the_event_with_the_change_and_wakes_the_deliverer_where_that_set_of_events_is_chosen(self):
         for generation, told in ((Generation.ALL, ["SessionParamUpdate"]), (Generation.FIRST, [])):
             world = await self.start()
             outbox = partial(param_update_outbox, style=Style(generation))
-            world.update = UpdateSession(world.store, world.clock, world.ids, outbox)
+            woken = []
+            committed = partial(woken.append, "SessionParamUpdate")
+            world.update = UpdateSession(world.store, world.clock, world.ids, outbox, committed)
             await self.update(world, callback_url="https://h.example/new")
             rows = await world.store.outbox(None)
             assert [row.event for row in rows] == told
+            assert woken == told
             assert all((row.subject, row.url) == (world.session.id, "https://h.example/new") for row in rows)
 
 

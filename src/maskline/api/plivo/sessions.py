@@ -49,7 +49,9 @@ class SessionOperations:
         # True is what nearly every session ends up with; the workflow sets what holds.
         self._wish = WishMaker(replace(services.session_defaults, geomatch=True))
         self._create_session = CreateSession(services.store, services.clock, services.ids)
-        self._update_session = UpdateSession(services.store, services.clock, services.ids, services.update_outbox)
+        self._update_session = UpdateSession(
+            services.store, services.clock, services.ids, services.update_outbox, services.committed
+        )
 
     def resource(self) -> Resource:
         return Resource(

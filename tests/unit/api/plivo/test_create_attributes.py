@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from urllib.parse import parse_qsl
 
 import pytest
@@ -142,11 +143,13 @@ async def test_what_may_change_changes_in_a_live_session_and_nothing_else_with_i
 
 @pytest.mark.row("3/SessionParamUpdate", "7.1/SessionParamUpdate", "7.2/SequenceNumber")
 async def test_an_update_is_told_to_the_callback_url_and_one_that_changes_nothing_is_not():
-    api = await SessionApi().start()
+    woken = []
+    api = await SessionApi(committed=partial(woken.append, True)).start()
     _, session = await api.create(callback_url="https://h.example/cb", callback_method="GET")
     await api.ask("POST", session["session_uuid"], json={"session_uuid": session["session_uuid"]})
-    assert await api.store.outbox(None) == []
+    assert (await api.store.outbox(None), woken) == ([], [])
     await api.ask("POST", session["session_uuid"], json={"ring_timeout": 30})
+    assert woken == [True]
     (row,) = await api.store.outbox(None)
     assert (row.event, row.method, row.url) == ("SessionParamUpdate", "GET", "https://h.example/cb")
     told = dict(parse_qsl(row.body.decode(), keep_blank_values=True))
