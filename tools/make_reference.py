@@ -69,7 +69,8 @@ def errors_page() -> str:
     intro = (
         "Every failure has a stable code. The dialects answer with the HTTP status and put the sentence (often a more\n"
         "precise one than the general one below) where their vendor does; the command line prints it and exits with\n"
-        "1; when it ends a call, the caller's side is answered with the SIP status.\n\n"
+        "1; when it ends a call, the caller's side is answered with the SIP status. In the API a sentence has no full\n"
+        "stop at its end, as the vendors' have none.\n\n"
     )
     return "# Errors\n\n" + intro + table(("code", "sentence", "HTTP", "SIP"), rows)
 

@@ -143,11 +143,13 @@ _PINS = (
         maximum=PIN_DIGITS[1], pin_detail=True,
     ),
     Attribute(
-        "first_party_pin", Kind.PIN, "PIN of the first party; needed with PIN authentication unless generate_pin.",
+        "first_party_pin", Kind.PIN,
+        "PIN of the first party, also of one that is missing yet; needed with PIN authentication unless generate_pin.",
         pin_detail=True,
     ),
     Attribute(
-        "second_party_pin", Kind.PIN, "PIN of the second party; needed with PIN authentication unless generate_pin.",
+        "second_party_pin", Kind.PIN,
+        "PIN of the second party, also of one that is missing yet; needed with PIN authentication unless generate_pin.",
         pin_detail=True,
     ),
     Attribute(
