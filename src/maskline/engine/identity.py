@@ -8,6 +8,8 @@ come here, so its P-Asserted-Identity (RFC 3325) is believed before From, which 
 
 from __future__ import annotations
 
+import re
+
 from maskline.engine.effects import SendInvite
 from maskline.errors import InvalidParameter
 from maskline.masking.e164 import Number, parse_number
@@ -20,21 +22,26 @@ from maskline.sip.uri import Uri, bracketed
 
 LOOP_HEADER = "Maskline-Loop"
 """Marks INVITEs that this installation sent; its value names the installation, never a call."""
+_NATIONAL = re.compile(r"\+?0[0-9().-]+\Z")
 DEFAULT_MAX_FORWARDS = 70
 """RFC 3261 §8.1.1.6, for a request that came without."""
 
 
 def caller_of(request: Request) -> Number | None:
     """The caller's real number; None when it is withheld or no number. With several asserted identities
-    (a SIP and a tel URI, RFC 3325 §9.1) the first that is a number counts."""
+    (a SIP and a tel URI, RFC 3325 §9.1) the first that is a number counts. One in national form (0791…) names somebody,
+    but nobody can tell whom: then From, which the caller may have chosen, does not count either."""
+    national = False
     for element in request.values("p-asserted-identity"):
         try:
-            number = _number(Address(element).uri)
+            uri = Address(element).uri
         except ParseError:
             continue
+        number = _number(uri)
         if number is not None:
             return number
-    return _number(request.from_uri)
+        national = national or _NATIONAL.match(uri.user or "") is not None
+    return None if national else _number(request.from_uri)
 
 
 def called_of(request: Request) -> Number | None:

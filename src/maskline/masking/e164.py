@@ -16,7 +16,10 @@ import phonenumbers
 from maskline.errors import InvalidParameter
 
 _SEPARATORS = re.compile(r"[\s().\-/]")
-_DIGITS = re.compile(r"\+?[0-9]{3,17}\Z")
+_DIGITS = re.compile(r"\+?[1-9][0-9]{2,16}\Z")
+"""No country code begins with 0 (E.164 §6.2.1): what does is a national number, of nobody knows which country."""
+_SHORT_CODE = 6
+"""Digits that a short code (911, 112, 116117) has at most, and no subscriber's number with its country code."""
 _SHORTEST = 2
 """Digits behind the country code below which `phonenumbers` sees no number."""
 _ONE_REGION = {
@@ -67,6 +70,11 @@ class Number:
         return "+" + self.digits
 
     @property
+    def is_short_code(self) -> bool:
+        """Whether it means something inside one country only: with a `+` it is the beginning of another number."""
+        return len(self.digits) <= _SHORT_CODE
+
+    @property
     def country(self) -> str | None:
         """ISO 3166-1 alpha-2 of the number, `None` when the plan is unknown (short codes, 15+ digits)."""
         return _country(self.digits)
@@ -103,16 +111,32 @@ def parse_number(text: str, *, parameter: str = "number") -> Number:
     """Read a number as people write it: `+` optional, blanks and punctuation allowed.
 
     Raises `InvalidParameter` ("Invalid parameter. <parameter> is not a valid phone number", the text of
-    plivo-vts.md §1.2) when fewer than 3 or more than 17 digits, or anything else, is left. Numbers that
-    `phonenumbers` does not know are accepted: test plans, short codes and 15+ digit plans exist
-    (competitors-and-pool-maths.md §3, China's 700 numbers).
+    plivo-vts.md §1.2) when fewer than 3 or more than 17 digits, a leading 0 (national form) or anything else is left.
+    Numbers that `phonenumbers` does not know are accepted: test plans, short codes and 15+ digit plans exist
+    (competitors-and-pool-maths.md §3, China's 700 numbers). Where a call is to go, use `parse_telephone`.
     """
     compact = _SEPARATORS.sub("", text.strip())
     if compact.startswith("00"):
         compact = "+" + compact[2:]
     if not compact.isascii() or not _DIGITS.match(compact):
-        raise InvalidParameter(f"Invalid parameter. {parameter} is not a valid phone number", parameter=parameter)
+        raise _not_valid(parameter)
     return Number(compact.lstrip("+"))
+
+
+def parse_telephone(text: str, *, parameter: str = "number") -> Number:
+    """The same without short codes; raises `InvalidParameter` in the same words."""
+    return check_telephone(parse_number(text, parameter=parameter), parameter=parameter)
+
+
+def check_telephone(number: Number, *, parameter: str) -> Number:
+    """A number that may be called with its `+`. Raises `InvalidParameter` for a short code."""
+    if number.is_short_code:
+        raise _not_valid(parameter)
+    return number
+
+
+def _not_valid(parameter: str) -> InvalidParameter:
+    return InvalidParameter(f"Invalid parameter. {parameter} is not a valid phone number", parameter=parameter)
 
 
 @lru_cache(maxsize=65_536)

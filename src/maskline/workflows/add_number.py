@@ -5,7 +5,7 @@ from __future__ import annotations
 from maskline.clock import Clock
 from maskline.errors import InvalidParameter
 from maskline.masking.decision import NumberUse, VirtualNumber
-from maskline.masking.e164 import Number, parse_number
+from maskline.masking.e164 import Number, parse_telephone
 from maskline.storage.store import Store
 from maskline.workflows.find_account import own_subaccount
 
@@ -20,7 +20,7 @@ async def add_number(
     Raises `InvalidParameter` (number, fallback or subaccount), `NotFound` (account) and `Conflict` (somebody has it,
     or our calls go to it: it is a party of a session that is live or in cool-off, or a fallback).
     """
-    number = parse_number(text, parameter="number")
+    number = parse_telephone(text, parameter="number")
     account = await store.account(account_id)
     if subaccount_id is not None:
         await own_subaccount(store, account.owner_id, subaccount_id)
@@ -40,7 +40,7 @@ async def read_fallback(store: Store, number: Number, text: str) -> Number | Non
     for a virtual number of ours: such a call would come back to us."""
     if not text:
         return None
-    fallback = parse_number(text, parameter="fallback")
+    fallback = parse_telephone(text, parameter="fallback")
     if fallback == number or await store.number(fallback) is not None:
         raise InvalidParameter("Invalid parameter. fallback is a virtual number", parameter="fallback")
     return fallback

@@ -16,7 +16,7 @@ from maskline.masking.e164 import Number
 from maskline.masking.policy import AccountPolicy
 from maskline.masking.session import NewSession, PoolMode, Role, Session, SessionOptions
 from maskline.storage.store import Once, Store
-from maskline.workflows.check_parties import refuse_own_numbers
+from maskline.workflows.check_parties import refuse_wrong_parties
 from maskline.workflows.find_account import own_subaccount
 from maskline.workflows.find_policy import FindPolicy
 from maskline.workflows.scope import Scope
@@ -56,7 +56,7 @@ class CreateSession:
         `IdempotencyMismatch`, and `PoolExhausted` with a `detail` that says what is lacking."""
         pool = await self._pool(scope, wish)
         parties = {Role.FIRST: wish.first_party, Role.SECOND: wish.second_party}
-        await refuse_own_numbers(self._store, pool.account_id, parties)
+        await refuse_wrong_parties(self._store, pool.account_id, parties)
         policy = await self._policy(pool)
         options = _with_cooloffs(wish.options, policy)
         new = NewSession(

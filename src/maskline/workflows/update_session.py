@@ -16,7 +16,7 @@ from maskline.ids import Ids
 from maskline.masking.session import Role, Session, SessionChange
 from maskline.storage.store import Once, OutboxRow, Store
 from maskline.workflows.build_outbox import param_update_outbox
-from maskline.workflows.check_parties import refuse_own_numbers
+from maskline.workflows.check_parties import refuse_wrong_parties
 from maskline.workflows.get_session import get_session
 from maskline.workflows.scope import Scope
 
@@ -86,7 +86,7 @@ class UpdateSession:
                 "Invalid parameter. second_party must differ from first_party", parameter="second_party"
             )
         parties = {Role.FIRST: change.first_party, Role.SECOND: change.second_party}
-        await refuse_own_numbers(self._store, session.account_id, parties)
+        await refuse_wrong_parties(self._store, session.account_id, parties)
 
 
 def _changes(session: Session, wanted: Mapping[str, Any]) -> dict[str, Any]:

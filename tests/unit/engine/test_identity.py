@@ -33,6 +33,8 @@ def digits(*lines: str, **changes: str) -> str | None:
         ("<tel:+6591112222>", "6591112222"),
         ('"Anonymous" <sip:anonymous@anonymous.invalid>', None),
         ("<sip:192.0.2.10>", None),
+        ("<sip:07911123456@192.0.2.10>", None),
+        ("<sip:+0065911122@192.0.2.10>", None),
         ("<sip:alice@192.0.2.10>", None),
     ],
 )
@@ -50,6 +52,12 @@ def test_an_asserted_identity_that_is_no_number_is_passed_over() -> None:
     assert digits("P-Asserted-Identity: <sip:trunk-7@c>") == "6591112222"
     # The agent refuses such a request; the reader must not depend on that.
     assert digits("P-Asserted-Identity: <sip:bad") == "6591112222"
+
+
+def test_an_asserted_national_number_is_nobody_and_not_whom_from_names() -> None:
+    assert digits("P-Asserted-Identity: <sip:07911123456@c>") is None
+    assert digits("P-Asserted-Identity: <tel:020-7946.0000>") is None
+    assert digits("P-Asserted-Identity: <sip:07911123456@c>, <tel:+447911123456>") == "447911123456"
 
 
 def test_the_dialled_number_comes_from_the_request_uri() -> None:

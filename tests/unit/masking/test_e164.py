@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from maskline.errors import InvalidParameter
 from maskline.masking import e164
-from maskline.masking.e164 import Line, Number, parse_number
+from maskline.masking.e164 import Line, Number, parse_number, parse_telephone
 
 
 @pytest.mark.parametrize(
@@ -31,13 +31,44 @@ def test_a_number_is_read_as_people_write_it(text: str, digits: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "+", "12", "123456789012345678", "+65x1234", "++65123", "65+123", "٣٣٣٣٣", "sip:1", "123\n4x"]
+    "text",
+    [
+        "07911123456",
+        "+07911123456",
+        "+0065123456",
+        "000441234",
+        "0",
+        "+00",
+        "",
+        "+",
+        "12",
+        "123456789012345678",
+        "+65x1234",
+        "++65123",
+        "65+123",
+        "٣٣٣٣٣",
+        "sip:1",
+        "123\n4x",
+    ],
 )
 def test_anything_else_is_refused_by_parameter_and_not_by_value(text: str) -> None:
     with pytest.raises(InvalidParameter) as caught:
         parse_number(text, parameter="first_party")
     assert caught.value.sentence == "Invalid parameter. first_party is not a valid phone number"
     assert caught.value.parameter == "first_party"
+
+
+@pytest.mark.parametrize("text", ["911", "+112", "116117", "00110"])
+def test_a_short_code_is_a_number_and_no_telephone(text: str) -> None:
+    assert parse_number(text).is_short_code
+    with pytest.raises(InvalidParameter) as caught:
+        parse_telephone(text, parameter="first_party")
+    assert caught.value.sentence == "Invalid parameter. first_party is not a valid phone number"
+
+
+def test_the_shortest_telephones_and_the_long_plans_are_read() -> None:
+    for digits in ("2901234", "86700123456789012"):
+        assert parse_telephone("+" + digits).digits == digits
 
 
 def test_a_number_has_its_wire_forms() -> None:

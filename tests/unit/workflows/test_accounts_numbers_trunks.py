@@ -5,18 +5,22 @@ from __future__ import annotations
 import pytest
 
 from maskline.errors import Conflict, InvalidParameter, MissingParameter, NotFound, NotSupported
+from maskline.masking.decision import NumberState
 from maskline.masking.e164 import Number
+from maskline.masking.session import SessionOptions
 from maskline.storage.store import Endpoint
 from maskline.workflows.add_number import add_number
 from maskline.workflows.add_trunk import TrunkWish, add_trunk
+from maskline.workflows.create_session import CreateSession, SessionWish
 from maskline.workflows.find_account import find_account
 from maskline.workflows.list_accounts import list_accounts
 from maskline.workflows.list_numbers import list_numbers
 from maskline.workflows.list_trunks import list_trunks
 from maskline.workflows.remove_trunk import remove_trunk
 from maskline.workflows.scope import Scope
+from maskline.workflows.set_number import NumberChange, set_number
 from maskline.workflows.set_webhook import list_webhook_targets, remove_webhook, set_webhook
-from tests.support.api_world import NUMBER, World
+from tests.support.api_world import FIRST, NUMBER, SECOND, World
 
 
 class TestAccounts:
@@ -77,6 +81,31 @@ class TestNumbers:
         with pytest.raises(Conflict):
             await world.number(other)
 
+    async def test_that_are_retired_say_so_and_come_back_for_their_own_account(self):
+        world = World()
+        account, other = await world.account(), await world.account("Other")
+        await world.number(account)
+        await set_number(world.store, world.clock, NUMBER, NumberChange(state=NumberState.RETIRED))
+        for owner in (account, other):
+            with pytest.raises(
+                Conflict, match="exists already and is retired; bring it back with: maskline number set"
+            ):
+                await world.number(owner)
+        back = await set_number(world.store, world.clock, NUMBER, NumberChange(state=NumberState.ACTIVE))
+        assert back.account_id == account.id
+        assert await list_numbers(world.store, account.id) == [back]
+
+    async def test_are_nobodys_telephone(self):
+        world = World()
+        account = await world.account()
+        await add_number(world.store, world.clock, NUMBER, account.id, fallback=SECOND)
+        wish = SessionWish(Number(FIRST[1:]), Number("6590000033"), SessionOptions())
+        await CreateSession(world.store, world.clock, world.ids)(Scope(account.id), wish)
+        for telephone, what in ((FIRST, "a party of a session"), (SECOND, "the fallback of a virtual number")):
+            with pytest.raises(Conflict, match=what) as caught:
+                await world.number(await world.account("Other"), telephone)
+            assert telephone[-4:] not in caught.value.sentence
+
     async def test_of_a_subaccount_are_named_either_way(self):
         world = World()
         account = await world.account()
@@ -99,6 +128,10 @@ class TestNumbers:
         world = World()
         with pytest.raises(InvalidParameter, match="number is not a valid phone number"):
             await add_number(world.store, world.clock, "x", "MA0")
+        with pytest.raises(InvalidParameter, match="number is not a valid phone number"):
+            await add_number(world.store, world.clock, "911", "MA0")
+        with pytest.raises(InvalidParameter, match="fallback is not a valid phone number"):
+            await add_number(world.store, world.clock, NUMBER, (await world.account()).id, fallback="112")
         with pytest.raises(NotFound):
             await add_number(world.store, world.clock, NUMBER, "MA0")
 

@@ -52,6 +52,13 @@ class TestCreate:
         assert session.expires_at == world.clock.wall() + 600
         assert await get_session(world.store, world.scope, session.id) == session
 
+    @pytest.mark.parametrize("party", ["first", "second"])
+    async def test_refuses_a_short_code_as_party(self, party):
+        world = await Sessions().start()
+        with pytest.raises(InvalidParameter) as caught:
+            await world.create(world.scope, wish(**{party: "911"}))
+        assert caught.value.sentence == f"Invalid parameter. {party}_party is not a valid phone number"
+
     async def test_refuses_one_party_twice(self):
         world = await Sessions().start()
         with pytest.raises(InvalidParameter) as caught:
@@ -346,6 +353,11 @@ class TestPartiesInAnUpdate:
         world = await self.start()
         with pytest.raises(InvalidParameter, match="second_party is a virtual number of this account"):
             await self.change(world, second_party=NUMBER)
+
+    async def test_a_short_code_is_none(self):
+        world = await self.start()
+        with pytest.raises(InvalidParameter, match="second_party is not a valid phone number"):
+            await self.change(world, second_party="112")
 
     async def test_one_who_holds_the_number_in_another_session_is_refused(self):
         world = await Sessions().start(NUMBER, "+6531580002")
