@@ -28,6 +28,7 @@ from maskline.lab.carrier import Carrier
 from maskline.lab.phone import Phone
 from maskline.lab.platform import LabError, Platform, free_port
 from maskline.masking.e164 import parse_number
+from tests.support.short_sessions import end_soon
 
 pytestmark = pytest.mark.wire
 FIRST, SECOND, VIRTUAL = "+6581234510", "+6581234520", "+6531000001"
@@ -117,7 +118,8 @@ def test_sessions_expire_by_themselves(platform: Platform):
     start(platform)
     account = platform.cli("account", "create", "Acme")["auth_id"]
     platform.cli("number", "add", VIRTUAL, "--account", account)
-    platform.cli("session", "create", FIRST, SECOND, "--account", account, "--expiry", "1")
+    made = platform.cli("session", "create", FIRST, SECOND, "--account", account)
+    end_soon(platform.folder, made["session_id"], 1.0)
     deadline = time.monotonic() + 10
     while not (listed := platform.cli("session", "list")["sessions"])[0]["ended_at"]:
         assert time.monotonic() < deadline, listed

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from maskline.api.plivo.attributes import BY_KEY
 from maskline.cli.context import chosen_accounts, find_in_accounts, run
 from maskline.cli.output import AccountOption, JsonFlag, RevealFlag, emit, pairs, show_number, show_time, table
 from maskline.errors import InvalidParameter
@@ -26,6 +27,8 @@ from maskline.workflows.scope import Scope
 
 app = typer.Typer(name="session", help="Masking sessions: who reaches whom through which number.", no_args_is_help=True)
 
+_MINUTE, _DAY = BY_KEY["session_expiry"].minimum, BY_KEY["session_expiry"].maximum
+"""The ranges of the API, which has the same two for the limit of a call."""
 AccountFilter = Annotated[str | None, typer.Option("--account", metavar="ID", help="Only of this account.")]
 
 
@@ -37,9 +40,12 @@ def create(
     subaccount: Annotated[
         str | None, typer.Option("--subaccount", metavar="ID", help="Use only this one's virtual numbers.")
     ] = None,
-    expiry: Annotated[int | None, typer.Option("--expiry", min=1, max=86_400, help="Seconds until it ends.")] = None,
+    expiry: Annotated[
+        int | None, typer.Option("--expiry", min=_MINUTE, max=_DAY, help="Seconds until it ends.")
+    ] = None,
     call_time_limit: Annotated[
-        int | None, typer.Option("--call-time-limit", min=1, max=86_400, help="Seconds a call lasts.")
+        int | None,
+        typer.Option("--call-time-limit", min=_MINUTE, max=_DAY, help="Seconds a call lasts."),
     ] = None,
     ring_timeout: Annotated[
         int | None, typer.Option("--ring-timeout", min=1, max=3_600, help="Seconds to ring.")
