@@ -91,6 +91,12 @@ class PoolExhausted(MasklineError):
     code, http_status, sip_status = "pool_exhausted", 400, 503
 
 
+class UnreadableFact(MasklineError):
+    """A fact of the log was written by another version of Maskline."""
+
+    code = "unreadable_fact"
+
+
 class MediaUnavailable(MasklineError):
     """The media driver does not answer."""
 

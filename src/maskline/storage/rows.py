@@ -19,6 +19,7 @@ from typing import Any
 
 from pydantic_core import to_json
 
+from maskline.errors import UnreadableFact
 from maskline.masking.call_record import CallParties, CallRecord, LegRecord, Quality
 from maskline.masking.decision import NumberState, NumberUse, VirtualNumber
 from maskline.masking.e164 import Number
@@ -299,7 +300,13 @@ def _details_to_text(details: tuple[tuple[str, Any], ...]) -> str:
 
 
 def fact_from_row(row: Row) -> Fact:
-    return restore_fact(row[4], row[1], row[2], row[3], json.loads(row[5]))
+    """Raises `UnreadableFact` for one that another version wrote: of an unknown name, or with other fields."""
+    try:
+        return restore_fact(row[4], row[1], row[2], row[3], json.loads(row[5]))
+    except (KeyError, TypeError, ValueError):
+        raise UnreadableFact(
+            f"Fact {row[0]} ({row[4]}) was written by another version of Maskline; this one cannot read it."
+        ) from None
 
 
 # -- outbox ------------------------------------------------------------------------------------------------------

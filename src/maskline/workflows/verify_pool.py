@@ -10,7 +10,8 @@ _PAGE = 2_000
 
 async def verify_pool(store: Store, until: int | None = None) -> Certificate | Violation:
     """The first violation, or the certificate of the log up to the position `until`, or to its end as it is when that
-    is reached. Reads a page at a time."""
+    is reached. Reads a page at a time. Raises `UnreadableFact` where another version wrote the log: neither
+    can be told then."""
     replay, cursor = Replay(), 0
     while page := await store.replay_since(cursor, _PAGE):
         for position, fact, parties in page:

@@ -6,6 +6,7 @@ import io
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 import typer
@@ -13,6 +14,7 @@ import typer
 from maskline import __version__
 from maskline.cli import main
 from maskline.clock import VirtualClock
+from maskline.errors import UnreadableFact
 from maskline.lab.workloads import WORKLOADS
 from maskline.services import Services
 from maskline.storage.memory import MemoryStore
@@ -164,6 +166,18 @@ def test_a_good_log_gets_its_certificate(cli: Cli, account: str):
     assert document["violation"] is None
     assert (document["certificate"]["sessions"], document["certificate"]["version"]) == (1, __version__)
     assert document["certificate"]["digest"] in told.out
+
+
+def test_a_log_of_another_version_is_one_sentence_and_exit_1(
+    cli: Cli, services: Services, monkeypatch: pytest.MonkeyPatch
+):
+    async def replay_since(cursor: int, limit: int) -> NoReturn:
+        raise UnreadableFact("Fact 1 was written by another version.")
+
+    monkeypatch.setattr(services.store, "replay_since", replay_since)
+    told = cli("pool", "verify")
+    assert (told.code, told.out) == (1, "")
+    assert told.err == "error: Fact 1 was written by another version.\n"
 
 
 def test_a_violation_is_one_sentence_and_exit_1(cli: Cli, services: Services, account: str):
