@@ -138,8 +138,8 @@ class _Session:
 
     def __init__(self) -> None:
         self.states: list[_State] = []
-        self.cooloffs: dict[Pair, float] = {}
-        """Seconds, of every claim it has now."""
+        self.cooloffs: dict[Pair, tuple[str, float]] = {}
+        """Role and seconds, of every claim it has now."""
         self.ended = False
         self.sequence = 0
 
@@ -247,11 +247,15 @@ class Replay:
             heapq.heappush(self._over, (max(over, fact.at) + KEEP, fact.subject))
 
     def _check_cooloffs(self, session: _Session, fact: SessionFact, released: tuple[ClaimNote, ...]) -> None:
-        """Every claim it had is still there with its cool-off, or released with it, or another session's by now."""
+        """Every claim it had is still there with its cool-off, or released with it, or another session's by now. A
+        party that an update moved to the other role has that role's cool-off from then on."""
         ends = {_pair(note): note.held_until - fact.live_until for note in fact.claims}
+        roles = {_pair(note): note.role for note in fact.claims}
         freed_at = min(fact.at, session.states[-1].live_until) if session.states else fact.at
         freed = {_pair(note): note.held_until - freed_at for note in released}
-        for pair, cooloff in session.cooloffs.items():
+        for pair, (role, cooloff) in session.cooloffs.items():
+            if roles.get(pair, role) != role:
+                continue
             lasting = ends.get(pair, freed.get(pair))
             if lasting is None:
                 one = self._holdings.of(pair)
@@ -265,7 +269,12 @@ class Replay:
             if lasting < -_ROUNDING:
                 raise _Broken(Rule.COOLOFF, f"{_name(pair, fact.subject)} is free before the session's end")
             self._counts["claims"] += pair not in session.cooloffs
-        session.cooloffs = {pair: max(lasting, session.cooloffs.get(pair, 0.0)) for pair, lasting in ends.items()}
+        session.cooloffs = {pair: self._longest(session, pair, roles[pair], lasting) for pair, lasting in ends.items()}
+
+    @staticmethod
+    def _longest(session: _Session, pair: Pair, role: str, lasting: float) -> tuple[str, float]:
+        before_role, before = session.cooloffs.get(pair, (role, 0.0))
+        return role, max(lasting, before) if before_role == role else lasting
 
     def _take(self, session: _Session, fact: SessionFact, note: ClaimNote) -> None:
         pair, at = _pair(note), fact.at

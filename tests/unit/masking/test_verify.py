@@ -438,6 +438,13 @@ def test_a_party_that_was_replaced_does_not_count_as_one_of_the_two() -> None:
         assert rule_of(replay_facts(first, changed, created("s2", 200, 300, both(*parties, 300)))) is rule
 
 
+@pytest.mark.parametrize(("role", "rule"), [("first_party", None), ("second_party", Rule.COOLOFF)])
+def test_a_party_that_changes_sides_has_the_cooloff_of_its_new_side(role: str, rule: Rule | None) -> None:
+    alone = created("s1", 0, 100, (note(B, 130, role="second_party"),))
+    changed = SessionUpdated("s1", 2, T0 + 10, T0 + 110, from_t0((note(B, 110, role=role),)), ("first_party",))
+    assert rule_of(replay_facts(alone, changed)) is rule
+
+
 def test_a_single_partys_claims_are_given_to_nobody() -> None:
     alone = (note(A, 200), note("", 200, kind="anyone", role="second_party"))
     again = created("s2", 150, 300, (note(A, 300),), "open")
