@@ -107,7 +107,7 @@ bench-create: dev ## sessions opened a second over HTTP on one core, and CPU of 
 
 POOL_SESSIONS ?= 1000000
 .PHONY: bench-pool
-bench-pool: dev ## cost of a create and a match at 10^4 … POOL_SESSIONS live sessions (10000000: 12 GB of disk, half an hour)
+bench-pool: dev ## cost of a create and a match at 10^4 … POOL_SESSIONS live sessions (10000000: 16 GB of disk, half an hour)
 	$(PY) tools/bench_pool.py --up-to $(POOL_SESSIONS)
 
 .PHONY: docs
