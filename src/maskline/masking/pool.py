@@ -1,10 +1,9 @@
-# budget: allocation is one rule from its first question to the sentence of its refusal, read together or not at all
 """Allocation: which virtual numbers a new session gets, or why it gets none.
 
 What it is: the pure rules, as a generator that asks what it needs to know and is answered by a store inside the
 transaction of a create: `allocate` yields questions and returns an `Allocation`. What it is not: a query, or the
-guarantee itself; the stores back the rule by a unique index on claims (`claims.py`). Who drives it: the stores,
-and the planner (`plan.py`) against a pool in memory.
+guarantee itself; the stores back the rule by a unique index on claims (`claims.py`). The sentences of a refusal are in
+`refusal.py`. Who drives it: the stores; the planner (`plan.py`) uses its `choose`.
 
 The rules (competitors-and-pool-maths.md §5):
 - first-fit in order of position. A shared number must be free of both parties, so C1 + C2 - 1 numbers always
@@ -18,16 +17,15 @@ The rules (competitors-and-pool-maths.md §5):
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Collection, Generator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
 from maskline.errors import InvalidParameter, MissingParameter, PoolExhausted
 from maskline.masking.claims import Held, Key, KeyKind, party_key, pin_key
 from maskline.masking.e164 import Number
+from maskline.masking.refusal import Shortage, no_free_number, no_pin_number
 from maskline.masking.session import NewSession, PoolMode, Role, Session, SessionOptions
 
 T = TypeVar("T")
@@ -211,6 +209,9 @@ class _Search:
         party, pin = self.new.party(role), self.new.pin(role)
         return [*([party_key(party)] if party else []), *([pin_key(pin)] if pin else [])]
 
+    def shortage(self, numbers: list[Number], blocking: dict[Number, list[Held]]) -> Shortage:
+        return Shortage(numbers, blocking, {role: self.keys(role) for role in Role})
+
     def sticky(self, role: Role) -> Number | None:
         """The number this party had in the pair's previous session."""
         party = self.new.party(role)
@@ -277,7 +278,7 @@ def _pin(search: _Search) -> Steps:
         pins = yield from _choose_pins(search.new, number, number)
         if pins is not None:
             return Allocation(PoolMode.PIN, number, None, *pins, country is not None, None)
-    raise _Lack(_explain_pins(search, numbers, blocking))
+    raise _Lack(no_pin_number(search.shortage(numbers, blocking)))
 
 
 def _open(search: _Search) -> Steps:
@@ -312,7 +313,7 @@ def _first_fit(
         usable: bool = yield AskUsable(search.owner_id, country, sticky)
         number = sticky if usable else number
     if number is None:
-        raise _Lack(_explain(search, role, numbers, blocking, country))
+        raise _Lack(no_free_number(search.shortage(numbers, blocking), role, country, search.new.created_at))
     return _Place(number, country is not None)
 
 
@@ -350,62 +351,6 @@ def _choose_pins(new: NewSession, first: Number, second: Number) -> Generator[As
             return None
         chosen.append(pin)
     return chosen[0], chosen[1]
-
-
-# -- explaining a refusal ----------------------------------------------------------------------------------------
-_HOLDERS = {Role.FIRST: "first party", Role.SECOND: "second party"}
-_OTHER_PIN = "choose another or generate_pin"
-
-
-def _explain(
-    search: _Search, role: Role, numbers: list[Number], blocking: dict[Number, list[Held]], country: str | None
-) -> str:
-    """Why no candidate is free. All candidates are blocked, so they are fewer than were asked for: the pool."""
-    of_country = f" of {country}" if country else ""
-    if not numbers:
-        if country:
-            return f"there is no virtual number of country {country} in this pool, and geomatch asks for one"
-        return "there is no virtual number in this pool; add one with: maskline number add"
-    free_at = min(max(row.held_until for row in blocking[number]) for number in numbers)
-    free = f"{of_country}; earliest free {_clock(free_at, search.new.created_at)}"
-    every = "the only number" if len(numbers) == 1 else f"all {len(numbers)} numbers"
-    for one in (role, role.other):
-        if _hold_all(search, numbers, blocking, KeyKind.PARTY, one):
-            return f"{_HOLDERS[one]} already holds {every}{free}"
-    if _hold_all(search, numbers, blocking, KeyKind.PARTY, *Role):
-        return f"the two parties together already hold {every}{free}"
-    where = f"{'the only' if len(numbers) == 1 else 'every'} number"
-    for one in (role, role.other):
-        if _hold_all(search, numbers, blocking, KeyKind.PIN, one):
-            return f"{one}_pin is in use on {where}{of_country}; {_OTHER_PIN}"
-    return f"a party or a given PIN of this session is in use on {where}{free}; {_OTHER_PIN}"
-
-
-def _explain_pins(search: _Search, numbers: list[Number], blocking: dict[Number, list[Held]]) -> str:
-    """Why none of the numbers reserved for PINs takes this session."""
-    if not numbers:
-        return "no number of this pool is reserved for PINs"
-    for role in Role:
-        if _hold_all(search, numbers, blocking, KeyKind.PIN, role):
-            return f"{role}_pin is in use on every number reserved for PINs; {_OTHER_PIN}"
-    if _hold_all(search, numbers, blocking, KeyKind.PIN, *Role):
-        return f"a given PIN is in use on every number reserved for PINs; {_OTHER_PIN}"
-    return "every number reserved for PINs has no PIN left"
-
-
-def _hold_all(
-    search: _Search, numbers: list[Number], blocking: dict[Number, list[Held]], kind: KeyKind, *roles: Role
-) -> bool:
-    """Whether keys of this kind and these roles are held on all the numbers."""
-    keys = {key for role in roles for key in search.keys(role) if key.kind is kind}
-    return all(any(row.key in keys for row in blocking.get(number, ())) for number in numbers)
-
-
-def _clock(at: float, now: float) -> str:
-    """`14:02Z`, with the date when it is another day; rounded up, so that a retry at that minute succeeds."""
-    minute = math.ceil(at / 60) * 60
-    same_day = minute // 86_400 == now // 86_400
-    return datetime.fromtimestamp(minute, UTC).strftime("%H:%MZ" if same_day else "%Y-%m-%d %H:%MZ")
 
 
 # -- from an allocation to the session ---------------------------------------------------------------------------
