@@ -46,13 +46,14 @@ from maskline.metrics import (
     read_recorder,
     read_webhooks,
 )
+from maskline.net.egress import Egress
 from maskline.services import Services, build_services
 from maskline.settings import MediaChoice, Settings
 from maskline.webhooks.deliver import Deliverer
-from maskline.webhooks.egress import Egress
 from maskline.webhooks.formats.plivo import Style
 from maskline.webhooks.formats.plivo_events import Generation
 from maskline.webhooks.keys import StoreKeys
+from maskline.webhooks.send import WebhookSender
 from maskline.workflows.build_outbox import param_update_outbox, session_timeout_outbox
 from maskline.workflows.expire_sessions import ExpireSessions
 from maskline.workflows.forget_old import ForgetOld
@@ -85,7 +86,7 @@ class Application:
         self._defaults = SessionOptions(session_expiry=expiry, call_time_limit=call_limit, ring_timeout=ring)
         self.router = RouteCall(store, clock, self._defaults)
         self.egress = Egress(settings.egress_networks)
-        self.deliverer = Deliverer(store, self.egress, StoreKeys(store), clock, ids)
+        self.deliverer = Deliverer(store, WebhookSender(self.egress), StoreKeys(store), clock, ids)
         self._style = style = Style(Generation(settings.plivo_events), settings.callback_prefix)
         self.recorder = CallRecording(store, clock, ids, self.deliverer.notify, style=style)
         self.media = build_media(settings)

@@ -15,10 +15,11 @@ from maskline.lab.inbox import Inbox
 from maskline.masking.decision import VirtualNumber
 from maskline.masking.facts import CallEnded, CallRouted, Cause, HungUpBy, LegAnswered, LegEnded, LegRinging, Outcome
 from maskline.masking.session import NewSession, SessionOptions
+from maskline.net.egress import Egress
 from maskline.storage.store import Account, Endpoint
 from maskline.webhooks.deliver import Deliverer
-from maskline.webhooks.egress import Egress
 from maskline.webhooks.keys import StoreKeys
+from maskline.webhooks.send import WebhookSender
 from maskline.workflows.record_call import CallRecording
 from tests.support.calls import ACCOUNT, CALL_ID, CALLEE, CALLER, SESSION_ID, T0, VIRTUAL, make_context, make_record
 
@@ -48,7 +49,7 @@ async def test_one_call_reaches_plivo_8x8_and_wavecell_receivers(empty_store):
     await store.add_account(Account(ACCOUNT, "Acme", None, (TOKEN,), T0))
     await store.set_endpoint(Endpoint(ACCOUNT, "eight.session_summary", inbox.url("/eight"), "Bearer word"))
     await store.set_endpoint(Endpoint(ACCOUNT, "wavecell.call_status", inbox.url("/wavecell")))
-    deliverer = Deliverer(store, egress, StoreKeys(store), clock, ids, spread=lambda: 0.0)
+    deliverer = Deliverer(store, WebhookSender(egress), StoreKeys(store), clock, ids, spread=lambda: 0.0)
     recorder = CallRecording(store, clock, ids, deliverer.notify)
     tasks = [asyncio.create_task(part.run()) for part in (deliverer, recorder)]
 

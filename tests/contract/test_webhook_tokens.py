@@ -19,10 +19,11 @@ from maskline.ids import SystemIds
 from maskline.lab.inbox import Inbox
 from maskline.masking.facts import LegRinging
 from maskline.masking.session import SessionOptions
+from maskline.net.egress import Egress
 from maskline.storage.memory import MemoryStore
 from maskline.webhooks.deliver import Deliverer
-from maskline.webhooks.egress import Egress
 from maskline.webhooks.keys import StoreKeys
+from maskline.webhooks.send import WebhookSender
 from maskline.workflows.add_token import add_token
 from maskline.workflows.create_account import create_account
 from maskline.workflows.create_subaccount import create_subaccount
@@ -45,7 +46,7 @@ class Customer:
         self.egress = Egress([ipaddress.ip_network("127.0.0.0/8")])
         await self.egress.open()
         self.deliverer = Deliverer(
-            self.store, self.egress, StoreKeys(self.store), self.clock, self.ids, spread=lambda: 0.0
+            self.store, WebhookSender(self.egress), StoreKeys(self.store), self.clock, self.ids, spread=lambda: 0.0
         )
         self.recorder = CallRecording(self.store, self.clock, self.ids, self.deliverer.notify)
         return self

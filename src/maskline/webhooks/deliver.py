@@ -2,7 +2,7 @@
 
 What it is: the loop around lease → lanes → try → result. Webhooks are sent at least once: a row is leased for
 a time, its result is written by compare-and-set on the lease, and a row whose deliverer died is due again when
-its lease is over. What it is not: rules; `schedule.py` says when, `sign.py` how, `egress.py` where to, `lanes.py`
+its lease is over. What it is not: rules; `schedule.py` says when, `sign.py` how, `net/egress.py` where to, `lanes.py`
 how many at once. Who uses it: `app.py` runs it, the recorder calls `notify()` after each commit.
 
 Id and body are the same at each try; timestamp, nonce and signature are fresh. No log line carries more of a URL
@@ -26,9 +26,9 @@ from maskline.clock import Clock
 from maskline.errors import NotFound, StoreUnavailable
 from maskline.ids import Ids
 from maskline.storage.store import Delivery, OutboxRow, Store
-from maskline.webhooks.egress import Answer
 from maskline.webhooks.lanes import Lanes, lane_of
 from maskline.webhooks.schedule import CallbackRules, Done, Fault, RetryAt, TryResult, next_try, read_rules
+from maskline.webhooks.send import Answer
 from maskline.webhooks.sign import Request, SigningKeys, build_request, decimal_nonce, plivo_headers
 
 USER_AGENT = f"Maskline/{__version__}"
@@ -38,7 +38,7 @@ _CONTENDED = 0.1
 
 
 class Sender(Protocol):
-    """What the deliverer needs of `egress.Egress`."""
+    """What the deliverer needs of `send.WebhookSender`."""
 
     async def send(self, request: Request, headers: dict[str, str], rules: CallbackRules, *, now: float) -> Answer: ...
 
@@ -75,7 +75,7 @@ class Deliverer:
     def __init__(
         self,
         store: Store,
-        egress: Sender,
+        sender: Sender,
         keys: Keys,
         clock: Clock,
         ids: Ids,
@@ -84,7 +84,7 @@ class Deliverer:
         limits: Limits = Limits(),
     ) -> None:
         self._store = store
-        self._egress = egress
+        self._sender = sender
         self._keys = keys
         self._clock = clock
         self._ids = ids
@@ -226,7 +226,7 @@ class Deliverer:
         if row.dialect == "plivo":
             keys = await self._keys(row.account_id, row.subaccount_id)
             headers |= plivo_headers(request, keys, decimal_nonce(self._ids.token(16)))
-        return await self._egress.send(request, headers, rules, now=now)
+        return await self._sender.send(request, headers, rules, now=now)
 
     def _judge(self, name: str, row: OutboxRow, rules: CallbackRules, answer: Answer) -> Delivery:
         now = self._clock.wall()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 from urllib.parse import urlsplit
 
-from maskline.webhooks.guard import BAD_PORT, is_web_port
+from maskline.net.guard import BAD_PORT, is_web_port
 
 _NO_URL = "should be a valid URL"
 

@@ -15,8 +15,8 @@ from maskline.ids import SeededIds
 from maskline.storage.memory import MemoryStore
 from maskline.storage.store import RecordedCall
 from maskline.webhooks.deliver import Deliverer, Limits
-from maskline.webhooks.egress import Answer
 from maskline.webhooks.schedule import Fault, TryResult
+from maskline.webhooks.send import Answer
 from maskline.webhooks.sign import SigningKeys
 from tests.support.store_values import outbox_row
 

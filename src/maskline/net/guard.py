@@ -1,4 +1,4 @@
-"""Which addresses a webhook may reach: public ones, and those an operator names; and which ports.
+"""Which addresses that customers name may be reached: public ones, and those an operator names; and which ports.
 
 What it is: the judgement on one address, pure (reliability.md §1 "Address guard"). What it is not: the place
 where it is asked; that is `egress.py`, for the address actually dialled. Who uses it: egress.
@@ -49,7 +49,7 @@ BAD_PORT = "has a port below 1024 that is neither 80 nor 443"
 
 
 def is_web_port(port: int) -> bool:
-    """Whether a webhook may go to this port: those below 1024 other than the web's are mail, shells and databases,
+    """Whether a request may go to this port: those below 1024 other than the web's are mail, shells and databases,
     never a receiver."""
     return port in _WEB_PORTS or port >= 1024
 

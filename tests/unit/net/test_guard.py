@@ -6,7 +6,7 @@ import ipaddress
 
 import pytest
 
-from maskline.webhooks.guard import AddressGuard
+from maskline.net.guard import AddressGuard
 
 INTERNAL = [
     "0.0.0.0", "10.1.2.3", "100.64.0.1", "127.0.0.1", "127.255.255.254", "169.254.169.254", "172.16.0.1",

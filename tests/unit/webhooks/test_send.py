@@ -1,73 +1,27 @@
-"""The HTTP client against real sockets on loopback: what it reaches, what it refuses, what it says of failures."""
+"""One try of a webhook against real sockets on loopback: what it reaches, what it refuses, what it says of failures."""
 
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import socket
-from collections.abc import Awaitable, Callable
 
 import pytest
 from aiohttp import web
-from aiohttp.abc import AbstractResolver
 
-from maskline.webhooks.egress import MAX_ANSWER, Egress
+from maskline.net.egress import Egress
 from maskline.webhooks.schedule import CallbackRules, Fault
+from maskline.webhooks.send import MAX_ANSWER, WebhookSender
 from maskline.webhooks.sign import Request
+from tests.support.web_receiver import LOOPBACK, Names, receiving
 
-LOOPBACK = [ipaddress.ip_network("127.0.0.0/8")]
 NOW = 1_711_346_490.0
 FAST = CallbackRules(connect=2.0, total=2.0)
 
 
-class Names(AbstractResolver):
-    """A resolver with a table; a name may change its answer with each question."""
-
-    def __init__(self, **table: list[list[str]]) -> None:
-        self.table = {name.replace("_", "."): answers for name, answers in table.items()}
-
-    async def resolve(self, host, port=0, family=socket.AF_INET):
-        answers = self.table[host]
-        addresses = answers.pop(0) if len(answers) > 1 else answers[0]
-        return [
-            {"hostname": host, "host": address, "port": port, "proto": 0, "flags": 0,
-             "family": socket.AF_INET6 if ":" in address else socket.AF_INET}
-            for address in addresses
-        ]  # fmt: skip
-
-    async def close(self):
-        self.table.clear()
-
-
-class Receiver:
-    """A webhook receiver on loopback."""
-
-    def __init__(self) -> None:
-        self.requests: list[tuple[str, str, dict[str, str], bytes]] = []
-        self.answer: Callable[[web.Request], Awaitable[web.StreamResponse]] = self.ok
-        self.connections = 0
-
-    async def ok(self, _request):
-        return web.Response(text="fine")
-
-    async def handle(self, request):
-        self.requests.append((request.method, request.raw_path, dict(request.headers), await request.read()))
-        return await self.answer(request)
-
-
 @pytest.fixture
 async def receiver():
-    receiver = Receiver()
-    app = web.Application()
-    app.router.add_route("*", "/{tail:.*}", receiver.handle)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    receiver.port = site._server.sockets[0].getsockname()[1]
-    receiver.url = f"http://127.0.0.1:{receiver.port}"
-    yield receiver
-    await runner.cleanup()
+    async with receiving() as receiver:
+        yield receiver
 
 
 @pytest.fixture
@@ -79,7 +33,7 @@ async def send():
         egress = Egress(allowed, resolver=resolver)
         opened.append(egress)
         await egress.open()
-        return await egress.send(Request(method, url, body), headers or {}, rules, now=NOW)
+        return await WebhookSender(egress).send(Request(method, url, body), headers or {}, rules, now=NOW)
 
     yield send
     for egress in opened:
@@ -128,13 +82,6 @@ async def test_a_name_with_one_internal_address_among_public_ones_is_refused(rec
     names = Names(hooks_example=[["93.184.216.34", "10.0.0.1"]])
     answer = await send(f"http://hooks.example:{receiver.port}/", allowed=[], resolver=names)
     assert answer.result.fault is Fault.FORBIDDEN
-
-
-async def test_the_address_dialled_is_judged_again_after_the_name(receiver):
-    """What a rebinding name would reach: the resolver's check passed, then the socket is for loopback."""
-    egress = Egress([])
-    with pytest.raises(OSError):
-        egress._make_socket((socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", receiver.port)))
 
 
 async def test_an_allowed_name_keeps_its_host_header(receiver, send):
