@@ -30,6 +30,8 @@ from maskline.errors import ConfigurationError
 PREFIX = "MASKLINE_"
 # RFC 1123 §2.1, and the underscore of names that container networks give.
 _HOST_NAME = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
+SPOKEN = re.compile(r"say:(?:(?P<voice>[a-z]{2,3}(?:[-_][A-Za-z0-9]+)+)?:)?(?P<text>.+)", re.DOTALL)
+"""`say:TEXT`, or `say:VOICE:TEXT` with a voice such as en-us-f; `say::TEXT` for a text that begins like a voice."""
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -37,6 +39,28 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 class MediaChoice(StrEnum):
     EMBEDDED = "embedded"
     RTPENGINE = "rtpengine"
+    NONE = "none"
+
+
+class PromptMoment(StrEnum):
+    EARLY = "early"
+    ANSWERED = "answered"
+
+
+class WithheldPolicy(StrEnum):
+    REJECT = "reject"
+    PIN = "pin"
+    PROMPT = "prompt"
+
+
+class DtmfPolicy(StrEnum):
+    PASS = "pass"
+    BLOCK = "block"
+
+
+class SpeechChoice(StrEnum):
+    ESPEAK = "espeak"
+    PIPER = "piper"
     NONE = "none"
 
 
@@ -128,8 +152,42 @@ addresses left as sent: for benchmarks and tests)."""
     media_timeout: float = Field(default=60.0, ge=1.0, le=3600.0)
     """Seconds without a packet from either side after which an answered call is ended."""
 
+    prompts: PromptMoment = PromptMoment.EARLY
+    """When a caller hears the prompts before the bridge: `early` (as early media, before the call is answered; \
+answered first where the caller's offer comes late) or `answered` (always answered first, so the caller pays)."""
+    session_ended_prompt: str = ""
+    """What a caller hears whose session is over, before the refusal: the URL of an mp3 or wav file, `say:TEXT` or \
+`say:VOICE:TEXT`; empty: nothing."""
+    consent_prompt: str = ""
+    """What each party hears before the bridge of a call that is recorded; written as MASKLINE_SESSION_ENDED_PROMPT."""
+    withheld_caller: WithheldPolicy = WithheldPolicy.PIN
+    """What becomes of a call without caller number: `pin` (asked for a PIN where a session has PINs, else the \
+number's fallback), `reject`, or `prompt` (hears MASKLINE_WITHHELD_PROMPT and is rejected)."""
+    withheld_prompt: str = ""
+    """What a caller without number hears, if MASKLINE_WITHHELD_CALLER=prompt; written as \
+MASKLINE_SESSION_ENDED_PROMPT."""
+    dtmf: DtmfPolicy = DtmfPolicy.PASS
+    """Whether digits that a party presses during the call reach the other party: `pass` or `block`."""
+    prompt_timeout: float = Field(default=5.0, ge=0.1, le=60.0)
+    """Seconds that fetching one prompt may take in all; a caller waits as long at most."""
+    prompt_size: float = Field(default=5.0, ge=0.01, le=100.0)
+    """Megabytes that a prompt file may have."""
+    prompt_length: float = Field(default=120.0, ge=1.0, le=600.0)
+    """Seconds that a prompt may last."""
+    prompt_cache_time: float = Field(default=3600.0, ge=0.0, le=604_800.0)
+    """Seconds after which a prompt's URL is fetched again; 0: for each call."""
+    prompt_cache_size: float = Field(default=500.0, ge=1.0, le=1_000_000.0)
+    """Megabytes of converted prompts kept in MASKLINE_DATA_DIR/prompts; those used longest ago go first."""
+    speech: SpeechChoice = SpeechChoice.ESPEAK
+    """Who speaks texts: `espeak` (Debian package espeak-ng), `piper` (`pip install maskline[piper]` and a voice file) \
+or `none`."""
+    speech_voice: str = ""
+    """Voice of texts that name none, as `maskline prompt voices` lists them; empty: the first of English, or of all."""
+    piper_voices: str = ""
+    """Comma-separated paths of piper's voices (NAME.onnx, NAME.onnx.json beside it), if MASKLINE_SPEECH=piper."""
+
     egress_allow: str = ""
-    """Comma-separated CIDR list of internal addresses that webhooks may reach nevertheless."""
+    """Comma-separated CIDR list of internal addresses that webhooks and prompt fetches may reach nevertheless."""
     session_defaults: SessionDefaults = SessionDefaults.DOCUMENTED
     """Defaults of a new session: `documented` (expiry 3600 s, call limit 3600 s, ring timeout 120 s), \
 `plivo-actual` (1800, 14400 and 45 s, what the vendor's service was seen to use) or `custom`."""
@@ -154,7 +212,10 @@ addresses left as sent: for benchmarks and tests)."""
     log_format: LogFormat = LogFormat.TEXT
     """`text` for people, `json` for one JSON object a line."""
 
-    @field_validator("media", "session_defaults", "plivo_events", "log_level", "log_format", mode="before")
+    @field_validator(
+        "media", "session_defaults", "plivo_events", "log_level", "log_format",
+        "prompts", "withheld_caller", "dtmf", "speech", mode="before",
+    )  # fmt: skip
     @classmethod
     def _lower(cls, value: Any) -> Any:
         return value.strip().lower() if isinstance(value, str) else value
@@ -181,7 +242,7 @@ addresses left as sent: for benchmarks and tests)."""
     @field_validator("public_url")
     @classmethod
     def _http_url(cls, value: str) -> str:
-        if value and (urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).hostname):
+        if value and not _is_url(value):
             raise ValueError("it must look like https://host[:port][/path]")
         return value.rstrip("/")
 
@@ -207,6 +268,13 @@ addresses left as sent: for benchmarks and tests)."""
             raise ValueError("it must be 1 to 32 letters and digits, a letter first")
         return value
 
+    @field_validator("session_ended_prompt", "consent_prompt", "withheld_prompt")
+    @classmethod
+    def _prompt(cls, value: str) -> str:
+        if value and not _is_url(value) and (not (spoken := SPOKEN.fullmatch(value)) or not spoken["text"].strip()):
+            raise ValueError("it must look like https://host/path, say:TEXT or say:VOICE:TEXT")
+        return value
+
     @field_validator("egress_allow")
     @classmethod
     def _networks(cls, value: str) -> str:
@@ -229,6 +297,25 @@ addresses left as sent: for benchmarks and tests)."""
                 f"{names} would have no effect, because MASKLINE_SESSION_DEFAULTS is {self.session_defaults}; "
                 "set that to custom"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _audible(self) -> Settings:
+        if (self.withheld_caller is WithheldPolicy.PROMPT) != bool(self.withheld_prompt):
+            raise ValueError(
+                "MASKLINE_WITHHELD_CALLER=prompt needs MASKLINE_WITHHELD_PROMPT"
+                if not self.withheld_prompt
+                else "MASKLINE_WITHHELD_PROMPT would have no effect without MASKLINE_WITHHELD_CALLER=prompt"
+            )
+        if (self.speech is SpeechChoice.PIPER) != bool(self.piper_voices):
+            raise ValueError(
+                "MASKLINE_SPEECH=piper needs MASKLINE_PIPER_VOICES"
+                if not self.piper_voices
+                else "MASKLINE_PIPER_VOICES would have no effect without MASKLINE_SPEECH=piper"
+            )
+        for name in ("session_ended_prompt", "consent_prompt", "withheld_prompt"):
+            if self.speech is SpeechChoice.NONE and getattr(self, name).startswith("say:"):
+                raise ValueError(f"{PREFIX}{name.upper()} is to be spoken, but MASKLINE_SPEECH is none")
         return self
 
     @model_validator(mode="after")
@@ -265,6 +352,10 @@ addresses left as sent: for benchmarks and tests)."""
     @property
     def egress_networks(self) -> tuple[Network, ...]:
         return _read_networks(self.egress_allow)
+
+    @property
+    def piper_voice_files(self) -> tuple[Path, ...]:
+        return tuple(Path(part) for part in _parts(self.piper_voices))
 
     @property
     def default_times(self) -> tuple[int, int, int]:
@@ -377,6 +468,14 @@ def _type_for_people(annotation: Any) -> str:
     if isinstance(annotation, type) and issubclass(annotation, StrEnum):
         return " | ".join(annotation)
     return {int: "whole number", float: "number", Path: "path"}.get(annotation, "text")
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
 def _read_range(text: str) -> tuple[int, int]:
