@@ -30,7 +30,7 @@ from maskline.errors import ConfigurationError
 PREFIX = "MASKLINE_"
 # RFC 1123 §2.1, and the underscore of names that container networks give.
 _HOST_NAME = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
-SPOKEN = re.compile(r"say:(?:(?P<voice>[a-z]{2,3}(?:[-_][A-Za-z0-9]+)+)?:)?(?P<text>.+)", re.DOTALL)
+SPOKEN = re.compile(r"say:(?>(?:(?P<voice>[a-z]{2,3}(?:[-_][A-Za-z0-9]+)+)?:)?)(?P<text>.+)", re.DOTALL)
 """`say:TEXT`, or `say:VOICE:TEXT` with a voice such as en-us-f; `say::TEXT` for a text that begins like a voice."""
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
