@@ -35,7 +35,7 @@ from maskline.engine.runner import EngineRunner, settle_memory
 from maskline.errors import ConfigurationError, StoreUnavailable
 from maskline.masking.session import SessionOptions
 from maskline.media.embedded.driver import EmbeddedDriver
-from maskline.media.port import MediaDriver
+from maskline.media.port import RelayDriver
 from maskline.media.rtpengine.driver import RtpengineDriver
 from maskline.metrics import (
     PartsCollector,
@@ -343,7 +343,7 @@ class Application:
         await self._running.aclose()
 
 
-def build_media(settings: Settings) -> MediaDriver | None:
+def build_media(settings: Settings) -> RelayDriver | None:
     """The driver named by MASKLINE_MEDIA; None for signalling only."""
     if settings.media is MediaChoice.NONE:
         return None

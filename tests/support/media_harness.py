@@ -12,11 +12,11 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 
 from maskline.media.embedded.driver import EmbeddedDriver
-from maskline.media.port import MediaDriver, MediaEvent
+from maskline.media.port import MediaEvent, RelayDriver
 
 
 class Harness(ABC):
-    driver: MediaDriver
+    driver: RelayDriver
     needs_reports = False
     """Whether loss and jitter are known from the parties' RTCP only."""
 

@@ -137,9 +137,9 @@ class Call:
 
     def _invite(self, now: float, out: list[e.Effect]) -> None:
         decision = self._taken_decision()
-        body = self.media.offer_to_callee()
-        hops = self.offer.max_forwards - 1
-        self.leg_b.step(LegSignal.DIAL, out, e.SendInvite(decision.callee, decision.shown, decision.trunk, hops, body))
+        body, hops = self.media.offer_to_callee(), self.offer.max_forwards - 1
+        invite = e.SendInvite(B, decision.callee, decision.shown, decision.trunk, hops, body)
+        self.leg_b.step(LegSignal.DIAL, out, invite)
         self.record.dialled(now, decision.trunk.id, out)
         out.append(e.StartTimer(decision.options.ring_timeout))
 

@@ -90,8 +90,9 @@ class CallRecordBuilder:
 
     def prompt_missed(self, now: float, decision: Refuse, out: list[Effect]) -> None:
         """A prompt that a session asks for, if any, was not played before the refusal."""
-        if decision.prompted_by is not None:
-            self._emit(facts.PromptNotPlayed, now + self._offset, out, decision.prompted_by.id, decision.prompt)
+        if decision.prompt is not None:
+            option = decision.prompt.option
+            self._emit(facts.PromptNotPlayed, now + self._offset, out, LegName.A.value, option, "media_unavailable")
 
     def dialled(self, now: float, trunk_id: str, out: list[Effect]) -> None:
         leg = self._legs[LegName.B]

@@ -111,6 +111,7 @@ _ANSWERS: dict[Cause, int] = {
     Cause.SESSION_BUSY: 486,
     # As for an unknown caller: that a PIN would open the way is said by the prompt, not by SIP.
     Cause.PIN_REQUIRED: 403,
+    Cause.WRONG_PIN: 403,
     # Somebody may call and be called back later; nothing is wrong with the caller.
     Cause.NO_OTHER_PARTY: 480,
     Cause.MEDIA_UNAVAILABLE: 503,

@@ -78,7 +78,7 @@ class EngineCore:
         self._read_trunks = trunks
         self._trunks: tuple[Trunk, ...] = ()
         self._by_host: dict[str, tuple[Trunk, ...]] = {}
-        self._timers: Timers[str] = Timers()
+        self._timers: Timers[tuple[str, i.TimerName]] = Timers()
         self._work: list[tuple[str, Outside]] = []
         self._commits: list[CallCommit] = []
         self._faults: list[Exception] = []
@@ -128,8 +128,8 @@ class EngineCore:
     def handle_timer(self, now: float) -> None:
         self.agent.handle_timer(now)
         self._drain(now)
-        for call_id in self._timers.expired(now):
-            self._feed(self.calls[call_id], i.TimerFired(), now)
+        for call_id, timer in self._timers.expired(now):
+            self._feed(self.calls[call_id], i.TimerFired(timer), now)
 
     def flow_failed(self, flow: sip.Flow, now: float) -> None:
         """The network says that nobody is there (ICMP)."""
@@ -320,7 +320,7 @@ class EngineCore:
         self._perform_all(call, iter(out), now)
         if call.media.is_open:
             self._hand_out(call, e.CloseMedia(), now)
-        self._timers.cancel(call.id)
+        _stop_timers(self._timers, call.id)
         self._leave_session(call)
         self._forget(call, e.Forget(), now)
 
@@ -353,10 +353,10 @@ class EngineCore:
         self._work.append((call.id, effect))
 
     def _start_timer(self, call: Call, effect: e.StartTimer, now: float) -> None:
-        self._timers.set(call.id, now + effect.seconds)
+        self._timers.set((call.id, effect.timer), now + effect.seconds)
 
     def _stop_timer(self, call: Call, effect: e.StopTimer, now: float) -> None:
-        self._timers.cancel(call.id)
+        self._timers.cancel((call.id, effect.timer))
 
     def _forget(self, call: Call, effect: e.Forget, now: float) -> None:
         """Drop the call and cut its cycles: a thousand calls a second must not wait for the collector."""
@@ -365,6 +365,11 @@ class EngineCore:
             if leg.usage is not None:
                 leg.usage.owner = None
             leg.usage = leg.call = None
+
+
+def _stop_timers(timers: Timers[tuple[str, i.TimerName]], call_id: str) -> None:
+    for timer in i.TimerName:
+        timers.cancel((call_id, timer))
 
 
 def _by_host(trunks: tuple[Trunk, ...]) -> dict[str, tuple[Trunk, ...]]:

@@ -7,12 +7,14 @@ them in memory.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from maskline.engine.inputs import Ready
+from maskline.engine.inputs import Ready, TimerName
 from maskline.masking.call_record import CallRecord
+from maskline.masking.decision import AskPin
 from maskline.masking.e164 import Number
 from maskline.masking.facts import Fact, LegName
+from maskline.masking.prompt import Prompt
 from maskline.masking.trunk import Trunk
 from maskline.media.port import FarMedia
 from maskline.sdp.session import Codec
@@ -35,11 +37,12 @@ class Route(Effect):
 
 @dataclass(frozen=True, slots=True)
 class OpenMedia(Effect):
-    """Open both legs, A first; comes back as `MediaOpened` or `MediaFailed`."""
+    """Open legs, A first; comes back as `MediaOpened` or `MediaFailed`."""
 
     far: FarMedia | None
-    """The caller's side; None with a late offer."""
+    """Leg A's far side; None with a late offer, or when we dial leg A ourselves."""
     codecs: tuple[Codec, ...]
+    legs: tuple[LegName, ...] = (LegName.A, LegName.B)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +56,76 @@ class AttachMedia(Effect):
 
 
 @dataclass(frozen=True, slots=True)
+class BridgeMedia(Effect):
+    """Connect the attached legs; comes back as `Bridged` or `MediaFailed(Bridged())`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Play(Effect):
+    """Get the prompt's clip, then play it to a leg; comes back as `PlayDone` when it is over, or `PlayFailed`. Getting
+    it does not hold up other media steps of the call; a `StopPlaying` meanwhile means that it is not played at all,
+    and then nothing comes back."""
+
+    leg: LegName
+    prompt: Prompt
+    play_id: int
+    """New for each play of the call."""
+    repeat: int = 1
+    """Passes; 0: until stopped."""
+
+
+@dataclass(frozen=True, slots=True)
+class StopPlaying(Effect):
+    leg: LegName
+
+
+@dataclass(frozen=True, slots=True)
+class Collect(Effect):
+    """Report digits of this leg as `Digit`, or stop doing so."""
+
+    leg: LegName
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SendDigit(Effect):
+    """A digit that came by SIP INFO crosses as a telephone event to this leg's far side."""
+
+    leg: LegName
+    digit: str
+
+
+@dataclass(frozen=True, slots=True)
+class StartRecording(Effect):
+    """Comes back as `RecordingOn`, or `RecordingOff`."""
+
+    recording_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class StopRecording(Effect):
+    """After it the spool is complete; nothing comes back. `CloseMedia` does the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckPin(Effect):
+    """Ask the router whose PIN this is; comes back as `Forwarded`, `PinRefused`, `Refused` or `RouteFailed`."""
+
+    asked: AskPin
+    caller: Number | None
+    pin: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class CloseMedia(Effect):
     """Free the call's media after all steps before it; comes back as `MediaClosed`."""
 
 
 @dataclass(frozen=True, slots=True)
 class SendInvite(Effect):
-    """Dial the callee, showing the virtual number; every header is written by `identity.py`."""
+    """Dial a party, showing the virtual number; every header is written by `identity.py`."""
 
+    leg: LegName
     callee: Number
     virtual_number: Number
     trunk: Trunk
@@ -92,12 +157,16 @@ class Reject(Effect):
 
 @dataclass(frozen=True, slots=True)
 class Ack(Effect):
-    """ACK the callee's 2xx."""
+    """ACK a 2xx to an INVITE of ours."""
+
+    leg: LegName
 
 
 @dataclass(frozen=True, slots=True)
 class Cancel(Effect):
-    """CANCEL our INVITE to the callee."""
+    """CANCEL an INVITE of ours."""
+
+    leg: LegName
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,14 +186,17 @@ class RespondRequest(Effect):
 
 @dataclass(frozen=True, slots=True)
 class StartTimer(Effect):
-    """(Re)start the call's one timer; comes back as `TimerFired`."""
+    """(Re)start one of the call's timers; comes back as `TimerFired`."""
 
     seconds: float
+    timer: TimerName = TimerName.CALL
 
 
 @dataclass(frozen=True, slots=True)
 class StopTimer(Effect):
-    """Stop it."""
+    """Stop it; nothing if it does not run."""
+
+    timer: TimerName = TimerName.CALL
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum, auto
 
 from maskline.masking.call_record import Quality
-from maskline.masking.decision import Forward, Refuse
+from maskline.masking.decision import AskPin, Forward, Refuse, StartCall, WrongPin
 from maskline.masking.e164 import Number
 from maskline.masking.facts import Cause, LegName
 from maskline.masking.trunk import Trunk
-from maskline.media.port import LocalMedia
+from maskline.media.port import LocalMedia, Spool
+
+
+class TimerName(Enum):
+    CALL = auto()
+    """Ring time-out before the answer, call time limit after it."""
+    DIGITS = auto()
+    """Between two digits, and overall while a PIN is awaited."""
+    PIN = auto()
+    """The wait before the next try; a prompt's longest wait; a tone before the end."""
+
+    __hash__ = object.__hash__
 
 
 class Input:
@@ -39,8 +51,34 @@ class Received(Input):
 
 
 @dataclass(frozen=True, slots=True)
+class Requested(Input):
+    """First input of a call that we start ourselves (click-to-call)."""
+
+    decision: StartCall
+
+
+@dataclass(frozen=True, slots=True)
+class PinAsked(Input):
+    """The router wants a PIN first."""
+
+    decision: AskPin
+
+
+@dataclass(frozen=True, slots=True)
+class PinRefused(Input):
+    """The PIN was wrong."""
+
+    decision: WrongPin
+
+
+@dataclass(frozen=True, slots=True)
+class SessionEnded(Input):
+    """The session was ended while the call was on its way; a conversation goes on."""
+
+
+@dataclass(frozen=True, slots=True)
 class Forwarded(Input):
-    """The router found the session."""
+    """The router found the session, by number or by PIN."""
 
     decision: Forward
 
@@ -61,10 +99,10 @@ class RouteFailed(Input):
 
 @dataclass(frozen=True, slots=True)
 class MediaOpened(Input):
-    """Both legs have ports."""
+    """The legs that were asked for have ports."""
 
-    a: LocalMedia
-    b: LocalMedia
+    a: LocalMedia | None = None
+    b: LocalMedia | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +133,55 @@ class ChangeReady(Input):
     """SDP of our answer."""
 
 
-Ready = EarlyMediaReady | AnswerMediaReady | LateMediaReady | ChangeReady
+@dataclass(frozen=True, slots=True)
+class Bridged(Input):
+    """The two parties hear each other."""
+
+
+Ready = EarlyMediaReady | AnswerMediaReady | LateMediaReady | ChangeReady | Bridged
+
+
+@dataclass(frozen=True, slots=True)
+class PlayDone(Input):
+    """A clip was heard to its end."""
+
+    leg: LegName
+    play_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlayFailed(Input):
+    """A prompt could not be had, or not played."""
+
+    leg: LegName
+    play_id: int
+    reason: str
+    """Code, as in the fact `PromptNotPlayed`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Digit(Input):
+    """A key was pressed on this leg: in the audio or by telephone event while collecting, by SIP INFO at any time."""
+
+    leg: LegName
+    digit: str
+    by_info: bool = False
+    """Came by SIP INFO, so the other side has not heard it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingOn(Input):
+    """The driver keeps what is said."""
+
+    recording_id: str
+    spool: Spool
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingOff(Input):
+    """The recording did not start, or ended before it was stopped."""
+
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,4 +283,6 @@ class Offered(Input):
 
 @dataclass(frozen=True, slots=True)
 class TimerFired(Input):
-    """The call's one timer: ring time-out before the answer, call time limit after it."""
+    """One of the call's timers."""
+
+    timer: TimerName = TimerName.CALL

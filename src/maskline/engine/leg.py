@@ -52,8 +52,8 @@ class Leg:
 
 
 _OWN: dict[tuple[LegAction, LegName], e.Effect] = {
-    (LegAction.ACK, LegName.B): e.Ack(),
-    (LegAction.CANCEL, LegName.B): e.Cancel(),
+    (LegAction.ACK, LegName.B): e.Ack(LegName.B),
+    (LegAction.CANCEL, LegName.B): e.Cancel(LegName.B),
     (LegAction.BYE, LegName.A): e.Bye(LegName.A),
     (LegAction.BYE, LegName.B): e.Bye(LegName.B),
 }

@@ -22,9 +22,9 @@ from maskline.engine import effects as e
 from maskline.engine import inputs as i
 from maskline.engine.ports import CallRouter
 from maskline.errors import MediaUnavailable, StoreUnavailable
-from maskline.masking.decision import Decision, Forward
+from maskline.masking.decision import AskPin, Decision, Forward
 from maskline.masking.facts import Cause, LegName
-from maskline.media.port import MediaDriver
+from maskline.media.port import RelayDriver
 
 log = structlog.get_logger()
 
@@ -89,7 +89,9 @@ class _Resumed:
 
 
 def _as_input(decision: Decision) -> i.Input:
-    return i.Forwarded(decision) if isinstance(decision, Forward) else i.Refused(decision)
+    if isinstance(decision, Forward):
+        return i.Forwarded(decision)
+    return i.PinAsked(decision) if isinstance(decision, AskPin) else i.Refused(decision)
 
 
 def _failure(error: Exception) -> i.Input:
@@ -104,7 +106,7 @@ class MediaWork:
     """Runs media steps against the driver. That the driver is away, and back, is said by the
     driver; what one that is there refuses is said here, once until it takes a call again."""
 
-    def __init__(self, driver: MediaDriver, deliver: Deliver) -> None:
+    def __init__(self, driver: RelayDriver, deliver: Deliver) -> None:
         self._driver = driver
         self._deliver = deliver
         self._steps: dict[str, deque[MediaStep]] = {}

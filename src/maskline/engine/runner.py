@@ -25,7 +25,7 @@ from maskline.engine.core import EngineConfig, EngineCore
 from maskline.engine.outside import MediaWork, RouteWork
 from maskline.engine.ports import CallRecorder, CallRouter
 from maskline.ids import Ids
-from maskline.media.port import MediaDriver, MediaEvent
+from maskline.media.port import MediaEvent, RelayDriver
 from maskline.net.udp import UdpSocket
 from maskline.sip.agent import Agent, AgentConfig
 from maskline.sip.events import Flow
@@ -44,7 +44,7 @@ class EngineRunner:
     """Start it once; it runs on the loop it was started on until `stop`."""
 
     def __init__(
-        self, *, router: CallRouter, recorder: CallRecorder, media: MediaDriver | None, clock: Clock, ids: Ids,
+        self, *, router: CallRouter, recorder: CallRecorder, media: RelayDriver | None, clock: Clock, ids: Ids,
         host: str, port: int, loop_token: str = "", advertised_host: str = "",
     ) -> None:  # fmt: skip
         """`media` None means signalling only (`MASKLINE_MEDIA=none`). `advertised_host` is the address written

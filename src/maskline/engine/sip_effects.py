@@ -43,8 +43,9 @@ class SipEffects:
 
     def _send_invite(self, call: Call, effect: e.SendInvite, now: float) -> None:
         invite = outgoing_invite(effect, self._host, self._loop_token)
-        usage = call.leg_b.usage = self._agent.invite(invite, now)
-        usage.owner = call.leg_b
+        leg = _leg(call, effect.leg)
+        usage = leg.usage = self._agent.invite(invite, now)
+        usage.owner = leg
 
     def _progress(self, call: Call, effect: e.Progress, now: float) -> None:
         self._agent.progress(_usage(call.leg_a), effect.status, now, body=effect.body)
@@ -56,16 +57,20 @@ class SipEffects:
         self._agent.reject(_usage(call.leg_a), effect.status, now)
 
     def _ack(self, call: Call, effect: e.Ack, now: float) -> None:
-        self._agent.ack(_usage(call.leg_b), now)
+        self._agent.ack(_usage(_leg(call, effect.leg)), now)
 
     def _cancel(self, call: Call, effect: e.Cancel, now: float) -> None:
-        self._agent.cancel(_usage(call.leg_b), now)
+        self._agent.cancel(_usage(_leg(call, effect.leg)), now)
 
     def _bye(self, call: Call, effect: e.Bye, now: float) -> None:
-        self._agent.bye(_usage(call.leg_a if effect.leg is LegName.A else call.leg_b), now)
+        self._agent.bye(_usage(_leg(call, effect.leg)), now)
 
     def _respond(self, call: Call, effect: e.RespondRequest, now: float) -> None:
         self._agent.respond(effect.key, effect.status, now, body=effect.body)
+
+
+def _leg(call: Call, name: LegName) -> Leg:
+    return call.leg_a if name is LegName.A else call.leg_b
 
 
 def _usage(leg: Leg) -> InviteUsage:

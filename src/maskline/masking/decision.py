@@ -1,8 +1,8 @@
-"""What to do with an incoming call: forward it inside a session, or refuse it.
+"""What to do with a call: forward it inside a session, ask for a PIN first, start it ourselves, or refuse it.
 
-What it is: the closed answer of `workflows/route_call` to the engine. What it is not: SIP; the engine turns
-a refusal's cause into its status. The order of routing is in `match.py`; collecting a PIN, playing a prompt and
-Voice Call Action join here with their issues.
+What it is: the closed answers of the router (`workflows/route_call`, `check_pin`, `start_call`) to the engine. What it
+is not: SIP; the engine turns a refusal's cause into its status. The order of routing is in `match.py`; Voice Call
+Action joins here with its issue.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from maskline.masking.e164 import Number
 from maskline.masking.facts import Cause
+from maskline.masking.prompt import Prompt
 from maskline.masking.session import Role, Session, SessionOptions
 from maskline.masking.trunk import Trunk
 
@@ -73,8 +74,63 @@ class Forward:
     shown: Number
     """Caller id of the callee's leg: a virtual number, never a party's."""
     options: SessionOptions
-    """Ring timeout and time limit of this call."""
+    """Ring timeout, time limit and recording of this call."""
     matched_by: MatchedBy = MatchedBy.PARTY
+    caller_prompts: tuple[Prompt, ...] = ()
+    """Heard by the caller, in this order, before the callee is dialled."""
+    callee_prompts: tuple[Prompt, ...] = ()
+    """Heard by the callee when it has answered, before the two are connected."""
+
+
+@dataclass(frozen=True, slots=True)
+class PinRules:
+    """How a caller is asked for a PIN (plivo-vts.md §2)."""
+
+    prompt: Prompt | None
+    """None or not to be had: a beep."""
+    wrong: Prompt | None
+    """`incorrect_pin_play`."""
+    retries: int = 1
+    """Further tries after the first."""
+    retry_wait: float = 5.0
+    """Seconds between a wrong PIN and the next try."""
+    longest: int = 15
+    """Digits that no PIN of this number has more than: the last one ends the collection."""
+    digit_timeout: float = 5.0
+    """Seconds after a digit that end the collection."""
+    overall_timeout: float = 20.0
+    """Seconds after the prompt within which the PIN must be complete."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskPin:
+    """Answer the caller and ask who it is. Each PIN goes to the router's `check_pin`."""
+
+    virtual_number: VirtualNumber
+    rules: PinRules
+    session: Session | None = None
+    """Known already, by the caller's number (`force_pin_authentication`); None: the PIN tells."""
+    prompted_by: Session | None = None
+    """Whose prompts are played."""
+
+
+@dataclass(frozen=True, slots=True)
+class WrongPin:
+    """Not this one."""
+
+    locked: bool = False
+    """Too many were wrong from this caller or for this number: hang up, whatever tries are left."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartCall:
+    """Call the first party of a session, then forward to the second: click-to-call."""
+
+    forward: Forward
+    """From the first party, as if it had dialled: `caller_role` is FIRST, `virtual_number` the number it sees."""
+    first_party: Number
+    trunk: Trunk
+    """For the first party's leg."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +141,12 @@ class Refuse:
     virtual_number: VirtualNumber | None
     session: Session | None = None
     """Whose call it was; None when nobody can tell."""
-    prompt: str = ""
-    """Name of the option whose audio the caller should have heard; it is told as a fact that it was not."""
+    prompt: Prompt | None = None
+    """Heard by the caller before the refusal."""
     prompted_by: Session | None = None
     """Whose option that is. Sessions share a number, so the call need not be meant for this one."""
 
 
-Decision = Forward | Refuse
+Decision = Forward | AskPin | Refuse
+PinDecision = Forward | WrongPin | Refuse
+StartDecision = StartCall | Refuse

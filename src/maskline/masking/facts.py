@@ -57,6 +57,9 @@ class Cause(StrEnum):
     SESSION_EXPIRED = "session_expired"
     SESSION_BUSY = "session_busy"
     PIN_REQUIRED = "pin_required"
+    """No PIN was given."""
+    WRONG_PIN = "wrong_pin"
+    """All tries were used, or too many were wrong before."""
     NO_OTHER_PARTY = "no_other_party"
     """The one party of a single-party session calls, and nobody has called it yet."""
     MEDIA_UNAVAILABLE = "media_unavailable"
@@ -114,13 +117,99 @@ class CallRouted(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class CallRequested(Fact):
+    """First fact of a call that the platform starts itself: a session asked for it."""
+
+    name: ClassVar[str] = "CallRequested"
+    session_id: str
+    virtual_number: str
+
+
+@dataclass(frozen=True, slots=True)
+class PromptPlayed(Fact):
+    """Somebody heard audio before being connected or refused."""
+
+    name: ClassVar[str] = "PromptPlayed"
+    leg: str
+    prompt: str
+    """Name of the option, such as `first_party_play_url`."""
+    completed: bool
+    """False: a digit, the end of the leg or of the wait cut it short."""
+
+
+@dataclass(frozen=True, slots=True)
 class PromptNotPlayed(Fact):
-    """The caller should have heard audio of a session before the call was refused, and did not."""
+    """Audio that was asked for could not be had or played; the call went on without."""
 
     name: ClassVar[str] = "PromptNotPlayed"
-    session_id: str
+    leg: str
     prompt: str
-    """Name of the option: `unknown_caller_play` or `pin_prompt_play`."""
+    """Name of the option, such as `unknown_caller_play`."""
+    reason: str
+    """A code: `timeout`, `too_large`, `not_audio`, `forbidden_address`, `media_unavailable`, `left` …"""
+
+
+@dataclass(frozen=True, slots=True)
+class PinChecked(Fact):
+    """The caller was asked for a PIN, and gave one or none."""
+
+    name: ClassVar[str] = "PinChecked"
+    session_id: str
+    """Whose PIN it was, or the session the caller's number names; empty when nobody can tell."""
+    accepted: bool
+    failures: int
+    """Wrong PINs of this call so far."""
+    given: bool
+    """False: nothing was entered in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingStarted(Fact):
+    """Both parties are connected and what they say is kept."""
+
+    name: ClassVar[str] = "RecordingStarted"
+    recording_id: str
+    spool: str
+    """`media.port.Spool` as JSON, so that it can be found after a crash."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingStopped(Fact):
+    """The recording of the call ended; its file is made afterwards."""
+
+    name: ClassVar[str] = "RecordingStopped"
+    recording_id: str
+    lost: bool
+    """Ended before the call did."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingNotStarted(Fact):
+    """The session asks for a recording and there is none."""
+
+    name: ClassVar[str] = "RecordingNotStarted"
+    recording_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingCompleted(Fact):
+    """The file is there. The subject is the recording's id."""
+
+    name: ClassVar[str] = "RecordingCompleted"
+    call_id: str
+    duration_ms: int
+    partial: bool
+    """A crash cut it: only what was spooled is in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingFailed(Fact):
+    """No file could be made or stored, or it was pushed in vain. The subject is the recording's id."""
+
+    name: ClassVar[str] = "RecordingFailed"
+    call_id: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +322,9 @@ class VirtualNumberReplaced(SessionFact):
 FACTS: dict[str, type[Fact]] = {
     cls.name: cls
     for cls in (
-        CallReceived, CallRouted, PromptNotPlayed, LegDialed, LegRinging, LegAnswered, LegEnded, CallEnded,
+        CallReceived, CallRequested, CallRouted, PromptPlayed, PromptNotPlayed, PinChecked, LegDialed, LegRinging,
+        LegAnswered, RecordingStarted, RecordingStopped, RecordingNotStarted, LegEnded, CallEnded, RecordingCompleted,
+        RecordingFailed,
         SessionCreated, SessionUpdated, SessionExpired, VirtualNumberReplaced,
     )
 }  # fmt: skip

@@ -29,10 +29,16 @@ from typing import Any
 from maskline.masking.decision import MatchedBy, NumberUse, Refuse, VirtualNumber
 from maskline.masking.e164 import Number
 from maskline.masking.facts import Cause
+from maskline.masking.prompt import Prompt
 from maskline.masking.session import PoolMode, Role, Session, SessionOptions
 
 PIN_PROMPT = "pin_prompt_play"
 UNKNOWN_CALLER_PROMPT = "unknown_caller_play"
+
+
+def _prompt_of(session: Session, option: str) -> Prompt | None:
+    url: str = getattr(session.options, option)
+    return Prompt(option, url=url) if url else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +107,7 @@ def _find(caller: Number | None, number: VirtualNumber, wall: float, fallback: S
             over = session
     session = yield Ask.PIN
     if session is not None and _asks_pin(session, number, wall):
-        return Refuse(Cause.PIN_REQUIRED, number, None, PIN_PROMPT, session)
+        return Refuse(Cause.PIN_REQUIRED, number, None, _prompt_of(session, PIN_PROMPT), session)
     session = yield Ask.OPEN
     if session is not None and _is_open(session, number, wall):
         return _from_anyone(session, caller, number)
@@ -109,7 +115,7 @@ def _find(caller: Number | None, number: VirtualNumber, wall: float, fallback: S
         on_number: Sequence[Session] = yield Ask.ON_NUMBER
         for session in on_number:
             if session.options.unknown_caller_play and _is_on(session, number, wall):
-                return Refuse(_unknown(caller), number, None, UNKNOWN_CALLER_PROMPT, session)
+                return Refuse(_unknown(caller), number, None, _prompt_of(session, UNKNOWN_CALLER_PROMPT), session)
     if number.fallback is not None and number.fallback != caller:
         return Matched(None, None, number.fallback, number.number, fallback, MatchedBy.FALLBACK)
     if over is not None:
@@ -120,7 +126,7 @@ def _find(caller: Number | None, number: VirtualNumber, wall: float, fallback: S
 def _from_party(session: Session, role: Role, number: VirtualNumber) -> Steps:
     options = session.options
     if options.is_pin_authentication_required and options.force_pin_authentication:
-        return Refuse(Cause.PIN_REQUIRED, number, session, PIN_PROMPT, session)
+        return Refuse(Cause.PIN_REQUIRED, number, session, _prompt_of(session, PIN_PROMPT), session)
     if session.calls_in_progress:
         # A session carries one call at a time (plivo-vts.md §6): the second one hears busy.
         return Refuse(Cause.SESSION_BUSY, number, session)

@@ -2,9 +2,7 @@
 
 What it is: the interface that `media/embedded` and `media/rtpengine` both fulfil, held to one contract suite
 (tests/contract/test_media_port.py). What it is not: SDP; the engine writes all SDP itself, drivers get codec,
-address and port. Who uses it: `engine/runner.py` calls, `app.py` picks the driver.
-
-Later issues add `play`, `stop`, `collect` and `record` here, with the events `dtmf` and `play_done`.
+address and port. Who uses it: `engine/outside.py` calls, `app.py` picks the driver.
 """
 
 from __future__ import annotations
@@ -15,6 +13,7 @@ from typing import Protocol
 
 from maskline.masking.call_record import Quality
 from maskline.masking.facts import LegName
+from maskline.masking.prompt import Prompt
 from maskline.sdp.session import Codec
 
 
@@ -40,6 +39,37 @@ class LocalMedia:
 
 
 @dataclass(frozen=True, slots=True)
+class Clip:
+    """Audio ready to be played: a WAV file, 8 kHz, 16 bit, mono, that never changes (media/prompts)."""
+
+    path: str
+    """Absolute; the name is a hash, never a number."""
+    duration: float
+    """Seconds of one pass."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolLeg:
+    """What one party's packets in a spool are: whose they are, and by which payload types."""
+
+    leg: LegName
+    port: int
+    """Ours, which this leg's far side sends to: tells the parties apart in a pcap."""
+    codecs: tuple[Codec, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Spool:
+    """Where a driver keeps what each party of a call says, with arrival times, until it is converted."""
+
+    path: str
+    """Absolute."""
+    format: str
+    """`maskline` (media/spool.py) or `pcap`."""
+    legs: tuple[SpoolLeg, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class MediaTimedOut:
     """No packet from either side of a bridged call for the driver's timeout; the call should end."""
 
@@ -53,10 +83,36 @@ class MediaLost:
     call_id: str
 
 
-MediaEvent = MediaTimedOut | MediaLost
+@dataclass(frozen=True, slots=True)
+class PlayDone:
+    """A clip was played to its end, all passes. Not sent for what was stopped or replaced."""
+
+    call_id: str
+    leg: LegName
+    play_id: int
 
 
-class MediaDriver(Protocol):
+@dataclass(frozen=True, slots=True)
+class DigitPressed:
+    """A digit of a leg that is being collected, when it ends."""
+
+    call_id: str
+    leg: LegName
+    digit: str
+    """One of `0`-`9`, `*`, `#`, `A`-`D`."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingLost:
+    """The recording ended before it was stopped: the disk is full, or the driver began anew. What is spooled stays."""
+
+    call_id: str
+
+
+MediaEvent = MediaTimedOut | MediaLost | PlayDone | DigitPressed | RecordingLost
+
+
+class RelayDriver(Protocol):
     """One driver. Every method raises `errors.MediaUnavailable` within 2 s when the driver is away."""
 
     async def start(self, on_event: Callable[[MediaEvent], None]) -> None:
@@ -93,4 +149,57 @@ class MediaDriver(Protocol):
 
     async def close(self, call_id: str) -> dict[LegName, Quality]:
         """Free everything of the call and return its last `stats`; unknown calls give an empty dict."""
+        ...
+
+
+class MediaDriver(RelayDriver, Protocol):
+    """What plays, listens and records too. Joined with `RelayDriver` once both drivers do."""
+
+    async def bridge(self, call_id: str, *, digits: bool = True) -> None:
+        """Relay between the two legs, RTP and RTCP, both ways; packets whose source is not the attached far
+        side are dropped. What still plays is stopped. Starts the media timeout. Called again after a re-attach: no
+        effect. `digits` False: telephone events stay here, audio passes."""
+        ...
+
+    async def play(self, call_id: str, leg: LegName, clip: Clip, play_id: int, *, repeat: int = 1) -> None:
+        """Play to the far side of an attached leg, from now: first packet within 10 ms. What it plays to already is
+        replaced. `repeat` passes, 0: until stopped. `PlayDone(play_id)` follows the last packet. On a bridged call
+        the leg hears the clip instead of the other side."""
+        ...
+
+    async def stop_playing(self, call_id: str, leg: LegName) -> None:
+        """Silence what plays to this leg; nothing if nothing does."""
+        ...
+
+    async def collect(self, call_id: str, leg: LegName, on: bool) -> None:
+        """From now report digits pressed at this leg (RFC 4733, also during a clip; tones in the audio only when the
+        far side has no telephone-event), or stop doing so."""
+        ...
+
+    async def send_digit(self, call_id: str, leg: LegName, digit: str, *, duration_ms: int = 160) -> None:
+        """Press a digit toward the far side of this leg as a telephone event; nothing when it has none."""
+        ...
+
+    async def start_recording(self, call_id: str, recording_id: str) -> Spool:
+        """Keep what both parties send from now. Once a call; `recording_id` names the file."""
+        ...
+
+    async def stop_recording(self, call_id: str) -> None:
+        """End it; `close` does so too. The spool is complete when this returns."""
+        ...
+
+
+class PromptUnavailable(Exception):
+    """A prompt cannot be had; `reason` is the code of the fact `PromptNotPlayed`."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+class Prompter(Protocol):
+    """Makes clips of prompts: `media/prompts`."""
+
+    async def clip(self, prompt: Prompt) -> Clip:
+        """The prompt's audio, from the cache or made now. Raises `PromptUnavailable` within 10 s."""
         ...

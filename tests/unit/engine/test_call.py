@@ -23,6 +23,7 @@ from maskline.masking.facts import (
     Outcome,
     PromptNotPlayed,
 )
+from maskline.masking.prompt import Prompt
 from maskline.masking.session import SessionOptions
 from maskline.sdp.parse import parse
 from tests.support.call_machine import (
@@ -225,7 +226,7 @@ def test_480_before_ringing_means_unreachable() -> None:
 def test_the_ring_timeout_cancels_the_callee(rings: bool) -> None:
     call = Driven().ringing() if rings else Driven().dialled()
     made = call.feed(i.TimerFired())
-    assert e.Cancel() in made and e.Reject(480) in made
+    assert e.Cancel(B) in made and e.Reject(480) in made
     close(call)
     assert result(call) == (Outcome.NO_ANSWER, Cause.RING_TIMEOUT, HungUpBy.PLATFORM) and not call.forgotten
     call.feed(i.Failed(487))
@@ -235,7 +236,7 @@ def test_the_ring_timeout_cancels_the_callee(rings: bool) -> None:
 
 def test_the_caller_gives_up_while_it_rings() -> None:
     call = Driven().ringing()
-    assert e.Cancel() in call.feed(i.Cancelled())
+    assert e.Cancel(B) in call.feed(i.Cancelled())
     close(call).feed(i.Failed(487))
     assert call.none(e.Reject)
     assert result(call) == (Outcome.CANCELED, Cause.CANCELED, HungUpBy.CALLER) and call.forgotten
@@ -244,7 +245,7 @@ def test_the_caller_gives_up_while_it_rings() -> None:
 def test_a_200_that_crosses_the_cancel_is_taken_and_hung_up() -> None:
     call = Driven().ringing()
     call.feed(i.Cancelled())
-    assert call.feed(i.Answered(B_SDP)) == [e.Ack(), e.Bye(B)]
+    assert call.feed(i.Answered(B_SDP)) == [e.Ack(B), e.Bye(B)]
     close(call).feed(i.ByeDone(B))
     assert result(call)[1] is Cause.CANCELED and call.forgotten
 
@@ -293,7 +294,7 @@ def test_a_bye_of_the_callee_before_its_answer_is_a_failure() -> None:
 def test_an_answer_without_a_common_codec_hangs_the_callee_up_and_refuses_the_caller() -> None:
     call = Driven().ringing()
     made = call.feed(i.Answered(sdp(codecs="18")))
-    assert e.Ack() in made and e.Bye(B) in made and e.Reject(488) in made
+    assert e.Ack(B) in made and e.Bye(B) in made and e.Reject(488) in made
     assert result(close(call)) == (Outcome.FAILED, Cause.NOT_ACCEPTABLE, HungUpBy.PLATFORM)
 
 
@@ -309,6 +310,7 @@ def test_an_answer_without_a_common_codec_hangs_the_callee_up_and_refuses_the_ca
         (Cause.SESSION_EXPIRED, 410),
         (Cause.SESSION_BUSY, 486),
         (Cause.PIN_REQUIRED, 403),
+        (Cause.WRONG_PIN, 403),
         (Cause.NO_OTHER_PARTY, 480),
         (Cause.NO_ROUTE, 404),
     ],
@@ -329,11 +331,12 @@ def test_a_refused_call_leaves_a_record_with_one_leg(cause: Cause, status: int) 
 )
 def test_a_prompt_that_was_not_played_is_a_fact_and_the_call_stays_nobodys() -> None:
     call = Driven()
-    call.feed(received(), i.Refused(Refuse(Cause.PIN_REQUIRED, NUMBER, None, "pin_prompt_play", session())))
+    prompt = Prompt("pin_prompt_play", url="https://h.example/pin.mp3")
+    call.feed(received(), i.Refused(Refuse(Cause.PIN_REQUIRED, NUMBER, None, prompt, session())))
     assert [fact.name for fact in call.facts] == ["CallReceived", "PromptNotPlayed", "LegEnded", "CallEnded"]
     missed = call.facts[1]
     assert isinstance(missed, PromptNotPlayed)
-    assert (missed.session_id, missed.prompt) == ("session-1", "pin_prompt_play")
+    assert (missed.leg, missed.prompt, missed.reason) == ("a", "pin_prompt_play", "media_unavailable")
     assert call.record.session_id is None
 
 

@@ -2,6 +2,7 @@ import pytest
 
 from maskline.engine.effects import SendInvite
 from maskline.engine.identity import called_of, caller_of, has_looped, outgoing_invite
+from maskline.masking.facts import LegName
 from maskline.masking.trunk import Trunk
 from maskline.sip.message import Request
 from maskline.sip.parser import parse
@@ -74,7 +75,7 @@ def test_our_own_mark_is_known_and_a_foreign_one_is_not() -> None:
 
 @pytest.mark.row("6.1/registered party")
 def test_leg_b_shows_the_virtual_number_alone() -> None:
-    made = outgoing_invite(SendInvite(CALLEE, VIRTUAL, TRUNK_B, 69, b"sdp"), "203.0.113.1", "mine")
+    made = outgoing_invite(SendInvite(LegName.B, CALLEE, VIRTUAL, TRUNK_B, 69, b"sdp"), "203.0.113.1", "mine")
     assert made.flow == ("udp", "192.0.2.20", 5060)
     assert (made.request_uri, made.to_uri) == ("sip:+6583334444@192.0.2.20:5060", "sip:+6583334444@192.0.2.20")
     assert made.from_uri == "sip:+6531590001@203.0.113.1"
@@ -84,6 +85,6 @@ def test_leg_b_shows_the_virtual_number_alone() -> None:
 
 def test_ipv6_hosts_stand_in_brackets() -> None:
     trunk = Trunk("t", "t", None, "2001:db8::7", 5070)
-    made = outgoing_invite(SendInvite(CALLEE, VIRTUAL, trunk, 69, b""), "2001:db8::1", "mine")
+    made = outgoing_invite(SendInvite(LegName.B, CALLEE, VIRTUAL, trunk, 69, b""), "2001:db8::1", "mine")
     assert made.request_uri == "sip:+6583334444@[2001:db8::7]:5070"
     assert made.from_uri == "sip:+6531590001@[2001:db8::1]"

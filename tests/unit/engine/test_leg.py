@@ -30,8 +30,8 @@ def test_a_callers_leg_whose_ack_is_lost_gets_a_bye() -> None:
 def test_a_200_that_crosses_our_cancel_is_acknowledged_and_hung_up() -> None:
     leg = Leg(LegName.B, "x")
     run(leg, LegSignal.DIAL)
-    assert run(leg, LegSignal.HANG_UP) == [e.Cancel()]
-    assert run(leg, LegSignal.ANSWER) == [e.Ack(), e.Bye(LegName.B)]
+    assert run(leg, LegSignal.HANG_UP) == [e.Cancel(LegName.B)]
+    assert run(leg, LegSignal.ANSWER) == [e.Ack(LegName.B), e.Bye(LegName.B)]
     assert not leg.ended
 
 

@@ -18,7 +18,15 @@ EXAMPLES: list[Fact] = [
     facts.LegAnswered("c", 5, 1.5, "b"),
     facts.LegEnded("c", 6, 1.5, "b", Outcome.BUSY, Cause.BUSY, 486, HungUpBy.CALLEE),
     facts.CallEnded("c", 7, 1.5, Outcome.BUSY, Cause.BUSY, HungUpBy.CALLEE),
-    facts.PromptNotPlayed("c", 8, 1.5, "s", "unknown_caller_play"),
+    facts.PromptNotPlayed("c", 8, 1.5, "a", "unknown_caller_play", "timeout"),
+    facts.CallRequested("c", 1, 1.5, "s", "+6531580001"),
+    facts.PromptPlayed("c", 8, 1.5, "a", "pin_prompt_play", False),
+    facts.PinChecked("c", 8, 1.5, "s", True, 1, True),
+    facts.RecordingStarted("c", 8, 1.5, "r", "{}"),
+    facts.RecordingStopped("c", 9, 1.5, "r", False),
+    facts.RecordingNotStarted("c", 9, 1.5, "r", "media_unavailable"),
+    facts.RecordingCompleted("r", 1, 1.5, "c", 30000, False),
+    facts.RecordingFailed("r", 1, 1.5, "c", "not_stored"),
     facts.SessionCreated("s", 1, 1.5, 601.5, (NOTE,), "shared"),
     facts.SessionUpdated("s", 2, 1.5, 601.5, (NOTE,), ("session_expiry", "record"), (NOTE,)),
     facts.SessionExpired("s", 3, 1.5, 1.5, (NOTE,), False),
@@ -40,4 +48,4 @@ def test_every_fact_has_an_example_here() -> None:
 
 def test_a_fact_of_a_later_version_is_a_key_error() -> None:
     with pytest.raises(KeyError):
-        facts.restore_fact("PinChecked", "c", 1, 1.5, {})
+        facts.restore_fact("OfALaterVersion", "c", 1, 1.5, {})

@@ -13,6 +13,7 @@ from maskline.masking.decision import MatchedBy, NumberUse, Refuse, VirtualNumbe
 from maskline.masking.e164 import Number
 from maskline.masking.facts import Cause
 from maskline.masking.match import Ask, AskLastOutside, AskOurs, Matched, match_call
+from maskline.masking.prompt import Prompt
 from maskline.masking.session import PoolMode, Role, Session, SessionOptions
 from tests.support.store_values import ALICE, BOB, CAROL, DAVE, OTHER, T0, VN1, VN2, virtual_number
 
@@ -64,6 +65,10 @@ class Answers:
             answer = self.last if isinstance(question, AskLastOutside) else self.by_question[question]
 
 
+def heard(session: Session, option: str) -> Prompt:
+    return Prompt(option, url=getattr(session.options, option))
+
+
 # -- step 1: a party of a live session ---------------------------------------------------------------------------
 @pytest.mark.parametrize(("caller", "role", "callee"), [(ALICE, Role.FIRST, BOB), (BOB, Role.SECOND, ALICE)])
 def test_either_party_reaches_the_other_one_with_one_question(caller: Number, role: Role, callee: Number) -> None:
@@ -87,7 +92,8 @@ def test_a_split_party_is_unknown_on_the_other_ones_number() -> None:
 @pytest.mark.row("6.1/registered party, forced PIN")
 def test_a_registered_caller_is_asked_for_the_pin_where_that_is_forced() -> None:
     forced = replace(PIN, options=replace(PIN.options, force_pin_authentication=True), pool_mode=PoolMode.SHARED)
-    assert Answers(forced).decide() == Refuse(Cause.PIN_REQUIRED, NUMBER, forced, "pin_prompt_play", forced)
+    prompt = heard(forced, "pin_prompt_play")
+    assert Answers(forced).decide() == Refuse(Cause.PIN_REQUIRED, NUMBER, forced, prompt, forced)
     without_pins = replace(SESSION, options=SessionOptions(force_pin_authentication=True))
     assert isinstance(Answers(without_pins).decide(), Matched), "only with PIN authentication on"
 
@@ -135,7 +141,7 @@ def test_a_call_to_one_of_our_numbers_is_not_forwarded_whoever_would_have_taken_
 @pytest.mark.parametrize("caller", [CAROL, None])
 def test_a_stranger_on_a_number_with_pins_needs_one_and_belongs_to_no_session_yet(caller: Number | None) -> None:
     found = Answers(pin=PIN, on_number=(PLAYS,)).decide(caller, WITH_DESK)
-    assert found == Refuse(Cause.PIN_REQUIRED, WITH_DESK, None, "pin_prompt_play", PIN)
+    assert found == Refuse(Cause.PIN_REQUIRED, WITH_DESK, None, heard(PIN, "pin_prompt_play"), PIN)
 
 
 def test_a_number_reserved_for_pins_without_a_session_says_the_same_unless_it_has_a_fallback() -> None:
@@ -185,7 +191,7 @@ def test_nobody_is_called_by_itself() -> None:
 @pytest.mark.parametrize(("caller", "cause"), [(CAROL, Cause.UNKNOWN_CALLER), (None, Cause.WITHHELD_CALLER)])
 def test_a_stranger_should_have_heard_the_prompt_of_a_session_on_the_number(caller, cause) -> None:  # type: ignore[no-untyped-def]
     found = Answers(on_number=(SESSION, PLAYS)).decide(caller, WITH_DESK)
-    assert found == Refuse(cause, WITH_DESK, None, "unknown_caller_play", PLAYS)
+    assert found == Refuse(cause, WITH_DESK, None, heard(PLAYS, "unknown_caller_play"), PLAYS)
 
 
 # -- steps 5 and 6: fallback, refusal ----------------------------------------------------------------------------

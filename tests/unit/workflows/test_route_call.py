@@ -164,7 +164,8 @@ async def test_a_stranger_should_have_heard_the_prompt_of_a_session_on_the_numbe
     decision = await world.route(STRANGER)
     assert isinstance(decision, Refuse)
     assert (decision.cause, decision.session) == (Cause.UNKNOWN_CALLER, None)
-    assert (decision.prompt, decision.prompted_by) == ("unknown_caller_play", other)
+    assert decision.prompt is not None
+    assert (decision.prompt.option, decision.prompted_by) == ("unknown_caller_play", other)
 
 
 @pytest.mark.row("6.1/unknown caller, PIN auth on")
@@ -177,7 +178,10 @@ async def test_a_stranger_on_a_number_with_pins_is_refused_with_the_prompt_named
     pins = await CreateSession(world.store, world.clock, world.ids)(Scope(world.acme.id), wish)
     decision = await world.route(STRANGER)
     assert isinstance(decision, Refuse)
-    assert (decision.cause, decision.prompt, decision.prompted_by) == (Cause.PIN_REQUIRED, "pin_prompt_play", pins)
+    assert decision.prompt is not None
+    assert (decision.cause, decision.prompt.option, decision.prompted_by) == (
+        Cause.PIN_REQUIRED, "pin_prompt_play", pins,
+    )  # fmt: skip
     assert isinstance(await world.route(Number("6590000011")), Forward), "its own party needs none"
 
 
@@ -194,7 +198,8 @@ async def test_where_a_pin_is_always_asked_a_caller_who_cannot_be_asked_yet_is_r
     for session, caller in ((forced, STRANGER), (only, Number("6590000044")), (only, None)):
         decision = await world.route(caller, session.virtual_number)
         assert isinstance(decision, Refuse)
-        assert (decision.cause, decision.prompt) == (Cause.PIN_REQUIRED, "pin_prompt_play")
+        assert decision.prompt is not None
+        assert (decision.cause, decision.prompt.option) == (Cause.PIN_REQUIRED, "pin_prompt_play")
 
 
 @pytest.mark.row("6.1/no active session")

@@ -56,6 +56,7 @@ ERROR_CODES: dict[Cause, int] = {
     Cause.WITHHELD_CALLER: -2008,
     Cause.SESSION_EXPIRED: -2008,
     Cause.PIN_REQUIRED: -2008,
+    Cause.WRONG_PIN: -2008,
     Cause.NO_OTHER_PARTY: -2009,
     Cause.CONGESTION: -2010,
 }

@@ -54,6 +54,7 @@ HANGUP_CAUSES: dict[Cause, tuple[str, int]] = {
     Cause.SESSION_EXPIRED: ("Rejected", 3020),
     Cause.SESSION_BUSY: ("Busy Line", 3010),
     Cause.PIN_REQUIRED: ("Rejected", 3020),
+    Cause.WRONG_PIN: ("Confirm Key Challenge Failed", 9110),
     Cause.NO_OTHER_PARTY: ("Invalid Destination Address", 2000),
     Cause.MEDIA_UNAVAILABLE: ("Internal Error", 5010),
     Cause.MEDIA_TIMEOUT: ("Media Timeout", 6020),

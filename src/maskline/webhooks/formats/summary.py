@@ -72,6 +72,7 @@ UNANSWERED: dict[Cause, Status] = {
     Cause.ACK_TIMEOUT: _F,
     Cause.SESSION_BUSY: _B,
     Cause.PIN_REQUIRED: _E,
+    Cause.WRONG_PIN: _E,
     Cause.NO_OTHER_PARTY: _E,
     Cause.NO_ROUTE: _E,
     Cause.UNKNOWN_NUMBER: _E,

@@ -1,0 +1,52 @@
+"""What somebody is to hear: a prompt by the option that asks for it, and where its audio comes from.
+
+What it is: a value, and which prompts the parties of a call hear before they are connected. What it is not: audio
+(`media/prompts` makes a clip of it) or an order of events (`engine/`). Who uses it: decisions carry prompts, the
+engine plays them, facts name them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Tone(StrEnum):
+    """Built in; cadences of ITU-T E.180."""
+
+    RINGBACK = "ringback"
+    """Looped until it is stopped."""
+    BUSY = "busy"
+    CONGESTION = "congestion"
+    BEEP = "beep"
+    """Short, where a prompt could not be had and input is expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One of `url`, `text` and `tone` is set."""
+
+    option: str
+    """Name of what asks for it, for facts: `first_party_play_url`, `pin_prompt_play`, `consent`, `ringback` …"""
+    url: str = field(default="", repr=False)
+    """May hold a customer's secret in its query."""
+    text: str = field(default="", repr=False)
+    voice: str = ""
+    """For `text`; empty: the default voice."""
+    tone: Tone | None = None
+
+
+RINGBACK = Prompt("ringback", tone=Tone.RINGBACK)
+BUSY = Prompt("busy", tone=Tone.BUSY)
+CONGESTION = Prompt("congestion", tone=Tone.CONGESTION)
+BEEP = Prompt("beep", tone=Tone.BEEP)
+
+
+def said_or_fetched(option: str, source: str) -> Prompt | None:
+    """A prompt as settings write it: a URL, `say:TEXT` or `say@VOICE:TEXT`; None when empty."""
+    if not source:
+        return None
+    scheme, _, text = source.partition(":")
+    if scheme == "say" or scheme.startswith("say@"):
+        return Prompt(option, text=text, voice=scheme[4:])
+    return Prompt(option, url=source)
