@@ -30,8 +30,8 @@ from maskline.errors import ConfigurationError
 PREFIX = "MASKLINE_"
 # RFC 1123 §2.1, and the underscore of names that container networks give.
 _HOST_NAME = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
-SPOKEN = re.compile(r"say:(?>(?:(?P<voice>[a-z]{2,3}(?:[-_][A-Za-z0-9]+)+)?:)?)(?P<text>.+)", re.DOTALL)
-"""`say:TEXT`, or `say:VOICE:TEXT` with a voice such as en-us-f; `say::TEXT` for a text that begins like a voice."""
+SPOKEN = re.compile(r"say(?:@(?P<voice>[A-Za-z0-9_-]+))?:(?P<text>.+)", re.DOTALL)
+"""`say:TEXT`, or `say@VOICE:TEXT` with a voice such as en-us-f."""
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -157,7 +157,7 @@ addresses left as sent: for benchmarks and tests)."""
 answered first where the caller's offer comes late) or `answered` (always answered first, so the caller pays)."""
     session_ended_prompt: str = ""
     """What a caller hears whose session is over, before the refusal: the URL of an mp3 or wav file, `say:TEXT` or \
-`say:VOICE:TEXT`; empty: nothing."""
+`say@VOICE:TEXT`; empty: nothing."""
     consent_prompt: str = ""
     """What each party hears before the bridge of a call that is recorded; written as MASKLINE_SESSION_ENDED_PROMPT."""
     withheld_caller: WithheldPolicy = WithheldPolicy.PIN
@@ -168,7 +168,7 @@ number's fallback), `reject`, or `prompt` (hears MASKLINE_WITHHELD_PROMPT and is
 MASKLINE_SESSION_ENDED_PROMPT."""
     dtmf: DtmfPolicy = DtmfPolicy.PASS
     """Whether digits that a party presses during the call reach the other party: `pass` or `block`."""
-    prompt_timeout: float = Field(default=5.0, ge=0.1, le=60.0)
+    prompt_timeout: float = Field(default=5.0, ge=0.1, le=8.0)
     """Seconds that fetching one prompt may take in all; a caller waits as long at most."""
     prompt_size: float = Field(default=5.0, ge=0.01, le=100.0)
     """Megabytes that a prompt file may have."""
@@ -272,7 +272,7 @@ or `none`."""
     @classmethod
     def _prompt(cls, value: str) -> str:
         if value and not _is_url(value) and (not (spoken := SPOKEN.fullmatch(value)) or not spoken["text"].strip()):
-            raise ValueError("it must look like https://host/path, say:TEXT or say:VOICE:TEXT")
+            raise ValueError("it must look like https://host/path, say:TEXT or say@VOICE:TEXT")
         return value
 
     @field_validator("egress_allow")
@@ -314,7 +314,7 @@ or `none`."""
                 else "MASKLINE_PIPER_VOICES would have no effect without MASKLINE_SPEECH=piper"
             )
         for name in ("session_ended_prompt", "consent_prompt", "withheld_prompt"):
-            if self.speech is SpeechChoice.NONE and getattr(self, name).startswith("say:"):
+            if self.speech is SpeechChoice.NONE and getattr(self, name).startswith("say"):
                 raise ValueError(f"{PREFIX}{name.upper()} is to be spoken, but MASKLINE_SPEECH is none")
         return self
 

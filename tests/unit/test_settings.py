@@ -78,18 +78,17 @@ def test_the_default_times_follow_the_chosen_set():
     assert load(SESSION_DEFAULTS="custom").default_times == (3600, 3600, 120)
 
 
-@pytest.mark.parametrize(
-    "value", ["https://h.example/a.mp3?b=1", "say:Goodbye: see you", "say:en-us-f:Goodbye", "say::de-facto"]
-)
+@pytest.mark.parametrize("value", ["https://h.example/a.mp3?b=1", "say:Goodbye: see you", "say@en-us-f:Goodbye"])
 def test_a_prompt_is_a_url_or_a_text_to_be_spoken(value: str):
     assert load(SESSION_ENDED_PROMPT=value, CONSENT_PROMPT=value).session_ended_prompt == value
 
 
 @pytest.mark.parametrize(
-    "value", ["say:", "say:en-us-f:", "say: ", "say:en-us-f: ", "goodbye", "ftp://h/x", "http://", "http://[::/"]
+    "value",
+    ["say:", "say@en-us-f:", "say@:x", "say@en-us-f: ", "say@a b:x", "goodbye", "ftp://h/x", "http://", "http://[::/"],
 )
 def test_what_is_neither_is_named(value: str):
-    assert "it must look like https://host/path, say:TEXT or say:VOICE:TEXT" in sentence(CONSENT_PROMPT=value)
+    assert "it must look like https://host/path, say:TEXT or say@VOICE:TEXT" in sentence(CONSENT_PROMPT=value)
 
 
 @pytest.mark.parametrize(
@@ -97,9 +96,8 @@ def test_what_is_neither_is_named(value: str):
     [
         ("say:Hello, world", None, "Hello, world"),
         ("say:Note: the line is busy", None, "Note: the line is busy"),
-        ("say:en-us-f:Note: hello", "en-us-f", "Note: hello"),
-        ("say:en_US-joe-medium:Hello", "en_US-joe-medium", "Hello"),
-        ("say::de-facto: ended", None, "de-facto: ended"),
+        ("say@en-us-f:Note: hello", "en-us-f", "Note: hello"),
+        ("say@en_US-joe-medium:Hello", "en_US-joe-medium", "Hello"),
     ],
 )
 def test_a_voice_is_told_from_the_text(value: str, voice: str | None, text: str):
