@@ -240,9 +240,10 @@ class EngineCore:
         self._feed(call, received, now)
 
     def _on_progress(self, event: sip.InviteProgress, now: float) -> None:
-        response = event.response
-        if response.status in (180, 183):
-            self._to_leg(leg_of(event.usage), i.Progressed(response.status, response.to_tag, sdp_of(response)), now)
+        response, leg = event.response, leg_of(event.usage)
+        if leg is not None and response.status in (180, 183):
+            body = sdp_of(response)
+            self._to_leg(leg, i.Progressed(response.status, response.to_tag, body, leg.name), now)
         else:
             # 181 tells that the callee forwards its calls, which is nobody's business here.
             self.counters.dropped_progress += 1

@@ -215,30 +215,33 @@ class Cancelled(Input):
 
 @dataclass(frozen=True, slots=True)
 class Progressed(Input):
-    """180 or 183 from the callee."""
+    """180 or 183 to an INVITE of ours."""
 
     status: int
     fork: str
     """To tag: tells forks apart."""
     body: bytes = b""
+    leg: LegName = LegName.B
 
 
 @dataclass(frozen=True, slots=True)
 class Answered(Input):
-    """2xx from the callee."""
+    """2xx to an INVITE of ours."""
 
     body: bytes
+    leg: LegName = LegName.B
 
 
 @dataclass(frozen=True, slots=True)
 class Failed(Input):
-    """Our INVITE to the callee got a final failure, or nothing."""
+    """An INVITE of ours got a final failure, or nothing."""
 
     status: int
     q850: int | None = None
     """Cause of a `Reason: Q.850` header."""
     network: bool = False
     """No response at all, the transport failed."""
+    leg: LegName = LegName.B
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,11 +31,11 @@ def _failed(event: sip.InviteFailed, leg: Leg) -> i.Input:
     response = event.response
     q850 = None if response is None else response.q850_cause
     network = response is None and event.status == 503
-    return i.Failed(event.status, q850, network)
+    return i.Failed(event.status, q850, network, leg.name)
 
 
 LEG_INPUTS: dict[type, Callable[[Any, Leg], i.Input]] = {
-    sip.InviteAnswered: lambda event, leg: i.Answered(sdp_of(event.response)),
+    sip.InviteAnswered: lambda event, leg: i.Answered(sdp_of(event.response), leg.name),
     sip.InviteFailed: _failed,
     sip.InviteCancelled: lambda event, leg: i.Cancelled(),
     sip.InviteAcked: lambda event, leg: i.Acked(leg.name, event.body),
