@@ -1,21 +1,16 @@
-"""The audio side of a lab phone: it plays a tone, and keeps what it hears.
+"""The audio side of a lab phone: a mouth, an ear and the two sockets between them and the network.
 
-What it is: an RTP endpoint on a real socket pair (RTP, RTCP), 20 ms µ-law packets paced against the monotonic
-clock. What it is not: a jitter buffer; frames are kept in the order of their sequence numbers. Who uses it:
-`lab/phone.py`.
+What it is: an RTP endpoint on a real socket pair (RTP, RTCP) that sends a packet each 20 ms by the monotonic clock.
+What it is not: what is said (`lab/mouth.py`) or heard (`lab/ear.py`). Who uses it: `lab/phone.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import random
-import struct
 from collections.abc import Callable
 
-from maskline.lab.tones import FRAME, tone_frames
-
-_PCMU = 0
-_HEADER = struct.Struct("!BBHII")
+from maskline.lab.ear import Ear
+from maskline.lab.mouth import Mouth
 
 
 class _Socket(asyncio.DatagramProtocol):
@@ -31,13 +26,12 @@ class Audio:
 
     def __init__(self, host: str, tone: int) -> None:
         self.host = host
-        self.tone = tone
         self.port = 0
         self.received: list[bytes] = []
-        self.sent_packets = 0
-        self._frames = tone_frames(tone)
-        self._heard: dict[int, bytes] = {}
-        self._random = random.Random()
+        self.mouth = Mouth(tone)
+        self.ear = Ear()
+        self.muted = False
+        """On hold: packets are neither made nor sent, and the stream's clock goes on."""
         self._rtp: asyncio.DatagramTransport | None = None
         self._rtcp: asyncio.DatagramTransport | None = None
         self._sender: asyncio.Task[None] | None = None
@@ -62,9 +56,8 @@ class Audio:
         raise OSError("no free RTP port pair")
 
     def start(self, address: str, port: int) -> None:
-        """Send the tone to the far side until `close`; called again, it moves to the new address."""
-        if self._sender:
-            self._sender.cancel()
+        """Speak to the far side until `close`; called again, it moves to the new address."""
+        self.stop()
         self._sender = asyncio.get_running_loop().create_task(self._send(address, port))
 
     def stop(self) -> None:
@@ -80,28 +73,27 @@ class Audio:
 
     @property
     def heard(self) -> bytes:
-        """The µ-law audio that arrived, in sequence order."""
-        return b"".join(self._heard[key] for key in sorted(self._heard))
+        """The audio that arrived as µ-law, in sequence order."""
+        return self.ear.mu_law
 
     @property
     def heard_packets(self) -> int:
-        return len(self._heard)
+        """Different packets with sound in them."""
+        return len({(item.ssrc, item.sequence) for item in self.ear.voices})
+
+    @property
+    def sent_packets(self) -> int:
+        return self.mouth.sent_packets
 
     async def _send(self, address: str, port: int) -> None:
         loop = asyncio.get_running_loop()
-        ssrc, sequence, stamp = (self._random.getrandbits(bits) for bits in (32, 15, 31))
-        start, marker = loop.time(), 0x80
+        start = loop.time()
         for count in range(1 << 30):
-            packet = _HEADER.pack(0x80, _PCMU | marker, sequence & 0xFFFF, stamp & 0xFFFFFFFF, ssrc)
-            marker = 0
-            if self._rtp and not self._rtp.is_closing():
-                self._rtp.sendto(packet + self._frames[count % len(self._frames)], (address, port))
-                self.sent_packets += 1
-            sequence, stamp = sequence + 1, stamp + FRAME
+            if self._rtp and not self._rtp.is_closing() and not self.muted:
+                for packet in self.mouth.next_packets():
+                    self._rtp.sendto(packet, (address, port))
             await asyncio.sleep(max(0.0, start + (count + 1) * 0.02 - loop.time()))
 
     def _on_rtp(self, data: bytes) -> None:
         self.received.append(data)
-        if len(data) > 12 and data[0] >> 6 == 2 and data[1] & 0x7F == _PCMU:
-            sequence = int.from_bytes(data[2:4], "big")
-            self._heard[sequence] = data[12 + 4 * (data[0] & 0x0F) :]
+        self.ear.hear(data)

@@ -1,22 +1,25 @@
 """A lab phone: a SIP user agent with one line, real RTP and a memory of every byte it saw.
 
-What it is: `sip.Agent` on a UDP socket plus `lab/audio.py`, with a behaviour for incoming calls. What it is
-not: part of the platform; it talks to it only over the wire. Who uses it: `lab/demo.py`, wire tests.
+What it is: `sip.Agent` on a UDP socket plus `lab/audio.py`, with a behaviour for incoming calls, keys to press and a
+hold button. What it is not: part of the platform; it talks to it only over the wire. Who uses it: the demo, wire tests.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from maskline.ids import SystemIds
 from maskline.lab.audio import Audio
+from maskline.lab.ear import Ear
+from maskline.lab.mouth import Mouth
+from maskline.lab.offer import CODECS, agree, common, describe
+from maskline.lab.sound import Samples
 from maskline.masking.e164 import Number
-from maskline.sdp.parse import parse
-from maskline.sdp.session import AudioDescription, Codec
-from maskline.sdp.write import write
+from maskline.sdp.session import Codec
 from maskline.sip.agent import Agent, AgentConfig, OutgoingInvite
 from maskline.sip.events import (
     ByeFinished,
@@ -28,11 +31,11 @@ from maskline.sip.events import (
     InviteFailed,
     InviteProgress,
     InviteReceived,
+    RequestFinished,
     RequestReceived,
 )
 from maskline.sip.invite_usage import InviteUsage
-
-CODECS = (Codec(0, "PCMU"), Codec(101, "telephone-event", fmtp="0-15"))
+from maskline.sip.message import Response
 
 
 class Behaviour(StrEnum):
@@ -48,6 +51,18 @@ class Behaviour(StrEnum):
     """Rings for ever: the caller gives up, or the platform's ring timeout does."""
     SILENT = "silent"
     """Hears everything, answers nothing: a phone that is off behind a carrier that does not say so."""
+
+
+class Keys(StrEnum):
+    """How a pressed key is told."""
+
+    EVENT = "RFC 4733"
+    """As telephone-event, or as a tone when the far side takes none."""
+    TONE = "in-band"
+    RELAY = "application/dtmf-relay"
+    """SIP INFO with `Signal=` and `Duration=`."""
+    PLAIN = "application/dtmf"
+    """SIP INFO with the digit alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +84,12 @@ class Phone(asyncio.DatagramProtocol):
 
     def __init__(self, name: str, number: Number, tone: int, behaviour: Behaviour = Behaviour.ANSWER) -> None:
         self.name, self.number, self.tone, self.behaviour = name, number, tone, behaviour
+        self.codecs: tuple[Codec, ...] = CODECS
+        """What it offers and takes, best first."""
+        self.line: Samples | None = None
+        """What it says as soon as it talks, instead of its tone."""
+        self.loss = 0.0
+        """Share of its packets that get lost on the way."""
         self.ring_for = 0.3
         """Seconds from 180 to the final answer."""
         self.refuse_with = 486
@@ -77,6 +98,10 @@ class Phone(asyncio.DatagramProtocol):
         self.address: tuple[str, int] = ("", 0)
         self.ringing, self.answered, self.ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self.audio: Audio | None = None
+        self.key_statuses: list[int] = []
+        """The answers to the SIP INFO of pressed keys."""
+        self._keys: deque[tuple[str, Keys]] = deque()
+        self._descriptions = 0
         self._usage: InviteUsage | None = None
         self._transport: asyncio.DatagramTransport | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -97,7 +122,8 @@ class Phone(asyncio.DatagramProtocol):
     async def reset(self, behaviour: Behaviour, *, refuse_with: int = 486) -> None:
         """Make ready for the next call: fresh audio, empty memory."""
         self.behaviour, self.refuse_with, self.final_status, self._usage = behaviour, refuse_with, 0, None
-        self.trace = []
+        self.trace, self.key_statuses = [], []
+        self._keys.clear()
         for event in (self.ringing, self.answered, self.ended):
             event.clear()
         await self._new_audio()
@@ -106,6 +132,9 @@ class Phone(asyncio.DatagramProtocol):
         if self.audio:
             self.audio.close()
         self.audio = Audio(self._host, self.tone)
+        self.audio.mouth.loss = self.loss
+        if self.line is not None:
+            self.audio.mouth.say(self.line)
         await self.audio.open()
 
     def close(self) -> None:
@@ -141,6 +170,34 @@ class Phone(asyncio.DatagramProtocol):
     def hang_up(self) -> None:
         if self._usage:
             self._agent.bye(self._usage, self._now())
+            self._flush()
+
+    @property
+    def ear(self) -> Ear:
+        """What it hears in this call; raises `RuntimeError` before `open`."""
+        return self._open_audio().ear
+
+    @property
+    def mouth(self) -> Mouth:
+        """What it says in this call; raises `RuntimeError` before `open`."""
+        return self._open_audio().mouth
+
+    def press(self, digits: str, how: Keys = Keys.EVENT) -> None:
+        """One key after another; each SIP INFO waits for the answer to the one before."""
+        if how in (Keys.EVENT, Keys.TONE):
+            self.mouth.press(digits, as_tones=how is Keys.TONE)
+            return
+        idle = not self._keys
+        self._keys.extend((digit, how) for digit in digits)
+        if idle:
+            self._send_key()
+
+    def hold(self, held: bool = True) -> None:
+        """A re-INVITE: sendonly and silence, or sendrecv and sound again (RFC 3264 §8.4)."""
+        if self._usage:
+            self._open_audio().muted = held
+            body = self._own_sdp(direction="sendonly" if held else "sendrecv")
+            self._agent.request(self._usage, "INVITE", self._now(), body)
             self._flush()
 
     @property
@@ -198,7 +255,13 @@ class Phone(asyncio.DatagramProtocol):
             case ByeReceived() | ByeFinished():
                 self._over(200)
             case RequestReceived():
-                self._agent.respond(event.key, 200, self._now())
+                self._on_request(event)
+            case RequestFinished(method="INFO"):
+                self.key_statuses.append(event.status)
+                self._keys.popleft()
+                self._send_key()
+            case RequestFinished(method="INVITE", response=Response() as response):
+                self._talk(response.body)
             case _:
                 pass
 
@@ -215,6 +278,23 @@ class Phone(asyncio.DatagramProtocol):
         elif self.behaviour is Behaviour.RING_THEN_REFUSE:
             self._final_timer = loop.call_later(self.ring_for, self._refuse, event.usage)
 
+    def _on_request(self, event: RequestReceived) -> None:
+        """In a dialog: a new offer is taken as it comes, everything else is fine."""
+        body = b""
+        if event.request.method in ("INVITE", "UPDATE"):
+            offer = event.request.body
+            body = self._own_sdp(common(offer, self.codecs) if offer else ())
+            if offer:
+                self._talk(offer)
+        self._agent.respond(event.key, 200, self._now(), body)
+
+    def _send_key(self) -> None:
+        if self._usage and self._keys:
+            digit, how = self._keys[0]
+            text = f"Signal={digit}\r\nDuration=100\r\n" if how is Keys.RELAY else digit
+            self._agent.request(self._usage, "INFO", self._now(), text.encode(), how.value)
+            self._flush()
+
     def _refuse(self, usage: InviteUsage) -> None:
         if not self.ended.is_set():
             self._agent.reject(usage, self.refuse_with, self._now())
@@ -223,14 +303,19 @@ class Phone(asyncio.DatagramProtocol):
 
     def _answer(self, usage: InviteUsage, offer: bytes) -> None:
         if not self.ended.is_set():
-            self._agent.answer(usage, self._now(), self._own_sdp())
+            self._agent.answer(usage, self._now(), self._own_sdp(common(offer, self.codecs)))
             self._talk(offer)
             self._flush()
 
     def _talk(self, far_sdp: bytes) -> None:
-        far = parse(far_sdp)
-        if self.audio:
-            self.audio.start(far.address, far.port)
+        agreed = agree(far_sdp, self.codecs)
+        audio = self._open_audio()
+        audio.mouth.law, audio.mouth.event_type = agreed.law, agreed.event_type
+        audio.ear.event_type = agreed.event_type or audio.ear.event_type
+        if agreed.listening:
+            audio.start(agreed.address, agreed.port)
+        else:
+            audio.stop()
         self.answered.set()
 
     def _over(self, status: int) -> None:
@@ -239,9 +324,12 @@ class Phone(asyncio.DatagramProtocol):
             self.audio.stop()
         self.ended.set()
 
-    def _own_sdp(self) -> bytes:
+    def _own_sdp(self, codecs: tuple[Codec, ...] = (), direction: str = "sendrecv") -> bytes:
+        self._descriptions += 1
+        port = self._open_audio().port
+        return describe(self._host, port, codecs or self.codecs, direction, self._descriptions)
+
+    def _open_audio(self) -> Audio:
         if self.audio is None:
             raise RuntimeError("the phone is not open")
-        port = self.audio.port
-        description = AudioDescription(self._host, port, port + 1, CODECS, ptime=20)
-        return write(description, session_id=port, version=1)
+        return self.audio

@@ -1,7 +1,7 @@
 """Tones as G.711 µ-law, and which of them is heard.
 
-What it is: the sound of the lab's phones and the ear that checks it (Goertzel's filter over what arrived).
-What it is not: a codec for the product; 8 kHz µ-law only. Who uses it: `lab/audio.py`, `lab/demo.py`, wire tests.
+What it is: the sound of a lab phone that has nothing to say, and the check of it (Goertzel's filter over what arrived).
+What it is not: for speech (`lab/likeness.py`); µ-law only. Who uses it: the demo, wire tests.
 """
 
 from __future__ import annotations
@@ -9,46 +9,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-RATE = 8000
-"""Samples per second."""
-FRAME = 160
-"""Samples in a 20 ms packet."""
-_BIAS, _CLIP = 0x84, 32635
-
-
-def _encode_sample(value: int) -> int:
-    """ITU-T G.711 µ-law: sign, 3 exponent bits, 4 mantissa bits, inverted."""
-    sign = 0x80 if value < 0 else 0
-    magnitude = min(abs(value), _CLIP) + _BIAS
-    exponent = magnitude.bit_length() - 8
-    return ~(sign | exponent << 4 | magnitude >> (exponent + 3) & 0x0F) & 0xFF
-
-
-def _decode_sample(byte: int) -> int:
-    byte = ~byte & 0xFF
-    magnitude = ((byte & 0x0F) << 3) + _BIAS << (byte >> 4 & 7)
-    return _BIAS - magnitude if byte & 0x80 else magnitude - _BIAS
-
-
-_DECODED = tuple(_decode_sample(byte) for byte in range(256))
+from maskline.lab import sound
+from maskline.lab.sound import RATE
 
 
 def tone_second(frequency: int, level: float = 0.3) -> bytes:
     """One second of a sine as µ-law; whole Hertz, so that seconds join without a click."""
-    step = 2 * math.pi * frequency / RATE
-    peak = level * 32767
-    return bytes(_encode_sample(round(peak * math.sin(step * i))) for i in range(RATE))
-
-
-def tone_frames(frequency: int) -> tuple[bytes, ...]:
-    """The 50 packets of that second."""
-    second = tone_second(frequency)
-    return tuple(second[i : i + FRAME] for i in range(0, RATE, FRAME))
+    return sound.encode(sound.tone((frequency,), 1.0, level))
 
 
 def decode(payload: bytes) -> list[int]:
     """µ-law bytes to 16-bit samples."""
-    return [_DECODED[byte] for byte in payload]
+    return [int(sample) for sample in sound.decode(payload)]
 
 
 def share_of(samples: Sequence[int], frequency: int) -> float:

@@ -63,7 +63,7 @@ async def test_packets_are_heard_in_the_order_of_their_numbers_and_everything_is
 ) -> None:
     _, listener = pair
     for sequence in (2, 1):
-        listener._on_rtp(struct.pack("!BBHII", 0x80, 0, sequence, 0, 7) + bytes([sequence]))
+        listener._on_rtp(struct.pack("!BBHII", 0x80, 0, sequence, sequence, 7) + bytes([sequence]))
     listener._on_rtp(b"not RTP at all")
     listener._on_rtp(struct.pack("!BBHII", 0x80, 101, 3, 0, 7) + b"\5\0\0\0")
     assert listener.heard == b"\1\2"
