@@ -33,6 +33,8 @@ EVENTS: dict[str, str] = {
     "no_route": "No trunk may call a party of this account; the call was refused with 404; at most one line a minute.",
     "engine_fault": "A datagram, timer or step of a call met a bug; the engine goes on.",
     "media_is_off": "MASKLINE_MEDIA=none: SDP addresses are left as sent, parties see each other's media address.",
+    "media_digits_unheard": "rtpengine takes no TCP connection (`listen-tcp-ng`): calls work, but no digit is heard.",
+    "media_recording_astray": "rtpengine records, but not where MASKLINE_RTPENGINE_RECORDINGS says: recordings fail.",
     "media_away": "A media worker or node does not answer; it gets no new calls, and with none left calls get a 503.",
     "media_back": "It answers again; no restart was needed.",
     "media_refused": "A media driver that answers would not take a step of a call; once until it takes one.",

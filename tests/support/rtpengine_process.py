@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import random
 import socket
 import subprocess
 from pathlib import Path
@@ -17,6 +18,8 @@ _CONFIG = """[rtpengine]
 table = -1
 interface = 127.0.0.1
 listen-ng = 127.0.0.1:{ng}
+listen-tcp-ng = 127.0.0.1:{ng}
+dtmf-log-ng-tcp = true
 port-min = {low}
 port-max = {high}
 foreground = true
@@ -29,20 +32,45 @@ silent-timeout = 3600
 final-timeout = 10800
 offer-timeout = 120
 mos = LQ
-{scheduling}"""
+recording-dir = {recordings}
+recording-method = pcap
+recording-format = eth
+{scheduling}{extra}"""
 _REAL_TIME = "scheduling = rr\npriority = 1\n"
 """As the embedded worker takes by itself, where root may: it is the relay that is measured, not other programs."""
 
 
+def _free_port() -> int:
+    """Free for UDP and TCP, outside the ephemeral range that others are given meanwhile."""
+    while True:
+        port = random.randrange(9_000, 10_000)
+        with (
+            contextlib.suppress(OSError),
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
+            socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp,
+        ):
+            udp.bind(("127.0.0.1", port))
+            tcp.bind(("127.0.0.1", port))
+            return port
+
+
 class RtpengineProcess:
-    def __init__(self, folder: Path, ports: int = 40) -> None:
+    def __init__(self, folder: Path, ports: int = 40, extra: str = "") -> None:
+        """`extra`: further lines of its configuration."""
+        self.recordings = folder / "rtpengine-recordings"
+        self.recordings.mkdir(parents=True)
         low, high = free_range(ports)
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.ng_port = int(probe.getsockname()[1])
+        self.ng_port = _free_port()
         self._config = folder / "rtpengine.conf"
         self._config.write_text(
-            _CONFIG.format(ng=self.ng_port, low=low, high=high, scheduling=_REAL_TIME if os.geteuid() == 0 else "")
+            _CONFIG.format(
+                ng=self.ng_port,
+                low=low,
+                high=high,
+                recordings=self.recordings,
+                scheduling=_REAL_TIME if os.geteuid() == 0 else "",
+                extra=extra,
+            )
         )
         self._log = folder / "rtpengine.log"
         self.process: subprocess.Popen[bytes] | None = None
@@ -90,7 +118,9 @@ class RtpengineHarness(Harness):
     def __init__(self, folder: Path, timeout: float = 60.0, ports: int = 40) -> None:
         super().__init__()
         self._daemon = RtpengineProcess(folder, ports)
-        self.driver: RtpengineDriver = RtpengineDriver([("127.0.0.1", self._daemon.ng_port)], timeout=timeout)
+        self.driver: RtpengineDriver = RtpengineDriver(
+            [("127.0.0.1", self._daemon.ng_port)], timeout=timeout, recordings=self._daemon.recordings
+        )
 
     async def start(self) -> None:
         await asyncio.to_thread(self._daemon.start)

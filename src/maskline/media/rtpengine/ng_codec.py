@@ -13,11 +13,17 @@ from typing import Any
 _DEEPEST = 32
 """rtpengine's deepest reply has nine levels."""
 
+_LONGEST_COOKIE = 256
+
 Dictionary = dict[str, Any]
 
 
 class NgFault(ValueError):
     """This is not an ng message."""
+
+
+class NgCutOff(NgFault):
+    """Not yet: the message ends before it should."""
 
 
 def encode(value: str | bytes | int | Sequence[Any] | Mapping[str, Any]) -> bytes:
@@ -50,7 +56,25 @@ def unpack(datagram: bytes) -> tuple[str, Dictionary]:
     return cookie.decode("utf-8", "replace"), value
 
 
+def unpack_first(stream: bytes) -> tuple[str, Dictionary, int] | None:
+    """Cookie, message and length of the first message of a stream; None while it is not complete. Raises `NgFault`."""
+    cookie, space, _ = stream[:_LONGEST_COOKIE].partition(b" ")
+    if not space:
+        if len(stream) >= _LONGEST_COOKIE:
+            raise NgFault("no cookie")
+        return None
+    try:
+        value, end = _read(stream, len(cookie) + 1, _DEEPEST)
+    except NgCutOff:
+        return None
+    if not isinstance(value, dict):
+        raise NgFault("not one dictionary")
+    return cookie.decode("utf-8", "replace"), value, end
+
+
 def _read(data: bytes, at: int, depth: int) -> tuple[Any, int]:
+    if at >= len(data):
+        raise NgCutOff("cut off")
     kind = data[at : at + 1]
     if kind.isdigit():
         return _read_text(data, at)
@@ -75,18 +99,18 @@ def _number(digits: bytes) -> int:
 def _read_text(data: bytes, at: int) -> tuple[str, int]:
     colon = data.find(b":", at, at + 12)
     if colon < 0:
-        raise NgFault("no length")
+        raise NgCutOff("no length") if len(data) < at + 12 else NgFault("no length")
     start = colon + 1
     end = start + _number(data[at:colon])
     if end > len(data):
-        raise NgFault("cut off")
+        raise NgCutOff("cut off")
     return data[start:end].decode("utf-8", "replace"), end
 
 
 def _read_integer(data: bytes, at: int) -> tuple[int, int]:
     end = data.find(b"e", at, at + 24)
     if end < 0:
-        raise NgFault("no end of integer")
+        raise NgCutOff("no end of integer") if len(data) < at + 24 else NgFault("no end of integer")
     return _number(data[at + 1 : end]), end + 1
 
 
@@ -101,6 +125,8 @@ def _read_list(data: bytes, at: int, depth: int) -> tuple[list[Any], int]:
 def _read_dictionary(data: bytes, at: int, depth: int) -> tuple[Dictionary, int]:
     items: Dictionary = {}
     while data[at : at + 1] != b"e":
+        if at >= len(data):
+            raise NgCutOff("cut off")
         if not data[at : at + 1].isdigit():
             raise NgFault("a key that is no text")
         key, at = _read_text(data, at)

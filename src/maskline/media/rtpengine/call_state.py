@@ -1,0 +1,66 @@
+"""What the rtpengine driver knows of one call: what was asked for, so that it can be asked for again.
+
+What it is: plain state. What it is not: the daemon's (which may be another one after a restart). Who uses it: the
+other modules of this package.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from maskline.masking.facts import LegName
+from maskline.media.port import Clip, FarMedia, LocalMedia
+from maskline.media.rtpengine.client import NgNode
+from maskline.sdp.session import Codec
+
+OTHER = {LegName.A: LegName.B, LegName.B: LegName.A}
+
+
+@dataclass(slots=True)
+class Playing:
+    """What a leg hears instead of the other side."""
+
+    clip: Clip
+    play_id: int
+    passes: int
+    """0: until stopped."""
+    until: float = 0.0
+    """Loop time of the end."""
+    timer: asyncio.TimerHandle | None = None
+
+
+@dataclass(slots=True)
+class Recording:
+    id: str
+    path: Path
+    parts: int = 1
+
+
+@dataclass(slots=True)
+class CallState:
+    id: str
+    node: NgNode
+    far: dict[LegName, FarMedia] = field(default_factory=dict)
+    codecs: dict[LegName, tuple[Codec, ...]] = field(default_factory=dict)
+    local: dict[LegName, LocalMedia] = field(default_factory=dict)
+    apart: bool = False
+    """Both legs are attached and may not hear each other yet."""
+    bridged: bool = False
+    digits: bool = True
+    """Telephone events may cross the bridge."""
+    over: bool = False
+    """`close` was asked for while the daemon was away; it is told when it answers again."""
+    packets: int = 0
+    active_at: float = 0.0
+    playing: dict[LegName, Playing] = field(default_factory=dict)
+    collecting: set[LegName] = field(default_factory=set)
+    injects: bool = False
+    """The daemon was told to be ready to press digits (its transcoder runs for this call)."""
+    recording: Recording | None = None
+
+    def has_events(self, leg: LegName) -> bool:
+        """Whether the far side of a leg knows telephone events."""
+        far = self.far.get(leg)
+        return far is not None and any(codec.is_telephone_event for codec in far.codecs)
