@@ -348,7 +348,9 @@ def build_media(settings: Settings) -> RelayDriver | None:
     if settings.media is MediaChoice.NONE:
         return None
     if settings.media is MediaChoice.RTPENGINE:
-        return RtpengineDriver(settings.rtpengine_addresses, timeout=settings.media_timeout)
+        return RtpengineDriver(
+            settings.rtpengine_addresses, timeout=settings.media_timeout, recordings=settings.rtpengine_recordings
+        )
     return EmbeddedDriver(
         host=settings.media_host,
         ports=settings.media_port_range,

@@ -143,6 +143,8 @@ MASKLINE_SIP_HOST."""
 addresses left as sent: for benchmarks and tests)."""
     rtpengine: str = "127.0.0.1:2223"
     """Comma-separated ng addresses of rtpengine, used when MASKLINE_MEDIA=rtpengine."""
+    rtpengine_recordings: Path = Path("/var/spool/rtpengine")
+    """Directory that rtpengine has as `recording-dir`, as seen from this host; recordings are taken from there."""
     media_host: str = "127.0.0.1"
     """IP address written into SDP, on which the embedded relay receives audio."""
     media_ports: str = "20000-29999"

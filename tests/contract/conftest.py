@@ -1,8 +1,10 @@
-"""Every store under one suite: a test that asks for `store` runs once per implementation."""
+"""Every store and every media driver under one suite: a test that asks for `store` or `media` runs once per
+implementation."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import shutil
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from maskline.storage.crypto import KEY_BYTES, Sealer
 from maskline.storage.memory import MemoryStore
 from maskline.storage.sqlite import SqliteStore
 from maskline.storage.store import Store
+from tests.support.media_harness import EmbeddedHarness, Harness
 from tests.support.store_values import ACCOUNT, OTHER, SUB, VN1, VN2, VN3, virtual_number
 
 
@@ -32,3 +35,22 @@ async def store(empty_store: Store) -> Store:
     for number in (VN1, VN2, VN3):
         await empty_store.add_number(virtual_number(number), 0.0)
     return empty_store
+
+
+@pytest.fixture(params=["embedded", "rtpengine"])
+def make_harness(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., Harness]:
+    if request.param == "embedded":
+        return lambda **options: EmbeddedHarness(tmp_path / "m", **options)
+    if shutil.which("rtpengine") is None:
+        pytest.skip("rtpengine is not installed (apt-get install rtpengine-daemon)")
+    from tests.support.rtpengine_process import RtpengineHarness
+
+    return lambda **options: RtpengineHarness(tmp_path, **options)
+
+
+@pytest.fixture
+async def media(make_harness: Callable[..., Harness]) -> AsyncIterator[Harness]:
+    harness = make_harness()
+    await harness.start()
+    yield harness
+    await harness.stop()

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import time
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
@@ -15,48 +13,12 @@ from maskline.masking.facts import LegName
 from maskline.media.g711 import A_TO_LINEAR, MU_TO_LINEAR
 from maskline.media.port import MediaLost, MediaTimedOut
 from maskline.media.rtp import RtpPacket, build, parse_rtcp
-from tests.support.media_harness import EmbeddedHarness, Harness
+from tests.support.media_harness import CALL, Harness, connect, until
 from tests.support.rtp_party import EVENTS, PCMA, PCMU, VOICE, Party
 
 pytestmark = pytest.mark.wire
 
 A, B = LegName.A, LegName.B
-CALL = "7d4a5b02-0c7f-4f9b-8a0e-4f2f6d0c9a11"
-
-
-async def until(condition: Callable[[], bool], within: float = 8.0) -> None:
-    deadline = time.monotonic() + within
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        await asyncio.sleep(0.02)
-
-
-@pytest.fixture(params=["embedded", "rtpengine"])
-def make_harness(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., Harness]:
-    if request.param == "embedded":
-        return lambda **options: EmbeddedHarness(tmp_path / "m", **options)
-    if shutil.which("rtpengine") is None:
-        pytest.skip("rtpengine is not installed (apt-get install rtpengine-daemon)")
-    from tests.support.rtpengine_process import RtpengineHarness
-
-    return lambda **options: RtpengineHarness(tmp_path, **options)
-
-
-@pytest.fixture
-async def media(make_harness: Callable[..., Harness]) -> AsyncIterator[Harness]:
-    harness = make_harness()
-    await harness.start()
-    yield harness
-    await harness.stop()
-
-
-async def connect(media: Harness, alice: Party, bob: Party, call_id: str = CALL) -> None:
-    """A call as the engine sets it up: offer, dial, answer, bridge."""
-    driver = media.driver
-    alice.aim(await driver.open_leg(call_id, A, alice.far, codecs=alice.codecs))
-    bob.aim(await driver.open_leg(call_id, B, None, codecs=bob.codecs))
-    await driver.attach(call_id, B, bob.far)
-    await driver.bridge(call_id)
 
 
 async def speak(sender: Party, receiver: Party, packets: int, *, drop: Callable[[int], bool] = lambda _: False) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import random
@@ -9,10 +10,15 @@ import signal
 import socket
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from pathlib import Path
 
+from maskline.masking.facts import LegName
 from maskline.media.embedded.driver import EmbeddedDriver
 from maskline.media.port import MediaEvent, RelayDriver
+from tests.support.rtp_party import Party
+
+CALL = "7d4a5b02-0c7f-4f9b-8a0e-4f2f6d0c9a11"
 
 
 class Harness(ABC):
@@ -51,6 +57,26 @@ class Harness(ABC):
     @abstractmethod
     async def revive(self) -> None:
         """Somebody starts it again: a supervisor, or the driver itself."""
+
+
+async def until(condition: Callable[[], bool], within: float = 8.0) -> None:
+    deadline = time.monotonic() + within
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        await asyncio.sleep(0.02)
+
+
+async def attach_both(media: Harness, alice: Party, bob: Party, call_id: str = CALL) -> None:
+    """A call as the engine sets it up, short of the bridge: offer, dial, answer."""
+    driver = media.driver
+    alice.aim(await driver.open_leg(call_id, LegName.A, alice.far, codecs=alice.codecs))
+    bob.aim(await driver.open_leg(call_id, LegName.B, None, codecs=bob.codecs))
+    await driver.attach(call_id, LegName.B, bob.far)
+
+
+async def connect(media: Harness, alice: Party, bob: Party, call_id: str = CALL) -> None:
+    await attach_both(media, alice, bob, call_id)
+    await media.driver.bridge(call_id)
 
 
 def _all_stopped(pid: int) -> bool:
