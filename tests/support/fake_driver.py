@@ -9,9 +9,11 @@ from typing import Any
 from maskline.errors import MediaUnavailable
 from maskline.masking.call_record import Quality
 from maskline.masking.facts import LegName
-from maskline.media.port import FarMedia, LocalMedia, MediaEvent
+from maskline.media.port import Clip, FarMedia, LocalMedia, MediaEvent, Spool
 from maskline.sdp.session import Codec
 from tests.support.call_machine import LOCAL_A, LOCAL_B
+
+SPOOL = Spool("/spool/recording", "maskline", ())
 
 
 class FakeDriver:
@@ -47,8 +49,27 @@ class FakeDriver:
     async def attach(self, call_id: str, leg: LegName, far: FarMedia) -> None:
         await self._note("attach", call_id, leg)
 
-    async def bridge(self, call_id: str) -> None:
-        await self._note("bridge", call_id)
+    async def bridge(self, call_id: str, *, digits: bool = True) -> None:
+        await self._note("bridge", call_id, digits)
+
+    async def play(self, call_id: str, leg: LegName, clip: Clip, play_id: int, *, repeat: int = 1) -> None:
+        await self._note("play", call_id, leg, clip, play_id, repeat)
+
+    async def stop_playing(self, call_id: str, leg: LegName) -> None:
+        await self._note("stop playing", call_id, leg)
+
+    async def collect(self, call_id: str, leg: LegName, on: bool) -> None:
+        await self._note("collect", call_id, leg, on)
+
+    async def send_digit(self, call_id: str, leg: LegName, digit: str, *, duration_ms: int = 160) -> None:
+        await self._note("send digit", call_id, leg, digit)
+
+    async def start_recording(self, call_id: str, recording_id: str) -> Spool:
+        await self._note("record", call_id, recording_id)
+        return SPOOL
+
+    async def stop_recording(self, call_id: str) -> None:
+        await self._note("stop recording", call_id)
 
     async def stats(self, call_id: str) -> dict[LegName, Quality]:
         return {}

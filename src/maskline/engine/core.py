@@ -13,31 +13,36 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from maskline.clock import Clock
 from maskline.engine import effects as e
 from maskline.engine import inputs as i
 from maskline.engine.call import Call
-from maskline.engine.call_media import CallMedia
-from maskline.engine.call_record_builder import CallRecordBuilder
+from maskline.engine.call_book import CallBook
+from maskline.engine.call_timers import CallTimers
 from maskline.engine.counters import EngineCounters
+from maskline.engine.dtmf_info import read_info
 from maskline.engine.identity import DEFAULT_MAX_FORWARDS, called_of, caller_of, has_looped
 from maskline.engine.leg import Leg
+from maskline.engine.media_inputs import MEDIA_INPUTS
 from maskline.engine.ports import CallCommit
 from maskline.engine.sip_effects import SipEffects
 from maskline.engine.sip_inputs import LEG_INPUTS, leg_of, sdp_of
+from maskline.engine.trunk_book import TrunkBook
 from maskline.ids import Ids
-from maskline.masking.decision import Refuse
+from maskline.masking.decision import Refuse, StartCall
 from maskline.masking.e164 import Number
-from maskline.masking.facts import Cause, Fact, HungUpBy, LegName, Outcome
-from maskline.masking.trunk import Trunk, match_inbound
-from maskline.media.port import MediaEvent, MediaTimedOut
+from maskline.masking.facts import Cause, Fact, HungUpBy, Outcome
+from maskline.masking.trunk import Trunk
+from maskline.media.port import MediaEvent
 from maskline.sip import events as sip
 from maskline.sip.agent import Agent
-from maskline.timers import Timers
 
-Outside = e.Route | e.OpenMedia | e.AttachMedia | e.CloseMedia
+Outside = (
+    e.Route | e.CheckPin | e.OpenMedia | e.AttachMedia | e.BridgeMedia | e.Play | e.StopPlaying | e.Collect
+    | e.SendDigit | e.StartRecording | e.StopRecording | e.CloseMedia
+)  # fmt: skip
 """Effects the runner performs."""
 
 _RETRY_AFTER = (("Retry-After", "5"),)
@@ -69,24 +74,18 @@ class EngineCore:
     def __init__(
         self, config: EngineConfig, agent: Agent, ids: Ids, clock: Clock, trunks: Callable[[], tuple[Trunk, ...]]
     ) -> None:
-        """`trunks` is asked at every datagram and must be cheap; it returns the same tuple until one changes."""
+        """`trunks` as in `TrunkBook`."""
         self._config = config
         self.agent = agent
         self._sip = SipEffects(agent, config.host, config.loop_token)
-        self._ids = ids
-        self._clock = clock
-        self._read_trunks = trunks
-        self._trunks: tuple[Trunk, ...] = ()
-        self._by_host: dict[str, tuple[Trunk, ...]] = {}
-        self._timers: Timers[tuple[str, i.TimerName]] = Timers()
+        self._book = CallBook(ids, clock, relay=config.relay)
+        self._trunks = TrunkBook(trunks)
+        self._timers = CallTimers()
         self._work: list[tuple[str, Outside]] = []
         self._commits: list[CallCommit] = []
         self._faults: list[Exception] = []
-        self.calls: dict[str, Call] = {}
+        self.calls = self._book.calls
         """Calls in progress by id."""
-        self._in_session: dict[str, str] = {}
-        """Session's id → id of the call it has, until that call's record is made. The store learns of a call some
-        milliseconds later, with a group commit, which is too late when both parties dial at the same moment."""
         self.counters = EngineCounters()
         self.last_unknown = UnknownNumber("", "")
         """The newest of what `counters.unknown_numbers` counts."""
@@ -101,12 +100,9 @@ class EngineCore:
         }
         self._perform: dict[type, Callable[[Call, Any, float], None]] = {
             **self._sip.table,
-            e.Route: self._hand_out,
-            e.OpenMedia: self._hand_out,
-            e.AttachMedia: self._hand_out,
-            e.CloseMedia: self._hand_out,
-            e.StartTimer: self._start_timer,
-            e.StopTimer: self._stop_timer,
+            **dict.fromkeys(get_args(Outside), self._hand_out),
+            e.StartTimer: self._timers.start,
+            e.StopTimer: self._timers.stop,
             e.Forget: self._forget,
         }
 
@@ -115,10 +111,7 @@ class EngineCore:
     def receive(self, data: bytes, flow: sip.Flow, now: float) -> bool:
         """One datagram. False: it came from the address of no trunk and was dropped unread, so that a scanner
         learns nothing, not even that something listens (reliability.md §4)."""
-        trunks = self._read_trunks()
-        if trunks is not self._trunks:
-            self._trunks, self._by_host = trunks, _by_host(trunks)
-        if flow.host not in self._by_host:
+        if not self._trunks.knows(flow.host):
             self.counters.strangers += 1
             return False
         self.agent.receive(data, flow, now)
@@ -142,21 +135,41 @@ class EngineCore:
         call = self.calls.get(call_id)
         if call is None:
             return
-        if isinstance(inp, i.MediaFailed):
-            self.counters.media_failed += 1
-        elif isinstance(inp, i.RouteFailed):
-            self.counters.routes_failed += 1
-        elif isinstance(inp, i.Forwarded):
+        if isinstance(inp, i.Forwarded):
             inp = self._enter_session(call, inp)
         elif isinstance(inp, i.Refused) and inp.decision.virtual_number is None:
             self._note_unknown(call.offer.called, call.offer.trunk.name)
+        else:
+            self.counters.note(type(inp))
         self._feed(call, inp, now)
         self._drain(now)
 
     def media_event(self, event: MediaEvent, now: float) -> None:
-        """Silence, or media lost by the driver."""
-        silent = isinstance(event, MediaTimedOut)
-        self.deliver(event.call_id, i.Stopped(Cause.MEDIA_TIMEOUT if silent else Cause.MEDIA_UNAVAILABLE), now)
+        """What the media driver tells by itself."""
+        self.deliver(event.call_id, MEDIA_INPUTS[type(event)](event), now)
+
+    def start_call(self, decision: StartCall, now: float) -> Cause | None:
+        """Begin a call that a session asked for; None, or why it is not begun: the session has a call already
+        (`SESSION_BUSY`), the process is about to end (`SHUTDOWN`) or has too much to do (`CONGESTION`)."""
+        session = decision.forward.session
+        assert session is not None, "only a session asks for calls"
+        if self.draining or self.overloaded:
+            return Cause.SHUTDOWN if self.draining else Cause.CONGESTION
+        if self._book.in_session(session.id) is not None:
+            return Cause.SESSION_BUSY
+        self.counters.requested_calls += 1
+        call = self._book.open(now)
+        self._book.enter(call, session.id)
+        self._feed(call, i.Requested(decision), now)
+        self._drain(now)
+        return None
+
+    def session_ended(self, session_id: str, now: float) -> None:
+        """Ends the call that the session has unless its parties talk already, which is the call's to know."""
+        call = self._book.in_session(session_id)
+        if call is not None:
+            self._feed(call, i.SessionEnded(), now)
+            self._drain(now)
 
     def stop_calls(self, now: float) -> None:
         """Hang up everything, since the process is about to end."""
@@ -209,7 +222,7 @@ class EngineCore:
 
     def _on_invite(self, event: sip.InviteReceived, now: float) -> None:
         flow = event.flow
-        trunk = match_inbound(self._by_host[flow.host], flow.host, flow.port, flow.transport)
+        trunk = self._trunks.match(flow)
         called = called_of(event.request)
         if self.draining or self.overloaded:
             self.counters.drained += self.draining
@@ -223,15 +236,10 @@ class EngineCore:
 
     def _begin(self, event: sip.InviteReceived, trunk: Trunk, called: Number, now: float) -> None:
         self.counters.calls += 1
-        ids, request = self._ids, event.request
-        leg_a, leg_b = Leg(LegName.A, ids.uuid()), Leg(LegName.B, ids.uuid())
-        call_id, sdp_ids = ids.uuid(), ids.token(8)
-        media = CallMedia(self._config.relay, int(sdp_ids[:8], 16), int(sdp_ids[8:], 16))
-        record = CallRecordBuilder(call_id, leg_a.id, leg_b.id, self._clock.wall(now) - now)
-        call = self.calls[call_id] = Call(call_id, (leg_a, leg_b), media, record)
-        leg_a.call = leg_b.call = call
-        leg_a.usage = event.usage
-        event.usage.owner = leg_a
+        request = event.request
+        call = self._book.open(now)
+        call.leg_a.usage = event.usage
+        event.usage.owner = call.leg_a
         hops = request.max_forwards
         received = i.Received(
             caller_of(request), called, trunk, request.body, DEFAULT_MAX_FORWARDS if hops is None else hops,
@@ -253,14 +261,24 @@ class EngineCore:
         if usage is None:
             # OPTIONS from a carrier is its health check: 503 takes us out of its rotation while draining.
             self.agent.respond(event.key, 503 if self.draining else 200, now)
+        elif request.method == "INFO":
+            self._take_info(event, now)
         elif request.method not in ("INVITE", "UPDATE"):
-            # INFO inside a leg is answered and dropped: nothing of it may cross.
             self.agent.respond(event.key, 200, now)
         elif (leg := leg_of(usage)) is not None:
             update = request.method == "UPDATE"
             self._to_leg(leg, i.Offered(leg.name, event.key, request.body, update), now)
         else:
             self.agent.respond(event.key, 481, now)
+
+    def _take_info(self, event: sip.RequestReceived, now: float) -> None:
+        status, headers, digit = read_info(event.request)
+        self.agent.respond(event.key, status, now, headers=headers)
+        leg = leg_of(event.usage)
+        if digit is None:
+            self.counters.dropped_info += 1
+        elif leg is not None:
+            self._to_leg(leg, i.Digit(leg.name, digit, by_info=True), now)
 
     # -- effects ----------------------------------------------------------------------------------------------
 
@@ -291,7 +309,7 @@ class EngineCore:
                 self._commits.append(CallCommit(call.record.context, tuple(facts), record))
             if record is not None:
                 self.counters.count(record.outcome)
-                self._leave_session(call)
+                self._book.leave(call)
 
     # -- bugs -------------------------------------------------------------------------------------------------
 
@@ -321,8 +339,6 @@ class EngineCore:
         self._perform_all(call, iter(out), now)
         if call.media.is_open:
             self._hand_out(call, e.CloseMedia(), now)
-        _stop_timers(self._timers, call.id)
-        self._leave_session(call)
         self._forget(call, e.Forget(), now)
 
     def _note_fault(self, fault: Exception) -> None:
@@ -334,17 +350,11 @@ class EngineCore:
     def _enter_session(self, call: Call, forwarded: i.Forwarded) -> i.Input:
         """A session carries one call at a time: the second one hears busy (plivo-vts.md §6)."""
         decision = forwarded.decision
-        if decision.session is None:  # a fallback takes any number of calls
+        session = decision.session
+        # A fallback takes any number of calls; and a call may have ended while its PIN was looked up.
+        if session is None or call.record.closed or self._book.enter(call, session.id):
             return forwarded
-        if self._in_session.setdefault(decision.session.id, call.id) == call.id:
-            return forwarded
-        return i.Refused(Refuse(Cause.SESSION_BUSY, decision.virtual_number, decision.session))
-
-    def _leave_session(self, call: Call) -> None:
-        context = call.record.context
-        session = None if context is None else context.session
-        if session is not None and self._in_session.get(session.id) == call.id:
-            del self._in_session[session.id]
+        return i.Refused(Refuse(Cause.SESSION_BUSY, decision.virtual_number, session))
 
     def _note_unknown(self, called: Number | None, trunk: str) -> None:
         self.counters.unknown_numbers += 1
@@ -353,28 +363,6 @@ class EngineCore:
     def _hand_out(self, call: Call, effect: Outside, now: float) -> None:
         self._work.append((call.id, effect))
 
-    def _start_timer(self, call: Call, effect: e.StartTimer, now: float) -> None:
-        self._timers.set((call.id, effect.timer), now + effect.seconds)
-
-    def _stop_timer(self, call: Call, effect: e.StopTimer, now: float) -> None:
-        self._timers.cancel((call.id, effect.timer))
-
     def _forget(self, call: Call, effect: e.Forget, now: float) -> None:
-        """Drop the call and cut its cycles: a thousand calls a second must not wait for the collector."""
-        del self.calls[call.id]
-        for leg in (call.leg_a, call.leg_b):
-            if leg.usage is not None:
-                leg.usage.owner = None
-            leg.usage = leg.call = None
-
-
-def _stop_timers(timers: Timers[tuple[str, i.TimerName]], call_id: str) -> None:
-    for timer in i.TimerName:
-        timers.cancel((call_id, timer))
-
-
-def _by_host(trunks: tuple[Trunk, ...]) -> dict[str, tuple[Trunk, ...]]:
-    by_host: dict[str, list[Trunk]] = {}
-    for trunk in trunks:
-        by_host.setdefault(trunk.host, []).append(trunk)
-    return {host: tuple(found) for host, found in by_host.items()}
+        self._timers.stop_all(call.id)
+        self._book.forget(call)

@@ -7,7 +7,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from maskline.engine import inputs as i
 from maskline.masking.facts import Outcome
+
+_RESULTS: dict[type[i.Input], str] = {
+    i.MediaFailed: "media_failed",
+    i.RouteFailed: "routes_failed",
+    i.PlayFailed: "prompts_failed",
+    i.PlayDone: "prompts_heard",
+    i.PinRefused: "pins_wrong",
+    i.RecordingOn: "recordings_started",
+    i.RecordingOff: "recordings_cut",
+}
 
 
 @dataclass(slots=True)
@@ -16,6 +27,8 @@ class EngineCounters:
     """Datagrams from an address of no trunk: dropped unread."""
     calls: int = 0
     """INVITEs that became a call."""
+    requested_calls: int = 0
+    """Calls that we started because a session asked for them."""
     unknown_numbers: int = 0
     """Calls to a number that is not ours, or to no number: refused with 404, no record."""
     drained: int = 0
@@ -26,8 +39,20 @@ class EngineCounters:
     """Calls refused because the router could not decide (store away, or a fault)."""
     media_failed: int = 0
     """Media steps that failed because the driver was away."""
+    prompts_failed: int = 0
+    """Prompts that could not be had or played."""
+    prompts_heard: int = 0
+    """Prompts that were played to their end."""
+    pins_wrong: int = 0
+    """PINs that were nobody's."""
+    recordings_started: int = 0
+    """Recordings of calls."""
+    recordings_cut: int = 0
+    """Recordings that did not start, or ended before their call."""
     dropped_progress: int = 0
     """Provisional responses that are not passed on: 181, 182, 199 and the like."""
+    dropped_info: int = 0
+    """SIP INFO inside a leg that told of no key."""
     finished: int = 0
     """Call records made."""
     outcomes: dict[str, int] = field(default_factory=dict)
@@ -36,6 +61,12 @@ class EngineCounters:
     """Exceptions at the process edge; each is a bug, logged with its traceback."""
     unreachable: int = 0
     """ICMP errors for datagrams we sent."""
+
+    def note(self, kind: type[i.Input]) -> None:
+        """One more result of outside work, if its kind is counted."""
+        name = _RESULTS.get(kind)
+        if name is not None:
+            setattr(self, name, getattr(self, name) + 1)
 
     def count(self, outcome: Outcome) -> None:
         """One more call record."""

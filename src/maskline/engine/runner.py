@@ -1,8 +1,8 @@
 """The engine on asyncio: one UDP socket, one timer, and the world outside.
 
-What it is: everything `core.py` must not do. It reads the socket, asks router and media driver (`outside.py`),
-hands commits to the recorder, sends what the core wants sent, and keeps one loop timer at the core's next
-deadline. What it is not: SIP or call logic. Who uses it: `app.py`; the lab runs its own agents on `net/udp.py`.
+What it is: everything `core.py` must not do. It reads the socket, asks router, media driver and prompter
+(`outside.py`), hands commits to the recorder, sends what the core wants sent, and keeps one loop timer at the core's
+next deadline. What it is not: SIP or call logic. Who uses it: `app.py`; the lab runs its own agents on `net/udp.py`.
 
 Order for every input: SIP out first, since nobody on the phone waits for the disk (architecture decision 5),
 then commits.
@@ -14,18 +14,19 @@ import asyncio
 import gc
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any
+from typing import Any, cast
 
 import structlog
 
 from maskline.clock import Clock
-from maskline.engine import effects as e
 from maskline.engine import inputs as i
 from maskline.engine.core import EngineConfig, EngineCore
-from maskline.engine.outside import MediaWork, RouteWork
-from maskline.engine.ports import CallRecorder, CallRouter
+from maskline.engine.outside import OutsideWork
+from maskline.engine.ports import CallRecorder, CallRouter, PinRouter
 from maskline.ids import Ids
-from maskline.media.port import MediaEvent, RelayDriver
+from maskline.masking.decision import Refuse
+from maskline.masking.facts import Cause
+from maskline.media.port import MediaDriver, MediaEvent, Prompter, RelayDriver
 from maskline.net.udp import UdpSocket
 from maskline.sip.agent import Agent, AgentConfig
 from maskline.sip.events import Flow
@@ -45,12 +46,14 @@ class EngineRunner:
 
     def __init__(
         self, *, router: CallRouter, recorder: CallRecorder, media: RelayDriver | None, clock: Clock, ids: Ids,
-        host: str, port: int, loop_token: str = "", advertised_host: str = "",
+        host: str, port: int, loop_token: str = "", advertised_host: str = "", prompter: Prompter | None = None,
+        digits: bool = True,
     ) -> None:  # fmt: skip
         """`media` None means signalling only (`MASKLINE_MEDIA=none`). `advertised_host` is the address written
         into our messages when `host` is not the one peers reach us at. `loop_token` names the installation; by
-        default a new one at each start."""
-        self._router = router
+        default a new one at each start. `prompter` gets what is played. `digits`: whether those pressed after the
+        bridge reach the other party."""
+        self._router = cast(PinRouter, router)
         self._recorder = recorder
         self._driver = media
         self._clock = clock
@@ -68,8 +71,9 @@ class EngineRunner:
         self._unknown_seen = 0
         self._idle = asyncio.Event()
         self._flushing = False
-        self._routes = RouteWork(router, clock, self._deliver)
-        self._media = MediaWork(media, self._deliver) if media is not None else None
+        self._outside = OutsideWork(
+            self._router, clock, self._deliver, cast(MediaDriver | None, media), prompter, digits=digits
+        )
 
     def bind(self) -> tuple[str, int]:
         """Take the address, nothing more; returns it. What comes in before `start` is dropped, and SIP sends it
@@ -88,7 +92,7 @@ class EngineRunner:
         if self._driver is not None:
             await self._driver.start(self._on_media_event)
         agent = Agent(AgentConfig(self._advertised, bound[1]), self._ids)
-        config = EngineConfig(self._advertised, self._loop_token, self._media is not None)
+        config = EngineConfig(self._advertised, self._loop_token, self._driver is not None)
         self._core = EngineCore(config, agent, self._ids, self._clock, self._router.trunks)
         return bound
 
@@ -111,9 +115,28 @@ class EngineRunner:
         if self._timer is not None:
             self._timer.cancel()
         self._socket.close()
+        await self._outside.stop()
         if self._driver is not None:
             await self._driver.stop()
         return left
+
+    # -- doors ------------------------------------------------------------------------------------------------
+
+    async def start_call(self, session_id: str) -> Cause | None:
+        """Call the first party because the session asked for it. None once that has begun, else why it has not:
+        `SHUTDOWN` and `CONGESTION` may pass, everything else will not. Raises `StoreUnavailable`, `NotFound`."""
+        decision = await self._router.start(session_id, self._clock.wall())
+        if isinstance(decision, Refuse):
+            return decision.cause
+        cause: Cause | None = self._feed(self.core.start_call, decision)
+        self._arm()
+        return cause
+
+    def session_ended(self, session_id: str) -> None:
+        """The session was ended before its time, or by it: a call of it that is still on its way ends too."""
+        if self._core is not None:
+            self._feed(self._core.session_ended, session_id)
+            self._arm()
 
     @property
     def core(self) -> EngineCore:
@@ -191,10 +214,7 @@ class EngineRunner:
         try:
             while work := core.work():
                 for call_id, effect in work:
-                    if isinstance(effect, e.Route):
-                        self._routes.submit(call_id, effect, self._clock.now())
-                    elif self._media is not None:
-                        self._media.submit(call_id, effect)
+                    self._outside.submit(call_id, effect)
         finally:
             self._flushing = False
         for fault in core.faults():

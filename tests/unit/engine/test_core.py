@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+
 from maskline.clock import VirtualClock
 from maskline.engine import effects as e
 from maskline.engine import inputs as i
+from maskline.engine.call import Call
 from maskline.engine.core import EngineConfig, EngineCore, UnknownNumber
 from maskline.ids import SeededIds
-from maskline.masking.facts import Cause, Outcome
+from maskline.masking.decision import StartCall
+from maskline.masking.facts import Cause, HungUpBy, LegName, Outcome
 from maskline.masking.trunk import Trunk
+from maskline.media import port
 from maskline.media.port import MediaLost
+from maskline.sip import events as sip
 from maskline.sip.agent import Agent, AgentConfig
 from maskline.sip.events import Flow
 from maskline.sip.parser import parse
-from tests.support.call_machine import forward
+from tests.support.call_machine import CALLER, TRUNK_A, forward
 from tests.support.engine_world import B_SDP, BOB, ENGINE, Scenario, World, clean
 
 CARRIER, STRANGER = Flow("udp", "192.0.2.10", 5060), Flow("udp", "192.0.2.66", 5060)
@@ -138,12 +146,74 @@ def test_181_is_not_passed() -> None:
     assert not any(data.startswith(b"SIP/2.0 181") for data in world.to_alice)
 
 
-def test_info_inside_a_leg_is_answered_and_goes_no_further() -> None:
+def press(body: bytes, content_type: str) -> World:
+    """A call in which Bob sends one INFO while both talk."""
     world = World(1, Scenario())
-    world.schedule(5.0, lambda now: world.bob.agent.request(world.bob.usage, "INFO", now, body=b"Signal=5"))  # type: ignore[arg-type]
+
+    def send(now: float) -> None:
+        assert world.bob.usage is not None
+        world.bob.agent.request(world.bob.usage, "INFO", now, body, content_type)
+
+    world.schedule(5.0, send)
     world.run().check()
+    return world
+
+
+def test_info_inside_a_leg_is_answered_and_goes_no_further() -> None:
+    world = press(b"Signal=5\r\nDuration=160\r\n", "application/dtmf-relay")
     assert [event.status for event in world.bob.heard if type(event).__name__ == "RequestFinished"] == [200]
     assert not any(data.startswith(b"INFO") for data in world.to_alice)
+    assert world.core.counters.dropped_info == 0
+
+
+def test_info_that_tells_of_no_key_is_counted_and_what_nobody_can_read_refused() -> None:
+    world = press(b"<media_control/>", "application/media_control+xml")
+    (finished,) = [event for event in world.bob.heard if isinstance(event, sip.RequestFinished)]
+    assert finished.status == 415 and finished.response is not None
+    assert finished.response.header("accept") == "application/dtmf-relay, application/dtmf"
+    assert world.core.counters.dropped_info == 1
+
+
+class Told:
+    """What the call machine is given, in place of it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.inputs: list[i.Input] = []
+        handle = Call.handle
+
+        def note(call: Call, inp: i.Input, now: float, out: list[e.Effect]) -> None:
+            self.inputs.append(inp)
+            handle(call, inp, now, out)
+
+        monkeypatch.setattr(Call, "handle", note)
+
+
+def test_a_key_sent_by_info_reaches_the_call_as_a_digit_of_its_leg(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = Told(monkeypatch)
+    press(b"#", "application/dtmf")
+    assert [inp for inp in told.inputs if isinstance(inp, i.Digit)] == [i.Digit(LegName.B, "#", by_info=True)]
+
+
+@pytest.mark.parametrize(
+    ("event", "inp"),
+    [
+        (port.MediaTimedOut("x"), i.Stopped(Cause.MEDIA_TIMEOUT)),
+        (port.MediaLost("x"), i.Stopped(Cause.MEDIA_UNAVAILABLE)),
+        (port.PlayDone("x", LegName.A, 3), i.PlayDone(LegName.A, 3)),
+        (port.DigitPressed("x", LegName.B, "7"), i.Digit(LegName.B, "7")),
+        (port.RecordingLost("x"), i.RecordingOff("lost")),
+    ],
+)
+def test_what_the_driver_tells_reaches_its_call(
+    monkeypatch: pytest.MonkeyPatch, event: port.MediaEvent, inp: i.Input
+) -> None:
+    told = Told(monkeypatch)
+    bench = Bench("192.0.2.10")
+    bench.send("INVITE")
+    (call_id,) = bench.core.calls
+    bench.core.media_event(replace(event, call_id=call_id), 0.0)
+    bench.core.media_event(replace(event, call_id="gone"), 0.0)
+    assert told.inputs[1:] == [inp]
 
 
 def test_a_shutdown_hangs_everything_up() -> None:
@@ -159,6 +229,57 @@ def test_calls_in_progress_can_be_looked_up() -> None:
     world.schedule(2.0, lambda now: seen.append(len(world.core.calls)))
     world.run()
     assert seen == [1] and not world.core.calls
+
+
+def requested() -> StartCall:
+    return StartCall(forward(), CALLER, TRUNK_A)
+
+
+def test_a_requested_call_takes_the_session_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = Told(monkeypatch)
+    bench = Bench("192.0.2.10")
+    assert bench.core.start_call(requested(), 0.0) is None
+    assert told.inputs == [i.Requested(requested())]
+    assert bench.core.start_call(requested(), 0.0) is Cause.SESSION_BUSY
+    assert (len(bench.core.calls), bench.core.counters.requested_calls, bench.core.counters.calls) == (1, 1, 0)
+
+
+@pytest.mark.parametrize(("state", "cause"), [("draining", Cause.SHUTDOWN), ("overloaded", Cause.CONGESTION)])
+def test_no_requested_call_begins_while_new_calls_are_refused(state: str, cause: Cause) -> None:
+    bench = Bench("192.0.2.10")
+    setattr(bench.core, state, True)
+    assert bench.core.start_call(requested(), 0.0) is cause and not bench.core.calls
+
+
+def test_the_end_of_a_session_is_told_to_the_call_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = Told(monkeypatch)
+    bench = Bench("192.0.2.10")
+    forwarded(bench, "+6531590001")
+    bench.core.session_ended("another", 1.0)
+    assert not any(isinstance(inp, i.SessionEnded) for inp in told.inputs)
+    bench.core.session_ended("session-1", 1.0)
+    assert told.inputs[-1] == i.SessionEnded()
+
+
+def test_a_timer_goes_with_its_call() -> None:
+    bench = Bench("192.0.2.10")
+    call = bench.core._book.open(0.0)
+    for seconds, timer in enumerate(i.TimerName, 5):
+        bench.core._perform[e.StartTimer](call, e.StartTimer(seconds, timer), 0.0)
+    bench.core._perform[e.StopTimer](call, e.StopTimer(), 0.0)
+    assert bench.core.next_deadline() == 6.0
+    bench.core._perform[e.Forget](call, e.Forget(), 0.0)
+    assert bench.core.next_deadline() is None
+
+
+def test_a_pin_that_is_found_right_after_the_call_ended_takes_no_session() -> None:
+    bench = Bench("192.0.2.10")
+    bench.send("INVITE")
+    ((call_id, _),) = bench.core.work()
+    call = bench.core.calls[call_id]
+    call.record.close(1.0, Outcome.CANCELED, Cause.CANCELED, HungUpBy.CALLER)
+    bench.core.deliver(call_id, i.Forwarded(forward()), 1.0)
+    assert bench.core._book.in_session("session-1") is None
 
 
 def forwarded(bench: Bench, to: str) -> str:

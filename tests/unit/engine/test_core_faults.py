@@ -76,4 +76,4 @@ def test_a_call_without_a_working_record_is_dropped_too(monkeypatch: pytest.Monk
 
 def test_the_next_call_of_the_session_goes_through(monkeypatch: pytest.MonkeyPatch) -> None:
     world = run(monkeypatch, CallState.TALKING, i.HungUp)
-    assert world.core._in_session == {}
+    assert world.core._book.in_session("session-1") is None

@@ -1,207 +1,192 @@
+"""Prompts on their way, and what each kind of work has to do with the others."""
+
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 import structlog
 
-from maskline.clock import SystemClock, VirtualClock
+from maskline.clock import SystemClock
 from maskline.engine import effects as e
 from maskline.engine import inputs as i
-from maskline.engine.outside import MediaWork, RouteWork
-from maskline.errors import StoreUnavailable
-from maskline.masking.decision import Decision, Refuse
-from maskline.masking.e164 import Number
+from maskline.engine.core import Outside
+from maskline.engine.outside import OutsideWork
+from maskline.masking.decision import Refuse
 from maskline.masking.facts import Cause, LegName
-from maskline.masking.trunk import Trunk
-from maskline.media.port import FarMedia
+from maskline.masking.prompt import RINGBACK, Prompt
+from maskline.media.port import Clip, PromptUnavailable
 from maskline.sdp.session import Codec
-from tests.support.call_machine import CALLER, LOCAL_A, LOCAL_B, TRUNK_A, VIRTUAL, forward
+from tests.support.call_machine import CALLER, TRUNK_A, VIRTUAL
 from tests.support.fake_driver import FakeDriver
+from tests.support.inbox import Inbox
 
-ROUTE = e.Route(CALLER, VIRTUAL, TRUNK_A)
+A, B = LegName.A, LegName.B
+PROMPT = Prompt("first_party_play_url", url="https://audio.example/hello.wav")
+CLIP = Clip("/prompts/abc.wav", 1.5)
 OPEN = e.OpenMedia(None, (Codec(0, "PCMU"),))
-FAR = FarMedia("198.51.100.7", 4000, 4001, (Codec(0, "PCMU"),))
+PLAY = e.Play(A, PROMPT, 1)
 
 
-class Inbox:
-    """Where results are delivered."""
+class Prompter:
+    """Hands out one clip, each time after `gate` is set."""
 
-    def __init__(self) -> None:
-        self.results: list[tuple[str, i.Input]] = []
-        self._changed = asyncio.Event()
+    def __init__(self, error: Exception | None = None) -> None:
+        self.gate = asyncio.Event()
+        self.asked: list[str] = []
+        self.given_up = 0
+        self._error = error
 
-    def deliver(self, call_id: str, inp: i.Input) -> None:
-        self.results.append((call_id, inp))
-        self._changed.set()
-
-    async def until(self, count: int) -> list[tuple[str, i.Input]]:
-        async with asyncio.timeout(5):
-            while len(self.results) < count:
-                self._changed.clear()
-                await self._changed.wait()
-        return self.results
+    async def clip(self, prompt: Prompt) -> Clip:
+        self.asked.append(prompt.option)
+        try:
+            await self.gate.wait()
+        except asyncio.CancelledError:
+            self.given_up += 1
+            raise
+        if self._error is not None:
+            raise self._error
+        return CLIP
 
 
 class Router:
-    def __init__(self, answer: Callable[[], Decision], waits: int = 0) -> None:
-        self._answer = answer
-        self._waits = waits
-        self.asked: list[float] = []
+    async def route(self, *_: Any) -> Refuse:
+        return Refuse(Cause.UNKNOWN_NUMBER, None)
 
-    def trunks(self) -> tuple[Trunk, ...]:
-        return (TRUNK_A,)
 
-    async def route(self, caller: Number | None, called: Number, trunk: Trunk, wall: float) -> Decision:
-        self.asked.append(wall)
-        for _ in range(self._waits):
+class Bench:
+    def __init__(self, prompter: Prompter | None = None, *, media: bool = True, **settings: Any) -> None:
+        self.inbox, self.driver = Inbox(), FakeDriver()
+        self.prompter = prompter or Prompter()
+        self.work = OutsideWork(
+            Router(), SystemClock(), self.inbox.deliver, self.driver if media else None,  # type: ignore[arg-type]
+            self.prompter if prompter else None, **settings,
+        )  # fmt: skip
+
+    def submit(self, *effects: Outside, call: str = "x") -> None:
+        for effect in effects:
+            self.work.submit(call, effect)
+
+    async def turns(self, count: int = 20) -> None:
+        for _ in range(count):
             await asyncio.sleep(0)
-        return self._answer()
+
+    @property
+    def asked(self) -> list[str]:
+        return [what for what, *_ in self.driver.asked]
 
 
-def failing(error: Exception) -> Callable[[], Decision]:
-    def fail() -> Decision:
-        raise error
-
-    return fail
-
-
-async def test_a_router_that_does_not_wait_answers_before_submit_returns() -> None:
-    inbox, router, clock = Inbox(), Router(forward), VirtualClock()
-    RouteWork(router, clock, inbox.deliver).submit("call", ROUTE, 5.0)
-    assert inbox.results == [("call", i.Forwarded(forward()))]
-    assert router.asked == [clock.wall(5.0)]
+async def test_a_prompt_is_fetched_and_then_played() -> None:
+    bench = Bench(Prompter())
+    bench.prompter.gate.set()
+    bench.submit(e.Play(B, PROMPT, 4, repeat=0))
+    await bench.turns()
+    assert bench.driver.asked == [("play", "x", B, CLIP, 4, 0)]
+    assert bench.inbox.results == [], "that it was heard is said by the driver"
 
 
-async def test_a_router_that_waits_answers_later() -> None:
-    refusal = Refuse(Cause.UNKNOWN_NUMBER, None)
-    inbox = Inbox()
-    RouteWork(Router(lambda: refusal, waits=3), SystemClock(), inbox.deliver).submit("call", ROUTE, 0.0)
-    assert inbox.results == []
-    assert await inbox.until(1) == [("call", i.Refused(refusal))]
+async def test_a_slow_prompt_delays_neither_its_call_nor_another() -> None:
+    bench = Bench(Prompter())
+    bench.submit(OPEN, PLAY, e.Collect(A, True))
+    bench.submit(OPEN, e.BridgeMedia(), call="y")
+    await bench.turns()
+    assert bench.asked.count("open") == 4 and "collect" in bench.asked and "bridge" in bench.asked
+    assert "play" not in bench.asked
+    bench.prompter.gate.set()
+    await bench.turns()
+    assert bench.asked[-1] == "play"
 
 
-@pytest.mark.parametrize("waits", [0, 2])
+@pytest.mark.parametrize("later", [e.StopPlaying(A), e.BridgeMedia(), e.CloseMedia()])
+async def test_what_makes_a_prompt_pointless_ends_its_fetch_and_nothing_is_heard_of_it(later: Outside) -> None:
+    bench = Bench(Prompter(PromptUnavailable("timeout")))
+    bench.submit(PLAY)
+    await bench.turns()
+    bench.submit(later)
+    bench.prompter.gate.set()
+    await bench.turns()
+    assert bench.prompter.given_up == 1 and "play" not in bench.asked
+    assert not any(isinstance(result, i.PlayFailed) for _, result in bench.inbox.results)
+
+
+async def test_a_prompt_that_is_stopped_in_the_same_breath_is_not_even_asked_for() -> None:
+    bench = Bench(Prompter())
+    bench.submit(PLAY, e.StopPlaying(A))
+    await bench.turns()
+    assert bench.prompter.asked == [] and bench.asked == ["stop playing"]
+
+
+async def test_stopping_one_leg_leaves_the_other_legs_prompt_alone() -> None:
+    bench = Bench(Prompter())
+    bench.submit(PLAY, e.Play(B, RINGBACK, 2), e.StopPlaying(B))
+    bench.prompter.gate.set()
+    await bench.turns()
+    assert [asked[2:4] for asked in bench.driver.asked if asked[0] == "play"] == [(A, CLIP)]
+
+
+async def test_a_new_prompt_for_a_leg_replaces_the_one_on_its_way() -> None:
+    bench = Bench(Prompter())
+    bench.submit(PLAY)
+    await bench.turns()
+    bench.submit(e.Play(A, RINGBACK, 2))
+    bench.prompter.gate.set()
+    await bench.turns()
+    assert bench.prompter.asked == ["first_party_play_url", "ringback"] and bench.prompter.given_up == 1
+    assert [asked[4] for asked in bench.driver.asked] == [2]
+
+
 @pytest.mark.parametrize(
-    ("error", "cause"), [(StoreUnavailable(), Cause.CONGESTION), (KeyError("bug"), Cause.INTERNAL_ERROR)]
+    ("error", "reason", "logged"),
+    [(PromptUnavailable("not_audio"), "not_audio", 0), (KeyError("bug"), "internal_error", 1)],
 )
-async def test_a_router_that_fails_refuses_the_call(waits: int, error: Exception, cause: Cause) -> None:
-    inbox = Inbox()
-    RouteWork(Router(failing(error), waits), SystemClock(), inbox.deliver).submit("call", ROUTE, 0.0)
-    assert await inbox.until(1) == [("call", i.RouteFailed(cause))]
-
-
-async def test_an_error_of_what_the_router_waits_for_reaches_the_router() -> None:
-    broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    class Waiting(Router):
-        async def route(self, *_: Any) -> Decision:
-            try:
-                await broken
-            except ConnectionError:
-                return Refuse(Cause.NO_ROUTE, None)
-            return forward()
-
-    inbox = Inbox()
-    RouteWork(Waiting(forward), SystemClock(), inbox.deliver).submit("call", ROUTE, 0.0)
-    broken.set_exception(ConnectionError())
-    assert await inbox.until(1) == [("call", i.Refused(Refuse(Cause.NO_ROUTE, None)))]
-
-
-async def test_a_cancelled_router_hears_of_it() -> None:
-    heard: list[bool] = []
-
-    class Waiting(Router):
-        async def route(self, *_: Any) -> Decision:
-            try:
-                await asyncio.sleep(60)
-            except asyncio.CancelledError:
-                heard.append(True)
-                raise
-            return forward()
-
-    work = RouteWork(Waiting(forward), SystemClock(), Inbox().deliver)
-    work.submit("call", ROUTE, 0.0)
-    (task,) = work._tasks
-    await asyncio.sleep(0)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert heard == [True]
-
-
-async def test_the_steps_of_one_call_run_in_order_and_of_two_calls_side_by_side() -> None:
-    inbox, driver = Inbox(), FakeDriver()
-    work = MediaWork(driver, inbox.deliver)
-    for call in ("x", "y"):
-        work.submit(call, OPEN)
-        work.submit(call, e.AttachMedia(LegName.B, FAR, True, i.AnswerMediaReady()))
-        work.submit(call, e.CloseMedia())
-    await inbox.until(6)
-    await asyncio.sleep(0)
-    assert not work._steps and not work._tasks
-    of_x = [what for what, call, *_ in driver.asked if call == "x"]
-    assert of_x == ["open", "open", "attach", "bridge", "close"]
-    assert [call for _, call, *_ in driver.asked[:2]] == ["x", "y"]
-    results = [result for call, result in inbox.results if call == "x"]
-    assert results[:2] == [i.MediaOpened(LOCAL_A, LOCAL_B), i.AnswerMediaReady()]
-    assert isinstance(results[2], i.MediaClosed) and LegName.A in results[2].quality
-
-
-async def test_a_late_offer_attaches_without_relaying() -> None:
-    inbox, driver = Inbox(), FakeDriver()
-    MediaWork(driver, inbox.deliver).submit("x", e.AttachMedia(LegName.B, FAR, False, i.AnswerMediaReady()))
-    await inbox.until(1)
-    assert [what for what, *_ in driver.asked] == ["attach"]
-
-
-async def test_what_a_driver_refuses_is_said_once_until_it_takes_something() -> None:
-    inbox, driver = Inbox(), FakeDriver()
-    work = MediaWork(driver, inbox.deliver)
-    ready = i.AnswerMediaReady()
+async def test_a_prompt_that_cannot_be_had_is_told_with_its_reason(error: Exception, reason: str, logged: int) -> None:
+    bench = Bench(Prompter(error))
+    bench.prompter.gate.set()
     with structlog.testing.capture_logs() as lines:
-        driver.away = True
-        work.submit("x", OPEN)
-        work.submit("x", e.AttachMedia(LegName.B, FAR, True, ready))
-        work.submit("x", e.CloseMedia())
-        await inbox.until(3)
-        assert [line["event"] for line in lines] == ["media_refused"]
-        driver.away = False
-        work.submit("y", OPEN)
-        await inbox.until(4)
-        driver.away = True
-        work.submit("y", e.CloseMedia())
-        await inbox.until(5)
-    assert [result for _, result in inbox.results[:3]] == [i.MediaFailed(), i.MediaFailed(ready), i.MediaClosed({})]
-    assert [line["event"] for line in lines] == ["media_refused", "media_refused"]
+        bench.submit(PLAY)
+        await bench.turns()
+    assert bench.inbox.results == [("x", i.PlayFailed(A, 1, reason))] and bench.asked == []
+    assert len(lines) == logged
 
 
-async def test_that_a_driver_is_away_is_left_to_the_driver_to_say() -> None:
-    inbox, driver = Inbox(), FakeDriver()
-    driver.away, driver.available = True, False
-    work = MediaWork(driver, inbox.deliver)
-    with structlog.testing.capture_logs() as lines:
-        work.submit("x", OPEN)
-        work.submit("x", e.CloseMedia())
-        await inbox.until(2)
-    assert lines == []
+@pytest.mark.parametrize("media", [True, False])
+async def test_without_prompter_or_media_nothing_is_played(media: bool) -> None:
+    bench = Bench(Prompter() if not media else None, media=media)
+    bench.submit(PLAY)
+    assert bench.inbox.results == [("x", i.PlayFailed(A, 1, "media_unavailable"))]
+    bench.submit(e.StopPlaying(A))
+    await bench.work.stop()
 
 
-async def test_a_driver_known_to_be_away_is_not_asked_for_ports() -> None:
-    inbox, driver = Inbox(), FakeDriver()
-    driver.available = False
-    MediaWork(driver, inbox.deliver).submit("x", OPEN)
-    assert await inbox.until(1) == [("x", i.MediaFailed())]
-    assert driver.asked == []
+async def test_at_the_stop_no_task_is_left() -> None:
+    before = asyncio.all_tasks()
+    bench = Bench(Prompter())
+    bench.submit(PLAY, e.Play(B, PROMPT, 2))
+    bench.submit(PLAY, call="y")
+    await bench.turns()
+    await bench.work.stop()
+    await bench.turns()
+    assert bench.prompter.given_up == 3 and asyncio.all_tasks() == before
 
 
-async def test_a_bug_of_a_driver_fails_the_step_and_is_logged_each_time() -> None:
-    inbox, driver = Inbox(), FakeDriver()
-    driver.bug = KeyError("bug")
-    with structlog.testing.capture_logs() as lines:
-        MediaWork(driver, inbox.deliver).submit("x", OPEN)
-        await inbox.until(1)
-    assert inbox.results == [("x", i.MediaFailed())]
-    assert [line["event"] for line in lines] == ["engine_fault"]
+async def test_a_call_leaves_no_task_behind() -> None:
+    before = asyncio.all_tasks()
+    bench = Bench(Prompter())
+    bench.submit(OPEN, PLAY, e.CloseMedia())
+    await bench.inbox.until(2)
+    await bench.turns()
+    assert asyncio.all_tasks() == before
+
+
+async def test_routes_are_asked_at_once() -> None:
+    bench = Bench()
+    bench.submit(e.Route(CALLER, VIRTUAL, TRUNK_A))
+    assert bench.inbox.results == [("x", i.Refused(Refuse(Cause.UNKNOWN_NUMBER, None)))]
+
+
+async def test_digits_are_blocked_where_that_is_configured() -> None:
+    bench = Bench(digits=False)
+    bench.submit(e.BridgeMedia())
+    await bench.turns()
+    assert bench.driver.asked == [("bridge", "x", False)]

@@ -1,0 +1,106 @@
+"""Questions to the router: whose call is this, and whose PIN. Answers come back as inputs of the call.
+
+What it is: asyncio around `ports.CallRouter`. What it is not: a decision; failures become inputs and the call decides.
+Who uses it: `outside.py`.
+
+A question is stepped at once and needs no task as long as it does not suspend, which on SQLite it never does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Generator
+from functools import partial
+from typing import Any
+
+import structlog
+
+from maskline.clock import Clock
+from maskline.engine import effects as e
+from maskline.engine import inputs as i
+from maskline.engine.ports import PinRouter
+from maskline.errors import StoreUnavailable
+from maskline.masking.decision import AskPin, Decision, Forward, PinDecision, WrongPin
+from maskline.masking.facts import Cause
+
+log = structlog.get_logger()
+
+Deliver = Callable[[str, i.Input], None]
+Asked = Coroutine[Any, Any, Decision | PinDecision]
+
+
+class RouteWork:
+    """Asks the router, one question of a call at a time."""
+
+    def __init__(self, router: PinRouter, clock: Clock, deliver: Deliver) -> None:
+        self._router = router
+        self._clock = clock
+        self._deliver = deliver
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def submit(self, call_id: str, effect: e.Route | e.CheckPin, now: float) -> None:
+        wall = self._clock.wall(now)
+        question: Asked
+        if isinstance(effect, e.Route):
+            question = self._router.route(effect.caller, effect.called, effect.trunk, wall)
+        else:
+            question = self._router.check_pin(effect.asked, effect.caller, effect.pin, wall)
+        try:
+            waits_for = question.send(None)
+        except StopIteration as finished:
+            self._deliver(call_id, _as_input(finished.value))
+        except Exception as error:  # noqa: BLE001 - one call's router must not end the engine
+            self._deliver(call_id, _failure(error))
+        else:
+            task = asyncio.get_running_loop().create_task(self._finish(call_id, question, waits_for))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _finish(self, call_id: str, question: Asked, waits_for: Any) -> None:
+        try:
+            decision = await _Resumed(question, waits_for)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._deliver(call_id, _failure(error))
+        else:
+            self._deliver(call_id, _as_input(decision))
+
+
+class _Resumed:
+    """Goes on with a coroutine that was stepped once and now waits for something."""
+
+    __slots__ = ("_coroutine", "_waits_for")
+
+    def __init__(self, coroutine: Asked, waits_for: Any) -> None:
+        self._coroutine = coroutine
+        self._waits_for = waits_for
+
+    def __await__(self) -> Generator[Any, Any, Decision | PinDecision]:
+        coroutine, waits_for = self._coroutine, self._waits_for
+        while True:
+            try:
+                result = yield waits_for
+            except BaseException as error:  # noqa: BLE001 - handed to the coroutine it is meant for
+                resume = partial(coroutine.throw, error)
+            else:
+                resume = partial(coroutine.send, result)
+            try:
+                waits_for = resume()
+            except StopIteration as finished:
+                decision: Decision | PinDecision = finished.value
+                return decision
+
+
+def _as_input(decision: Decision | PinDecision) -> i.Input:
+    if isinstance(decision, Forward):
+        return i.Forwarded(decision)
+    if isinstance(decision, AskPin):
+        return i.PinAsked(decision)
+    return i.PinRefused(decision) if isinstance(decision, WrongPin) else i.Refused(decision)
+
+
+def _failure(error: Exception) -> i.Input:
+    if isinstance(error, StoreUnavailable):
+        log.warning("route_failed", reason=error.code)
+        return i.RouteFailed(Cause.CONGESTION)
+    log.error("engine_fault", exc_info=error)
+    return i.RouteFailed(Cause.INTERNAL_ERROR)

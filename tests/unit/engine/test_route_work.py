@@ -1,0 +1,151 @@
+"""Questions to the router: asked at once, answered as inputs, whatever the router does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from maskline.clock import SystemClock, VirtualClock
+from maskline.engine import effects as e
+from maskline.engine import inputs as i
+from maskline.engine.route_work import RouteWork
+from maskline.errors import StoreUnavailable
+from maskline.masking.decision import AskPin, Decision, PinDecision, PinRules, Refuse, StartDecision, WrongPin
+from maskline.masking.e164 import Number
+from maskline.masking.facts import Cause
+from maskline.masking.trunk import Trunk
+from tests.support.call_machine import CALLER, NUMBER, TRUNK_A, VIRTUAL, forward
+from tests.support.inbox import Inbox
+
+ROUTE = e.Route(CALLER, VIRTUAL, TRUNK_A)
+ASKED = AskPin(NUMBER, PinRules(None, None))
+CHECK = e.CheckPin(ASKED, CALLER, "2468")
+
+
+class Router:
+    def __init__(self, answer: Callable[[], Any], waits: int = 0) -> None:
+        self._answer = answer
+        self._waits = waits
+        self.asked: list[float] = []
+
+    def trunks(self) -> tuple[Trunk, ...]:
+        return (TRUNK_A,)
+
+    async def route(self, caller: Number | None, called: Number, trunk: Trunk, wall: float) -> Decision:
+        self.asked.append(wall)
+        for _ in range(self._waits):
+            await asyncio.sleep(0)
+        answer: Decision = self._answer()
+        return answer
+
+    async def check_pin(self, asked: AskPin, caller: Number | None, pin: str, wall: float) -> PinDecision:
+        assert (asked, caller, pin) == (ASKED, CALLER, "2468")
+        answer: PinDecision = await self.route(caller, VIRTUAL, TRUNK_A, wall)  # type: ignore[assignment]
+        return answer
+
+    async def start(self, session_id: str, wall: float) -> StartDecision:
+        raise AssertionError("no call has asked for this")
+
+
+def failing(error: Exception) -> Callable[[], Decision]:
+    def fail() -> Decision:
+        raise error
+
+    return fail
+
+
+async def test_a_router_that_does_not_wait_answers_before_submit_returns() -> None:
+    inbox, router, clock = Inbox(), Router(forward), VirtualClock()
+    RouteWork(router, clock, inbox.deliver).submit("call", ROUTE, 5.0)
+    assert inbox.results == [("call", i.Forwarded(forward()))]
+    assert router.asked == [clock.wall(5.0)]
+
+
+async def test_a_router_that_waits_answers_later() -> None:
+    refusal = Refuse(Cause.UNKNOWN_NUMBER, None)
+    inbox = Inbox()
+    RouteWork(Router(lambda: refusal, waits=3), SystemClock(), inbox.deliver).submit("call", ROUTE, 0.0)
+    assert inbox.results == []
+    assert await inbox.until(1) == [("call", i.Refused(refusal))]
+
+
+@pytest.mark.parametrize("waits", [0, 2])
+@pytest.mark.parametrize(
+    ("error", "cause"), [(StoreUnavailable(), Cause.CONGESTION), (KeyError("bug"), Cause.INTERNAL_ERROR)]
+)
+async def test_a_router_that_fails_refuses_the_call(waits: int, error: Exception, cause: Cause) -> None:
+    inbox = Inbox()
+    RouteWork(Router(failing(error), waits), SystemClock(), inbox.deliver).submit("call", ROUTE, 0.0)
+    assert await inbox.until(1) == [("call", i.RouteFailed(cause))]
+
+
+async def test_an_error_of_what_the_router_waits_for_reaches_the_router() -> None:
+    broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    class Waiting(Router):
+        async def route(self, *_: Any) -> Decision:
+            try:
+                await broken
+            except ConnectionError:
+                return Refuse(Cause.NO_ROUTE, None)
+            return forward()
+
+    inbox = Inbox()
+    RouteWork(Waiting(forward), SystemClock(), inbox.deliver).submit("call", ROUTE, 0.0)
+    broken.set_exception(ConnectionError())
+    assert await inbox.until(1) == [("call", i.Refused(Refuse(Cause.NO_ROUTE, None)))]
+
+
+async def test_a_cancelled_router_hears_of_it() -> None:
+    heard: list[bool] = []
+
+    class Waiting(Router):
+        async def route(self, *_: Any) -> Decision:
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                heard.append(True)
+                raise
+            return forward()
+
+    work = RouteWork(Waiting(forward), SystemClock(), Inbox().deliver)
+    work.submit("call", ROUTE, 0.0)
+    (task,) = work._tasks
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert heard == [True]
+
+
+@pytest.mark.parametrize("waits", [0, 2])
+@pytest.mark.parametrize(
+    ("decision", "heard"),
+    [
+        (forward(), i.Forwarded(forward())),
+        (WrongPin(locked=True), i.PinRefused(WrongPin(locked=True))),
+        (Refuse(Cause.SESSION_EXPIRED, NUMBER), i.Refused(Refuse(Cause.SESSION_EXPIRED, NUMBER))),
+    ],
+)
+async def test_a_pin_is_checked_the_same_way(waits: int, decision: PinDecision, heard: i.Input) -> None:
+    inbox, clock = Inbox(), VirtualClock()
+    router = Router(lambda: decision, waits)
+    RouteWork(router, clock, inbox.deliver).submit("call", CHECK, 5.0)
+    assert len(inbox.results) == (waits == 0)
+    assert await inbox.until(1) == [("call", heard)]
+    assert router.asked == [clock.wall(5.0)]
+
+
+async def test_a_caller_who_must_say_a_pin_first_is_told_so() -> None:
+    inbox = Inbox()
+    RouteWork(Router(lambda: ASKED), SystemClock(), inbox.deliver).submit("call", ROUTE, 0.0)
+    assert inbox.results == [("call", i.PinAsked(ASKED))]
+
+
+async def test_a_pin_that_cannot_be_checked_ends_like_a_route_that_fails() -> None:
+    inbox = Inbox()
+    RouteWork(Router(failing(StoreUnavailable())), SystemClock(), inbox.deliver).submit("call", CHECK, 0.0)
+    assert inbox.results == [("call", i.RouteFailed(Cause.CONGESTION))]
