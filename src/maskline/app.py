@@ -33,6 +33,7 @@ from maskline.api.health import PartHealth
 from maskline.api.server import HttpServer
 from maskline.engine.runner import EngineRunner, settle_memory
 from maskline.errors import ConfigurationError, StoreUnavailable
+from maskline.masking.routing_rules import RoutingRules
 from maskline.masking.session import SessionOptions
 from maskline.media.embedded.driver import EmbeddedDriver
 from maskline.media.port import RelayDriver
@@ -84,7 +85,7 @@ class Application:
         store, clock, ids = self.services.store, self.services.clock, self.services.ids
         expiry, call_limit, ring = settings.default_times
         self._defaults = SessionOptions(session_expiry=expiry, call_time_limit=call_limit, ring_timeout=ring)
-        self.router = RouteCall(store, clock, self._defaults)
+        self.router = RouteCall(store, clock, RoutingRules(self._defaults))
         self.egress = Egress(settings.egress_networks)
         self.deliverer = Deliverer(store, WebhookSender(self.egress), StoreKeys(store), clock, ids)
         self._style = style = Style(Generation(settings.plivo_events), settings.callback_prefix)

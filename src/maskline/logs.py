@@ -31,6 +31,8 @@ EVENTS: dict[str, str] = {
     "unknown_number": "Calls to a number that the trunk's account has not in this form got a 404; one line in 10 s.",
     "route_failed": "A call was refused because the store could not be asked whose it is.",
     "no_route": "No trunk may call a party of this account; the call was refused with 404; at most one line a minute.",
+    "call_not_started": "A call that a session asked for at its creation was not started; the cause says why.",
+    "requested_calls_delayed": "The store is away: calls that sessions ask for wait, and end unstarted after 60 s.",
     "engine_fault": "A datagram, timer or step of a call met a bug; the engine goes on.",
     "media_is_off": "MASKLINE_MEDIA=none: SDP addresses are left as sent, parties see each other's media address.",
     "media_digits_unheard": "rtpengine takes no TCP connection (`listen-tcp-ng`): calls work, but no digit is heard.",

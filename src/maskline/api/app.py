@@ -7,7 +7,7 @@ resources: the process opens and closes the store itself. Who uses it: the produ
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
@@ -25,7 +25,8 @@ from maskline.ids import Ids
 from maskline.masking.session import SessionOptions
 from maskline.storage.store import Store
 from maskline.workflows.build_outbox import param_update_outbox
-from maskline.workflows.update_session import UpdateOutbox, nobody_waits
+from maskline.workflows.hooks import Notify, SessionHook, nobody_asks, nobody_waits
+from maskline.workflows.update_session import UpdateOutbox
 
 
 def build_http_app(
@@ -40,16 +41,18 @@ def build_http_app(
     create_window: float = 0.0,
     vts_hosts: Collection[str] = (),
     update_outbox: UpdateOutbox = param_update_outbox,
-    committed: Callable[[], None] = nobody_waits,
+    committed: Notify = nobody_waits,
+    requested: Notify = nobody_waits,
+    ended: SessionHook = nobody_asks,
     health: Health = no_parts,
 ) -> AsgiApp:
     """Everything that answers HTTP. `store` is open already; `rate_limit` is requests per account in any five
-    seconds (0: no limit); `create_window`, `vts_hosts`, `update_outbox`, `committed` as in `ApiServices`; `health`
+    seconds (0: no limit); `create_window`, `vts_hosts` and what follows as in `ApiServices`; `health`
     tells the parts of the process; counters go to `registry`."""
     services = ApiServices(
         store, clock, ids, Authenticator(store, clock), RequestLimiter(rate_limit), HttpMetrics(registry),
         session_defaults or SessionOptions(), public_url, create_window, frozenset(map(str.lower, vts_hosts)),
-        update_outbox, committed,
+        update_outbox, committed, requested, ended,
     )  # fmt: skip
 
     async def healthz(_request: Request) -> Response:

@@ -5,7 +5,6 @@ What it is: the parts and settings handed down by `build_http_app`. What it is n
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from maskline.api.auth import Authenticator
@@ -16,7 +15,8 @@ from maskline.ids import Ids
 from maskline.masking.session import SessionOptions
 from maskline.storage.store import Store
 from maskline.workflows.build_outbox import param_update_outbox
-from maskline.workflows.update_session import UpdateOutbox, nobody_waits
+from maskline.workflows.hooks import Notify, SessionHook, nobody_asks, nobody_waits
+from maskline.workflows.update_session import UpdateOutbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,5 +37,9 @@ class ApiServices:
     """Host names, in lower case, under which `/v1` answers in the flavour of the VTS pages."""
     update_outbox: UpdateOutbox = param_update_outbox
     """Webhooks of an update."""
-    committed: Callable[[], None] = nobody_waits
+    committed: Notify = nobody_waits
     """Called when there are new webhooks to deliver."""
+    requested: Notify = nobody_waits
+    """Called when a new session asks for a call at once."""
+    ended: SessionHook = nobody_asks
+    """Called with each session that a request ends."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from maskline.masking.call_record import CallRecord
-from maskline.masking.decision import AskPin, Decision, PinDecision, StartDecision, VirtualNumber
+from maskline.masking.decision import AskPin, Decision, PinDecision, VirtualNumber
 from maskline.masking.e164 import Number
 from maskline.masking.facts import Fact
 from maskline.masking.session import Role, Session
@@ -66,10 +66,6 @@ class PinRouter(CallRouter, Protocol):
 
     async def check_pin(self, asked: AskPin, caller: Number | None, pin: str, wall: float) -> PinDecision:
         """Whose PIN this is; counts a wrong one. Raises `StoreUnavailable`."""
-        ...
-
-    async def start(self, session_id: str, wall: float) -> StartDecision:
-        """How to carry out a requested call (click-to-call). Raises `StoreUnavailable`, `NotFound`."""
         ...
 
 

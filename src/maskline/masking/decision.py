@@ -56,6 +56,8 @@ class MatchedBy(StrEnum):
     PIN = "pin"
     OPEN = "open"
     """The number is a single-party session's, and anyone who calls is connected."""
+    REQUEST = "request"
+    """We called the first party because the session asked for it (click-to-call)."""
     FALLBACK = "fallback"
     """No session: the number's fallback takes the call."""
 

@@ -113,7 +113,7 @@ class CallRouted(Fact):
     caller: str
     """`first_party` or `second_party`; empty for a fallback."""
     matched_by: str = "party"
-    """`party`, `pin`, `open` or `fallback`."""
+    """`party`, `pin`, `open`, `request` or `fallback`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +123,16 @@ class CallRequested(Fact):
     name: ClassVar[str] = "CallRequested"
     session_id: str
     virtual_number: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallNotStarted(Fact):
+    """The only fact of a call that a session asked for and that nobody could start."""
+
+    name: ClassVar[str] = "CallNotStarted"
+    session_id: str
+    cause: Cause
+    """`shutdown`: no engine took it within `REQUEST_AGE`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,9 +332,9 @@ class VirtualNumberReplaced(SessionFact):
 FACTS: dict[str, type[Fact]] = {
     cls.name: cls
     for cls in (
-        CallReceived, CallRequested, CallRouted, PromptPlayed, PromptNotPlayed, PinChecked, LegDialed, LegRinging,
-        LegAnswered, RecordingStarted, RecordingStopped, RecordingNotStarted, LegEnded, CallEnded, RecordingCompleted,
-        RecordingFailed,
+        CallReceived, CallRequested, CallNotStarted, CallRouted, PromptPlayed, PromptNotPlayed, PinChecked, LegDialed,
+        LegRinging, LegAnswered, RecordingStarted, RecordingStopped, RecordingNotStarted, LegEnded, CallEnded,
+        RecordingCompleted, RecordingFailed,
         SessionCreated, SessionUpdated, SessionExpired, VirtualNumberReplaced,
     )
 }  # fmt: skip

@@ -96,6 +96,23 @@ def match_call(caller: Number | None, number: VirtualNumber, wall: float, fallba
     return found
 
 
+def match_request(session: Session, number: VirtualNumber, wall: float) -> Steps:
+    """Decide on a call that a session asks for: `number` is what its first party sees. Nobody is asked for a PIN: it is
+    us who call, and we call the number that the session names."""
+    if not session.is_live(wall):
+        return Refuse(Cause.SESSION_EXPIRED, number, session)
+    if session.calls_in_progress:
+        return Refuse(Cause.SESSION_BUSY, number, session)
+    callee = session.second_party
+    if session.first_party is None or callee is None:
+        return Refuse(Cause.NO_OTHER_PARTY, number, session)
+    for party in (session.first_party, callee):
+        if (yield AskOurs(party)):
+            return Refuse(Cause.LOOP, number, session)
+    shown = session.number_of(Role.SECOND)
+    return Matched(session, Role.FIRST, callee, shown, session.options, MatchedBy.REQUEST)
+
+
 def _find(caller: Number | None, number: VirtualNumber, wall: float, fallback: SessionOptions) -> Steps:
     over = None
     if caller is not None:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from maskline.masking.session import Role, SessionOptions
+
 
 class Tone(StrEnum):
     """Built in; cadences of ITU-T E.180."""
@@ -40,6 +42,22 @@ RINGBACK = Prompt("ringback", tone=Tone.RINGBACK)
 BUSY = Prompt("busy", tone=Tone.BUSY)
 CONGESTION = Prompt("congestion", tone=Tone.CONGESTION)
 BEEP = Prompt("beep", tone=Tone.BEEP)
+
+
+def before_bridge(options: SessionOptions, role: Role, consent: Prompt | None) -> tuple[Prompt, ...]:
+    """What this side of a session's call hears before the two are connected, in order. `consent`: the installation's
+    words to whoever is about to be recorded."""
+    first = role is Role.FIRST
+    url = options.first_party_play_url if first else options.second_party_play_url
+    if not url and not options.record:
+        return ()
+    own = optional_url("first_party_play_url" if first else "second_party_play_url", url)
+    return tuple([prompt for prompt in (own, consent if options.record else None) if prompt is not None])
+
+
+def optional_url(option: str, url: str) -> Prompt | None:
+    """The prompt at this URL; None when it is empty."""
+    return Prompt(option, url=url) if url else None
 
 
 def said_or_fetched(option: str, source: str) -> Prompt | None:

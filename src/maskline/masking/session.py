@@ -185,6 +185,20 @@ class Session:
         return replace(self, ended_at=now, modified_at=now, expires_at=min(now, self.expires_at))
 
 
+REQUEST_AGE = 60.0
+"""Seconds after which a requested call is not started any more: nobody waits for it by then."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestedCall:
+    """A call to the first party that a session asked for at its creation and that has not begun (click-to-call)."""
+
+    session_id: str
+    account_id: str
+    requested_at: float
+    """Wall seconds."""
+
+
 @dataclass(frozen=True, slots=True)
 class NewSession:
     """What a create asks for; numbers (and generated PINs) are chosen by `masking.pool` inside the store."""
@@ -207,6 +221,13 @@ class NewSession:
     """Random PINs, all different, to choose from where one has to be made; empty when none may be."""
     amount: int = 0
     """Fee of the session, in millionths of the currency unit."""
+
+    @property
+    def requested_call(self) -> RequestedCall | None:
+        """What is kept with the session when it asks to be called at once."""
+        if not self.options.initiate_call_to_first_party:
+            return None
+        return RequestedCall(self.id, self.account_id, self.created_at)
 
     def party(self, role: Role) -> Number | None:
         return self.first_party if role is Role.FIRST else self.second_party

@@ -7,7 +7,6 @@ users'; `open_store` never returns it.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import islice, takewhile
@@ -34,6 +33,7 @@ from maskline.masking.decision import NumberState, VirtualNumber
 from maskline.masking.e164 import Number
 from maskline.masking.facts import (
     CallEnded,
+    CallRequested,
     ClaimNote,
     Fact,
     SessionCreated,
@@ -41,20 +41,19 @@ from maskline.masking.facts import (
     SessionUpdated,
     VirtualNumberReplaced,
 )
-from maskline.masking.session import NewSession, Session, SessionChange, SessionStatus
+from maskline.masking.session import NewSession, Session, SessionChange
 from maskline.storage.crypto import KEY_BYTES, Sealer
 from maskline.storage.memory_claims import Answers, MemoryClaims, with_pin
-from maskline.storage.memory_configuration import MemoryConfiguration
-from maskline.storage.memory_outbox import MemoryOutbox
+from maskline.storage.memory_filter import matches, with_call
+from maskline.storage.memory_log import MemoryLog
 from maskline.storage.rows import hashed_parties
-from maskline.storage.store import IS_PARTY, OUTSIDE_CALLS, Delivery, Once, OutboxRow, RecordedCall, SessionFilter
+from maskline.storage.store import IS_PARTY, OUTSIDE_CALLS, Once, OutboxRow, RecordedCall, SessionFilter
 
-_COMPARE = {"eq": operator.eq, "gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le}
 _HASHES = Sealer(bytes(KEY_BYTES))
 """For the keys that facts name; nothing here is secret."""
 
 
-class MemoryStore(MemoryConfiguration):
+class MemoryStore(MemoryLog):
     """See `maskline.storage.store.Store`."""
 
     def __init__(self) -> None:
@@ -62,12 +61,8 @@ class MemoryStore(MemoryConfiguration):
         self._sessions: dict[str, Session] = {}
         self._claims = MemoryClaims()
         self._calls: dict[str, CallRecord] = {}
-        self._facts: dict[int, Fact] = {}
-        self._position = 0
         self._forgotten = 0
         """Position up to which `forget` has looked at facts."""
-        self._facts_by_subject: dict[str, list[Fact]] = {}
-        self._outbox = MemoryOutbox()
 
     async def open(self) -> None:
         return None
@@ -104,6 +99,7 @@ class MemoryStore(MemoryConfiguration):
         self._sessions[new.id] = session
         mode = session.pool_mode.value
         self._add_fact(SessionCreated(new.id, 1, new.created_at, session.expires_at, _notes(taken), mode))
+        self._requests.add(new.requested_call)
         self._remember(once, session.id, new.created_at)
         return session
 
@@ -116,7 +112,7 @@ class MemoryStore(MemoryConfiguration):
     async def sessions(
         self, account_id: str, wanted: SessionFilter, *, limit: int, offset: int, wall: float
     ) -> tuple[list[Session], int]:
-        found = [s for s in self._sessions.values() if s.account_id == account_id and _matches(s, wanted, wall)]
+        found = [s for s in self._sessions.values() if s.account_id == account_id and matches(s, wanted, wall)]
         found.sort(key=lambda session: (session.created_at, session.id), reverse=True)
         return found[offset : offset + limit], len(found)
 
@@ -279,11 +275,13 @@ class MemoryStore(MemoryConfiguration):
         for call in calls:
             for fact in call.facts:
                 self._add_fact(fact)
+                if isinstance(fact, CallRequested):
+                    self._requests.finish(fact.session_id)
         for call in new:
             if call.record is not None:
                 self._calls.setdefault(call.record.id, call.record)
             if call.session_id in self._sessions:
-                self._sessions[call.session_id] = _with_call(self._sessions[call.session_id], call)
+                self._sessions[call.session_id] = with_call(self._sessions[call.session_id], call)
 
     async def call(self, account_id: str, call_id: str) -> CallRecord:
         record = self._calls.get(call_id)
@@ -300,47 +298,12 @@ class MemoryStore(MemoryConfiguration):
         wanted.sort(key=lambda record: (record.started_at, record.id), reverse=True)
         return wanted[:limit]
 
-    async def facts(self, subject: str) -> list[Fact]:
-        return sorted(self._facts_by_subject.get(subject, ()), key=lambda fact: fact.sequence)
-
-    async def facts_since(self, cursor: int, limit: int) -> list[tuple[int, Fact]]:
-        later = ((position, fact) for position, fact in self._facts.items() if position > cursor)
-        return list(islice(later, limit))
-
     async def replay_since(self, cursor: int, limit: int) -> list[tuple[int, Fact, CallParties | None]]:
         return [(position, fact, self._parties(fact)) for position, fact in await self.facts_since(cursor, limit)]
 
     def _parties(self, fact: Fact) -> CallParties | None:
         record = self._calls.get(fact.subject) if isinstance(fact, CallEnded) else None
         return None if record is None else hashed_parties(record, _HASHES)
-
-    def _has_fact(self, fact: Fact) -> bool:
-        return any(other.sequence == fact.sequence for other in self._facts_by_subject.get(fact.subject, ()))
-
-    def _add_fact(self, fact: Fact) -> None:
-        if not self._has_fact(fact):
-            self._facts_by_subject.setdefault(fact.subject, []).append(fact)
-            self._position += 1
-            self._facts[self._position] = fact
-
-    def _next_sequence(self, subject: str) -> int:
-        return max((fact.sequence for fact in self._facts_by_subject.get(subject, ())), default=0) + 1
-
-    # -- outbox --------------------------------------------------------------------------------------------------
-    async def lease_outbox(self, owner: str, *, now: float, until: float, limit: int) -> list[OutboxRow]:
-        return self._outbox.lease(owner, now=now, until=until, limit=limit)
-
-    async def finish_outbox(self, owner: str, deliveries: Sequence[Delivery], *, now: float) -> list[bool]:
-        return [self._outbox.finish(owner, delivery, now) for delivery in deliveries]
-
-    async def outbox(self, account_id: str | None, *, state: str | None = None, limit: int = 50) -> list[OutboxRow]:
-        return self._outbox.select(account_id, state, limit)
-
-    async def replay_outbox(self, row_id: str, now: float) -> None:
-        self._outbox.replay(row_id, now)
-
-    async def next_outbox_due(self) -> float | None:
-        return self._outbox.next_due()
 
     async def counts(self) -> dict[str, Any]:
         return {
@@ -353,40 +316,3 @@ class MemoryStore(MemoryConfiguration):
 
 def _notes(holds: Sequence[Hold]) -> tuple[ClaimNote, ...]:
     return claim_notes(holds, _HASHES.key_hash)
-
-
-def _matches(session: Session, wanted: SessionFilter, wall: float) -> bool:
-    return (
-        wanted.first_party in (None, session.first_party)
-        and wanted.second_party in (None, session.second_party)
-        and wanted.virtual_number in (None, *session.numbers)
-        and wanted.subaccount_id in (None, session.subaccount_id)
-        and _has_status(session, wanted.status, wall)
-        and all(_COMPARE[op](session.created_at, bound) for op, bound in wanted.created)
-        and all(_COMPARE[op](session.expires_at, bound) for op, bound in wanted.expires)
-        and all(_COMPARE[op](session.planned_duration, bound) for op, bound in wanted.duration)
-    )
-
-
-def _has_status(session: Session, wanted: str, wall: float) -> bool:
-    status = session.status(wall)
-    if wanted == SessionStatus.ACTIVE:
-        return status is not SessionStatus.EXPIRED
-    return wanted in ("all", status)
-
-
-def _with_call(session: Session, call: RecordedCall) -> Session:
-    in_progress = max(0, session.calls_in_progress + call.calls_in_progress_delta)
-    done = call.interaction
-    if done is None:
-        return replace(session, calls_in_progress=in_progress)
-    interactions = sorted((*session.interactions, done), key=lambda i: (i.started_at, i.call_id))
-    return replace(
-        session,
-        calls_in_progress=in_progress,
-        interactions=tuple(interactions),
-        last_interaction_at=max(done.ended_at, session.last_interaction_at or 0.0),
-        total_call_count=session.total_call_count + done.legs,
-        total_call_billed_duration=session.total_call_billed_duration + done.billed_duration,
-        total_call_amount=session.total_call_amount + done.amount,
-    )

@@ -379,6 +379,31 @@ DELETE FROM outbox WHERE id IN
         AND outbox.created_at < $1 AND outbox.state IN ('done', 'failed')
      LIMIT $2)
 
+-- name: add_requested_call
+-- With its session.
+INSERT INTO requested_calls (session_id, account_id, requested_at, owner, leased_until) VALUES ($1, $2, $3, NULL, 0)
+
+-- name: has_requested_calls
+-- Whether there is one to take ($1: now): the common answer is no.
+SELECT 1 FROM requested_calls WHERE leased_until <= $1 LIMIT 1
+
+-- name: lease_requested_calls
+-- Take those that nobody has, oldest first. The outer condition repeats the inner one for PostgreSQL, as in
+-- lease_outbox.
+UPDATE requested_calls SET owner = $1, leased_until = $3
+WHERE session_id IN (SELECT session_id FROM requested_calls WHERE leased_until <= $2
+                     ORDER BY leased_until, requested_at LIMIT $4)
+    AND leased_until <= $2
+RETURNING session_id, account_id, requested_at
+
+-- name: drop_requested_call
+-- If the lease is still ours.
+DELETE FROM requested_calls WHERE session_id = $1 AND owner = $2
+
+-- name: finish_requested_call
+-- Its call has begun.
+DELETE FROM requested_calls WHERE session_id = $1
+
 -- name: add_interaction
 -- One call of a session, as the session lists it.
 INSERT INTO interactions

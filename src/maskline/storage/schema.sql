@@ -8,7 +8,7 @@ CREATE TABLE counters (
     name TEXT PRIMARY KEY,
     value BIGINT NOT NULL
 );
-INSERT INTO counters (name, value) VALUES ('schema', 2), ('facts', 0), ('positions', 0), ('configuration', 0),
+INSERT INTO counters (name, value) VALUES ('schema', 3), ('facts', 0), ('positions', 0), ('configuration', 0),
     ('forgotten', 0);
 
 -- One known sentence, sealed: tells at start whether the key file belongs to this database.
@@ -155,6 +155,17 @@ CREATE TABLE claims (
 ) /* clustered */;
 CREATE INDEX claims_of_number ON claims (virtual_number, held_until);
 CREATE INDEX claims_by_pin ON claims (virtual_number, live_until) WHERE kind = 'pin';
+
+-- Calls to the first party that sessions asked for at their creation. leased_until: 0 while nobody has taken it. The row
+-- goes with the call's first commit.
+CREATE TABLE requested_calls (
+    session_id TEXT PRIMARY KEY,
+    account_id TEXT NOT NULL,
+    requested_at DOUBLE PRECISION NOT NULL,
+    owner TEXT,
+    leased_until DOUBLE PRECISION NOT NULL
+) /* clustered */;
+CREATE INDEX requested_calls_due ON requested_calls (leased_until, requested_at);
 
 CREATE TABLE interactions (
     session_id TEXT NOT NULL,

@@ -15,9 +15,9 @@ from maskline.errors import NotFound
 from maskline.masking.call_record import CallParties, CallRecord
 from maskline.masking.claims import ANYONE, Key, party_key, pin_key
 from maskline.masking.e164 import Number
-from maskline.masking.facts import Fact
-from maskline.masking.session import NewSession, Session, SessionChange
-from maskline.storage import rows, sqlite_forget, sqlite_outbox, sqlite_sessions, sqlite_units
+from maskline.masking.facts import CallNotStarted, Fact
+from maskline.masking.session import NewSession, RequestedCall, Session, SessionChange
+from maskline.storage import rows, sqlite_forget, sqlite_outbox, sqlite_requests, sqlite_sessions, sqlite_units
 from maskline.storage.crypto import Sealer
 from maskline.storage.session_list import SessionList, session_list
 from maskline.storage.sqlite_configuration import SqliteConfiguration
@@ -119,6 +119,17 @@ class SqliteStore(SqliteConfiguration):
         return await self._write(lambda connection: int(run(connection, "reset_calls_in_progress").rowcount))
 
     # -- calls --------------------------------------------------------------------------------------------------------
+    async def lease_requested_calls(self, owner: str, *, now: float, until: float, limit: int) -> list[RequestedCall]:
+        if not self._rows("has_requested_calls", now):
+            return []
+        return await self._write_small(sqlite_requests.lease, owner, now, until, limit)
+
+    async def drop_requested_call(
+        self, owner: str, session_id: str, fact: CallNotStarted, outbox: Sequence[OutboxRow]
+    ) -> bool:
+        prepared = [rows.outbox_to_row(row, self._sealer) for row in outbox]
+        return await self._write_small(sqlite_requests.drop, owner, session_id, rows.fact_to_row(fact), prepared)
+
     async def commit_calls(self, calls: Sequence[RecordedCall]) -> None:
         if calls:
             prepared = [sqlite_units.call_rows(call, self._sealer) for call in calls]

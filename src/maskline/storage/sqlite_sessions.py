@@ -32,7 +32,7 @@ from maskline.masking.decision import NumberState
 from maskline.masking.e164 import Number
 from maskline.masking.facts import SessionCreated, SessionExpired, SessionUpdated, VirtualNumberReplaced
 from maskline.masking.session import Interaction, NewSession, Session, SessionChange
-from maskline.storage import rows
+from maskline.storage import rows, sqlite_requests
 from maskline.storage.crypto import Sealer
 from maskline.storage.rows import Row
 from maskline.storage.sqlite_connection import run, run_all
@@ -80,6 +80,7 @@ def create_session(connection: sqlite3.Connection, sealer: Sealer, new: NewSessi
         run(connection, "add_session", *rows.session_to_row(session, sealer))
     except sqlite3.IntegrityError:
         raise Conflict("This session exists already.") from None
+    sqlite_requests.add(connection, new.requested_call)
     notes = claim_notes(changes.taken, sealer.key_hash)
     fact = SessionCreated(session.id, 1, new.created_at, session.expires_at, notes, session.pool_mode.value)
     add_facts(connection, [rows.fact_to_row(fact)])

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from maskline.errors import IdempotencyMismatch
-from maskline.masking.facts import Fact
+from maskline.masking.facts import CallRequested, Fact
 from maskline.masking.session import Interaction
 from maskline.storage import rows
 from maskline.storage.crypto import Sealer
@@ -114,6 +114,8 @@ class CallRows:
     interaction: Row | None
     move: SessionMove | None
     outbox: tuple[Row, ...]
+    requested_by: tuple[str, ...] = ()
+    """The session whose requested call begins here."""
 
 
 def call_rows(call: RecordedCall, sealer: Sealer) -> CallRows:
@@ -125,6 +127,7 @@ def call_rows(call: RecordedCall, sealer: Sealer) -> CallRows:
         interaction=rows.interaction_to_row(session_id, done) if session_id and done else None,
         move=_move(session_id, call.calls_in_progress_delta, done) if session_id else None,
         outbox=tuple(rows.outbox_to_row(row, sealer) for row in call.outbox),
+        requested_by=tuple([fact.session_id for fact in call.facts if type(fact) is CallRequested]),
     )
 
 
@@ -153,6 +156,9 @@ def commit_calls(connection: sqlite3.Connection, calls: Iterable[CallRows]) -> N
     run_all(connection, "add_interaction", [call.interaction for call in calls if call.interaction])
     run_all(connection, "move_sessions", _one_move_per_session([call.move for call in calls if call.move]))
     add_outbox(connection, [row for call in calls for row in call.outbox])
+    for call in calls:
+        for session_id in call.requested_by:
+            run(connection, "finish_requested_call", session_id)
 
 
 def _was_stored(connection: sqlite3.Connection, first_fact: Fact | None, before: int) -> bool:

@@ -19,10 +19,10 @@ from typing import Any, Protocol
 from maskline.masking.call_record import CallParties, CallRecord
 from maskline.masking.decision import VirtualNumber
 from maskline.masking.e164 import Number
-from maskline.masking.facts import Fact
+from maskline.masking.facts import CallNotStarted, Fact
 from maskline.masking.policy import AccountPolicy
 from maskline.masking.price import Price
-from maskline.masking.session import Interaction, NewSession, Session, SessionChange
+from maskline.masking.session import Interaction, NewSession, RequestedCall, Session, SessionChange
 from maskline.masking.trunk import Trunk
 
 
@@ -360,6 +360,19 @@ class Store(Protocol):
         ...
 
     # -- calls -------------------------------------------------------------------------------------------------
+    async def lease_requested_calls(self, owner: str, *, now: float, until: float, limit: int) -> list[RequestedCall]:
+        """Claim requested calls (`create_session` keeps them) that nobody has claimed, or whose lease is over, oldest
+        first. Leased until they are older than `REQUEST_AGE`, they are started once at most, whoever dies on the way:
+        the call's first commit (`CallRequested`) removes the request."""
+        ...
+
+    async def drop_requested_call(
+        self, owner: str, session_id: str, fact: CallNotStarted, outbox: Sequence[OutboxRow]
+    ) -> bool:
+        """Remove a request that is ours, and add the fact and `outbox`, all at once; False, and nothing is done, when
+        the lease is not ours."""
+        ...
+
     async def commit_calls(self, calls: Sequence[RecordedCall]) -> None:
         """One transaction for all of it; durable when it returns."""
         ...

@@ -19,7 +19,17 @@ from maskline.ids import Ids
 from maskline.masking.call_record import CallRecord, LegRecord
 from maskline.masking.decision import MatchedBy
 from maskline.masking.e164 import Number
-from maskline.masking.facts import CallEnded, CallReceived, CallRouted, Fact, LegAnswered, LegDialed, LegEnded, LegName
+from maskline.masking.facts import (
+    CallEnded,
+    CallNotStarted,
+    CallReceived,
+    CallRouted,
+    Fact,
+    LegAnswered,
+    LegDialed,
+    LegEnded,
+    LegName,
+)
 from maskline.masking.price import Charge, Direction, charge
 from maskline.masking.price_table import PriceTable
 from maskline.masking.session import Interaction, Role, Session
@@ -179,6 +189,23 @@ def number_replaced_outbox(
         for role in changed
         for row in _session_event(after, event, at, ids, style, after.number_of(role), after.party(role))
     )
+
+
+def not_started_outbox(
+    session: Session, fact: CallNotStarted, ids: Ids, style: Style = DEFAULT_STYLE
+) -> tuple[OutboxRow, ...]:
+    """The end of a requested call that never began, under the call's id."""
+    if not session.options.callback_url:
+        return ()
+    who = plivo.parties(session, session.first_party, session.second_party, session.number_of(Role.FIRST))
+    ended = plivo.Ended(0, _FREE, fact.cause)
+    return tuple(
+        _plivo_row(
+            session, ids.uuid(), fact.subject, sequence, name, style.call_event(who, name, fact.at, sequence, ended),
+            fact.at,
+        )
+        for sequence, name in enumerate(style.events.names(fact, answered=False), 1)
+    )  # fmt: skip
 
 
 def _session_event(

@@ -19,6 +19,7 @@ from maskline.storage.store import Once, Store
 from maskline.workflows.check_parties import refuse_wrong_parties
 from maskline.workflows.find_account import own_subaccount
 from maskline.workflows.find_policy import FindPolicy
+from maskline.workflows.hooks import Notify, nobody_waits
 from maskline.workflows.scope import Scope
 
 _PIN_CANDIDATES = 32
@@ -43,9 +44,11 @@ class SessionWish:
 class CreateSession:
     """Call it with a scope and a wish; keeps in memory only the accounts' policies."""
 
-    __slots__ = ("_clock", "_ids", "_policy", "_store")
+    __slots__ = ("_clock", "_ids", "_policy", "_requested", "_store")
 
-    def __init__(self, store: Store, clock: Clock, ids: Ids) -> None:
+    def __init__(self, store: Store, clock: Clock, ids: Ids, requested: Notify = nobody_waits) -> None:
+        """`requested` is called after each create that asks for a call at once."""
+        self._requested = requested
         self._store = store
         self._clock = clock
         self._ids = ids
@@ -54,6 +57,7 @@ class CreateSession:
     async def __call__(self, scope: Scope, wish: SessionWish, once: Once | None = None) -> Session:
         """Keep and return the session, or the one that `once` made before. Raises `InvalidParameter` and its kin,
         `IdempotencyMismatch`, and `PoolExhausted` with a `detail` that says what is lacking."""
+        _refuse_a_call_to_nobody(wish)
         pool = await self._pool(scope, wish)
         parties = {Role.FIRST: wish.first_party, Role.SECOND: wish.second_party}
         await refuse_wrong_parties(self._store, pool.account_id, parties)
@@ -64,7 +68,10 @@ class CreateSession:
             self._clock.wall(), wish.geomatch, policy.modes, wish.first_party_pin, wish.second_party_pin,
             self._pin_candidates(options, policy), policy.session_fee,
         )  # fmt: skip
-        return await self._store.create_session(new, once=once)
+        session = await self._store.create_session(new, once=once)
+        if options.initiate_call_to_first_party:
+            self._requested()
+        return session
 
     async def _pool(self, scope: Scope, wish: SessionWish) -> Scope:
         """Whose numbers may be used: the subaccount's named in the wish, else the caller's own."""
@@ -84,6 +91,15 @@ class CreateSession:
         length = options.generate_pin_length
         pins = (str(int(self._ids.token(16), 16) % 10**length).zfill(length) for _ in range(_PIN_CANDIDATES))
         return tuple(dict.fromkeys(pins))
+
+
+def _refuse_a_call_to_nobody(wish: SessionWish) -> None:
+    """Who may be called through which trunk is judged when the call starts: a moment later it may be another."""
+    if wish.options.initiate_call_to_first_party and None in (wish.first_party, wish.second_party):
+        raise InvalidParameter(
+            "Invalid parameter. initiate_call_to_first_party needs both parties",
+            parameter="initiate_call_to_first_party",
+        )
 
 
 def _with_cooloffs(options: SessionOptions, policy: AccountPolicy) -> SessionOptions:

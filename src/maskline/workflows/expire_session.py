@@ -11,14 +11,19 @@ from maskline.errors import SessionEnded
 from maskline.masking.session import Session
 from maskline.storage.store import Store
 from maskline.workflows.get_session import get_session
+from maskline.workflows.hooks import SessionHook, nobody_asks
 from maskline.workflows.scope import Scope
 
 
-async def expire_session(store: Store, clock: Clock, scope: Scope, session_id: str) -> Session:
+async def expire_session(
+    store: Store, clock: Clock, scope: Scope, session_id: str, ended: SessionHook = nobody_asks
+) -> Session:
     """Return the ended session. Raises `NotFound`, and `SessionEnded` when it was over already, by request or
-    by time, whether or not the sweeper has come by."""
+    by time, whether or not the sweeper has come by. `ended` is called once it is over."""
     now = clock.wall()
     session = await get_session(store, scope, session_id)
     if not session.is_live(now):
         raise SessionEnded
-    return await store.end_session(scope.account_id, session_id, now=now, by_request=True, outbox=())
+    session = await store.end_session(scope.account_id, session_id, now=now, by_request=True, outbox=())
+    ended(session)
+    return session

@@ -16,6 +16,7 @@ from maskline.ids import Ids
 from maskline.masking.session import Session
 from maskline.storage.store import OutboxRow, Store
 from maskline.workflows.build_outbox import session_timeout_outbox
+from maskline.workflows.hooks import SessionHook, nobody_asks
 
 TimeoutOutbox = Callable[[Session, float, Ids], Sequence[OutboxRow]]
 """Webhooks of a session that timed out at a wall second."""
@@ -24,7 +25,7 @@ TimeoutOutbox = Callable[[Session, float, Ids], Sequence[OutboxRow]]
 class ExpireSessions:
     """Call it to end one batch; it answers how many ended, so the owner calls again while it equals `batch`."""
 
-    __slots__ = ("_clock", "_ids", "_outbox", "_store", "batch")
+    __slots__ = ("_clock", "_ended", "_ids", "_outbox", "_store", "batch")
 
     def __init__(
         self,
@@ -33,12 +34,15 @@ class ExpireSessions:
         ids: Ids,
         *,
         outbox: TimeoutOutbox = session_timeout_outbox,
+        ended: SessionHook = nobody_asks,
         batch: int = 50,
     ) -> None:
+        """`ended` is called for each session once it is over."""
         self._store = store
         self._clock = clock
         self._ids = ids
         self._outbox = outbox
+        self._ended = ended
         self.batch = batch
         """Sessions per step: small enough that requests and calls get their turn between steps. Measured on SQLite with
         5,000 that end in one second: the loop's thread works for 3 ms at a time with 50, 5 ms with 100, 8 ms with 200;
@@ -59,7 +63,10 @@ class ExpireSessions:
         try:
             # The webhook tells the planned end, not the moment the sweeper came by.
             rows = self._outbox(session, session.expires_at, self._ids)
-            await self._store.end_session(session.account_id, session.id, now=now, by_request=False, outbox=rows)
+            over = await self._store.end_session(
+                session.account_id, session.id, now=now, by_request=False, outbox=rows
+            )  # fmt: skip
         except (SessionEnded, NotFound):
             return False  # ended by request, or deleted, between the two reads: nothing is left to do
+        self._ended(over)
         return True

@@ -18,6 +18,7 @@ from maskline.storage.store import Once, OutboxRow, Store
 from maskline.workflows.build_outbox import param_update_outbox
 from maskline.workflows.check_parties import refuse_wrong_parties
 from maskline.workflows.get_session import get_session
+from maskline.workflows.hooks import Notify, nobody_waits
 from maskline.workflows.scope import Scope
 
 UPDATABLE = frozenset({
@@ -33,10 +34,6 @@ UpdateOutbox = Callable[[Session, float, Ids], Sequence[OutboxRow]]
 """Webhooks of a session, as it is after a change at a wall second."""
 
 
-def nobody_waits() -> None:
-    """For processes without a deliverer of their own."""
-
-
 class UpdateSession:
     """Call it with a scope, a session's id and what is wanted."""
 
@@ -44,7 +41,7 @@ class UpdateSession:
 
     def __init__(
         self, store: Store, clock: Clock, ids: Ids, outbox: UpdateOutbox = param_update_outbox,
-        committed: Callable[[], None] = nobody_waits,
+        committed: Notify = nobody_waits,
     ) -> None:  # fmt: skip
         """`committed` is called after each update that left webhooks."""
         self._store = store

@@ -20,6 +20,7 @@ EXAMPLES: list[Fact] = [
     facts.CallEnded("c", 7, 1.5, Outcome.BUSY, Cause.BUSY, HungUpBy.CALLEE),
     facts.PromptNotPlayed("c", 8, 1.5, "a", "unknown_caller_play", "timeout"),
     facts.CallRequested("c", 1, 1.5, "s", "+6531580001"),
+    facts.CallNotStarted("c", 1, 1.5, "s", Cause.NO_ROUTE),
     facts.PromptPlayed("c", 8, 1.5, "a", "pin_prompt_play", False),
     facts.PinChecked("c", 8, 1.5, "s", True, 1, True),
     facts.RecordingStarted("c", 8, 1.5, "r", "{}"),

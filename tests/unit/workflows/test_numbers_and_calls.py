@@ -48,7 +48,7 @@ class Rides(World):
         await remove_subaccount(self.store, self.clock, self.main, self.rides.id)
 
     async def route(self, caller):
-        router = RouteCall(self.store, self.clock, SessionOptions())
+        router = RouteCall(self.store, self.clock)
         await router.refresh()
         return await router.route(caller, VIRTUAL, self.trunk, self.clock.wall())
 

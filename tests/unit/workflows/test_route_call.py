@@ -10,6 +10,7 @@ import structlog
 from maskline.masking.decision import Forward, MatchedBy, Refuse
 from maskline.masking.e164 import Number, parse_number
 from maskline.masking.facts import CallReceived, Cause, LegName
+from maskline.masking.routing_rules import RoutingRules
 from maskline.masking.session import Role, SessionOptions
 from maskline.storage.crypto import KEY_BYTES, Sealer
 from maskline.storage.memory import MemoryStore
@@ -55,7 +56,7 @@ class Calls(World):
         self.trunk = await self.add_trunk("carrier", **trunk)
         create = CreateSession(self.store, self.clock, self.ids)
         self.session = await create(Scope(self.acme.id), SessionWish(CALLER, CALLEE, SessionOptions()))
-        self.router = RouteCall(self.store, self.clock, LIMITS)
+        self.router = RouteCall(self.store, self.clock, RoutingRules(LIMITS))
         await self.router.refresh()
         return self
 

@@ -48,7 +48,7 @@ class SessionOperations:
         self._services = services
         # True is what nearly every session ends up with; the workflow sets what holds.
         self._wish = WishMaker(replace(services.session_defaults, geomatch=True))
-        self._create_session = CreateSession(services.store, services.clock, services.ids)
+        self._create_session = CreateSession(services.store, services.clock, services.ids, services.requested)
         self._update_session = UpdateSession(
             services.store, services.clock, services.ids, services.update_outbox, services.committed
         )
@@ -94,5 +94,6 @@ class SessionOperations:
         return Reply(200, body, REPLAYED if once is not None and session.modified_at < asked else {})
 
     async def _expire(self, exchange: Exchange) -> Reply:
-        await expire_session(self._services.store, self._services.clock, exchange.scope, exchange.item)
+        services = self._services
+        await expire_session(services.store, services.clock, exchange.scope, exchange.item, services.ended)
         return Reply(200, {"api_id": exchange.api_id, "message": "Session expired"})

@@ -17,6 +17,7 @@ from enum import StrEnum
 
 from maskline.masking.facts import (
     CallEnded,
+    CallNotStarted,
     CallRouted,
     Cause,
     Fact,
@@ -88,6 +89,8 @@ LEG_EVENTS = (
     LegEvent("SessionFirstPartyComplete", LegEnded, A, _FIRST, answered=True),
     LegEvent("SessionFirstPartyFailed", LegEnded, A, _FIRST, answered=False),
     LegEvent("SessionFirstPartyHangup", LegEnded, A, _LATER),
+    LegEvent("SessionFirstPartyFailed", CallNotStarted, "", _FIRST),
+    LegEvent("SessionFirstPartyHangup", CallNotStarted, "", _LATER),
     LegEvent(PARTIES_HANGUP, CallEnded, "", _CURRENT),
 )
 """Several rows of one fact are told in this order. The caller's side rings when the callee's does: there is no ring of
@@ -115,7 +118,7 @@ class EventTable:
 
     def names(self, fact: Fact, answered: bool) -> tuple[str, ...]:
         """What this fact of a session's call is told as; `answered`: whether its leg ever was."""
-        if isinstance(fact, (LegEnded, CallEnded)) and fact.cause is Cause.SESSION_EXPIRED:
+        if isinstance(fact, (LegEnded, CallEnded, CallNotStarted)) and fact.cause is Cause.SESSION_EXPIRED:
             return ()
         leg = getattr(fact, "leg", "")
         return self._by_fact.get((type(fact), leg, answered), ())

@@ -1,0 +1,79 @@
+"""The parts of the in-memory store that know no sessions: the fact log, the outbox, requested calls.
+
+What it is: these methods of the protocol on dictionaries. What it is not: sessions and calls. Who builds on it:
+`memory.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import islice
+
+from maskline.masking.facts import CallNotStarted, Fact
+from maskline.masking.session import RequestedCall
+from maskline.storage.memory_configuration import MemoryConfiguration
+from maskline.storage.memory_outbox import MemoryOutbox
+from maskline.storage.memory_requests import MemoryRequests
+from maskline.storage.store import Delivery, OutboxRow
+
+
+class MemoryLog(MemoryConfiguration):
+    """See `maskline.storage.store.Store`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._facts: dict[int, Fact] = {}
+        self._position = 0
+        self._facts_by_subject: dict[str, list[Fact]] = {}
+        self._outbox = MemoryOutbox()
+        self._requests = MemoryRequests()
+
+    # -- facts ---------------------------------------------------------------------------------------------------
+    async def facts(self, subject: str) -> list[Fact]:
+        return sorted(self._facts_by_subject.get(subject, ()), key=lambda fact: fact.sequence)
+
+    async def facts_since(self, cursor: int, limit: int) -> list[tuple[int, Fact]]:
+        later = ((position, fact) for position, fact in self._facts.items() if position > cursor)
+        return list(islice(later, limit))
+
+    def _has_fact(self, fact: Fact) -> bool:
+        return any(other.sequence == fact.sequence for other in self._facts_by_subject.get(fact.subject, ()))
+
+    def _add_fact(self, fact: Fact) -> None:
+        if not self._has_fact(fact):
+            self._facts_by_subject.setdefault(fact.subject, []).append(fact)
+            self._position += 1
+            self._facts[self._position] = fact
+
+    def _next_sequence(self, subject: str) -> int:
+        return max((fact.sequence for fact in self._facts_by_subject.get(subject, ())), default=0) + 1
+
+    # -- requested calls -----------------------------------------------------------------------------------------
+    async def lease_requested_calls(self, owner: str, *, now: float, until: float, limit: int) -> list[RequestedCall]:
+        return self._requests.lease(owner, now, until, limit)
+
+    async def drop_requested_call(
+        self, owner: str, session_id: str, fact: CallNotStarted, outbox: Sequence[OutboxRow]
+    ) -> bool:
+        if not self._requests.owns(owner, session_id):
+            return False
+        self._outbox.add(outbox)
+        self._requests.finish(session_id)
+        self._add_fact(fact)
+        return True
+
+    # -- outbox --------------------------------------------------------------------------------------------------
+    async def lease_outbox(self, owner: str, *, now: float, until: float, limit: int) -> list[OutboxRow]:
+        return self._outbox.lease(owner, now=now, until=until, limit=limit)
+
+    async def finish_outbox(self, owner: str, deliveries: Sequence[Delivery], *, now: float) -> list[bool]:
+        return [self._outbox.finish(owner, delivery, now) for delivery in deliveries]
+
+    async def outbox(self, account_id: str | None, *, state: str | None = None, limit: int = 50) -> list[OutboxRow]:
+        return self._outbox.select(account_id, state, limit)
+
+    async def replay_outbox(self, row_id: str, now: float) -> None:
+        self._outbox.replay(row_id, now)
+
+    async def next_outbox_due(self) -> float | None:
+        return self._outbox.next_due()

@@ -1,0 +1,136 @@
+"""Start the calls that sessions asked for at their creation (click-to-call).
+
+What it is: takes requests, decides on each, hands what can be started to the engine, and ends the others with a fact
+and a webhook. What it is not: the call. Who runs it: `app.py`, beside the engine.
+
+A request is leased for as long as it may be started at all. The call's first commit removes it; a process that dies
+between the lease and that commit leaves a request which is too old by the time somebody else may take it. So a
+session's first party is rung once at most, and whoever asked hears of it when it was not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import structlog
+
+from maskline.clock import Clock
+from maskline.errors import NotFound, StoreUnavailable
+from maskline.ids import Ids
+from maskline.masking.decision import StartCall, StartDecision
+from maskline.masking.facts import CallNotStarted, Cause
+from maskline.masking.session import REQUEST_AGE, RequestedCall, Session
+from maskline.storage.store import OutboxRow, Store
+from maskline.webhooks.formats.plivo import DEFAULT_STYLE, Style
+from maskline.workflows.build_outbox import not_started_outbox
+
+_log = structlog.get_logger("maskline.start_call")
+_LOOK_EVERY = 1.0
+"""Seconds between two looks for requests of other processes; those of this one are told by `notify`."""
+_AT_ONCE = 16
+
+
+class StartRouter(Protocol):
+    async def start(self, request: RequestedCall, wall: float) -> StartDecision:
+        """How to carry it out. Raises `StoreUnavailable`, and `NotFound` when the session is there no more."""
+        ...
+
+
+class StartCalls:
+    """Run `run()` as a task; `notify()` after each create that asked for a call."""
+
+    __slots__ = (
+        "_away", "_begin", "_clock", "_committed", "_ids", "_owner", "_router", "_stopping", "_store", "_style",
+        "_wake",
+    )  # fmt: skip
+
+    def __init__(
+        self, store: Store, clock: Clock, ids: Ids, router: StartRouter, begin: Callable[[StartCall], None],
+        committed: Callable[[], None], *, style: Style = DEFAULT_STYLE,
+    ) -> None:  # fmt: skip
+        """`begin` starts the call and returns at once. `committed` is called when there are webhooks to deliver."""
+        self._store = store
+        self._clock = clock
+        self._ids = ids
+        self._router = router
+        self._begin = begin
+        self._committed = committed
+        self._style = style
+        self._owner = ids.uuid()
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._away = False
+
+    def notify(self) -> None:
+        """There is a request to look at."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Take no more requests: what others or the next process find is theirs. `run()` returns."""
+        self._stopping = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Take requests until `stop()`; the store being away is said once and waited for."""
+        while not self._stopping:
+            self._wake.clear()
+            if not await self._step():
+                await self._wait()
+
+    async def _wait(self) -> None:
+        try:
+            await asyncio.wait_for(self._wake.wait(), _LOOK_EVERY)
+        except TimeoutError:
+            return
+
+    async def _step(self) -> bool:
+        """Whether there may be more to do at once."""
+        try:
+            taken = await self()
+        except StoreUnavailable as error:
+            if not self._away:
+                _log.warning("requested_calls_delayed", reason=error.code)
+            self._away = True
+            return False
+        self._away = False
+        return taken == _AT_ONCE
+
+    async def __call__(self) -> int:
+        """One step; returns how many requests were taken. Raises `StoreUnavailable`; a request that was leased by then
+        is not started and ends with a fact once it is too old."""
+        now = self._clock.wall()
+        leased = await self._store.lease_requested_calls(
+            self._owner, now=now, until=now + REQUEST_AGE, limit=_AT_ONCE
+        )  # fmt: skip
+        for request in leased:
+            await self._take(request, now)
+        return len(leased)
+
+    async def _take(self, request: RequestedCall, now: float) -> None:
+        if now - request.requested_at >= REQUEST_AGE:
+            return await self._drop(request, Cause.SHUTDOWN, now)
+        try:
+            decision = await self._router.start(request, now)
+        except NotFound:
+            return await self._drop(request, Cause.SESSION_EXPIRED, now)
+        if isinstance(decision, StartCall):
+            self._begin(decision)
+            return None
+        return await self._drop(request, decision.cause, now)
+
+    async def _drop(self, request: RequestedCall, cause: Cause, now: float) -> None:
+        fact = CallNotStarted(self._ids.uuid(), 1, now, request.session_id, cause)
+        rows = await self._rows(request, fact)
+        await self._store.drop_requested_call(self._owner, request.session_id, fact, rows)
+        _log.warning("call_not_started", session=request.session_id, cause=cause.value)
+        if rows:
+            self._committed()
+
+    async def _rows(self, request: RequestedCall, fact: CallNotStarted) -> Sequence[OutboxRow]:
+        try:
+            session: Session = await self._store.session(request.account_id, request.session_id)
+        except NotFound:
+            return ()
+        return not_started_outbox(session, fact, self._ids, self._style)
