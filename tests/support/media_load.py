@@ -38,7 +38,7 @@ def cpu_seconds(pid: int) -> float:
 async def measure(media: Harness, calls: int, seconds: float) -> Measured:
     load = await asyncio.to_thread(Load, calls, seconds)
     try:
-        targets = [port for index in range(calls) for port in await _set_up(media, load, index)]
+        targets = [port for index in range(calls) for port in await set_up(media, load, index)]
         before = cpu_seconds(media.pid)
         outcome = await asyncio.to_thread(load.run, targets)
         spent = cpu_seconds(media.pid) - before
@@ -48,7 +48,8 @@ async def measure(media: Harness, calls: int, seconds: float) -> Measured:
     return Measured(outcome, figures, spent)
 
 
-async def _set_up(media: Harness, load: Load, index: int) -> tuple[int, int]:
+async def set_up(media: Harness, load: Load, index: int) -> tuple[int, int]:
+    """One bridged call of the load; where its two sides send."""
     call_id, driver = f"load-{index}", media.driver
     a, b = (FarMedia("127.0.0.1", load.ports[2 * index + side], 9, VOICE) for side in (0, 1))
     leg_a = await driver.open_leg(call_id, LegName.A, a, codecs=VOICE)

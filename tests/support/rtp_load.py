@@ -34,7 +34,7 @@ _TAIL_SECONDS = 0.6
 
 
 class Side:
-    __slots__ = ("received", "sequence", "sock", "ssrc")
+    __slots__ = ("last", "longest_gap", "received", "sequence", "sock", "ssrc")
 
     def __init__(self, ssrc: int) -> None:
         self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -44,6 +44,9 @@ class Side:
         self.ssrc = ssrc
         self.sequence = 0
         self.received = 0
+        self.last = 0
+        """Nanoseconds of the day at which the last packet came."""
+        self.longest_gap = 0
 
     @property
     def port(self) -> int:
@@ -53,13 +56,21 @@ class Side:
         number = self.sequence
         self.sequence = number + 1
         head = _PACKET.pack(0x80, 0, number & 0xFFFF, number * 160, self.ssrc, time.time_ns())
-        self.sock.send(head + _FILL)
+        with contextlib.suppress(ConnectionRefusedError):  # the relay is being restarted
+            self.sock.send(head + _FILL)
 
     def receive(self, delays: array[int]) -> None:
-        data, ancillary, _, _ = self.sock.recvmsg(2048, 64)
+        try:
+            data, ancillary, _, _ = self.sock.recvmsg(2048, 64)
+        except ConnectionRefusedError:
+            return
         seconds, nanoseconds = _STAMP.unpack(ancillary[0][2][:16])
+        came = seconds * 1_000_000_000 + nanoseconds
         self.received += 1
-        delays.append(seconds * 1_000_000_000 + nanoseconds - int.from_bytes(data[12:20], "big"))
+        if self.last:
+            self.longest_gap = max(self.longest_gap, came - self.last)
+        self.last = came
+        delays.append(came - int.from_bytes(data[12:20], "big"))
 
 
 def run(sides: list[Side], seconds: float) -> dict[str, Any]:
@@ -85,6 +96,7 @@ def run(sides: list[Side], seconds: float) -> dict[str, Any]:
     return {
         "sent": [side.sequence for side in sides],
         "received": [side.received for side in sides],
+        "longest_gap_ms": max(side.longest_gap for side in sides) / 1e6,
         "p50_ms": _percentile(delays_ms, 0.5),
         "p99_ms": _percentile(delays_ms, 0.99),
         "max_ms": delays_ms[-1],
@@ -117,6 +129,8 @@ class Outcome:
     p50_ms: float
     p99_ms: float
     max_ms: float
+    longest_gap_ms: float
+    """Between two packets at any side."""
     steady_p99_ms: float
     """The 99th percentile of each second, and of those the median."""
 

@@ -115,9 +115,9 @@ class RtpengineProcess:
 class RtpengineHarness(Harness):
     needs_reports = True
 
-    def __init__(self, folder: Path, timeout: float = 60.0, ports: int = 40) -> None:
+    def __init__(self, folder: Path, timeout: float = 60.0, ports: int = 40, extra: str = "") -> None:
         super().__init__()
-        self._daemon = RtpengineProcess(folder, ports)
+        self._daemon = RtpengineProcess(folder, ports, extra)
         self.driver: RtpengineDriver = RtpengineDriver(
             [("127.0.0.1", self._daemon.ng_port)], timeout=timeout, recordings=self._daemon.recordings
         )

@@ -63,6 +63,8 @@ class RtpengineDriver:
         self._recorder = Recorder(recordings)
         self._on_event: Callable[[MediaEvent], None] = _ignore
         self._tasks: set[asyncio.Task[None]] = set()
+        self.renewed = 0
+        """Calls that lived on in a restarted daemon, and for which all was asked again."""
 
     # --- life ---------------------------------------------------------------------------------------------------
 
@@ -268,6 +270,7 @@ class RtpengineDriver:
         if not await self._recorder.go_on(call):
             call.recording = None
             self.tell(RecordingLost(call.id))
+        self.renewed += 1
 
     async def _play_again(self, call: CallState, leg: LegName, playing: Playing) -> None:
         """The pass that was cut short is played from its start."""
