@@ -24,7 +24,7 @@ from maskline.engine.core import EngineConfig, EngineCore
 from maskline.engine.outside import OutsideWork
 from maskline.engine.ports import CallRecorder, CallRouter, PinRouter
 from maskline.ids import Ids
-from maskline.masking.decision import Refuse
+from maskline.masking.decision import StartCall
 from maskline.masking.facts import Cause
 from maskline.media.port import MediaDriver, MediaEvent, Prompter, RelayDriver
 from maskline.net.udp import UdpSocket
@@ -122,18 +122,14 @@ class EngineRunner:
 
     # -- doors ------------------------------------------------------------------------------------------------
 
-    async def start_call(self, session_id: str) -> Cause | None:
-        """Call the first party because the session asked for it. None once that has begun, else why it has not:
-        `SHUTDOWN` and `CONGESTION` may pass, everything else will not. Raises `StoreUnavailable`, `NotFound`."""
-        decision = await self._router.start(session_id, self._clock.wall())
-        if isinstance(decision, Refuse):
-            return decision.cause
+    def start_call(self, decision: StartCall) -> Cause | None:
+        """Call the first party because a session asked for it. None once that has begun, else why it has not."""
         cause: Cause | None = self._feed(self.core.start_call, decision)
         self._arm()
         return cause
 
     def session_ended(self, session_id: str) -> None:
-        """The session was ended before its time, or by it: a call of it that is still on its way ends too."""
+        """The session is over: a call of it that is still on its way ends too."""
         if self._core is not None:
             self._feed(self._core.session_ended, session_id)
             self._arm()

@@ -13,7 +13,7 @@ from maskline.clock import SystemClock
 from maskline.engine.ports import CallCommit
 from maskline.engine.runner import EngineRunner, settle_memory
 from maskline.ids import SystemIds
-from maskline.masking.decision import Decision, Refuse
+from maskline.masking.decision import Decision, Refuse, StartCall
 from maskline.masking.e164 import Number
 from maskline.masking.facts import Cause, Outcome
 from maskline.masking.trunk import Trunk
@@ -21,7 +21,7 @@ from maskline.media.port import MediaLost
 from maskline.sip import events as sip
 from maskline.sip.agent import OutgoingInvite
 from maskline.sip.events import Event, Flow
-from tests.support.call_machine import A_SDP, B_SDP, CALLER, VIRTUAL, forward
+from tests.support.call_machine import A_SDP, B_SDP, CALLER, TRUNK_A, VIRTUAL, forward
 from tests.support.fake_driver import FakeDriver
 from tests.support.udp_phone import UdpPhone
 
@@ -232,6 +232,7 @@ async def test_nothing_is_read_before_the_start() -> None:
     office.runner._on_batch()
     office.runner._on_unreachable("127.0.0.1", 9)
     office.runner._on_media_event(MediaLost("x"))
+    office.runner.session_ended("session-1")
     with pytest.raises(AssertionError):
         _ = office.runner.core
     office.alice.close()
@@ -246,3 +247,11 @@ def test_memory_settles_once_everything_is_built() -> None:
     finally:
         gc.unfreeze()
         gc.set_threshold(*before)
+
+
+async def test_a_runner_that_drains_starts_no_requested_call() -> None:
+    async with Office() as office:
+        office.runner.drain()
+        assert office.runner.start_call(StartCall(forward(), CALLER, TRUNK_A)) is Cause.SHUTDOWN
+        office.runner.session_ended("session-1")
+        assert office.runner.metrics()["requested_calls"] == 0
