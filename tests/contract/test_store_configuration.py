@@ -287,5 +287,5 @@ async def test_the_configuration_version_moves_with_each_write_of_configuration_
 async def test_counts_name_every_table(store: Store) -> None:
     assert await store.counts() == {
         "accounts": 3, "numbers": 3, "trunks": 0, "endpoints": 0, "sessions": 0, "claims": 0, "calls": 0, "facts": 0,
-        "outbox": {},
+        "recordings": 0, "outbox": {},
     }  # fmt: skip

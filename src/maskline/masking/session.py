@@ -96,6 +96,8 @@ class Interaction:
     legs: int
     amount: int = 0
     """Charge of both legs in millionths of the currency unit."""
+    recording_id: str | None = None
+    """None: nothing was recorded."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ from maskline.masking.session import NewSession, Session, SessionChange
 from maskline.storage.crypto import KEY_BYTES, Sealer
 from maskline.storage.memory_claims import Answers, MemoryClaims, with_pin
 from maskline.storage.memory_filter import matches, with_call
-from maskline.storage.memory_log import MemoryLog
+from maskline.storage.memory_recordings import MemoryRecordings
 from maskline.storage.rows import hashed_parties
 from maskline.storage.store import IS_PARTY, OUTSIDE_CALLS, Once, OutboxRow, RecordedCall, SessionFilter
 
@@ -53,7 +53,7 @@ _HASHES = Sealer(bytes(KEY_BYTES))
 """For the keys that facts name; nothing here is secret."""
 
 
-class MemoryStore(MemoryLog):
+class MemoryStore(MemoryRecordings):
     """See `maskline.storage.store.Store`."""
 
     def __init__(self) -> None:
@@ -225,6 +225,7 @@ class MemoryStore(MemoryLog):
         done = self._forget_sessions(before, now, limit)
         done += self._forget_strays(before, limit - done)
         done += self._outbox.forget(before, limit - done)
+        done += self._forget_recordings(before, limit - done)
         return done + self._purge_once(now, limit - done)
 
     def _forget_sessions(self, before: float, now: float, limit: int) -> int:
@@ -280,6 +281,7 @@ class MemoryStore(MemoryLog):
         for call in new:
             if call.record is not None:
                 self._calls.setdefault(call.record.id, call.record)
+            self._take_recording(call)
             if call.session_id in self._sessions:
                 self._sessions[call.session_id] = with_call(self._sessions[call.session_id], call)
 
@@ -310,6 +312,7 @@ class MemoryStore(MemoryLog):
             "accounts": len(self._accounts), "numbers": len(self._numbers), "trunks": len(self._trunks),
             "endpoints": len(self._endpoints), "sessions": len(self._sessions),
             "claims": len(self._claims), "calls": len(self._calls), "facts": len(self._facts),
+            "recordings": len(self._recordings),
             "outbox": self._outbox.by_state(),
         }  # fmt: skip
 

@@ -24,6 +24,11 @@ sessions.total_call_amount
 id, account_id, subaccount_id, session_id, caller, virtual_number, reference_id, started_at, ended_at, outcome,
 cause, hung_up_by, legs, parties_sealed
 
+-- columns: recording_columns
+id, account_id, subaccount_id, session_id, call_id, leg_id, format, status, virtual_number, parties_sealed, started_at,
+ended_at, duration_ms, partial, spool, file, pushed, size, callback_url, callback_method, sequence, position, attempts,
+due_at, error
+
 -- columns: outbox_columns
 id, account_id, subaccount_id, subject, sequence, dialect, event, method, url, content_type, content_sealed,
 created_at, attempts, due_at, state, last_status, last_error
@@ -408,13 +413,13 @@ DELETE FROM requested_calls WHERE session_id = $1
 -- One call of a session, as the session lists it.
 INSERT INTO interactions
     (call_id, session_id, started_at, ended_at, caller, first_party_leg_id, second_party_leg_id, duration,
-     billed_duration, legs, amount)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (session_id, started_at, call_id) DO NOTHING
+     billed_duration, legs, amount, recording_id)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (session_id, started_at, call_id) DO NOTHING
 
 -- name: interactions
 -- Of one session, in order.
 SELECT call_id, started_at, ended_at, caller, first_party_leg_id, second_party_leg_id, duration, billed_duration, legs,
-    amount
+    amount, recording_id
 FROM interactions WHERE session_id = $1 ORDER BY started_at, call_id
 
 -- name: add_call
@@ -433,6 +438,96 @@ SELECT {call_columns} FROM calls WHERE account_id = $1 ORDER BY started_at DESC,
 -- name: calls_of_session
 -- Of one session, newest first.
 SELECT {call_columns} FROM calls WHERE session_id = $3 AND account_id = $1 ORDER BY started_at DESC, id DESC LIMIT $2
+
+-- name: add_recording
+-- The recording of a call, at its start.
+INSERT INTO recordings ({recording_columns})
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)
+ON CONFLICT (id) DO NOTHING
+
+-- name: stop_recording
+-- Its call is over.
+UPDATE recordings SET status = 'stopped', ended_at = $2, partial = partial OR $3, sequence = $4, position = $5, due_at = $6
+WHERE id = $1 AND status = 'recording'
+
+-- name: recover_recordings
+-- What a process left that was killed: calls that no longer are, and files that nobody makes.
+UPDATE recordings SET partial = partial OR status = 'recording', status = 'stopped', due_at = $1, owner = NULL
+WHERE spool <> '' AND status IN ('recording', 'processing')
+
+-- name: recording
+-- By account and id: a foreign id finds nothing.
+SELECT {recording_columns} FROM recordings WHERE account_id = $1 AND id = $2
+
+-- name: recording_of_link
+-- By its id alone, for who brings a signed link.
+SELECT {recording_columns} FROM recordings WHERE id = $1
+
+-- name: recordings
+-- Of an account, newest first; what is null is not asked for. $3: a call's or its first leg's id.
+SELECT {recording_columns} FROM recordings
+WHERE account_id = $1
+    AND (CAST($2 AS TEXT) IS NULL OR subaccount_id = $2)
+    AND (CAST($3 AS TEXT) IS NULL OR call_id = $3 OR leg_id = $3)
+    AND (CAST($4 AS TEXT) IS NULL OR session_id = $4)
+    AND started_at >= $5 AND started_at <= $6
+ORDER BY started_at DESC, id DESC LIMIT $7 OFFSET $8
+
+-- name: count_recordings
+-- All that the list of the same wishes goes over.
+SELECT count(*) FROM recordings
+WHERE account_id = $1
+    AND (CAST($2 AS TEXT) IS NULL OR subaccount_id = $2)
+    AND (CAST($3 AS TEXT) IS NULL OR call_id = $3 OR leg_id = $3)
+    AND (CAST($4 AS TEXT) IS NULL OR session_id = $4)
+    AND started_at >= $5 AND started_at <= $6
+
+-- name: lease_recording
+-- The one that is due longest. The outer conditions as in lease_outbox.
+UPDATE recordings SET status = 'processing', owner = $1, due_at = $3, attempts = attempts + 1
+WHERE id = (SELECT id FROM recordings WHERE status IN ('stopped', 'processing') AND due_at <= $2 ORDER BY due_at LIMIT 1)
+    AND status IN ('stopped', 'processing') AND due_at <= $2
+RETURNING {recording_columns}
+
+-- name: next_recording_due
+-- When the next try or the end of a lease is.
+SELECT MIN(due_at) FROM recordings WHERE status IN ('stopped', 'processing')
+
+-- name: finish_recording
+-- What a try came to, if the lease is still ours.
+UPDATE recordings SET status = $3, due_at = $4, started_at = $5, ended_at = $6, duration_ms = $7, partial = $8, file = $9,
+    pushed = $10, size = $11, error = $12, owner = NULL
+WHERE id = $1 AND owner = $2 AND status = 'processing'
+
+-- name: drop_spool
+-- Its files are removed.
+UPDATE recordings SET spool = '' WHERE id = $1
+
+-- name: recordings_to_clean
+-- Whose spool is not needed any more and may still be there.
+SELECT {recording_columns} FROM recordings WHERE spool <> '' AND status IN ('completed', 'deleted') LIMIT $1
+
+-- name: old_recordings
+-- Files of before a wall second, oldest first.
+SELECT {recording_columns} FROM recordings WHERE status = 'completed' AND started_at < $1 ORDER BY started_at LIMIT $2
+
+-- name: old_failures
+-- Spools of failures of before a wall second.
+SELECT {recording_columns} FROM recordings WHERE spool <> '' AND status = 'failed' AND started_at < $1 LIMIT $2
+
+-- name: delete_recording
+-- Its file is about to be removed.
+UPDATE recordings SET status = 'deleted', file = '', pushed = '', size = 0 WHERE id = $1
+
+-- name: retry_recording
+-- Once more from the start.
+UPDATE recordings SET status = 'stopped', attempts = 0, due_at = $2, error = '' WHERE id = $1
+
+-- name: forget_recordings
+-- What is over since before a wall second, and has no file.
+DELETE FROM recordings WHERE id IN
+    (SELECT over.id FROM recordings AS over
+     WHERE over.status IN ('failed', 'deleted') AND over.started_at < $1 AND over.spool = '' LIMIT $2)
 
 -- name: add_fact
 -- A fact; one that is there already is left alone (a repeated commit).
@@ -544,7 +639,7 @@ SELECT {outbox_columns} FROM outbox WHERE state = $2 ORDER BY created_at DESC, s
 SELECT
     (SELECT count(*) FROM accounts), (SELECT count(*) FROM virtual_numbers), (SELECT count(*) FROM trunks),
     (SELECT count(*) FROM endpoints), (SELECT count(*) FROM sessions), (SELECT count(*) FROM claims),
-    (SELECT count(*) FROM calls), (SELECT count(*) FROM facts)
+    (SELECT count(*) FROM calls), (SELECT count(*) FROM facts), (SELECT count(*) FROM recordings)
 
 -- name: count_outbox
 -- Outbox rows by state.

@@ -35,6 +35,7 @@ from maskline.masking.facts import (
 )
 from maskline.masking.policy import AccountPolicy
 from maskline.masking.price import Direction, Price
+from maskline.masking.recording import Recording, RecordingStatus
 from maskline.masking.session import Interaction, PoolMode, Role, Session, SessionOptions
 from maskline.masking.trunk import Trunk
 from maskline.storage.crypto import Sealer
@@ -225,7 +226,7 @@ def _options_from_text(text: str) -> SessionOptions:
 def interaction_to_row(session_id: str, done: Interaction) -> Row:
     return (
         done.call_id, session_id, done.started_at, done.ended_at, done.caller.value, done.first_party_leg_id,
-        done.second_party_leg_id, done.duration, done.billed_duration, done.legs, done.amount,
+        done.second_party_leg_id, done.duration, done.billed_duration, done.legs, done.amount, done.recording_id,
     )  # fmt: skip
 
 
@@ -284,6 +285,25 @@ def _leg_from_json(values: dict[str, Any], source: Number | None, destination: N
     return LegRecord(
         source=source, destination=destination or Number(""), quality=Quality(**quality) if quality else None, **values
     )
+
+
+def recording_to_row(recording: Recording, sealer: Sealer) -> Row:
+    parties = sealer.seal(_pack(recording.caller, recording.callee), f"recordings.parties:{recording.id}")
+    return (
+        recording.id, recording.account_id, recording.subaccount_id, recording.session_id, recording.call_id,
+        recording.leg_id, recording.format, recording.status.value, recording.virtual_number.e164, parties,
+        recording.started_at, recording.ended_at, recording.duration_ms, recording.partial, recording.spool,
+        recording.file, recording.pushed, recording.size, recording.callback_url, recording.callback_method,
+        recording.sequence, recording.position, recording.attempts, recording.due_at, recording.error,
+    )  # fmt: skip
+
+
+def recording_from_row(row: Row, sealer: Sealer) -> Recording:
+    parties = _unpack(sealer.unseal(row[9], f"recordings.parties:{row[0]}"))
+    values = (
+        *row[:7], RecordingStatus(row[7]), _number(row[8]), *parties, *row[10:13], bool(row[13]), *row[14:]
+    )  # fmt: skip
+    return Recording(*values)
 
 
 def fact_to_row(fact: Fact) -> Row:

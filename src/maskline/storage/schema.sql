@@ -179,6 +179,7 @@ CREATE TABLE interactions (
     billed_duration BIGINT NOT NULL,
     legs INTEGER NOT NULL,
     amount BIGINT NOT NULL,
+    recording_id TEXT,
     PRIMARY KEY (session_id, started_at, call_id)
 ) /* clustered */;
 
@@ -201,6 +202,43 @@ CREATE TABLE calls (
 );
 CREATE INDEX calls_by_account ON calls (account_id, started_at);
 CREATE INDEX calls_by_session ON calls (session_id, started_at) WHERE session_id IS NOT NULL;
+
+-- spool: a JSON object, empty once its files are removed. due_at: when to make the file, or until when somebody does.
+-- sequence, position: of the next webhook. pushed: a URL without credentials.
+CREATE TABLE recordings (
+    id TEXT PRIMARY KEY,
+    account_id TEXT NOT NULL,
+    subaccount_id TEXT,
+    session_id TEXT NOT NULL,
+    call_id TEXT NOT NULL,
+    leg_id TEXT NOT NULL,
+    format TEXT NOT NULL,
+    status TEXT NOT NULL,
+    virtual_number TEXT NOT NULL,
+    parties_sealed BYTEA NOT NULL,
+    started_at DOUBLE PRECISION NOT NULL,
+    ended_at DOUBLE PRECISION,
+    duration_ms BIGINT NOT NULL,
+    partial BOOLEAN NOT NULL,
+    spool TEXT NOT NULL,
+    file TEXT NOT NULL,
+    pushed TEXT NOT NULL,
+    size BIGINT NOT NULL,
+    callback_url TEXT NOT NULL,
+    callback_method TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    due_at DOUBLE PRECISION NOT NULL,
+    error TEXT NOT NULL,
+    owner TEXT
+);
+CREATE INDEX recordings_by_account ON recordings (account_id, started_at);
+CREATE INDEX recordings_to_make ON recordings (due_at) WHERE status IN ('stopped', 'processing');
+CREATE INDEX recordings_going_on ON recordings (id) WHERE status = 'recording';
+CREATE INDEX recordings_spooled ON recordings (id) WHERE spool <> '';
+CREATE INDEX recordings_kept ON recordings (started_at) WHERE status = 'completed';
+CREATE INDEX recordings_over ON recordings (started_at) WHERE status IN ('failed', 'deleted');
 
 -- position: order of commit, taken from a counter inside the transaction, so that a reader who follows it misses
 -- none (a sequence would number before the commit).

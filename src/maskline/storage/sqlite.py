@@ -20,12 +20,12 @@ from maskline.masking.session import NewSession, RequestedCall, Session, Session
 from maskline.storage import rows, sqlite_forget, sqlite_outbox, sqlite_requests, sqlite_sessions, sqlite_units
 from maskline.storage.crypto import Sealer
 from maskline.storage.session_list import SessionList, session_list
-from maskline.storage.sqlite_configuration import SqliteConfiguration
 from maskline.storage.sqlite_connection import numbered, run
+from maskline.storage.sqlite_recordings import SqliteRecordings
 from maskline.storage.store import OUTSIDE_CALLS, Delivery, Once, OutboxRow, RecordedCall, SessionFilter
 
 
-class SqliteStore(SqliteConfiguration):
+class SqliteStore(SqliteRecordings):
     """See `maskline.storage.store.Store`."""
 
     # -- sessions -----------------------------------------------------------------------------------------------------
@@ -190,7 +190,7 @@ class SqliteStore(SqliteConfiguration):
             return run(connection, "count_rows").fetchone(), run(connection, "count_outbox").fetchall()
 
         counted, outbox = await self._list(read)
-        tables = ("accounts", "numbers", "trunks", "endpoints", "sessions", "claims", "calls", "facts")
+        tables = ("accounts", "numbers", "trunks", "endpoints", "sessions", "claims", "calls", "facts", "recordings")
         return {**dict(zip(tables, counted, strict=True)), "outbox": dict(outbox)}
 
 

@@ -22,6 +22,7 @@ def forget(connection: sqlite3.Connection, sealer: Sealer, before: float, now: f
     done = _sessions(connection, sealer, before, now, limit)
     done += _strays(connection, before, limit - done)
     done += int(run(connection, "forget_outbox", before, limit - done).rowcount)
+    done += int(run(connection, "forget_recordings", before, limit - done).rowcount)
     return done + int(run(connection, "purge_once", now, limit - done).rowcount)
 
 

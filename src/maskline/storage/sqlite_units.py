@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from maskline.errors import IdempotencyMismatch
 from maskline.masking.facts import CallRequested, Fact
+from maskline.masking.recording import RecordingEnd
 from maskline.masking.session import Interaction
 from maskline.storage import rows
 from maskline.storage.crypto import Sealer
@@ -114,6 +115,8 @@ class CallRows:
     interaction: Row | None
     move: SessionMove | None
     outbox: tuple[Row, ...]
+    recording: Row | None
+    recording_end: RecordingEnd | None
     requested_by: tuple[str, ...] = ()
     """The session whose requested call begins here."""
 
@@ -128,6 +131,8 @@ def call_rows(call: RecordedCall, sealer: Sealer) -> CallRows:
         move=_move(session_id, call.calls_in_progress_delta, done) if session_id else None,
         outbox=tuple(rows.outbox_to_row(row, sealer) for row in call.outbox),
         requested_by=tuple([fact.session_id for fact in call.facts if type(fact) is CallRequested]),
+        recording=rows.recording_to_row(call.recording, sealer) if call.recording else None,
+        recording_end=call.recording_end,
     )
 
 
@@ -155,10 +160,19 @@ def commit_calls(connection: sqlite3.Connection, calls: Iterable[CallRows]) -> N
     run_all(connection, "add_call", [call.record for call in calls if call.record])
     run_all(connection, "add_interaction", [call.interaction for call in calls if call.interaction])
     run_all(connection, "move_sessions", _one_move_per_session([call.move for call in calls if call.move]))
+    add_recordings(connection, calls)
     add_outbox(connection, [row for call in calls for row in call.outbox])
     for call in calls:
         for session_id in call.requested_by:
             run(connection, "finish_requested_call", session_id)
+
+
+def add_recordings(connection: sqlite3.Connection, calls: Iterable[CallRows]) -> None:
+    """A recording may begin and end in one commit."""
+    run_all(connection, "add_recording", [call.recording for call in calls if call.recording])
+    for end in (call.recording_end for call in calls if call.recording_end):
+        values = (end.ended_at, end.partial, end.sequence, end.position, end.due_at)
+        run(connection, "stop_recording", end.recording_id, *values)
 
 
 def _was_stored(connection: sqlite3.Connection, first_fact: Fact | None, before: int) -> bool:

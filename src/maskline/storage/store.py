@@ -22,6 +22,7 @@ from maskline.masking.e164 import Number
 from maskline.masking.facts import CallNotStarted, Fact
 from maskline.masking.policy import AccountPolicy
 from maskline.masking.price import Price
+from maskline.masking.recording import Recording, RecordingEnd, RecordingResult
 from maskline.masking.session import Interaction, NewSession, RequestedCall, Session, SessionChange
 from maskline.masking.trunk import Trunk
 
@@ -118,6 +119,10 @@ IS_PARTY = (
 )
 IS_FALLBACK = "This number is the fallback of a virtual number; a virtual number is nobody's telephone."
 """Sentences of `add_number`."""
+NO_RECORDING = "There is no such recording in this account."
+NOT_FINISHED = "This recording is not finished yet."
+NOTHING_TO_RETRY = "Only a recording that failed, and whose audio was kept, can be tried again."
+"""Sentences about recordings."""
 PURGED_AT_ONCE = 4
 """Keys of `Once` that are over and go with each one that is added."""
 OUTSIDE_CALLS = 50
@@ -160,6 +165,23 @@ class SessionFilter:
     duration: tuple[tuple[str, float], ...] = ()
 
 
+LATEST = 1e15
+"""Wall seconds: later than any recording."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingFilter:
+    """What a list is asked for; None: anything."""
+
+    subaccount_id: str | None = None
+    call_id: str | None = None
+    """A call's id, or that of its first leg."""
+    session_id: str | None = None
+    since: float = 0.0
+    until: float = LATEST
+    """Wall seconds of the start, both included."""
+
+
 @dataclass(frozen=True, slots=True)
 class RecordedCall:
     """One call's share of a group commit. Applied once: a share whose first fact is stored already is skipped,
@@ -176,9 +198,72 @@ class RecordedCall:
     transaction."""
     calls_in_progress_delta: int = 0
     """+1 when the call was routed into its session, -1 with its record."""
+    recording: Recording | None = None
+    """Set when a recording began, or could not."""
+    recording_end: RecordingEnd | None = None
+    """Set with the record of a call that was recorded."""
 
 
-class Store(Protocol):
+class RecordingStore(Protocol):
+    """The part about recordings."""
+
+    async def recording(self, account_id: str, recording_id: str) -> Recording:
+        """Raises `NotFound`."""
+        ...
+
+    async def recording_of_link(self, recording_id: str) -> Recording:
+        """By its id alone: the caller has proved by a signed link that it may. Raises `NotFound`."""
+        ...
+
+    async def recordings(
+        self, account_id: str, wanted: RecordingFilter, *, limit: int, offset: int = 0
+    ) -> tuple[list[Recording], int]:
+        """Newest first, and the total count of the filter."""
+        ...
+
+    async def recover_recordings(self, due_at: float) -> int:
+        """At the start of the only engine: what is still recording or being processed was left by a process that was
+        killed. It is stopped, the recordings as partial, and due at `due_at`. Returns how many those were."""
+        ...
+
+    async def lease_recording(self, owner: str, *, now: float, until: float) -> Recording | None:
+        """Claim one that is stopped and due, or whose lease is over; attempts count up."""
+        ...
+
+    async def next_recording_due(self) -> float | None:
+        """When the next try or the end of a lease is; None when there is nothing to do. Never suspends on SQLite."""
+        ...
+
+    async def finish_recording(
+        self, owner: str, result: RecordingResult, *, facts: Sequence[Fact] = (), outbox: Sequence[OutboxRow] = ()
+    ) -> bool:
+        """Write back a leased one with its facts and webhooks, all at once; False, and nothing is written, when the
+        lease is another's by now."""
+        ...
+
+    async def drop_spool(self, recording_id: str) -> None:
+        """Its spool's files are removed."""
+        ...
+
+    async def recordings_to_clean(self, limit: int) -> list[Recording]:
+        """Completed or deleted ones whose spool may still be there."""
+        ...
+
+    async def old_recordings(self, before: float, limit: int) -> list[Recording]:
+        """Those that started before a wall second and still have something to delete: a file, or a failure's spool."""
+        ...
+
+    async def delete_recording(self, account_id: str, recording_id: str) -> Recording:
+        """Mark it deleted; returns it as it was, for the removal of its file. Raises `NotFound` (also when it is
+        deleted already) and `Conflict` (it is not finished yet)."""
+        ...
+
+    async def retry_recording(self, account_id: str, recording_id: str, now: float) -> None:
+        """A failed one with a spool is due again. Raises `NotFound` and `Conflict` (any other)."""
+        ...
+
+
+class Store(RecordingStore, Protocol):
     async def open(self) -> None: ...
     async def close(self) -> None: ...
 
