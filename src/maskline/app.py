@@ -17,7 +17,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import fcntl
-import gc
 import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping
@@ -31,6 +30,7 @@ from maskline import __version__
 from maskline.api.app import build_http_app
 from maskline.api.health import PartHealth
 from maskline.api.server import HttpServer
+from maskline.chores import Chores
 from maskline.engine.runner import EngineRunner, settle_memory
 from maskline.errors import ConfigurationError, StoreUnavailable
 from maskline.masking.routing_rules import RoutingRules
@@ -68,10 +68,6 @@ _SWITCH_SECONDS = 0.0005
 Measured with SIPp, media off, two cores busy with other work, runs in turn: at 100 calls/s INVITE to INVITE p90 was
 33-241 ms with 5 ms and 3-7 ms with this; at 200 calls/s 418 and 76 of 1,600 calls failed with 5 ms, none with this.
 It costs 15 % CPU."""
-_SWEEP_SECONDS = 0.5
-_FORGET_SECONDS = 60.0
-_RELOAD_SECONDS = 1.0
-_COLLECT_SECONDS = 30.0
 _STOP_SECONDS = 10.0
 """How long a background task may take to finish its work at the stop before it is cancelled."""
 
@@ -97,12 +93,11 @@ class Application:
             advertised_host=settings.advertised_sip_host, loop_token=self.services.installation,
         )  # fmt: skip
         self.sweep = ExpireSessions(store, clock, ids, outbox=partial(session_timeout_outbox, style=style))
-        self.forget = ForgetOld(store, clock, settings.retention_days)
+        self.chores = Chores(
+            sweep=self.sweep, forget=ForgetOld(store, clock, settings.retention_days), refresh=self.router.refresh,
+            swept=self.deliverer.notify, is_busy=lambda: bool(self.engine.core.calls), clock=clock,
+        )  # fmt: skip
         self.stopping = False
-        self.sessions_swept = 0
-        self.loop_lag = 0.0
-        """Seconds the event loop was late at the last look; calls are late by as much."""
-        self._failing: set[str] = set()
         self._running = AsyncExitStack()
         self._ended: asyncio.Queue[tuple[str, BaseException | None]] = asyncio.Queue()
 
@@ -124,10 +119,10 @@ class Application:
         self._run("call recorder", self.recorder.run(), self.recorder.stop)
         await self.engine.start()
         self._running.push_async_callback(self.engine.stop)
-        self._run("session sweeper", self._sweep_sessions(), None)
-        self._run("retention", self._forget_old(), None)
-        self._run("trunk reload", self._reload_trunks(), None)
-        self._run("garbage collection", self._collect_garbage(), None)
+        self._run("session sweeper", self.chores.sweep_sessions(), None)
+        self._run("retention", self.chores.forget_old(), None)
+        self._run("trunk reload", self.chores.reload_trunks(), None)
+        self._run("garbage collection", self.chores.collect_garbage(), None)
         await self._start_http(http)
         settle_memory()
         sys.setswitchinterval(_SWITCH_SECONDS)
@@ -198,8 +193,8 @@ class Application:
 
     def _samples(self) -> list[Sample]:
         return [
-            ("maskline_loop_lag_seconds", (), self.loop_lag),
-            ("maskline_sessions_expired", (), self.sessions_swept),
+            ("maskline_loop_lag_seconds", (), self.chores.loop_lag),
+            ("maskline_sessions_expired", (), self.chores.sessions_swept),
             ("maskline_build_info", (__version__,), 1),
         ]
 
@@ -257,70 +252,6 @@ class Application:
         except StoreUnavailable as error:
             return PartHealth(False, error.sentence)
         return PartHealth(True)
-
-    # -- chores ------------------------------------------------------------------------------------------------
-
-    async def _sweep_sessions(self) -> None:
-        """End sessions whose time is over. Routing looks at the time itself, so being late by half a second only
-        delays the SessionTimeout webhook."""
-        while True:
-            try:
-                ended = await self.sweep()
-            except StoreUnavailable:
-                if self._fails_anew("sweeper"):
-                    _log.warning("sweep_failed")
-                ended = 0
-            else:
-                self._failing.discard("sweeper")
-            if ended:
-                self.sessions_swept += ended
-                self.deliverer.notify()
-                _log.info("sessions_expired", count=ended)
-            if ended < self.sweep.batch:
-                await asyncio.sleep(_SWEEP_SECONDS)
-
-    async def _forget_old(self) -> None:
-        """Delete what is older than MASKLINE_RETENTION_DAYS, with a pause as long as each step took: the database's
-        writer is free for calls at least half of the time."""
-        clock = self.services.clock
-        while True:
-            begun = clock.now()
-            try:
-                more = await self.forget()
-            except StoreUnavailable:
-                more = False
-                if self._fails_anew("retention"):
-                    _log.warning("forgetting_failed")
-            else:
-                self._failing.discard("retention")
-            await asyncio.sleep(clock.now() - begun if more else _FORGET_SECONDS)
-
-    async def _reload_trunks(self) -> None:
-        """Take up what the CLI changed; also measure by how much the loop is late, since it wakes regularly."""
-        while True:
-            due = self.services.clock.now() + _RELOAD_SECONDS
-            await asyncio.sleep(_RELOAD_SECONDS)
-            self.loop_lag = max(0.0, self.services.clock.now() - due)
-            try:
-                await self.router.refresh()
-            except StoreUnavailable:
-                if self._fails_anew("reload"):
-                    _log.warning("trunks_reload_failed")
-            else:
-                self._failing.discard("reload")
-
-    def _fails_anew(self, chore: str) -> bool:
-        """One line per outage, not one per try."""
-        anew = chore not in self._failing
-        self._failing.add(chore)
-        return anew
-
-    async def _collect_garbage(self) -> None:
-        """Full collections only while no call is in progress; the thresholds keep them out of the calls."""
-        while True:
-            await asyncio.sleep(_COLLECT_SECONDS)
-            if not self.engine.core.calls:
-                gc.collect()
 
     # -- stop --------------------------------------------------------------------------------------------------
 
