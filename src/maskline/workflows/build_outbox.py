@@ -36,6 +36,8 @@ from maskline.masking.session import Interaction, Role, Session
 from maskline.storage.store import OutboxRow, RecordedCall
 from maskline.webhooks.formats import eight, plivo, plivo_events, wavecell
 from maskline.webhooks.formats.plivo import DEFAULT_STYLE, Style
+from maskline.workflows.recording_links import RecordingLinks
+from maskline.workflows.recording_outbox import TOLD_FACTS, RecordingProgress, Teller, recording_end, take_fact
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,10 @@ Receivers = Mapping[str, tuple[Receiver, ...]]
 """By the subaccount's id, or the account's for numbers without a subaccount."""
 
 
+NO_LINKS = RecordingLinks(b"", "", 0.0)
+"""Where nothing is recorded."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """What holds for all calls of a group commit."""
@@ -59,6 +65,7 @@ class Rules:
     receivers: Receivers = field(default_factory=dict)
     prices: PriceTable = field(default_factory=PriceTable)
     style: Style = DEFAULT_STYLE
+    links: RecordingLinks = NO_LINKS
 
 
 _SUMMARIES = {
@@ -75,7 +82,7 @@ _FREE = Charge(0, 0)
 class CallProgress:
     """What must be remembered of one call between its commits; dropped with its record."""
 
-    __slots__ = ("answered", "ended", "events", "parties", "routed", "rows", "trunks")
+    __slots__ = ("answered", "ended", "events", "parties", "recording", "routed", "rows", "trunks")
 
     def __init__(self) -> None:
         self.answered: dict[str, float] = {}
@@ -90,6 +97,13 @@ class CallProgress:
         """Order of all webhooks of this call."""
         self.routed = False
         self.parties: plivo.Parties | None = None
+        self.recording: RecordingProgress | None = None
+
+    def number_event(self) -> tuple[int, int]:
+        """The next event's SequenceNumber, and its row's place."""
+        self.events += 1
+        self.rows += 1
+        return self.events, self.rows
 
     def take(self, fact: Fact, context: CallContext, prices: PriceTable) -> None:
         """Move on by one fact."""
@@ -123,13 +137,19 @@ def build_share(commit: CallCommit, progress: CallProgress, rules: Rules, now: f
     was_routed = progress.routed
     rows: list[OutboxRow] = []
     told = _told_facts(session, rules.style)
+    recording, end = None, None
     for fact in commit.facts:
         progress.take(fact, context, rules.prices)
         if session is not None and type(fact) in told:
             _tell(context, session, fact, progress, rules.style, now, ids, rows)
+        if session is not None and type(fact) in TOLD_FACTS:
+            progress.recording = progress.recording or RecordingProgress()
+            teller = Teller(rules.links, ids, now, progress.number_event)
+            recording = take_fact(fact, context, session, progress.recording, teller, rows) or recording
     if record is not None:
         record = _priced(record, progress, context, rules.prices)
         rows.extend(_summaries(context, record, rules.receivers, progress, now, ids))
+        end = recording_end(progress.recording, record.ended_at, progress.events + 1, progress.rows + 1, now)
     ended = record is not None and progress.routed and session is not None
     began = session is not None and progress.routed and not was_routed
     return RecordedCall(
@@ -138,12 +158,14 @@ def build_share(commit: CallCommit, progress: CallProgress, rules: Rules, now: f
         outbox=tuple(rows),
         record=record,
         session_id=session.id if session else None,
-        interaction=interaction_of(record) if record is not None and ended else None,
+        interaction=interaction_of(record, end.recording_id if end else None) if record is not None and ended else None,
         calls_in_progress_delta=began - ended,
+        recording=recording,
+        recording_end=end,
     )
 
 
-def interaction_of(record: CallRecord) -> Interaction:
+def interaction_of(record: CallRecord, recording_id: str | None = None) -> Interaction:
     """The finished call as the session object lists it (plivo-vts.md §5.1)."""
     leg_a, leg_b = record.legs[0], record.leg(LegName.B)
     caller = record.caller or Role.FIRST
@@ -159,6 +181,7 @@ def interaction_of(record: CallRecord) -> Interaction:
         billed_duration=sum(leg.billed_duration for leg in record.legs),
         legs=len(record.legs),
         amount=sum(leg.amount for leg in record.legs),
+        recording_id=recording_id,
     )
 
 

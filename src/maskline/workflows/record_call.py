@@ -27,12 +27,14 @@ from maskline.masking.price_table import PriceTable
 from maskline.storage.store import RecordedCall, Store
 from maskline.webhooks.formats.plivo import DEFAULT_STYLE, Style
 from maskline.workflows.build_outbox import (
+    NO_LINKS,
     CallProgress,
     Receiver,
     Rules,
     build_share,
     receiver_owner,
 )
+from maskline.workflows.recording_links import RecordingLinks
 
 T = TypeVar("T")
 _log = structlog.get_logger("maskline.record_call")
@@ -42,14 +44,15 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0
 class CallRecording:
     """Fulfils `CallRecorder`. Run `run()` as a task; end with `stop()`, which makes it write the rest and return.
 
-    `committed` is called after each commit that holds webhooks. `window`: seconds to gather. `group`: most commits
-    in one transaction, so that neither building nor writing holds up the loop for long. `limit`: commits held
-    while the store is away; beyond it facts are dropped and counted, records (one per call) never.
+    `committed` is called after each commit that holds webhooks, `recorded` after each that ends a recording.
+    `window`: seconds to gather. `group`: most commits in one transaction, so that neither building nor writing holds up
+    the loop for long. `limit`: commits held while the store is away; beyond it facts are dropped and counted, records
+    (one per call) never.
     """
 
     __slots__ = (
-        "_clock", "_committed", "_group", "_idle", "_ids", "_limit", "_progress", "_queue", "_receivers", "_rules",
-        "_stopping", "_store", "_style", "_version", "_wake", "_window", "dropped",
+        "_clock", "_committed", "_group", "_idle", "_ids", "_limit", "_links", "_progress", "_queue",
+        "_receivers", "_recorded", "_rules", "_stopping", "_store", "_style", "_version", "_wake", "_window", "dropped",
     )  # fmt: skip
 
     def __init__(
@@ -60,6 +63,8 @@ class CallRecording:
         committed: Callable[[], None],
         *,
         style: Style = DEFAULT_STYLE,
+        links: RecordingLinks = NO_LINKS,
+        recorded: Callable[[], None] | None = None,
         window: float = 0.004,
         group: int = 128,
         limit: int = 200_000,
@@ -74,8 +79,10 @@ class CallRecording:
         self._queue: deque[CallCommit] = deque()
         self._progress: dict[str, CallProgress] = {}
         self._style = style
+        self._links = links
+        self._recorded = recorded
         self._receivers: dict[str, tuple[Receiver, ...]] = {}
-        self._rules = Rules(self._receivers, PriceTable(), style)
+        self._rules = Rules(self._receivers, PriceTable(), style, links)
         self._version: int | None = None
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
@@ -148,6 +155,8 @@ class CallRecording:
             shares = await self._write_singly(shares)
         if any(share.outbox for share in shares):
             self._committed()
+        if self._recorded is not None and any(share.recording_end for share in shares):
+            self._recorded()
 
     async def _write_singly(self, shares: list[RecordedCall]) -> list[RecordedCall]:
         written = []
@@ -176,7 +185,7 @@ class CallRecording:
         version = await self._store.configuration_version()
         if version != self._version:
             self._receivers.clear()
-            self._rules = Rules(self._receivers, PriceTable(await self._store.prices()), self._style)
+            self._rules = Rules(self._receivers, PriceTable(await self._store.prices()), self._style, self._links)
             self._version = version
         owners = {receiver_owner(one.context) for one in commits if one.context is not None and one.record is not None}
         for owner in owners - self._receivers.keys():
