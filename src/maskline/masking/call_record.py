@@ -17,7 +17,7 @@ from maskline.masking.session import Role
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """What we received from one leg's far side."""
+    """What we received from one leg's far side; and, where that side sends RTCP reports, what it says it received."""
 
     mos: float
     """1.0 to 4.5, E-model for G.711 (G.107)."""
@@ -29,6 +29,13 @@ class Quality:
     packets_lost: int
     packets_relayed: int = 0
     """Sent on to the other leg; in the relay itself nothing is lost when this equals what it accepted."""
+    far_mos: float | None = None
+    """Of what the far side received from us; this and what follows is None without its reports."""
+    far_packet_loss: float | None = None
+    """Fraction, 0.0 to 1.0, over the time it reported on."""
+    far_jitter_ms: float | None = None
+    round_trip_ms: float | None = None
+    """Between us and the far side, as last measured."""
 
 
 @dataclass(frozen=True, slots=True)

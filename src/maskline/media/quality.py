@@ -171,15 +171,61 @@ class ReceiverCounts:
             return 0.0
         return 1000.0 * self._deviation_sum / self._deviations / self.clock_rate
 
-    def quality(self, *, relayed: int = 0, round_trip_ms: float = 0.0) -> Quality | None:
+    def quality(self, *, relayed: int = 0, far: FarReports | None = None) -> Quality | None:
         """The figures for the call record; None when not one packet came."""
         if not self.received:
             return None
+        one_way_ms = far.round_trip_ms / 2.0 if far is not None else 0.0
+        reported = far is not None and far.blocks > 0
         return Quality(
-            mos=round(mos(self.loss, self.jitter_ms, round_trip_ms / 2.0), 2),
+            mos=round(mos(self.loss, self.jitter_ms, one_way_ms), 2),
             packet_loss=self.loss,
             jitter_ms=round(self.jitter_ms, 3),
             packets_received=self.received,
             packets_lost=self.lost,
             packets_relayed=relayed,
+            far_mos=round(mos(far.loss, far.jitter_ms, one_way_ms), 2) if far is not None and reported else None,
+            far_packet_loss=far.loss if far is not None and reported else None,
+            far_jitter_ms=round(far.jitter_ms, 3) if far is not None and reported else None,
+            round_trip_ms=round(far.round_trip_ms, 3) if far is not None and far.round_trip_ms else None,
         )
+
+
+class FarReports:
+    """What the far side's report blocks say of our stream to it (RFC 3550 §6.4.1), summed over the call."""
+
+    __slots__ = ("_highest", "_jitter_sum", "_lost", "_reported", "blocks", "clock_rate", "round_trip_ms")
+
+    _FIRST = 250
+    """Packets that the first block is taken to speak of, since it does not say where it began: 5 s of 20 ms."""
+
+    def __init__(self, clock_rate: int = 8000) -> None:
+        self.clock_rate = clock_rate
+        self.blocks = 0
+        self.round_trip_ms = 0.0
+        """As last measured; 0 when it never was."""
+        self._highest = 0
+        self._lost = 0.0
+        self._reported = 0
+        self._jitter_sum = 0.0
+
+    def count(self, fraction_lost: float, highest: int, jitter_ticks: int) -> None:
+        """One block. The fraction is of the packets since the block before, so a far side that starts its cumulative
+        count anew (a codec change in the call) does not falsify the sum."""
+        ahead = (highest - self._highest) & 0xFFFFFFFF
+        packets = ahead if self.blocks and ahead < MAX_DROPOUT else self._FIRST
+        self._highest = highest
+        self._lost += fraction_lost * packets
+        self._reported += packets
+        self._jitter_sum += jitter_ticks
+        self.blocks += 1
+
+    @property
+    def loss(self) -> float:
+        """Fraction of what we sent that never came, 0.0 to 1.0."""
+        return self._lost / self._reported if self._reported else 0.0
+
+    @property
+    def jitter_ms(self) -> float:
+        """Mean of the blocks."""
+        return 1000.0 * self._jitter_sum / self.blocks / self.clock_rate if self.blocks else 0.0

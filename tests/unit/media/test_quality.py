@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from maskline.media.quality import MAX_DROPOUT, MAX_MISORDER, ReceiverCounts, mos
+from maskline.media.quality import MAX_DROPOUT, MAX_MISORDER, FarReports, ReceiverCounts, mos
 
 
 def feed(counts: ReceiverCounts, sequences: list[int], ssrc: int = 7, start: float = 100.0) -> list[bool]:
@@ -169,8 +169,47 @@ class TestJitter:
 def test_quality_carries_all_figures() -> None:
     counts = ReceiverCounts()
     feed(counts, [1, 2, 4, 5])
-    quality = counts.quality(relayed=4, round_trip_ms=20.0)
+    far = FarReports()
+    far.round_trip_ms = 20.0
+    quality = counts.quality(relayed=4, far=far)
     assert quality is not None
     assert (quality.packets_received, quality.packets_lost, quality.packets_relayed) == (4, 1, 4)
     assert quality.packet_loss == pytest.approx(0.2)
     assert quality.mos == round(mos(0.2, 0.0, 10.0), 2)
+    assert (quality.round_trip_ms, quality.far_mos, quality.far_packet_loss) == (20.0, None, None), "nobody reported"
+
+
+class TestFarReports:
+    def test_without_a_report_nothing_is_claimed(self) -> None:
+        far = FarReports()
+        assert (far.blocks, far.loss, far.jitter_ms) == (0, 0.0, 0.0)
+        counts = ReceiverCounts()
+        feed(counts, [1, 2])
+        quality = counts.quality(far=far)
+        assert quality is not None
+        assert (quality.far_mos, quality.far_jitter_ms, quality.round_trip_ms) == (None, None, None)
+
+    def test_losses_are_weighed_by_the_packets_they_speak_of(self) -> None:
+        far = FarReports()
+        far.count(0.0, 1000, 80)
+        far.count(0.5, 1250, 160)
+        far.count(0.1, 1750, 240)
+        assert far.loss == pytest.approx((0.5 * 250 + 0.1 * 500) / 1000)
+        assert far.jitter_ms == pytest.approx(20.0)
+
+    def test_a_far_side_that_begins_anew_does_not_outweigh_the_rest(self) -> None:
+        far = FarReports()
+        far.count(0.0, 60_000, 0)
+        far.count(0.2, 5, 0)
+        assert far.loss == pytest.approx(0.1)
+
+    def test_both_directions_are_in_the_record(self) -> None:
+        counts, far = ReceiverCounts(), FarReports()
+        feed(counts, list(range(100)))
+        far.count(0.05, 500, 40)
+        far.round_trip_ms = 30.0
+        quality = counts.quality(far=far)
+        assert quality is not None
+        assert (quality.packet_loss, quality.far_packet_loss) == (0.0, pytest.approx(0.05))
+        assert (quality.far_jitter_ms, quality.round_trip_ms) == (5.0, 30.0)
+        assert quality.far_mos == round(mos(0.05, 5.0, 15.0), 2) and quality.far_mos < quality.mos

@@ -340,4 +340,4 @@ class Leg:
         return max(self.last_arrival, self.rtcp.last_report)
 
     def quality(self) -> Quality | None:
-        return self.counts.quality(relayed=self.relayed, round_trip_ms=self.rtcp.reports.round_trip_ms)
+        return self.counts.quality(relayed=self.relayed, far=self.rtcp.reports.far)

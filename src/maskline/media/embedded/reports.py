@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 
-from maskline.media.quality import ReceiverCounts
+from maskline.media.quality import FarReports, ReceiverCounts
 from maskline.media.rtp import Goodbye, Report, ReportBlock, SenderInfo, build_report, ntp_time, parse_rtcp
 
 INTERVAL = 5.0
@@ -23,8 +23,7 @@ class Reports:
         "_last_sr",
         "_last_sr_at",
         "_received_before",
-        "far_loss",
-        "round_trip_ms",
+        "far",
         "ssrc",
     )
 
@@ -33,9 +32,7 @@ class Reports:
         """Ours, on everything sent to this leg's far side."""
         # Hex only, 96 random bits as RFC 7022 §4.2 asks: short-lived and about nobody.
         self._cname = secrets.token_hex(12).encode()
-        self.round_trip_ms = 0.0
-        self.far_loss = 0.0
-        """Fraction of what we sent that the far side last said it missed."""
+        self.far = FarReports()
         self._last_sr = 0
         self._last_sr_at = 0.0
         self._expected_before = 0
@@ -55,13 +52,13 @@ class Reports:
         return bool(items)
 
     def _read_block(self, block: ReportBlock, wall: float) -> None:
-        self.far_loss = block.fraction_lost / 256.0
+        self.far.count(block.fraction_lost / 256.0, block.highest_sequence, block.jitter)
         if block.last_sr:
             seconds, fraction = ntp_time(wall)
             middle = (seconds & 0xFFFF) << 16 | fraction >> 16
             units = (middle - block.last_sr - block.delay_since_last_sr) & 0xFFFFFFFF
             if units < 60 << 16:  # more than a minute is a far side that answers with another's times
-                self.round_trip_ms = units * 1000.0 / 65536.0
+                self.far.round_trip_ms = units * 1000.0 / 65536.0
 
     def make(
         self, counts: ReceiverCounts, now: float, wall: float, *, sent: int, octets: int, rtp_timestamp: int

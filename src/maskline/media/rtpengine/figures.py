@@ -64,6 +64,7 @@ def _quality(reply: dict[str, Any], leg: LegName) -> Quality | None:
     loss = lost / (received + lost)
     jitter_ms = float(average.get("jitter", 0))
     one_way_ms = average.get("round-trip time", 0) / 2000.0
+    far = _Far(_heard(reply, leg), _accepted(reply, _OTHER[leg]))
     return Quality(
         # Our own E-model over rtpengine's figures, so that records of both drivers can be compared.
         mos=round(mos(loss, jitter_ms, one_way_ms), 2),
@@ -72,4 +73,28 @@ def _quality(reply: dict[str, Any], leg: LegName) -> Quality | None:
         packets_received=received,
         packets_lost=lost,
         packets_relayed=received,
+        far_mos=far.mos,
+        far_packet_loss=far.loss,
+        far_jitter_ms=far.jitter_ms,
+        round_trip_ms=far.round_trip_ms,
     )
+
+
+class _Far:
+    """What this leg's own reports say: of what it received, which is what the other side sent."""
+
+    __slots__ = ("jitter_ms", "loss", "mos", "round_trip_ms")
+
+    def __init__(self, entry: dict[str, Any], sent: int) -> None:
+        self.loss: float | None = None
+        self.jitter_ms: float | None = None
+        self.round_trip_ms: float | None = None
+        self.mos: float | None = None
+        average = entry.get("average MOS")
+        if not average:
+            return
+        lost = max(0, entry.get("cumulative loss", 0))
+        self.loss = lost / (sent + lost) if sent + lost else 0.0
+        self.jitter_ms = float(average.get("jitter", 0))
+        self.round_trip_ms = average.get("round-trip time", 0) / 1000.0
+        self.mos = round(mos(self.loss, self.jitter_ms, self.round_trip_ms / 2.0), 2)

@@ -298,7 +298,7 @@ class TestReports:
         alice.send_report()
         alice.rtcp.sendto(b"rubbish", alice.rtcp_to)
         bench.turn()
-        assert leg.rtcp.reports.far_loss == 0.5
+        assert leg.rtcp.reports.far.loss == 0.5
         assert leg.rtcp.refused == 1
         with pytest.raises(BlockingIOError):
             bob.rtcp.recv(2048)

@@ -57,15 +57,15 @@ def test_the_round_trip_comes_from_the_quoted_report() -> None:
     quoted = (seconds & 0xFFFF) << 16 | fraction >> 16
     block = ReportBlock(5, 64, 3, 10, 0, quoted, int(0.9 * 65_536))
     assert reports.take(build_report(Report(9, None, (block,)), b""), 8.0, WALL)
-    assert reports.round_trip_ms == pytest.approx(100.0, abs=1.0)
-    assert reports.far_loss == 0.25
+    assert reports.far.round_trip_ms == pytest.approx(100.0, abs=1.0)
+    assert reports.far.loss == 0.25
 
 
 def test_impossible_round_trips_and_blocks_about_others_are_left_alone() -> None:
     reports = Reports(5)
     blocks = (ReportBlock(5, 0, 0, 0, 0, 1, 0), ReportBlock(6, 255, 0, 0, 0, 2, 0), ReportBlock(5, 0, 0, 0, 0))
     assert reports.take(build_report(Report(9, None, blocks), b""), 8.0, WALL)
-    assert (reports.round_trip_ms, reports.far_loss) == (0.0, 0.0)
+    assert (reports.far.round_trip_ms, reports.far.loss) == (0.0, 0.0)
 
 
 def test_a_goodbye_is_rtcp_and_rubbish_is_not() -> None:

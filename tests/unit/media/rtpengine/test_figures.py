@@ -35,12 +35,21 @@ def test_what_a_sent_is_rated_by_the_reports_of_b() -> None:
     assert 3.7 <= figures[A].mos <= 4.0
     assert (figures[B].packets_lost, figures[B].packet_loss) == (0, 0.0)
     assert figures[B].mos == pytest.approx(4.40, abs=0.02)
+    assert figures[A].far_mos is None, "A sent no report"
+    assert (figures[B].far_packet_loss, figures[B].far_jitter_ms, figures[B].round_trip_ms) == (0.05, 19.0, 40.0)
+    assert figures[B].far_mos == figures[A].mos, "what B heard is what A said"
 
 
 def test_a_listener_that_never_spoke_is_known_by_its_rtcp() -> None:
     reply = {"tags": {"a": tag(95, ssrc=1), "b": tag(0, rtcp_ssrc=2)}, "SSRC": {"2": HEARD}}
     assert read_figures(reply)[A].packets_lost == 5
     assert set(read_figures(reply)) == {A}
+
+
+def test_reports_on_nothing_are_a_loss_of_nothing() -> None:
+    silent = {"cumulative loss": 0, "average MOS": {"MOS": 44, "round-trip time": 0, "jitter": 0}}
+    reply = {"tags": {"a": tag(0), "b": tag(3, ssrc=2)}, "SSRC": {"2": silent}}
+    assert read_figures(reply)[B].far_packet_loss == 0.0
 
 
 def test_packets_of_strangers_are_not_received() -> None:
