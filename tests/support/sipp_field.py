@@ -102,18 +102,38 @@ class Side:
         self.folder = folder
         self.log = folder / f"{name}.messages"
         self.process: subprocess.Popen[bytes] | None = None
+        self.media_port = 0
+        """Where SIPp has its media (and two above, for video); 0: it chooses."""
+        self._cues = 0
 
     def start(self, *target: str) -> None:
         scenario = self.folder / f"{self.name}.xml"
         self.script.write(scenario)
+        media = ["-mp", str(self.media_port), "-cid_str", self._call_id] if self.media_port else []
         with (self.folder / f"{self.name}.out").open("wb") as out:
             self.process = subprocess.Popen(
                 ["sipp", *target, "-sf", str(scenario), "-i", self.host, "-mi", self.host, "-p", str(self.port),
                  "-m", "1", "-l", "1", "-nostdin", "-trace_msg", "-message_file", str(self.log), "-trace_err",
                  "-error_file", str(self.folder / f"{self.name}.errors"), "-deadcall_wait", "0",
-                 "-default_behaviors", "none", "-timeout", "90", "-timeout_error"],
+                 "-default_behaviors", "none", "-timeout", "90", "-timeout_error", *media],
                 cwd=self.folder, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
             )  # fmt: skip
+
+    @property
+    def _call_id(self) -> str:
+        return f"{self.name}-{self.media_port}"
+
+    def cue(self) -> None:
+        """Let a caller's script go on that waits at `Script.cue`."""
+        self._cues += 1
+        # Without To tag: SIPp would take it for the far side's.
+        text = (
+            f"MESSAGE sip:x@{self.host} SIP/2.0\r\nVia: SIP/2.0/UDP {self.host}:9;branch=z9hG4bKcue{self._cues}\r\n"
+            f"From: <sip:test@{self.host}>;tag=1\r\nTo: <sip:x@{self.host}>\r\nCall-ID: {self._call_id}\r\n"
+            f"CSeq: {self._cues} MESSAGE\r\nContent-Length: 0\r\n\r\n"
+        )
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as teller:
+            teller.sendto(text.encode(), (self.host, self.port))
 
     def wait_until_bound(self) -> None:
         def bound() -> bool:

@@ -73,6 +73,20 @@ class Script:
         lines = [f"{name}:[${method}{name}]" for name in _ECHOED]
         return self.send(message("SIP/2.0 200 OK", [*lines, "Call-ID: [call_id]"], ""))
 
+    def play(self, capture: Path, seconds: float) -> Self:
+        """Send the RTP of a pcap from our media port, and wait until it is over."""
+        self.steps.append(f'<nop><action><exec play_pcap_audio="{capture}"/></action></nop>')
+        return self.pause(seconds)
+
+    def play_digits(self, digits: str, seconds: float) -> Self:
+        """SIPp's own telephone-events, of payload type 96."""
+        self.steps.append(f'<nop><action><exec play_dtmf="{digits}"/></action></nop>')
+        return self.pause(seconds)
+
+    def cue(self) -> Self:
+        """Wait for a sign of the test (`Side.cue`): SIPp cannot hear when a prompt is over."""
+        return self.expect("MESSAGE", within=60.0)
+
     def pause(self, seconds: float) -> Self:
         self.steps.append(f'<pause milliseconds="{int(seconds * 1000)}"/>')
         return self

@@ -1,7 +1,7 @@
-"""The webhook inbox: an HTTP receiver that keeps what it gets and answers as told.
+"""The customer's web server: it keeps the webhooks it gets, answers as told, and has the prompts that are fetched.
 
-What it is: the customer's side of webhooks in the lab. What it is not: part of the product. Who uses it:
-`lab/demo.py`, e2e and wire tests.
+What it is: the customer's side of HTTP in the lab. What it is not: part of the product. Who uses it: the demo, e2e and
+wire tests.
 """
 
 from __future__ import annotations
@@ -52,6 +52,8 @@ class Inbox:
         self.port = 0
         self.received: list[Received] = []
         self.answers: dict[str, list[int]] = {}
+        self.files: dict[str, bytes] = {}
+        """By path, what is there to be fetched; a WAV file each."""
         self._arrived = asyncio.Condition()
         self._runner: web.AppRunner | None = None
 
@@ -96,5 +98,7 @@ class Inbox:
         async with self._arrived:
             self.received.append(item)
             self._arrived.notify_all()
+        if request.method == "GET" and request.path in self.files:
+            return web.Response(body=self.files[request.path], content_type="audio/wav")
         statuses = self.answers.get(request.path)
         return web.Response(status=statuses.pop(0) if statuses else 200)

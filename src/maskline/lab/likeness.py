@@ -51,6 +51,21 @@ def find(sound: Samples, heard: Samples) -> Match:
     return Match(float(likeness[start]), start)
 
 
+def agreement(kept: Samples, sent: Samples) -> Match:
+    """How like a recording is to what was sent, over all of it that overlaps when both are laid on each other as well as
+    they can be; `start` is where the recording begins in `sent`, negative when it began earlier."""
+    if not len(kept) or not len(sent):
+        return Match(0.0, 0)
+    size = 1 << (len(kept) + len(sent)).bit_length()
+    product = np.fft.irfft(np.fft.rfft(sent, size) * np.conj(np.fft.rfft(kept, size)), size)
+    start = int(np.argmax(product))
+    start -= size if start > size // 2 else 0
+    end = min(start + len(kept), len(sent))
+    first, second = kept[max(-start, 0) : end - start], sent[max(start, 0) : end]
+    energy = np.sqrt(float(np.dot(first, first.astype(np.float64))) * float(np.dot(second, second.astype(np.float64))))
+    return Match(float(np.dot(first, second.astype(np.float64))) / energy if energy else 0.0, start)
+
+
 def everywhere(sound: Samples, heard: Samples) -> NDArray[np.float64]:
     """The likeness at each place; empty when `heard` is shorter than `sound`."""
     wanted = sound.astype(np.float64) - sound.mean()

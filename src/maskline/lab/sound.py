@@ -7,8 +7,10 @@ the lab's phones, its demo and wire tests.
 
 from __future__ import annotations
 
+import io
 import wave
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -122,14 +124,21 @@ def read_wav(path: Path) -> list[Samples]:
     return [samples[index::channels] for index in range(channels)]
 
 
-def write_wav(path: Path, *channels: Samples) -> None:
+def write_wav(target: Path | BinaryIO, *channels: Samples) -> None:
     """One 8 kHz, 16-bit file; shorter channels are filled with silence."""
     length = max(map(len, channels), default=0)
     table = np.zeros((length, len(channels)), np.dtype("<i2"))
     for index, samples in enumerate(channels):
         table[: len(samples), index] = samples
-    with wave.open(str(path), "wb") as file:
+    with wave.open(str(target) if isinstance(target, Path) else target, "wb") as file:
         file.setnchannels(len(channels))
         file.setsampwidth(2)
         file.setframerate(RATE)
         file.writeframes(table.tobytes())
+
+
+def wav(*channels: Samples) -> bytes:
+    """The file as bytes, to be served."""
+    written = io.BytesIO()
+    write_wav(written, *channels)
+    return written.getvalue()

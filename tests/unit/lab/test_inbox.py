@@ -29,3 +29,15 @@ async def test_waiting_gives_up_after_its_time() -> None:
         assert await inbox.wait_for(1, "/hook", within=0.01) == []
     finally:
         await inbox.close()
+
+
+async def test_prompts_are_there_to_be_fetched_and_every_fetch_is_kept() -> None:
+    inbox = Inbox()
+    inbox.files["/hello.wav"] = b"RIFF"
+    await inbox.open()
+    try:
+        async with aiohttp.ClientSession() as http, http.get(inbox.url("/hello.wav")) as answer:
+            assert (answer.status, answer.content_type, await answer.read()) == (200, "audio/wav", b"RIFF")
+        assert [item.path for item in inbox.received] == ["/hello.wav"]
+    finally:
+        await inbox.close()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from maskline.lab import sound
-from maskline.lab.likeness import ENOUGH, everywhere, find
+from maskline.lab.likeness import ENOUGH, agreement, everywhere, find
 from maskline.lab.sound import PCMA, RATE, Samples
 
 CLIPS = [sound.speech(seed, 1.0) for seed in range(4)]
@@ -67,3 +67,23 @@ def test_less_than_the_sound_and_a_sound_that_is_silence_are_like_nothing() -> N
     assert not len(everywhere(CLIPS[0], CLIPS[0][:-1]))
     assert find(CLIPS[0], CLIPS[0][:-1]).likeness == 0.0
     assert find(sound.silence(0.1), CLIPS[0]).likeness == 0.0
+
+
+def test_a_recording_that_began_later_or_earlier_agrees_with_what_was_sent() -> None:
+    sent = sound.speech(5, 3.0)
+    later = agreement(through(sent[4_000:20_000]), sent)
+    assert (later.start, later.likeness > 0.99) == (4_000, True)
+    earlier = agreement(np.concatenate((sound.silence(0.5), through(sent))), sent)
+    assert (earlier.start, earlier.likeness > 0.99) == (-4_000, True)
+
+
+def test_a_recording_of_somebody_else_or_of_nothing_does_not_agree() -> None:
+    sent = sound.speech(5, 3.0)
+    assert agreement(sound.speech(6, 3.0), sent).likeness < 0.3
+    assert agreement(sound.silence(0.0), sent).likeness == 0.0
+    assert agreement(sound.silence(1.0), sent).likeness == 0.0
+
+
+def test_a_recording_that_slips_by_a_packet_halfway_does_not_agree() -> None:
+    sent = sound.speech(5, 4.0)
+    assert agreement(np.delete(sent, slice(16_000, 16_160)), sent).likeness < 0.95

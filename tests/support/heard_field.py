@@ -1,0 +1,279 @@
+"""A running platform between foreign telephones that can be heard: baresip and SIPp with captures, and a customer who
+serves prompts and takes webhooks.
+
+What it is: one platform per media driver with a line for each telephone, all at once, so that the calls of one test run
+beside those of the others. What it is not: the tests (`tests/wire/test_heard_*.py`). Who uses it: those, by the fixture
+`evening`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+import time
+import urllib.request
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache, wraps
+from pathlib import Path
+from typing import Any
+
+from maskline.lab import sound
+from maskline.lab.inbox import Inbox, Received
+from maskline.lab.platform import Platform
+from maskline.lab.sound import Samples
+from maskline.workflows.add_number import add_number
+from maskline.workflows.add_trunk import TrunkWish, add_trunk
+from maskline.workflows.create_account import create_account
+from tests.support.baresip import Baresip
+from tests.support.loop_thread import LoopThread
+from tests.support.pcap import Tap
+from tests.support.platform_store import services_of
+from tests.support.rtpengine_process import RtpengineProcess
+from tests.support.sipp_field import Side
+from tests.support.sipp_script import Callee, Caller, Script
+
+HOST = "127.0.0.1"
+VIRTUAL = "+18005550199"
+LINES = 40
+DRIVERS = ("embedded", "rtpengine")
+
+
+class Voices:
+    """What is said: the same in every run, and no two alike. Prompts are short, for the sake of the clock."""
+
+    PROMPT, SECOND_PROMPT, PIN_PROMPT, WRONG_PIN, CONSENT = (sound.speech(seed, 1.2) for seed in range(50, 55))
+
+    @staticmethod
+    @cache
+    def of(seed: int) -> Samples:
+        """A person who talks for 45 seconds, longer than any call here."""
+        return sound.speech(seed, 45.0)
+
+
+@dataclass(frozen=True)
+class Line:
+    number: str
+    port: int
+    """Of SIP."""
+    rtp: int
+
+
+class SippPhone:
+    """A SIPp with its script and a tap at its media port."""
+
+    def __init__(self, line: Line, script: Script, folder: Path, name: str) -> None:
+        self.line, self.script = line, script
+        self.side = Side(script, folder, name, HOST, line.port)
+        self.side.media_port = line.rtp
+        self.tap = Tap(line.rtp)
+
+    def finish(self, within: float = 60.0) -> None:
+        code = self.side.finish(within)
+        assert code == 0, self.side.story()
+
+    def stop(self) -> None:
+        self.side.stop()
+        self.tap.close()
+
+
+class Evening:
+    """One driver's platform and everything around it."""
+
+    def __init__(self, driver: str, folder: Path) -> None:
+        self.driver, self.folder = driver, folder
+        self._loop = LoopThread(f"customer of {driver}")
+        self.customer = Inbox(HOST)
+        self._daemon: RtpengineProcess | None = None
+        settings = {"MASKLINE_SPEECH": "espeak"}
+        if driver == "rtpengine":
+            (folder / "rtpengine").mkdir()
+            self._daemon = RtpengineProcess(folder / "rtpengine", ports=400)
+            settings |= {"MASKLINE_MEDIA": "rtpengine", "MASKLINE_RTPENGINE": f"{HOST}:{self._daemon.ng_port}"}
+        (folder / "platform").mkdir()
+        self.platform = Platform(folder / "platform", HOST, **settings)
+        self._lines = [Line(f"+44770090{index:04d}", *_ports()) for index in range(1, LINES + 1)]
+        self._free = list(self._lines)
+        self._lock = threading.Lock()
+        self._open_things: list[Any] = []
+        self.account_id = self.token = ""
+        self._tellers = ThreadPoolExecutor(max_workers=LINES, thread_name_prefix=f"calls of {driver}")
+        self._told: dict[str, Future[None]] = {}
+
+    # -- life -----------------------------------------------------------------------------------------------------
+
+    def open(self) -> None:
+        if self._daemon is not None:
+            self._daemon.start()
+        self._loop.run(self.customer.open())
+        for name, samples in vars(Voices).items():
+            if name.isupper():
+                self.customer.files[f"/{name.lower()}.wav"] = sound.wav(samples)
+        asyncio.run(self._provision())
+        asyncio.run(self.platform.start())
+
+    async def _provision(self) -> None:
+        async with services_of(self.platform) as services:
+            store, clock, ids = services.store, services.clock, services.ids
+            account = await create_account(store, clock, ids, "evening")
+            self.account_id, self.token = account.id, account.auth_token
+            await add_number(store, clock, VIRTUAL, account.id)
+            for line in self._lines:
+                wish = TrunkWish(f"line {line.number[-4:]}", HOST, line.port, prefixes=(line.number,))
+                await add_trunk(store, clock, ids, wish)
+
+    def close(self) -> None:
+        self._tellers.shutdown(wait=True, cancel_futures=True)
+        for thing in self._open_things:
+            thing.stop()
+        self.platform.stop()
+        if self._daemon is not None:
+            self._daemon.end()
+        self._loop.run(self.customer.close())
+        self._loop.close()
+
+    # -- stories, told side by side ---------------------------------------------------------------------------------
+
+    def begin(self, name: str, story: Callable[[Evening], None]) -> None:
+        self._told[name] = self._tellers.submit(story, self)
+
+    def outcome(self, name: str) -> None:
+        """Wait for a story; raises what it raised."""
+        self._told[name].result(timeout=110)
+
+    # -- people ---------------------------------------------------------------------------------------------------
+
+    def line(self) -> Line:
+        """One nobody else has."""
+        with self._lock:
+            return self._free.pop()
+
+    def baresip(self, voice: int, line: Line | None = None, **options: Any) -> Baresip:
+        """A telephone that says `Voices.of(voice)` when it is connected."""
+        line = line or self.line()
+        folder = self.folder / f"baresip-{line.number[-4:]}"
+        phone = Baresip(folder, line.number, line.port, line.rtp, Voices.of(voice), **options)
+        self._open_things.append(phone)
+        phone.start()
+        return phone
+
+    def sipp_caller(self, line: Line | None = None) -> tuple[SippPhone, Caller]:
+        """A caller of the virtual number whose script is to be written, then `dial`."""
+        line = line or self.line()
+        script = Caller(line.number[1:], VIRTUAL[1:])
+        return self._sipp(line, script, "caller"), script
+
+    def sipp_callee(self, line: Line | None = None) -> tuple[SippPhone, Callee]:
+        line = line or self.line()
+        script = Callee(line.number[1:])
+        return self._sipp(line, script, "callee"), script
+
+    def _sipp(self, line: Line, script: Script, name: str) -> SippPhone:
+        folder = self.folder / f"sipp-{line.number[-4:]}"
+        folder.mkdir()
+        phone = SippPhone(line, script, folder, name)
+        self._open_things.append(phone)
+        return phone
+
+    def dial(self, phone: SippPhone | Baresip) -> None:
+        if isinstance(phone, Baresip):
+            phone.dial(VIRTUAL, self.platform.sip_address)
+        else:
+            phone.side.start(f"{HOST}:{self.platform.sip_port}")
+
+    # -- the customer -------------------------------------------------------------------------------------------------
+
+    def session(self, first: str, second: str, **options: Any) -> dict[str, Any]:
+        """Create one over REST; `…_play` options may be names of `Voices`."""
+        body = {"first_party": first, "second_party": second, "callback_url": self.customer.url("/hook")}
+        body |= {key: self._url(value) for key, value in options.items()}
+        return self.rest("POST", "Masking/Session/", body)
+
+    def _url(self, value: Any) -> Any:
+        path = f"/{str(value).lower()}.wav"
+        return self.customer.url(path) if path in self.customer.files else value
+
+    def rest(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        answer = self._loop.run(
+            self.platform.rest(method, f"/v1/Account/{self.account_id}/{path}", (self.account_id, self.token), body)
+        )
+        status, document = answer
+        assert status < 300, (status, document)
+        return dict(document)
+
+    def events(self, session: dict[str, Any]) -> list[Received]:
+        """Webhooks about this session, in the order they were made."""
+        mine = [
+            item for item in list(self.customer.received)
+            if item.path == "/hook" and item.values.get("SessionUUID") == session["session_uuid"]
+        ]  # fmt: skip
+        return sorted(mine, key=lambda item: int(item.values.get("SequenceNumber") or 0))
+
+    def wait_for_event(self, session: dict[str, Any], name: str, count: int = 1, within: float = 20.0) -> Received:
+        """The `count`-th webhook with this event name."""
+        deadline = time.monotonic() + within
+        while True:
+            found = [item for item in self.events(session) if item.event == name]
+            if len(found) >= count:
+                return found[count - 1]
+            told = [item.event for item in self.events(session)]
+            assert time.monotonic() < deadline, f"no {name} within {within} s, but {told}"
+            time.sleep(0.05)
+
+    def fetch(self, url: str) -> bytes:
+        """A link of the platform."""
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return bytes(answer.read())
+
+    def calls(self, session: dict[str, Any]) -> list[dict[str, Any]]:
+        """The session's call records as `maskline call list` shows them."""
+        listed = self.platform.cli("call", "list", "--session", session["session_uuid"])["calls"]
+        return [self.platform.cli("call", "show", call["call_id"]) for call in listed]
+
+    def record(self, session: dict[str, Any], within: float = 15.0) -> dict[str, Any]:
+        """The one record of the one call, once it is there."""
+        deadline = time.monotonic() + within
+        while not (found := self.calls(session)):
+            assert time.monotonic() < deadline, f"no record within {within} s: {self.platform.log_tail(20)}"
+        assert len(found) == 1
+        return found[0]
+
+
+def together(story: Callable[[Evening], None]) -> Callable[[Evening], None]:
+    """A test whose calls run beside those of all others so marked: most of their time is waiting."""
+    STORIES[story.__name__] = story
+
+    @wraps(story)
+    def awaited(evening: Evening) -> None:
+        evening.outcome(story.__name__)
+
+    return awaited
+
+
+STORIES: dict[str, Callable[[Evening], None]] = {}
+_taken: set[int] = set()
+
+
+def _ports() -> tuple[int, int]:
+    """A SIP port, and the first of sixteen for media, that nobody has and nobody was given before."""
+    while True:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.bind((HOST, 0))
+            sip = int(probe.getsockname()[1])
+        block = set(range(sip - 24, sip + 4))
+        if sip > 1100 and not block & _taken and all(map(_is_free, range(sip - 20, sip))):
+            _taken.update(block)
+            return sip, (sip - 20) // 2 * 2
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+        return True
+
+
