@@ -54,10 +54,11 @@ _WAV_HEAD = 44
 
 
 class Baresip:
-    """One telephone. `number` in E.164, `voice` what it says from the moment it talks (it hangs up at the end of it)."""
+    """One telephone. `number` in E.164, `voice` what it says as soon as it talks (it hangs up at the end of it)."""
 
     def __init__(
-        self, folder: Path, number: str, port: int, rtp: int, voice: Samples, *, codecs: str = "PCMU", answers: bool = True
+        self, folder: Path, number: str, port: int, rtp: int, voice: Samples,
+        *, codecs: str = "PCMU", answers: bool = True,
     ) -> None:  # fmt: skip
         self.folder, self.number, self.host, self.port, self.rtp = folder, number, "127.0.0.1", port, rtp
         with socket.socket() as probe:
@@ -111,8 +112,8 @@ class Baresip:
     def story(self) -> str:
         """What it printed and told, for a failing test."""
         told = [f"{event.get('type')} {event.get('param', '')}" for event in self.events]
-        printed = (self.folder / "out").read_text(errors="replace")
-        return "\n".join([self.number, *told, re.sub(r"(\[\d+:\d+:\d+\] audio=\S+ \(bit/s\)\s*)+", "", printed)[-3000:]])
+        printed = re.sub(r"(\[\d+:\d+:\d+\] audio=\S+ \(bit/s\)\s*)+", "", self._printed)
+        return "\n".join([self.number, *told, printed[-3000:]])
 
     # -- what a person does ---------------------------------------------------------------------------------------
 
@@ -151,7 +152,11 @@ class Baresip:
     @property
     def pressed_at_it(self) -> str:
         """Digits the far side pressed, as they were shown."""
-        return "".join(re.findall(r"received event: '(.)' \(end=1\)", (self.folder / "out").read_text(errors="replace")))
+        return "".join(re.findall(r"received event: '(.)' \(end=1\)", self._printed))
+
+    @property
+    def _printed(self) -> str:
+        return (self.folder / "out").read_text(errors="replace")
 
     @property
     def heard(self) -> Samples:

@@ -15,7 +15,7 @@ import time
 import urllib.request
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache, wraps
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from maskline.lab import sound
 from maskline.lab.inbox import Inbox, Received
 from maskline.lab.platform import Platform
 from maskline.lab.sound import Samples
+from maskline.masking.call_record import CallRecord
 from maskline.workflows.add_number import add_number
 from maskline.workflows.add_trunk import TrunkWish, add_trunk
 from maskline.workflows.create_account import create_account
@@ -45,6 +46,7 @@ class Voices:
     """What is said: the same in every run, and no two alike. Prompts are short, for the sake of the clock."""
 
     PROMPT, SECOND_PROMPT, PIN_PROMPT, WRONG_PIN, CONSENT = (sound.speech(seed, 1.2) for seed in range(50, 55))
+    LONG_PROMPT = sound.speech(60, 15.0)
 
     @staticmethod
     @cache
@@ -227,18 +229,28 @@ class Evening:
         with urllib.request.urlopen(url, timeout=10) as answer:
             return bytes(answer.read())
 
-    def calls(self, session: dict[str, Any]) -> list[dict[str, Any]]:
-        """The session's call records as `maskline call list` shows them."""
-        listed = self.platform.cli("call", "list", "--session", session["session_uuid"])["calls"]
-        return [self.platform.cli("call", "show", call["call_id"]) for call in listed]
-
-    def record(self, session: dict[str, Any], within: float = 15.0) -> dict[str, Any]:
-        """The one record of the one call, once it is there."""
+    def record(self, session: dict[str, Any], within: float = 15.0) -> CallRecord:
+        """The record of the session's one call, once it is there."""
         deadline = time.monotonic() + within
-        while not (found := self.calls(session)):
+        while not (found := asyncio.run(self._records(session["session_uuid"]))):
             assert time.monotonic() < deadline, f"no record within {within} s: {self.platform.log_tail(20)}"
+            time.sleep(0.1)
         assert len(found) == 1
         return found[0]
+
+    async def _records(self, session_id: str) -> list[CallRecord]:
+        async with services_of(self.platform) as services:
+            return await services.store.calls(self.account_id, session_id=session_id)
+
+    def facts(self, record: CallRecord, name: str) -> list[dict[str, Any]]:
+        """The call's facts of this name, as the log keeps them."""
+
+        async def read() -> list[dict[str, Any]]:
+            async with services_of(self.platform) as services:
+                facts = await services.store.facts(record.id)
+            return [asdict(fact) for fact in facts if fact.name == name]
+
+        return asyncio.run(read())
 
 
 def together(story: Callable[[Evening], None]) -> Callable[[Evening], None]:
@@ -275,5 +287,3 @@ def _is_free(port: int) -> bool:
         except OSError:
             return False
         return True
-
-

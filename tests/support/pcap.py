@@ -17,7 +17,7 @@ from pathlib import Path
 from maskline.lab.ear import Ear
 from maskline.lab.likeness import Match
 from maskline.lab.mouth import Mouth
-from maskline.lab.sound import Samples
+from maskline.lab.sound import RATE, Samples
 
 _FILE_HEAD = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65_535, 1)
 _RECORD = struct.Struct("<IIII")
@@ -97,6 +97,12 @@ class Tap:
                 return match
             assert time.monotonic() < deadline, f"likeness {match.likeness:.2f} after {within} s"
             time.sleep(0.1)
+
+    def wait_to_hear_next(self, sound: Samples, after: float, within: float = 20.0) -> float:
+        """When `sound` came to its end, heard after the moment `after` (monotonic seconds)."""
+        match = self.wait_to_hear(sound, within, after)
+        begun = next(item.at for item in self.ear.voices if item.at >= after)
+        return begun + match.seconds + len(sound) / RATE
 
     def close(self) -> None:
         self._socket.close()

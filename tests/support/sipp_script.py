@@ -22,11 +22,12 @@ _ECHOED = ("Via", "From", "To", "CSeq")
 
 def sdp(direction: str = "sendrecv", *, version: int = 1, codecs: Sequence[int] = (0, 8, 101), owner: str = "-") -> str:
     """An offer or answer at the port SIPp has for media."""
-    names = {0: "PCMU/8000", 8: "PCMA/8000", 101: "telephone-event/8000"}
+    names = {0: "PCMU/8000", 8: "PCMA/8000", 96: "telephone-event/8000", 101: "telephone-event/8000"}
     maps = "".join(f"a=rtpmap:{codec} {names[codec]}\n" for codec in codecs)
+    events = "".join(f"a=fmtp:{codec} 0-15\n" for codec in codecs if codec in (96, 101))
     return (
         f"v=0\no={owner} 4711 {version} IN IP4 [media_ip]\ns={owner}\nc=IN IP4 [media_ip]\nt=0 0\n"
-        f"m=audio [media_port] RTP/AVP {' '.join(map(str, codecs))}\n{maps}a=fmtp:101 0-15\na=ptime:20\na={direction}\n"
+        f"m=audio [media_port] RTP/AVP {' '.join(map(str, codecs))}\n{maps}{events}a=ptime:20\na={direction}\n"
     )
 
 

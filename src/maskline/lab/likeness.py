@@ -52,8 +52,8 @@ def find(sound: Samples, heard: Samples) -> Match:
 
 
 def agreement(kept: Samples, sent: Samples) -> Match:
-    """How like a recording is to what was sent, over all of it that overlaps when both are laid on each other as well as
-    they can be; `start` is where the recording begins in `sent`, negative when it began earlier."""
+    """How like a recording is to what was sent, over all of it that overlaps when both are laid on each other as well
+    as they can be; `start` is where the recording begins in `sent`, negative when it began earlier."""
     if not len(kept) or not len(sent):
         return Match(0.0, 0)
     size = 1 << (len(kept) + len(sent)).bit_length()
