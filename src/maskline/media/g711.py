@@ -1,8 +1,8 @@
-"""A-law and µ-law (ITU-T G.711): tables to read either and to turn one into the other.
+"""A-law and µ-law (ITU-T G.711): tables to read and write either and to turn one into the other.
 
-What it is: four tables made once at import. `payload.translate(MU_TO_A)` re-codes a whole packet in one call.
-What it is not: a codec for tones or files (the lab has its own). Who uses it: the embedded relay, when one leg
-agreed on PCMU and the other on PCMA.
+What it is: six tables made once at import. `payload.translate(MU_TO_A)` re-codes a whole packet in one call;
+`MU_OF_LINEAR` is looked up once per sample. What it is not: a reader of files. Who uses it: the embedded relay, when
+one leg agreed on PCMU and the other on PCMA, and for the clips it plays.
 """
 
 from __future__ import annotations
@@ -43,3 +43,19 @@ def _nearest(source: tuple[int, ...], target: tuple[int, ...]) -> bytes:
 
 MU_TO_A = _nearest(MU_TO_LINEAR, A_TO_LINEAR)
 A_TO_MU = _nearest(A_TO_LINEAR, MU_TO_LINEAR)
+
+
+def _of_linear(levels: tuple[int, ...]) -> bytes:
+    """The nearest byte for every 16-bit sample, taken as unsigned: 0 to 32767, then -32768 to -1. Made of runs of equal
+    bytes, since a loop over 65,536 samples would be heard when a worker is started anew."""
+    ladder = sorted({level: byte for byte, level in enumerate(levels)}.items())
+    table, start = bytearray(), -32768
+    for (level, byte), (above, _) in zip(ladder, [*ladder[1:], (100_000, 0)], strict=True):
+        end = min((level + above + 1) // 2, 32768)
+        table += bytes((byte,)) * (end - start)
+        start = end
+    return bytes(table[32768:] + table[:32768])
+
+
+MU_OF_LINEAR = _of_linear(MU_TO_LINEAR)
+A_OF_LINEAR = _of_linear(A_TO_LINEAR)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from maskline.media.g711 import A_TO_LINEAR, A_TO_MU, MU_TO_A, MU_TO_LINEAR
+from maskline.media.g711 import A_OF_LINEAR, A_TO_LINEAR, A_TO_MU, MU_OF_LINEAR, MU_TO_A, MU_TO_LINEAR
 
 
 def test_known_levels_are_read() -> None:
@@ -21,3 +21,11 @@ def test_there_and_back_again_changes_a_level_by_one_step_at_most() -> None:
     for byte, level in enumerate(MU_TO_LINEAR):
         back = MU_TO_LINEAR[A_TO_MU[MU_TO_A[byte]]]
         assert abs(back - level) <= max(16, abs(level) // 16)
+
+
+def test_writing_finds_the_nearest_level_and_keeps_what_was_read() -> None:
+    for table, levels in ((MU_OF_LINEAR, MU_TO_LINEAR), (A_OF_LINEAR, A_TO_LINEAR)):
+        assert len(table) == 65_536
+        assert all(levels[table[level & 0xFFFF]] == level for level in levels)
+        for sample in range(-32768, 32768, 101):
+            assert abs(levels[table[sample & 0xFFFF]] - sample) == min(abs(level - sample) for level in levels)

@@ -17,13 +17,17 @@ from typing import Any
 
 from maskline.masking.facts import LegName
 from maskline.media.embedded import wire
-from maskline.media.embedded.relay import NoPorts, Relay, UnknownCall
+from maskline.media.embedded.call import UnknownCall, Unplayable
+from maskline.media.embedded.clips import UnplayableClip
+from maskline.media.embedded.relay import NoPorts, Relay
 from maskline.media.embedded.sockets import UnusableAddress
 
 _REFUSALS: dict[type[Exception], str] = {
     NoPorts: "no_ports",
     UnknownCall: "unknown_call",
     UnusableAddress: "unusable_address",
+    Unplayable: "unplayable",
+    UnplayableClip: "unplayable_clip",
 }
 
 
@@ -74,6 +78,10 @@ class Operations:
             "open": self._open,
             "attach": self._attach,
             "bridge": self._bridge,
+            "play": self._play,
+            "stop_playing": self._stop_playing,
+            "collect": self._collect,
+            "send_digit": self._send_digit,
             "stats": self._stats,
             "close": self._close,
             "shutdown": self._shutdown,
@@ -84,7 +92,7 @@ class Operations:
         try:
             identifier = request["id"]
             return {"id": identifier, "ok": self._by_name[request["op"]](request)}
-        except (NoPorts, UnknownCall, UnusableAddress) as error:
+        except tuple(_REFUSALS) as error:
             return {"id": identifier, "error": _REFUSALS[type(error)]}
         except (KeyError, TypeError, ValueError) as error:
             raise wire.BrokenFrame("not a request") from error
@@ -110,7 +118,26 @@ class Operations:
         return {}
 
     def _bridge(self, request: wire.Message) -> wire.Message:
-        self._relay.bridge(request["call"], time.monotonic())
+        self._relay.bridge(request["call"], time.monotonic(), digits=bool(request["digits"]))
+        return {}
+
+    def _play(self, request: wire.Message) -> wire.Message:
+        play_id, repeat = int(request["play"]), int(request["repeat"])
+        path = str(request["path"])
+        self._relay.play(request["call"], LegName(request["leg"]), path, play_id, repeat, time.monotonic())
+        return {}
+
+    def _stop_playing(self, request: wire.Message) -> wire.Message:
+        self._relay.stop_playing(request["call"], LegName(request["leg"]))
+        return {}
+
+    def _collect(self, request: wire.Message) -> wire.Message:
+        self._relay.collect(request["call"], LegName(request["leg"]), bool(request["on"]), time.monotonic())
+        return {}
+
+    def _send_digit(self, request: wire.Message) -> wire.Message:
+        digit, duration = str(request["digit"]), int(request["duration_ms"])
+        self._relay.send_digit(request["call"], LegName(request["leg"]), digit, duration, time.monotonic())
         return {}
 
     def _stats(self, request: wire.Message) -> wire.Message:

@@ -16,7 +16,7 @@ from maskline.masking.call_record import Quality
 from maskline.masking.facts import LegName
 from maskline.media.embedded import wire
 from maskline.media.embedded.link import DEFAULT_COMMAND, WorkerLink, WorkerSetup
-from maskline.media.port import FarMedia, LocalMedia, MediaEvent
+from maskline.media.port import Clip, FarMedia, LocalMedia, MediaEvent
 from maskline.sdp.session import Codec
 
 _LONGEST_SOCKET_PATH = 100
@@ -86,8 +86,22 @@ class EmbeddedDriver:
     async def attach(self, call_id: str, leg: LegName, far: FarMedia) -> None:
         await self._need_link(call_id).request("attach", call=call_id, leg=leg.value, far=wire.write_far(far))
 
-    async def bridge(self, call_id: str) -> None:
-        await self._need_link(call_id).request("bridge", call=call_id)
+    async def bridge(self, call_id: str, *, digits: bool = True) -> None:
+        await self._need_link(call_id).request("bridge", call=call_id, digits=digits)
+
+    async def play(self, call_id: str, leg: LegName, clip: Clip, play_id: int, *, repeat: int = 1) -> None:
+        link = self._need_link(call_id)
+        await link.request("play", call=call_id, leg=leg.value, path=clip.path, play=play_id, repeat=repeat)
+
+    async def stop_playing(self, call_id: str, leg: LegName) -> None:
+        await self._need_link(call_id).request("stop_playing", call=call_id, leg=leg.value)
+
+    async def collect(self, call_id: str, leg: LegName, on: bool) -> None:
+        await self._need_link(call_id).request("collect", call=call_id, leg=leg.value, on=on)
+
+    async def send_digit(self, call_id: str, leg: LegName, digit: str, *, duration_ms: int = 160) -> None:
+        link = self._need_link(call_id)
+        await link.request("send_digit", call=call_id, leg=leg.value, digit=digit, duration_ms=duration_ms)
 
     async def stats(self, call_id: str) -> dict[LegName, Quality]:
         return _read_figures(await self._need_link(call_id).request("stats", call=call_id))

@@ -23,7 +23,7 @@ import structlog
 import maskline
 from maskline.errors import MediaUnavailable
 from maskline.media.embedded import wire
-from maskline.media.port import MediaEvent, MediaLost, MediaTimedOut
+from maskline.media.port import MediaEvent, MediaLost
 
 ANSWER_WITHIN = 1.2
 """Seconds; the port promises `MediaUnavailable` within 2, and a loaded machine is late."""
@@ -41,6 +41,8 @@ _SENTENCES = {
     "no_ports": "All media ports are in use.",
     "unknown_call": "The media of this call is gone.",
     "unusable_address": "The media address of the far side cannot be used from here.",
+    "unplayable": "The far side understands no codec that clips can be played in.",
+    "unplayable_clip": "The clip is not there, or not 8 kHz, 16 bit and mono.",
 }
 
 
@@ -241,11 +243,12 @@ class WorkerLink:
         while True:
             try:
                 message = await _read_frame(reader)
+                event = wire.read_event(message) if "event" in message else None
             except (asyncio.IncompleteReadError, OSError, wire.BrokenFrame):
                 self._set_responsive(False)
                 return
-            if "event" in message:
-                self._on_event(MediaTimedOut(message["call"]))
+            if event is not None:
+                self._on_event(event)
             elif (future := self._waiting.get(message["id"])) is not None and not future.done():
                 future.set_result(message)
 

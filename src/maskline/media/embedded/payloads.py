@@ -11,33 +11,46 @@ from maskline.media.g711 import A_TO_MU, MU_TO_A
 from maskline.sdp.session import Codec
 
 REFUSED = -1
-"""A payload type the receiving side never agreed to: it would play it as noise."""
+"""A payload type that this side never agreed to."""
+KEPT = -2
+"""Agreed to, and not for the other side: it has no such codec and would play it as noise, or digits shall not cross."""
+HEARD = -3
+"""Somebody listens for digits; the route it has besides is kept elsewhere (`leg.py`)."""
 
 _STATIC = (Codec(0, "PCMU"), Codec(8, "PCMA"))
 """Taken as what RFC 3551 says even when a sender uses one it did not negotiate."""
 _OTHER_LAW = {"PCMU": ("PCMA", MU_TO_A), "PCMA": ("PCMU", A_TO_MU)}
 
 Routes = list[int]
-"""By the second header byte (marker and payload type): the byte to send, or REFUSED."""
+"""By the second header byte (marker and payload type): the byte to send, or one of the above."""
 Recodings = dict[int, bytes]
 """By the same byte: a table for `bytes.translate`, where the laws differ."""
 
 
-def routes_between(sent: tuple[Codec, ...], understood: tuple[Codec, ...]) -> tuple[Routes, Recodings]:
-    """From what one leg may send us (the codecs in our SDP to it) to what the other leg's far side understands."""
+def mark(payload_type: int) -> int:
+    """The second header byte of a packet with marker."""
+    return payload_type | 0x80
+
+
+def routes_between(
+    sent: tuple[Codec, ...], understood: tuple[Codec, ...], *, digits: bool = True
+) -> tuple[Routes, Recodings]:
+    """From what one leg may send us (the codecs in our SDP to it) to what the other leg's far side understands.
+    `digits` False: telephone events are kept."""
     routes: Routes = [REFUSED] * 256
     recodings: Recodings = {}
-    for codec in (*_STATIC, *sent):
-        found = _find(codec, understood)
-        if found is None:
-            continue
-        target, table = found
-        for marker in (0, 0x80):
-            routes[codec.payload_type | marker] = target | marker
-            if table is not None:
-                recodings[codec.payload_type | marker] = table
-            else:
-                recodings.pop(codec.payload_type | marker, None)
+    for agreed, codecs in ((False, _STATIC), (True, sent)):
+        for codec in codecs:
+            found = _find(codec, understood) if digits or not codec.is_telephone_event else None
+            if found is None and not agreed:
+                continue
+            target, table = found or (KEPT, None)
+            for marker in (0, 0x80):
+                byte = codec.payload_type | marker
+                routes[byte] = target if target < 0 else target | marker
+                recodings.pop(byte, None)
+                if table is not None:
+                    recodings[byte] = table
     return routes, recodings
 
 

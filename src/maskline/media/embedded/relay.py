@@ -8,17 +8,20 @@ Who uses it: the worker; tests drive it with a selector of their own.
 from __future__ import annotations
 
 import errno
+import math
 import random
 import selectors
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from maskline.masking.call_record import Quality
 from maskline.masking.facts import LegName
+from maskline.media.embedded.call import RelayCall, UnknownCall
+from maskline.media.embedded.clips import ClipCache
 from maskline.media.embedded.leg import Leg
+from maskline.media.embedded.pace import Pace
 from maskline.media.embedded.ports import REST_SECONDS, PortPool
 from maskline.media.embedded.reports import INTERVAL
-from maskline.media.port import FarMedia, LocalMedia
+from maskline.media.port import FarMedia, LocalMedia, MediaEvent, MediaTimedOut
 from maskline.sdp.session import Codec
 from maskline.timers import Timers
 
@@ -27,31 +30,14 @@ LINGER = 30.0
 _BIND_ATTEMPTS = 16
 """Ports another program sits on are skipped; this many in a row mean that the range is not ours."""
 
-_IDLE, _REPORT, _FREE = "idle", "report", "free"
+_LISTEN_EVERY = 0.05
+"""Seconds between looks for digits whose end was lost, while any are collected."""
+
+_IDLE, _REPORT, _FREE, _LISTEN = "idle", "report", "free", "listen"
 
 
 class NoPorts(Exception):
     """All ports of the range are in use."""
-
-
-class UnknownCall(Exception):
-    """There is no such call or leg here."""
-
-
-@dataclass(slots=True)
-class RelayCall:
-    id: str
-    active_at: float
-    """When it was opened or bridged: the timeout counts from here until packets come."""
-    legs: dict[LegName, Leg] = field(default_factory=dict)
-    bridged: bool = False
-
-    def last_activity(self) -> float:
-        return max(self.active_at, *(leg.last_sign for leg in self.legs.values()))
-
-    def quality(self) -> dict[LegName, Quality]:
-        figures = ((name, leg.quality()) for name, leg in self.legs.items())
-        return {name: quality for name, quality in figures if quality is not None}
 
 
 class Relay:
@@ -62,7 +48,7 @@ class Relay:
         ports: tuple[int, int],
         *,
         timeout: float,
-        on_timeout: Callable[[str], None],
+        emit: Callable[[MediaEvent], None],
         wall: Callable[[], float],
         rest_seconds: float = REST_SECONDS,
     ) -> None:
@@ -70,10 +56,12 @@ class Relay:
         self._host = host
         self._ports = PortPool(*ports, rest_seconds=rest_seconds)
         self._timeout = timeout
-        self._on_timeout = on_timeout
+        self._emit = emit
         self._wall = wall
         self._calls: dict[str, RelayCall] = {}
         self._timers: Timers[tuple[str, str]] = Timers()
+        self._pace = Pace()
+        self._clips = ClipCache()
         self._random = random.Random()
         self.controlled = True
         """Whether somebody could still close a call; if not, idle ones are freed here, bridged or not."""
@@ -92,7 +80,7 @@ class Relay:
         """Raises `NoPorts`, `UnusableAddress`."""
         call = self._calls.get(call_id)
         if call is None:
-            call = RelayCall(call_id, now)
+            call = RelayCall(call_id, now, self._pace, self._emit)
         leg = call.legs.get(name)
         if leg is None:
             leg = self._new_leg(codecs, now)
@@ -113,19 +101,33 @@ class Relay:
         return leg.local
 
     def attach(self, call_id: str, name: LegName, far: FarMedia) -> None:
-        self._leg(call_id, name).attach(far)
+        self._call(call_id).leg(name).attach(far)
 
-    def bridge(self, call_id: str, now: float) -> None:
-        a, b = self._leg(call_id, LegName.A), self._leg(call_id, LegName.B)
-        call = self._calls[call_id]
+    def bridge(self, call_id: str, now: float, *, digits: bool = True) -> None:
+        call = self._call(call_id)
         if call.bridged:
             return
-        call.bridged = True
+        call.join(digits=digits)
         call.active_at = now
-        a.join(b)
-        b.join(a)
         self._timers.set((call_id, _IDLE), now + self._timeout)
         self._timers.set((call_id, _REPORT), now + self._report_interval() / 2.0)
+
+    def play(self, call_id: str, name: LegName, path: str, play_id: int, repeat: int, now: float) -> None:
+        """Raises `UnplayableClip`, `Unplayable`, `UnknownCall`."""
+        self._call(call_id).play(name, self._clips.get(path), play_id, repeat, now)
+
+    def stop_playing(self, call_id: str, name: LegName) -> None:
+        self._call(call_id).stop_playing(name)
+
+    def collect(self, call_id: str, name: LegName, on: bool, now: float) -> None:
+        call = self._call(call_id)
+        call.collect(name, on)
+        if call.collecting():
+            self._timers.set((call_id, _LISTEN), now + _LISTEN_EVERY)
+
+    def send_digit(self, call_id: str, name: LegName, digit: str, duration_ms: int, now: float) -> None:
+        """Raises `ValueError` for what is no key."""
+        self._call(call_id).press(name, digit, duration_ms, now)
 
     def stats(self, call_id: str) -> dict[LegName, Quality]:
         call = self._calls.get(call_id)
@@ -135,7 +137,8 @@ class Relay:
         call = self._calls.pop(call_id, None)
         if call is None:
             return {}
-        for kind in (_IDLE, _REPORT, _FREE):
+        call.end()
+        for kind in (_IDLE, _REPORT, _FREE, _LISTEN):
             self._timers.cancel((call_id, kind))
         quality = call.quality()
         wall = self._wall()
@@ -152,9 +155,12 @@ class Relay:
     # --- time ---------------------------------------------------------------------------------------------------
 
     def next_deadline(self) -> float | None:
-        return self._timers.next_deadline()
+        deadline, beat = self._timers.next_deadline(), self._pace.next_beat
+        return deadline if deadline is not None and deadline < beat else None if beat == math.inf else beat
 
     def tick(self, now: float) -> None:
+        if self._pace.next_beat <= now:
+            self._pace.tick(now)
         for call_id, kind in self._timers.expired(now):
             call = self._calls[call_id]
             if kind == _REPORT:
@@ -164,6 +170,10 @@ class Relay:
                 self._timers.set((call_id, _REPORT), now + self._report_interval())
             elif kind == _IDLE:
                 self._check_idle(call, now)
+            elif kind == _LISTEN:
+                call.expire_digits(now)
+                if call.collecting():
+                    self._timers.set((call_id, _LISTEN), now + _LISTEN_EVERY)
             else:
                 self.close(call_id, now)
 
@@ -174,7 +184,7 @@ class Relay:
         elif not self.controlled:
             self.close(call.id, now)
         elif call.bridged:
-            self._on_timeout(call.id)
+            self._emit(MediaTimedOut(call.id))
             self._timers.set((call.id, _FREE), now + LINGER)
         else:  # still ringing: the engine's own timers end it
             self._timers.set((call.id, _IDLE), now + self._timeout)
@@ -184,12 +194,11 @@ class Relay:
 
     # --- legs ---------------------------------------------------------------------------------------------------
 
-    def _leg(self, call_id: str, name: LegName) -> Leg:
+    def _call(self, call_id: str) -> RelayCall:
         call = self._calls.get(call_id)
-        leg = None if call is None else call.legs.get(name)
-        if leg is None:
+        if call is None:
             raise UnknownCall
-        return leg
+        return call
 
     def _new_leg(self, codecs: tuple[Codec, ...], now: float) -> Leg:
         for _ in range(_BIND_ATTEMPTS):
@@ -197,7 +206,7 @@ class Relay:
             if port is None:
                 break
             try:
-                return Leg(self._selector, self._host, port, codecs)
+                return Leg(self._selector, self._host, port, codecs, now=now)
             except OSError as error:
                 self._ports.give_back(port, now)
                 if error.errno != errno.EADDRINUSE:

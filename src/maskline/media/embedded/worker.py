@@ -59,7 +59,7 @@ class Worker:
             options.host,
             options.ports,
             timeout=options.timeout,
-            on_timeout=lambda call_id: self._controllers.push({"event": "timed_out", "call": call_id}),
+            emit=lambda event: self._controllers.push(wire.write_event(event)),
             wall=time.time,
         )
         self._stopping = False

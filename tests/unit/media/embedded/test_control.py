@@ -16,8 +16,9 @@ from maskline.media.embedded import wire
 from maskline.media.embedded.control import Controllers, Operations, SocketInUse, listen
 from maskline.media.embedded.relay import Relay
 from tests.support.media_harness import free_range
+from tests.support.wav_clip import tone, write_clip
 
-FAR: dict[str, Any] = {"address": "127.0.0.1", "port": 4000, "rtcp_port": 4001, "codecs": [[0, "PCMU", 8000, 1]]}
+FAR: dict[str, Any] = {"address": "127.0.0.1", "port": 4000, "rtcp_port": 4001, "codecs": [[0, "PCMU", 8000, 1, ""]]}
 FAR |= {"nat": False}
 OPEN: dict[str, Any] = {"op": "open", "call": "c", "leg": "a", "far": FAR, "codecs": FAR["codecs"]}
 
@@ -27,9 +28,7 @@ class Desk:
         self.selector = selectors.DefaultSelector()
         self.path = folder / "s"
         self.controllers = Controllers(self.selector, listen(self.path))
-        self.relay = Relay(
-            self.selector, "127.0.0.1", free_range(4), timeout=60.0, on_timeout=lambda _: None, wall=time.time
-        )
+        self.relay = Relay(self.selector, "127.0.0.1", free_range(4), timeout=60.0, emit=lambda _: None, wall=time.time)
         self.shutdowns = 0
         self.controllers.serve(Operations(self.relay, {"version": 1}, self._on_shutdown))
 
@@ -80,7 +79,7 @@ def test_a_call_is_led_through_its_life(desk: Desk, client: socket.socket) -> No
     assert desk.ask(client, op="hello")["ok"] == {"version": 1, "calls": ["c"]}
     assert "ok" in desk.ask(client, **{**OPEN, "leg": "b", "far": None})
     assert desk.ask(client, op="attach", call="c", leg="b", far=FAR) == {"id": 7, "ok": {}}
-    assert desk.ask(client, op="bridge", call="c")["ok"] == {}
+    assert desk.ask(client, op="bridge", digits=True, call="c")["ok"] == {}
     assert desk.ask(client, op="stats", call="c")["ok"] == {}
     assert desk.ask(client, op="ping")["ok"] == {}
     assert desk.ask(client, op="close", call="c")["ok"] == {}
@@ -88,8 +87,22 @@ def test_a_call_is_led_through_its_life(desk: Desk, client: socket.socket) -> No
     assert desk.shutdowns == 1
 
 
+def test_clips_and_digits_are_asked_for_by_name(desk: Desk, client: socket.socket, tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "clip.wav", tone(440, 0.1))
+    play: dict[str, Any] = {"op": "play", "call": "c", "leg": "a", "path": clip.path, "play": 1, "repeat": 1}
+    assert desk.ask(client, **play)["error"] == "unknown_call"
+    desk.ask(client, **OPEN)
+    assert desk.ask(client, **play)["ok"] == {}
+    assert desk.ask(client, op="stop_playing", call="c", leg="a")["ok"] == {}
+    assert desk.ask(client, **{**play, "path": "/nowhere.wav"})["error"] == "unplayable_clip"
+    desk.ask(client, op="attach", call="c", leg="a", far={**FAR, "codecs": [[9, "G722", 8000, 1, ""]]})
+    assert desk.ask(client, **play)["error"] == "unplayable"
+    assert desk.ask(client, op="collect", call="c", leg="a", on=True)["ok"] == {}
+    assert desk.ask(client, op="send_digit", call="c", leg="a", digit="1", duration_ms=100)["ok"] == {}
+
+
 def test_refusals_are_told_by_a_code(desk: Desk, client: socket.socket) -> None:
-    assert desk.ask(client, op="bridge", call="c")["error"] == "unknown_call"
+    assert desk.ask(client, op="bridge", digits=True, call="c")["error"] == "unknown_call"
     assert desk.ask(client, **{**OPEN, "far": {**FAR, "address": "no.address"}})["error"] == "unusable_address"
     for index in range(2):
         desk.ask(client, **{**OPEN, "call": str(index)})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from maskline.media.embedded.payloads import REFUSED, routes_between
+from maskline.media.embedded.payloads import KEPT, REFUSED, routes_between
 from maskline.media.g711 import A_TO_MU, MU_TO_A
 from maskline.sdp.session import Codec
 
@@ -30,15 +30,38 @@ def test_the_same_law_is_preferred_over_recoding() -> None:
     assert recodings == {}
 
 
-def test_what_the_other_side_does_not_understand_is_refused() -> None:
+def test_what_was_agreed_and_the_other_side_does_not_understand_is_kept_and_the_rest_refused() -> None:
     routes, _ = routes_between((PCMU, Codec(101, "telephone-event"), Codec(9, "G722")), (PCMU,))
-    assert routes[101] == routes[9] == routes[13] == REFUSED
-    assert routes_between((PCMU,), (Codec(9, "G722"),))[0] == [REFUSED] * 256
+    assert routes[101] == routes[101 | 0x80] == routes[9] == KEPT
+    assert routes[13] == routes[34] == REFUSED
+    routes, _ = routes_between((PCMU,), (Codec(9, "G722"),))
+    assert (routes[0], routes[8]) == (KEPT, REFUSED)
+
+
+def test_comfort_noise_crosses_under_the_number_each_side_gave_it() -> None:
+    noise = Codec(13, "CN")
+    routes, recodings = routes_between((PCMU, noise), (PCMA, noise))
+    assert (routes[13], routes[13 | 0x80]) == (13, 13 | 0x80)
+    assert 13 not in recodings
+    assert routes_between((PCMU, noise), (PCMU, Codec(118, "CN")))[0][13] == 118
+    assert routes_between((PCMU, noise), (PCMU,))[0][13] == KEPT
+
+
+def test_wideband_both_have_passes_as_it_is() -> None:
+    routes, recodings = routes_between((Codec(9, "G722"), PCMU), (Codec(9, "G722"), PCMA))
+    assert (routes[9], routes[0]) == (9, 8)
+    assert 9 not in recodings
+
+
+def test_blocked_digits_are_kept() -> None:
+    events = Codec(101, "telephone-event")
+    routes, _ = routes_between((PCMU, events), (PCMU, events), digits=False)
+    assert (routes[0], routes[101], routes[101 | 0x80]) == (0, KEPT, KEPT)
 
 
 def test_wideband_of_the_same_name_is_not_recoded() -> None:
     routes, _ = routes_between((Codec(96, "PCMU", 16_000),), (PCMA, Codec(97, "PCMA", 16_000)))
-    assert routes[96] == REFUSED
+    assert routes[96] == KEPT
 
 
 def test_a_dynamic_payload_type_may_replace_a_static_one() -> None:

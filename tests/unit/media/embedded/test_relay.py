@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import secrets
-import selectors
 import socket
 import struct
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 import pytest
 
-from maskline.masking.facts import LegName
 from maskline.media.embedded.relay import LINGER, NoPorts, Relay, UnknownCall
 from maskline.media.embedded.sockets import UnusableAddress, open_socket
 from maskline.media.g711 import MU_TO_A
@@ -20,49 +17,8 @@ from maskline.media.port import FarMedia, LocalMedia
 from maskline.media.rtp import Goodbye, Report, RtpPacket, build, parse, parse_rtcp
 from maskline.sdp.session import Codec
 from tests.support.media_harness import free_range
+from tests.support.relay_bench import A, B, Bench
 from tests.support.rtp_party import PCMU, VOICE, Party
-
-A, B = LegName.A, LegName.B
-
-
-@dataclass
-class Bench:
-    """A relay with its selector; `turn` lets it read what is there."""
-
-    timeout: float = 60.0
-    rest_seconds: float = 5.0
-    ports: tuple[int, int] = field(default_factory=free_range)
-    timed_out: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.selector = selectors.DefaultSelector()
-        self.relay = Relay(
-            self.selector,
-            "127.0.0.1",
-            self.ports,
-            timeout=self.timeout,
-            on_timeout=self.timed_out.append,
-            wall=lambda: 1_700_000_000.0,
-            rest_seconds=self.rest_seconds,
-        )
-
-    def turn(self) -> None:
-        while ready := self.selector.select(0):
-            for key, _ in ready:
-                key.data()
-
-    def connect(self, alice: Party, bob: Party, call_id: str = "call", now: float = 0.0) -> None:
-        alice.aim(self.relay.open_leg(call_id, A, alice.far, alice.codecs, now))
-        bob.aim(self.relay.open_leg(call_id, B, None, bob.codecs, now))
-        self.relay.attach(call_id, B, bob.far)
-        self.relay.bridge(call_id, now)
-
-    def pass_on(self, sender: Party, receiver: Party, packet: RtpPacket | bytes) -> RtpPacket:
-        sender.rtp.sendto(packet if isinstance(packet, bytes) else build(packet), sender.to)
-        self.turn()
-        parsed = parse(receiver.rtp.recv(2048))
-        assert parsed is not None
-        return parsed
 
 
 @pytest.fixture
@@ -400,9 +356,7 @@ class TestPorts:
     def test_an_address_in_front_of_us_is_told_but_not_bound(self, alice: Party) -> None:
         low, high = free_range(4)
         bench = Bench()
-        relay = Relay(
-            bench.selector, "192.0.2.55", (low, high), timeout=9.0, on_timeout=bench.timed_out.append, wall=time.time
-        )
+        relay = Relay(bench.selector, "192.0.2.55", (low, high), timeout=9.0, emit=bench.events.append, wall=time.time)
         local = relay.open_leg("one", A, alice.far, VOICE, 0.0)
         assert local == LocalMedia("192.0.2.55", local.port, local.port + 1)
         with pytest.raises(OSError, match="in use"), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
@@ -415,7 +369,7 @@ class TestPorts:
         def refuse(*_: object) -> None:
             raise PermissionError(13, "Permission denied")
 
-        monkeypatch.setattr("maskline.media.embedded.leg.open_pair", refuse)
+        monkeypatch.setattr("maskline.media.embedded.far_side.open_pair", refuse)
         bench = Bench()
         with pytest.raises(NoPorts, match="denied"):
             bench.relay.open_leg("one", A, alice.far, VOICE, 0.0)
