@@ -47,10 +47,10 @@ class StartCalls:
     )  # fmt: skip
 
     def __init__(
-        self, store: Store, clock: Clock, ids: Ids, router: StartRouter, begin: Callable[[StartCall], None],
+        self, store: Store, clock: Clock, ids: Ids, router: StartRouter, begin: Callable[[StartCall], Cause | None],
         committed: Callable[[], None], *, style: Style = DEFAULT_STYLE,
     ) -> None:  # fmt: skip
-        """`begin` starts the call and returns at once. `committed` is called when there are webhooks to deliver."""
+        """`begin` starts the call and returns at once, with a cause when it does not, such as a session in a call. `committed` is called when there are webhooks to deliver."""
         self._store = store
         self._clock = clock
         self._ids = ids
@@ -115,10 +115,8 @@ class StartCalls:
             decision = await self._router.start(request, now)
         except NotFound:
             return await self._drop(request, Cause.SESSION_EXPIRED, now)
-        if isinstance(decision, StartCall):
-            self._begin(decision)
-            return None
-        return await self._drop(request, decision.cause, now)
+        cause = self._begin(decision) if isinstance(decision, StartCall) else decision.cause
+        return None if cause is None else await self._drop(request, cause, now)
 
     async def _drop(self, request: RequestedCall, cause: Cause, now: float) -> None:
         fact = CallNotStarted(self._ids.uuid(), 1, now, request.session_id, cause)

@@ -226,7 +226,12 @@ async def test_the_loop_takes_what_it_is_told_of_and_goes_on_after_the_store_was
     world.store.lease_requested_calls = away
     await world.ask()
     started = asyncio.Event()
-    world.starts._begin = lambda start: (world.begun.append(start), started.set())
+
+    def begin(start):
+        world.begun.append(start)
+        started.set()
+
+    world.starts._begin = begin
     with structlog.testing.capture_logs() as lines:
         running = asyncio.create_task(world.starts.run())
         while failures:
@@ -261,3 +266,12 @@ async def test_a_request_whose_call_began_is_not_dropped_later():
     await world.store.commit_calls([RecordedCall((fact,), world.acme.id)])
     world.clock.advance(REQUEST_AGE * 3)
     assert await world.starts() == 0
+
+
+async def test_a_call_that_the_engine_does_not_begin_ends_with_its_cause():
+    world = await Calls().begin()
+    world.starts._begin = lambda start: Cause.SESSION_BUSY
+    await world.ask()
+    await world.starts()
+    assert [fact.cause for fact in await world.facts()] == [Cause.SESSION_BUSY]
+    assert world.committed == [1]
