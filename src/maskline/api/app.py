@@ -42,7 +42,7 @@ def build_http_app(
     vts_hosts: Collection[str] = (),
     update_outbox: UpdateOutbox = param_update_outbox,
     committed: Notify = nobody_waits,
-    requested: Notify = nobody_waits,
+    created: SessionHook = nobody_asks,
     ended: SessionHook = nobody_asks,
     health: Health = no_parts,
 ) -> AsgiApp:
@@ -52,7 +52,7 @@ def build_http_app(
     services = ApiServices(
         store, clock, ids, Authenticator(store, clock), RequestLimiter(rate_limit), HttpMetrics(registry),
         session_defaults or SessionOptions(), public_url, create_window, frozenset(map(str.lower, vts_hosts)),
-        update_outbox, committed, requested, ended,
+        update_outbox, committed, created, ended,
     )  # fmt: skip
 
     async def healthz(_request: Request) -> Response:

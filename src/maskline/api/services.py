@@ -39,7 +39,7 @@ class ApiServices:
     """Webhooks of an update."""
     committed: Notify = nobody_waits
     """Called when there are new webhooks to deliver."""
-    requested: Notify = nobody_waits
-    """Called when a new session asks for a call at once."""
+    created: SessionHook = nobody_asks
+    """Called with each session that a request makes."""
     ended: SessionHook = nobody_asks
     """Called with each session that a request ends."""

@@ -76,6 +76,15 @@ class SessionOptions:
     `virtual_number_cooloff_period`, whichever is longer, as of the creation."""
     second_party_cooloff: int = 0
 
+    @property
+    def prompt_sources(self) -> tuple[str, ...]:
+        """What somebody may hear in a call of this session."""
+        sources = (
+            self.first_party_play_url, self.second_party_play_url, self.unknown_caller_play, self.pin_prompt_play,
+            self.incorrect_pin_play,
+        )  # fmt: skip
+        return tuple(source for source in sources if source)
+
     def cooloff(self, role: Role) -> int:
         return self.first_party_cooloff if role is Role.FIRST else self.second_party_cooloff
 

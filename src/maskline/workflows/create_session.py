@@ -19,7 +19,7 @@ from maskline.storage.store import Once, Store
 from maskline.workflows.check_parties import refuse_wrong_parties
 from maskline.workflows.find_account import own_subaccount
 from maskline.workflows.find_policy import FindPolicy
-from maskline.workflows.hooks import Notify, nobody_waits
+from maskline.workflows.hooks import SessionHook, nobody_asks
 from maskline.workflows.scope import Scope
 
 _PIN_CANDIDATES = 32
@@ -44,11 +44,12 @@ class SessionWish:
 class CreateSession:
     """Call it with a scope and a wish; keeps in memory only the accounts' policies."""
 
-    __slots__ = ("_clock", "_ids", "_policy", "_requested", "_store")
+    __slots__ = ("_clock", "_created", "_ids", "_policy", "_store")
 
-    def __init__(self, store: Store, clock: Clock, ids: Ids, requested: Notify = nobody_waits) -> None:
-        """`requested` is called after each create that asks for a call at once."""
-        self._requested = requested
+    def __init__(self, store: Store, clock: Clock, ids: Ids, created: SessionHook = nobody_asks) -> None:
+        """`created` is called with each session, also when `once` made it before: it may ask for a call at once, and
+        names prompts that can be fetched ahead."""
+        self._created = created
         self._store = store
         self._clock = clock
         self._ids = ids
@@ -69,8 +70,7 @@ class CreateSession:
             self._pin_candidates(options, policy), policy.session_fee,
         )  # fmt: skip
         session = await self._store.create_session(new, once=once)
-        if options.initiate_call_to_first_party:
-            self._requested()
+        self._created(session)
         return session
 
     async def _pool(self, scope: Scope, wish: SessionWish) -> Scope:

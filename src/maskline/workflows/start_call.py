@@ -50,7 +50,8 @@ class StartCalls:
         self, store: Store, clock: Clock, ids: Ids, router: StartRouter, begin: Callable[[StartCall], Cause | None],
         committed: Callable[[], None], *, style: Style = DEFAULT_STYLE,
     ) -> None:  # fmt: skip
-        """`begin` starts the call and returns at once, with a cause when it does not, such as a session in a call. `committed` is called when there are webhooks to deliver."""
+        """`begin` starts the call and returns at once, with a cause when it does not, such as a session in a call.
+        `committed` is called when there are webhooks to deliver."""
         self._store = store
         self._clock = clock
         self._ids = ids
