@@ -29,7 +29,7 @@ import maskline
 from maskline import client
 from maskline.api.metrics import HttpMetrics
 from maskline.api.plivo import attributes, filters, openapi
-from maskline.engine import call_states, causes
+from maskline.engine import announcer, call_states, causes, pin_prompt
 from maskline.errors import MasklineError
 from maskline.logs import EVENTS
 from maskline.masking import facts
@@ -237,21 +237,43 @@ def sip_transactions_page() -> str:
 
 def calls_page() -> str:
     intro = (
-        "One call and its two legs, as `src/maskline/engine/call_states.py` holds them. What has no row changes\n"
-        "nothing: it is the late half of a race. A leg sees its signal before the call does.\n\n"
+        "One call and its two legs, as `src/maskline/engine/call_states.py` holds them, and the two machines for\n"
+        "what is heard before the bridge (`announcer.py`, `pin_prompt.py`). What has no row changes nothing: it is\n"
+        "the late half of a race. A leg sees its signal before the call does. The next state is the way things go\n"
+        "well: an action that cannot go that way ends the call, or parts with a caller who was answered already.\n\n"
     )
     machines = (
         ("The call", _call_rows()),
-        ("Leg A, the caller's", _leg_rows(call_states.LEG_A)),
-        ("Leg B, the callee's", _leg_rows(call_states.LEG_B)),
+        ("An inbound leg: the caller's", _leg_rows(call_states.LEG_IN)),
+        ("An outbound leg: the callee's, and the first party's when we call it", _leg_rows(call_states.LEG_OUT)),
+        ("What a leg hears from us", _hearing_rows()),
+        ("Asking for a PIN", _asking_rows()),
     )
     return "# Calls\n\n" + intro + "\n".join(_machine(*machine) for machine in machines) + "\n" + _statuses()
 
 
 def _call_rows() -> Machine:
     return {
-        (_low(state), _words(kind.__name__)): (_low(target), [action.replace("_", " ")])
-        for (state, kind), (target, action) in call_states.CALL.items()
+        (_low(state), _event(event)): (_low(target), [action.replace("_", " ")])
+        for (state, event), (target, action) in call_states.CALL.items()
+    }
+
+
+def _event(event: call_states.CallEvent) -> str:
+    return f"timer {_low(event)}" if isinstance(event, Enum) else _words(event.__name__)
+
+
+def _hearing_rows() -> Machine:
+    return {
+        (_low(state), _low(signal)): (_low(target), [_low(action) for action in actions])
+        for (state, signal), (target, actions) in announcer.HEARING.items()
+    }
+
+
+def _asking_rows() -> Machine:
+    return {
+        (_low(state), _low(signal)): (_low(target), [action.replace("_", " ")])
+        for (state, signal), (target, action) in pin_prompt.ASKING.items()
     }
 
 

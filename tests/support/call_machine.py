@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar
 
 from maskline.engine import effects as e
 from maskline.engine import inputs as i
-from maskline.engine.call import Call
+from maskline.engine.call import Call, CallPolicy
 from maskline.engine.call_media import CallMedia
 from maskline.engine.call_record_builder import CallRecordBuilder
 from maskline.engine.leg import Leg
 from maskline.masking.call_record import CallRecord
-from maskline.masking.decision import Forward, VirtualNumber
+from maskline.masking.decision import AskPin, Forward, PinRules, StartCall, VirtualNumber
 from maskline.masking.e164 import Number
 from maskline.masking.facts import Fact, LegName
+from maskline.masking.prompt import Prompt
 from maskline.masking.session import Role, Session, SessionOptions
 from maskline.masking.trunk import Trunk
 from maskline.media.port import LocalMedia
@@ -32,6 +35,25 @@ def session(**options: int) -> Session:
     return Session(
         "session-1", "MA1", "SA1", CALLER, CALLEE, VIRTUAL, SessionOptions(**options), WALL, WALL, WALL + 3600, 3600
     )  # type: ignore[arg-type]
+
+
+CLIP, WELCOME, BRIEFING = (
+    Prompt(option, url=f"https://h.example/{option}.mp3")
+    for option in ("first_party_play_url", "consent", "second_party_play_url")
+)
+
+
+def with_prompts(*, caller: tuple[Prompt, ...] = (), callee: tuple[Prompt, ...] = (), **options: int) -> Forward:
+    return replace(forward(**options), caller_prompts=caller, callee_prompts=callee)
+
+
+def asking(**rules: object) -> AskPin:
+    question, wrong = Prompt("pin_prompt_play", url="https://h.example/pin"), Prompt("incorrect_pin_play", url="x")
+    return AskPin(NUMBER, PinRules(**({"prompt": question, "wrong": wrong, "longest": 6} | rules)))  # type: ignore[arg-type]
+
+
+def requested(**options: object) -> StartCall:
+    return StartCall(with_prompts(**options), CALLER, TRUNK_A)  # type: ignore[arg-type]
 
 
 def forward(trunk: Trunk = TRUNK_B, **options: int) -> Forward:
@@ -60,24 +82,49 @@ def received(body: bytes = A_SDP, max_forwards: int = 70, looped: bool = False) 
 class Driven:
     """A call, its clock, and everything it asked for."""
 
-    def __init__(self, relay: bool = True) -> None:
-        legs = Leg(LegName.A, "leg-a"), Leg(LegName.B, "leg-b")
-        self.call = Call("call-1", legs, CallMedia(relay, 11, 22), CallRecordBuilder("call-1", "leg-a", "leg-b", WALL))
+    def __init__(self, relay: bool = True, policy: CallPolicy | None = None, inbound: bool = True) -> None:
+        legs = Leg(LegName.A, "leg-a", inbound=inbound), Leg(LegName.B, "leg-b", inbound=False)
+        record = CallRecordBuilder("call-1", "leg-a", "leg-b", WALL)
+        media = CallMedia(relay, 11, 22)
+        self.call = Call("call-1", legs, media, record, lambda: "recording-1", policy or CallPolicy())
         self.now = 0.0
         self.all: list[e.Effect] = []
 
-    def feed(self, *inputs: i.Input, after: float = 1.0) -> list[e.Effect]:
-        """Each input `after` seconds after the one before; returns the effects of all."""
-        made: list[e.Effect] = []
+    def feed(self, *inputs: i.Input | Callable[[], i.Input], after: float = 1.0) -> list[e.Effect]:
+        """Each input `after` seconds after the one before, or made then; returns the effects of all."""
+        began = len(self.all)
         for inp in inputs:
             self.now += after
-            self.call.handle(inp, self.now, made)
-        self.all += made
-        return made
+            self.call.handle(inp if isinstance(inp, i.Input) else inp(), self.now, self.all)
+        return self.all[began:]
+
+    def every(self, kind: type[E]) -> list[E]:
+        return [effect for effect in self.all if isinstance(effect, kind)]
 
     def only(self, kind: type[E]) -> E:
-        (effect,) = [effect for effect in self.all if isinstance(effect, kind)]
+        (effect,) = self.every(kind)
         return effect
+
+    def played(self) -> e.Play:
+        """The latest thing that somebody was to hear."""
+        return self.every(e.Play)[-1]
+
+    def heard(self) -> i.PlayDone:
+        """It was heard to its end."""
+        return i.PlayDone(self.played().leg, self.played().play_id)
+
+    def unheard(self, reason: str = "timeout") -> i.PlayFailed:
+        return i.PlayFailed(self.played().leg, self.played().play_id, reason)
+
+    def running(self) -> set[i.TimerName]:
+        """Timers that would still fire."""
+        timers: set[i.TimerName] = set()
+        for effect in self.all:
+            if isinstance(effect, e.StartTimer):
+                timers.add(effect.timer)
+            elif isinstance(effect, e.StopTimer):
+                timers.discard(effect.timer)
+        return timers
 
     def none(self, kind: type[e.Effect]) -> bool:
         return not any(isinstance(effect, kind) for effect in self.all)

@@ -375,7 +375,7 @@ class World:
             )
         )  # fmt: skip
 
-    def media_result(self, call_id: str, effect: object, fails: bool) -> i.Input:
+    def media_result(self, call_id: str, effect: object, fails: bool) -> i.Input | None:
         if isinstance(effect, e.OpenMedia):
             if fails:
                 return i.MediaFailed()
@@ -384,7 +384,9 @@ class World:
         if isinstance(effect, e.AttachMedia):
             assert call_id in self.media, "attached before it was opened"
             return i.MediaFailed(effect.then) if fails else effect.then
-        assert isinstance(effect, e.CloseMedia)
+        if not isinstance(effect, e.CloseMedia):
+            assert isinstance(effect, e.SendDigit)
+            return None
         self.media.discard(call_id)
         return i.MediaClosed({} if fails else {LegName.A: Quality(4.4, 0.0, 0.0, 100, 0)})
 
@@ -394,8 +396,9 @@ class World:
             self.core.media_event(event, now)
         self.pump(now)
 
-    def give(self, call_id: str, inp: i.Input, now: float) -> None:
-        self.core.deliver(call_id, inp, now)
+    def give(self, call_id: str, inp: i.Input | None, now: float) -> None:
+        if inp is not None:
+            self.core.deliver(call_id, inp, now)
         self.pump(now)
 
     # -- what came of it --------------------------------------------------------------------------------------

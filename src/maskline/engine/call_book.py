@@ -7,7 +7,7 @@ What it is: who is in which call, and that a session carries one call at a time.
 from __future__ import annotations
 
 from maskline.clock import Clock
-from maskline.engine.call import Call
+from maskline.engine.call import USUAL, Call, CallPolicy
 from maskline.engine.call_media import CallMedia
 from maskline.engine.call_record_builder import CallRecordBuilder
 from maskline.engine.leg import Leg
@@ -16,12 +16,13 @@ from maskline.masking.facts import LegName
 
 
 class CallBook:
-    __slots__ = ("_clock", "_ids", "_in_session", "_relay", "_session_of", "calls")
+    __slots__ = ("_clock", "_ids", "_in_session", "_policy", "_relay", "_session_of", "calls")
 
-    def __init__(self, ids: Ids, clock: Clock, *, relay: bool) -> None:
+    def __init__(self, ids: Ids, clock: Clock, *, relay: bool, policy: CallPolicy = USUAL) -> None:
         self._ids = ids
         self._clock = clock
         self._relay = relay
+        self._policy = policy
         self.calls: dict[str, Call] = {}
         """Calls in progress by id."""
         self._in_session: dict[str, Call] = {}
@@ -30,14 +31,14 @@ class CallBook:
         self._session_of: dict[str, str] = {}
         """Call's id → id of the session it is in."""
 
-    def open(self, now: float) -> Call:
-        """A new call, its legs still without dialogs."""
+    def open(self, now: float, *, inbound: bool = True) -> Call:
+        """A new call, its legs still without dialogs. `inbound`: its leg A is a caller's, not one that we dial."""
         ids = self._ids
-        leg_a, leg_b = Leg(LegName.A, ids.uuid()), Leg(LegName.B, ids.uuid())
+        leg_a, leg_b = Leg(LegName.A, ids.uuid(), inbound=inbound), Leg(LegName.B, ids.uuid(), inbound=False)
         call_id, sdp_ids = ids.uuid(), ids.token(8)
         media = CallMedia(self._relay, int(sdp_ids[:8], 16), int(sdp_ids[8:], 16))
         record = CallRecordBuilder(call_id, leg_a.id, leg_b.id, self._clock.wall(now) - now)
-        call = self.calls[call_id] = Call(call_id, (leg_a, leg_b), media, record)
+        call = self.calls[call_id] = Call(call_id, (leg_a, leg_b), media, record, ids.uuid, self._policy)
         leg_a.call = leg_b.call = call
         return call
 

@@ -8,6 +8,10 @@ and packet time (architecture decision 2).
 Each side keeps its own payload types (RFC 3264 §6.1): what a leg may send us is what we wrote to it, what it
 understands is what it said, and the media driver maps the one to the other.
 
+A caller that is to hear something before the callee has spoken gets its answer at once (`greeting`), with one codec of
+G.711; the callee is then offered both laws of G.711, since the media driver translates the one to the other. The same
+holds for the first party of a call that we start ourselves.
+
 Without relay (`MASKLINE_MEDIA=none`) our SDP names the other side's own address and port, and later changes
 of it are not told to the other side.
 """
@@ -30,6 +34,11 @@ OUR_OFFER: tuple[Codec, ...] = (
 )
 """What we offer to a callee whose caller made no offer."""
 
+OFFER_TO_HEAR: tuple[Codec, ...] = tuple([codec for codec in OUR_OFFER if codec.name != "G722"])
+"""What we offer to somebody who is to hear us before there is another party: what prompts are played in, and what any
+second party can be brought together with."""
+_G711 = {codec.name: codec for codec in OUR_OFFER[:2]}
+
 _PACKET_TIMES = frozenset({10, 20, 30, 40, 60})
 
 
@@ -47,12 +56,16 @@ def _audible(codecs: tuple[Codec, ...]) -> tuple[Codec, ...]:
 class LegMedia:
     """One leg's side of it."""
 
-    __slots__ = ("_session_id", "_version", "_written", "awaits_answer", "far", "local", "nat")
+    __slots__ = ("_session_id", "_version", "_written", "agreed", "awaits_answer", "far", "local", "nat", "voice")
 
     def __init__(self, session_id: int) -> None:
         self._session_id = session_id
         self._version = 0
         self._written: AudioDescription | None = None
+        self.agreed: tuple[Codec, ...] = ()
+        """What this leg may speak for the whole call, since later changes stay on one leg."""
+        self.voice: tuple[Codec, ...] = ()
+        """What we speak on this leg when we were the first to speak; empty: all that the far side knows."""
         self.far: AudioDescription | None = None
         self.local: LocalMedia | None = None
         self.nat = False
@@ -80,32 +93,32 @@ class LegMedia:
             self._version += 1
         return write(description, session_id=self._session_id, version=self._version)
 
-    def offer_again(self, codecs: tuple[Codec, ...]) -> bytes:
+    def offer_again(self) -> bytes:
         """An offer of ours inside the dialog, with the streams of our last SDP (RFC 3264 §8)."""
         last = self._written
         assert last is not None, "a leg without SDP has no re-INVITE"
         self.awaits_answer = True
-        return self.write(codecs, "sendrecv", last.ptime, last)
+        return self.write(self.agreed, "sendrecv", last.ptime, last)
 
     def far_media(self) -> FarMedia:
         """Where the far side of this leg receives."""
         far = self.far
         assert far is not None, "attached only after its SDP was read"
-        return FarMedia(far.address, far.port, far.rtcp_port, far.codecs, self.nat)
+        codecs = common(far.codecs, self.voice) if self.voice else far.codecs
+        return FarMedia(far.address, far.port, far.rtcp_port, codecs, self.nat)
 
 
 class CallMedia:
     """Both legs. Every `take_*` raises `SdpError`, and then the media stays as it was."""
 
-    __slots__ = ("_agreed", "_legs", "early_fork", "is_open", "late", "offered", "relay")
+    __slots__ = ("_greeting", "_legs", "early_fork", "is_open", "late", "offered", "relay")
 
     def __init__(self, relay: bool, session_id_a: int, session_id_b: int) -> None:
         self.relay = relay
         self._legs = {LegName.A: LegMedia(session_id_a), LegName.B: LegMedia(session_id_b)}
         self.offered = OUR_OFFER
         """What we offer to the callee: of the caller's codecs those that may pass."""
-        self._agreed: tuple[Codec, ...] = ()
-        """Of these what the callee took, in its order; for the whole call, since later changes stay on one leg."""
+        self._greeting: bytes | None = None
         self.late = False
         """The caller's INVITE had no offer."""
         self.early_fork: str | None = None
@@ -115,6 +128,13 @@ class CallMedia:
 
     def leg(self, name: LegName) -> LegMedia:
         return self._legs[name]
+
+    @property
+    def greeted(self) -> bool:
+        """Leg A has our SDP, so it can be played to."""
+        return self._greeting is not None
+
+    # -- leg A before there is a callee -----------------------------------------------------------------------
 
     def take_offer(self, body: bytes) -> None:
         """The caller's offer, or b"" when it wants ours."""
@@ -132,40 +152,81 @@ class CallMedia:
     def caller_far(self) -> FarMedia | None:
         return None if self.late else self._legs[LegName.A].far_media()
 
+    def prepare_greeting(self) -> None:
+        """The caller is to hear us before anybody else: settle the codecs, before ports are opened."""
+        leg = self._legs[LegName.A]
+        leg.agreed = leg.voice = OFFER_TO_HEAR if self.late else _one_voice(self.offered)
+        self.offered = _both_laws(leg.agreed)
+
+    def greeting(self) -> bytes:
+        """SDP for that caller: in a 183, a 200, or both, always the same (RFC 3261 §13.2.1). With a late offer it is
+        ours, and the ACK brings the answer."""
+        if self._greeting is None:
+            leg = self._legs[LegName.A]
+            offer = leg.far
+            leg.awaits_answer = self.late
+            direction, ptime = (mirror_direction(offer.direction), offer.ptime) if offer else ("sendrecv", None)
+            self._greeting = leg.write(leg.agreed, direction, ptime, offer)
+        return self._greeting
+
+    def offer_to_first(self) -> bytes:
+        """For the first party of a call that we start."""
+        self._legs[LegName.A].agreed = self.offered = OFFER_TO_HEAR
+        self._greeting = self._legs[LegName.A].write(OFFER_TO_HEAR, "sendrecv", None)
+        return self._greeting
+
+    def take_first(self, body: bytes) -> None:
+        """The first party's answer."""
+        leg = self._legs[LegName.A]
+        answer = _audio(body)
+        leg.agreed = leg.voice = _audible(answer_codecs(OFFER_TO_HEAR, answer.codecs))
+        leg.far = answer
+        self.offered = _both_laws(leg.agreed)
+
+    # -- the callee -------------------------------------------------------------------------------------------
+
     def offer_to_callee(self) -> bytes:
-        offer = self._legs[LegName.A].far
+        # What a caller that was greeted says of direction is between it and us.
+        offer = None if self.greeted else self._legs[LegName.A].far
         return self._legs[LegName.B].write(
             self.offered, offer.direction if offer else "sendrecv", offer.ptime if offer else None
         )
 
     def take_callee(self, body: bytes) -> None:
         """The callee's SDP in a 18x or 2xx. An empty 2xx stands for the early one (a reliable 18x had it)."""
-        leg = self._legs[LegName.B]
+        leg, caller = self._legs[LegName.B], self._legs[LegName.A]
         if not body and leg.far is not None:
             return
         answer = _audio(body)
-        self._agreed = _audible(answer_codecs(self.offered, answer.codecs))
+        leg.agreed = _audible(answer_codecs(self.offered, answer.codecs))
+        if not self.greeted:
+            caller.agreed = leg.agreed
         leg.far = answer
         if not self.relay:
-            self._legs[LegName.A].local = _as_local(answer)
+            caller.local = _as_local(answer)
 
     def sdp_for_caller(self) -> bytes:
-        """Answer to the caller's offer, or our late offer, from the callee's SDP."""
+        """Answer to the caller's offer, or our late offer, from the callee's SDP; a caller that has our SDP gets it
+        once more."""
+        if self._greeting is not None:
+            return self._greeting
         leg, callee = self._legs[LegName.A], self._legs[LegName.B]
         assert callee.far is not None, "written after the callee's SDP"
         leg.awaits_answer = self.late
-        return leg.write(self._agreed, callee.far.direction, callee.far.ptime, leg.far)
+        return leg.write(leg.agreed, callee.far.direction, callee.far.ptime, leg.far)
+
+    # -- changes ----------------------------------------------------------------------------------------------
 
     def offer_again(self, name: LegName) -> bytes:
         """Our offer for a re-INVITE that came without one."""
-        return self._legs[name].offer_again(self._agreed)
+        return self._legs[name].offer_again()
 
     def take_answer(self, name: LegName, body: bytes) -> bool:
         """The answer in an ACK; False when there is nothing new to attach."""
         leg = self._legs[name]
         leg.awaits_answer = False
         answer = _audio(body)
-        common(self._agreed, answer.codecs)
+        common(leg.agreed, answer.codecs)
         return self._move(leg, answer)
 
     def take_change(self, name: LegName, body: bytes) -> tuple[bytes, bool]:
@@ -175,7 +236,7 @@ class CallMedia:
         """
         leg = self._legs[name]
         offer = _audio(body)
-        codecs = common(self._agreed, offer.codecs)
+        codecs = common(leg.agreed, offer.codecs)
         answer = leg.write(codecs, mirror_direction(offer.direction), offer.ptime, offer)
         return answer, self._move(leg, offer)
 
@@ -183,6 +244,24 @@ class CallMedia:
         before = None if leg.far is None else leg.far_media()
         leg.far = said
         return self.relay and leg.far_media() != before
+
+
+def _one_voice(codecs: tuple[Codec, ...]) -> tuple[Codec, ...]:
+    """Of a caller's codecs the one to talk to it in, G.711 if it has that, and its telephone events."""
+    voices = [codec for codec in codecs if has_audio((codec,))]
+    voice = next((codec for codec in voices if codec.name in _G711), voices[0])
+    return (voice, *[codec for codec in codecs if codec.is_telephone_event])
+
+
+def _both_laws(codecs: tuple[Codec, ...]) -> tuple[Codec, ...]:
+    """With the other law of G.711 too, when there is one of them."""
+    names = [codec.name for codec in codecs]
+    taken = {codec.payload_type for codec in codecs}
+    missing = [codec for name, codec in _G711.items() if name not in names and codec.payload_type not in taken]
+    if len(missing) != 1:
+        return codecs
+    at = sum(name != "telephone-event" for name in names)
+    return (*codecs[:at], *missing, *codecs[at:])
 
 
 def _audio(body: bytes) -> AudioDescription:

@@ -8,27 +8,35 @@ during the call.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from maskline.engine.effects import Effect, Emit, Finish
 from maskline.engine.ports import CallContext
 from maskline.masking import facts
 from maskline.masking.call_record import CallRecord, LegRecord, Quality
-from maskline.masking.decision import Forward, Refuse, VirtualNumber
+from maskline.masking.decision import Forward, VirtualNumber
 from maskline.masking.e164 import Number
 from maskline.masking.facts import Cause, Fact, HungUpBy, LegName, Outcome
+from maskline.masking.prompt import Prompt
 from maskline.masking.session import Role, Session
+from maskline.media.port import Spool
+
+UNAVAILABLE = "media_unavailable"
+"""Why something is not heard or not recorded when there is no media driver to do it."""
 
 
 class LegTrack:
     """What happened on one leg; wall seconds."""
 
-    __slots__ = ("answered_at", "cause", "ended_at", "hung_up_by", "id", "initiated_at", "outcome", "ringing_at",
-                 "sip_status", "trunk_id")  # fmt: skip
+    __slots__ = ("answered_at", "cause", "ended_at", "hung_up_by", "id", "inbound", "initiated_at", "outcome",
+                 "ringing_at", "sip_status", "trunk_id")  # fmt: skip
 
     def __init__(self, leg_id: str) -> None:
         self.id = leg_id
+        self.inbound = False
         self.trunk_id = ""
         self.initiated_at: float | None = None
         self.ringing_at: float | None = None
@@ -43,8 +51,8 @@ class LegTrack:
 class CallRecordBuilder:
     """One per call. Methods that record something append the fact to `out`."""
 
-    __slots__ = ("_call_id", "_callee", "_caller", "_ended", "_legs", "_offset", "_sequence", "_started_at",
-                 "context", "finished")  # fmt: skip
+    __slots__ = ("_call_id", "_callee", "_caller", "_ended", "_legs", "_offset", "_recording", "_recording_on",
+                 "_sequence", "_started_at", "context", "finished")  # fmt: skip
 
     def __init__(self, call_id: str, leg_a_id: str, leg_b_id: str, wall_offset: float) -> None:
         self._call_id = call_id
@@ -55,29 +63,38 @@ class CallRecordBuilder:
         self._callee: Number | None = None
         self._started_at = 0.0
         self._ended: tuple[float, Outcome, Cause, HungUpBy] | None = None
+        self._recording: str | None = None
+        self._recording_on = False
         self.finished = False
         self.context: CallContext | None = None
         """None unless the dialled number is known to be ours; without it there is no record."""
 
-    def begin(self, caller: Number | None, trunk_id: str, now: float) -> None:
+    def begin(self, caller: Number | None, trunk_id: str, now: float, *, inbound: bool = True) -> None:
+        """`caller` is who is on leg A: it dialled us, or else we dial it."""
         self._started_at = now + self._offset
         leg = self._legs[LegName.A]
         leg.initiated_at = self._started_at
         leg.trunk_id = trunk_id
+        leg.inbound = inbound
         self._caller = caller
 
     def identify(
         self, number: VirtualNumber, session: Session | None, role: Role | None, callee: Number | None,
         shown: Number | None, out: list[Effect],
     ) -> None:  # fmt: skip
-        """The dialled number is ours: from here on there are facts, and a record at the end."""
-        legs = self._legs
+        """The number is ours: from here on there are facts, and a record at the end. A PIN may tell more later."""
+        legs, known = self._legs, self.context is not None
         self._callee = callee
         self.context = CallContext(
             self._call_id, number.account_id, number.subaccount_id, number, session, role, self._caller, callee,
             shown or number.number, legs[LegName.A].id, legs[LegName.B].id,
         )  # fmt: skip
-        self._emit(facts.CallReceived, self._started_at, out, legs[LegName.A].trunk_id, number.number.e164)
+        if known:
+            return
+        if legs[LegName.A].inbound:
+            self._emit(facts.CallReceived, self._started_at, out, legs[LegName.A].trunk_id, number.number.e164)
+        else:
+            self._emit(facts.CallRequested, self._started_at, out, session.id if session else "", number.number.e164)
 
     def receive_foreign(self, called: Number, out: list[Effect]) -> None:
         """The dialled number is not ours: there are facts, but they belong to no account."""
@@ -88,36 +105,76 @@ class CallRecordBuilder:
         role = decision.caller_role.value if decision.caller_role else ""
         self._emit(facts.CallRouted, now + self._offset, out, session_id, role, decision.matched_by.value)
 
-    def prompt_missed(self, now: float, decision: Refuse, out: list[Effect]) -> None:
-        """A prompt that a session asks for, if any, was not played before the refusal."""
-        if decision.prompt is not None:
-            option = decision.prompt.option
-            self._emit(facts.PromptNotPlayed, now + self._offset, out, LegName.A.value, option, "media_unavailable")
+    def prompt_played(self, leg: LegName, now: float, prompt: Prompt, completed: bool, out: list[Effect]) -> None:
+        self._emit(facts.PromptPlayed, now + self._offset, out, leg.value, prompt.option, completed)
 
-    def dialled(self, now: float, trunk_id: str, out: list[Effect]) -> None:
-        leg = self._legs[LegName.B]
+    def prompt_missed(
+        self, leg: LegName, now: float, prompt: Prompt, reason: str, out: list[Effect]
+    ) -> None:  # fmt: skip
+        self._emit(facts.PromptNotPlayed, now + self._offset, out, leg.value, prompt.option, reason)
+
+    def pin_checked(
+        self, now: float, session_id: str, accepted: bool, failures: int, given: bool, out: list[Effect]
+    ) -> None:
+        self._emit(facts.PinChecked, now + self._offset, out, session_id, accepted, failures, given)
+
+    def dialled(self, name: LegName, now: float, trunk_id: str, out: list[Effect]) -> None:
+        leg = self._legs[name]
         leg.initiated_at = now + self._offset
         leg.trunk_id = trunk_id
-        self._emit(facts.LegDialed, leg.initiated_at, out, LegName.B.value, trunk_id)
+        self._emit(facts.LegDialed, leg.initiated_at, out, name.value, trunk_id)
 
-    def rang(self, now: float, early_media: bool, out: list[Effect]) -> None:
-        """The callee's side rings, and we ring the caller; one fact, at the first time."""
-        at = now + self._offset
-        if self._legs[LegName.B].ringing_at is None:
-            self._legs[LegName.A].ringing_at = self._legs[LegName.B].ringing_at = at
-            self._emit(facts.LegRinging, at, out, LegName.B.value, early_media)
+    def rang(self, name: LegName, now: float, early_media: bool, out: list[Effect]) -> None:
+        """An outbound leg rings, and with leg B a caller that we ring; one fact, at the first time."""
+        at, caller = now + self._offset, self._legs[LegName.A]
+        if self._legs[name].ringing_at is None:
+            self._legs[name].ringing_at = at
+            if caller.inbound and caller.answered_at is None:
+                caller.ringing_at = at
+            self._emit(facts.LegRinging, at, out, name.value, early_media)
 
     def answered(self, leg: LegName, now: float, out: list[Effect]) -> None:
         at = self._legs[leg].answered_at = now + self._offset
         self._emit(facts.LegAnswered, at, out, leg.value)
 
+    def was_answered(self, leg: LegName) -> bool:
+        return self._legs[leg].answered_at is not None
+
+    # -- the recording ----------------------------------------------------------------------------------------
+
+    def recording_asked(self, recording_id: str) -> None:
+        self._recording, self._recording_on = recording_id, False
+
+    @property
+    def is_recording(self) -> bool:
+        """A recording was asked for, and is not known to be over."""
+        return self._recording is not None
+
+    def recording_on(self, now: float, spool: Spool, out: list[Effect]) -> None:
+        self._recording_on = True
+        where = json.dumps(asdict(spool), separators=(",", ":"))
+        self._emit(facts.RecordingStarted, now + self._offset, out, self._recording, where)
+
+    def recording_off(self, now: float, reason: str, out: list[Effect]) -> None:
+        """It ended before the call, or never began for `reason`."""
+        self._stop_recording(now + self._offset, reason, True, out)
+
+    def _stop_recording(self, at: float, reason: str, lost: bool, out: list[Effect]) -> None:
+        if self._recording_on:
+            self._emit(facts.RecordingStopped, at, out, self._recording, lost)
+        else:
+            self._emit(facts.RecordingNotStarted, at, out, self._recording, reason)
+        self._recording = None
+
+    # -- the end ----------------------------------------------------------------------------------------------
+
     def ended(
         self, name: LegName, now: float, outcome: Outcome, cause: Cause, sip_status: int, by: HungUpBy,
         out: list[Effect],
     ) -> None:  # fmt: skip
-        """A leg is over; a leg B that was never dialled leaves no trace, nor does a call nobody could route."""
+        """A leg is over, once; a leg B that was never dialled leaves no trace, nor does a call nobody could route."""
         leg = self._legs[name]
-        if leg.initiated_at is None or not self._sequence:
+        if leg.initiated_at is None or leg.ended_at is not None or not self._sequence:
             return
         leg.ended_at = now + self._offset
         leg.outcome, leg.cause, leg.sip_status, leg.hung_up_by = outcome, cause, sip_status, by
@@ -138,6 +195,8 @@ class CallRecordBuilder:
             return
         self.finished = True
         at, outcome, cause, by = self._ended
+        if self.is_recording:
+            self._stop_recording(at, UNAVAILABLE, False, out)
         if self._sequence:
             self._emit(facts.CallEnded, at, out, outcome, cause, by)
         if self.context is not None:
@@ -147,12 +206,17 @@ class CallRecordBuilder:
         self, context: CallContext, at: float, outcome: Outcome, cause: Cause, by: HungUpBy,
         quality: Mapping[LegName, Quality],
     ) -> CallRecord:  # fmt: skip
-        legs = [self._leg_record(LegName.A, self._caller, context.virtual_number.number, quality)]
+        number = context.virtual_number.number
+        if self._legs[LegName.A].inbound:
+            legs = [self._leg_record(LegName.A, self._caller, number, quality)]
+        else:
+            assert self._caller is not None, "we dialled it"
+            legs = [self._leg_record(LegName.A, number, self._caller, quality)]
         if self._callee is not None and self._legs[LegName.B].initiated_at is not None:
             legs.append(self._leg_record(LegName.B, context.shown, self._callee, quality))
         return CallRecord(
             self._call_id, context.account_id, context.subaccount_id,
-            context.session.id if context.session else None, context.caller_role, context.virtual_number.number,
+            context.session.id if context.session else None, context.caller_role, number,
             context.virtual_number.reference_id, self._started_at, at, outcome, cause, by, tuple(legs),
         )  # fmt: skip
 
@@ -162,7 +226,7 @@ class CallRecordBuilder:
         leg = self._legs[name]
         assert leg.initiated_at is not None and leg.ended_at is not None, "a record is made of legs that ended"
         return LegRecord(
-            name, leg.id, name is LegName.A, source, destination, leg.trunk_id, leg.initiated_at, leg.ringing_at,
+            name, leg.id, leg.inbound, source, destination, leg.trunk_id, leg.initiated_at, leg.ringing_at,
             leg.answered_at, leg.ended_at, leg.outcome, leg.cause, leg.sip_status, leg.hung_up_by, quality.get(name),
         )  # fmt: skip
 

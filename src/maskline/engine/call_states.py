@@ -1,12 +1,15 @@
 """The state tables of a call and of its two legs.
 
-What it is: the only place where it is written what may follow what. `LEG_A` and `LEG_B` map (state, signal) to
+What it is: the only place where it is written what may follow what. `LEG_IN` and `LEG_OUT` map (state, signal) to
 (next state, actions); `CALL` maps (state, input) to (next state, action). What it is not: the actions, which
-are effects (`leg.py`) and methods (`call.py`); docs/topics draws its diagrams from here.
+are effects (`leg.py`) and the functions of `call_*.py`; docs/reference draws its diagrams from here. What somebody
+hears before the bridge has tables of its own (`announcer.py`, `pin_prompt.py`).
 
-Two rules. A pair without a row changes nothing: it is the late half of a race (a provisional response after
-the cancel, media that got ready after the end), which on UDP is normal and not an error. And a leg always sees
-its signal before the call does, so that what SIP owes the far side (ACK, BYE) never depends on the call.
+Three rules. A pair without a row changes nothing: it is the late half of a race (a provisional response after
+the cancel, media that got ready after the end), which on UDP is normal and not an error. A leg always sees
+its signal before the call does, so that what SIP owes the far side (ACK, BYE) never depends on the call. And the
+next state is the way things go well: an action that cannot go that way ends the call, or takes the step that needs no
+waiting at once.
 """
 
 from __future__ import annotations
@@ -25,29 +28,29 @@ class _Identity(Enum):
 
 class LegState(_Identity):
     IDLE = auto()
-    """B only: not dialled."""
+    """Outbound: not dialled."""
     TRYING = auto()
-    """A: INVITE received; B: INVITE sent."""
+    """Inbound: INVITE received; outbound: INVITE sent."""
     EARLY = auto()
     """180 or 183 passed this way."""
     ANSWERED = auto()
-    """A only: 200 sent, ACK not seen."""
+    """Inbound: 200 sent, ACK not seen."""
     TALKING = auto()
     CANCELLING = auto()
-    """B only: CANCEL sent, the INVITE's final response is still to come."""
+    """Outbound: CANCEL sent, the INVITE's final response is still to come."""
     ENDING = auto()
-    """BYE sent; on A the agent holds it back until the ACK has come or is given up (RFC 3261 §15)."""
+    """BYE sent; the agent holds it back until the ACK of our 200 has come or is given up (RFC 3261 §15)."""
     ENDED = auto()
 
 
 class LegSignal(_Identity):
     DIAL = auto()
     RING = auto()
-    """A: pass 18x on; B: 18x came."""
+    """Inbound: send 18x; outbound: 18x came."""
     ANSWER = auto()
-    """A: send 200; B: 2xx came."""
+    """Inbound: send 200; outbound: 2xx came."""
     REFUSED = auto()
-    """B: 3xx-6xx or time-out; A: the caller's CANCEL (the agent has sent 487)."""
+    """Outbound: 3xx-6xx or time-out; inbound: the caller's CANCEL (the agent has sent 487)."""
     ACKED = auto()
     ACK_MISSING = auto()
     FAR_BYE = auto()
@@ -68,7 +71,7 @@ class LegAction(_Identity):
 
 LegTable = dict[tuple[LegState, LegSignal], tuple[LegState, tuple[LegAction, ...]]]
 
-LEG_A: LegTable = {
+LEG_IN: LegTable = {
     (LegState.TRYING, LegSignal.RING): (LegState.EARLY, (LegAction.PROGRESS,)),
     (LegState.TRYING, LegSignal.ANSWER): (LegState.ANSWERED, (LegAction.ANSWER,)),
     (LegState.TRYING, LegSignal.HANG_UP): (LegState.ENDED, (LegAction.REJECT,)),
@@ -92,7 +95,7 @@ LEG_A: LegTable = {
     (LegState.ENDING, LegSignal.BYE_DONE): (LegState.ENDED, ()),
 }
 
-LEG_B: LegTable = {
+LEG_OUT: LegTable = {
     (LegState.IDLE, LegSignal.DIAL): (LegState.TRYING, (LegAction.INVITE,)),
     (LegState.IDLE, LegSignal.HANG_UP): (LegState.ENDED, ()),
     (LegState.TRYING, LegSignal.RING): (LegState.EARLY, ()),
@@ -125,71 +128,152 @@ class CallState(_Identity):
     ABANDONED = auto()
     """The caller gave up while the router was thinking; its answer says whose record that is."""
     OPENING = auto()
-    """The media driver has been asked for ports."""
+    """The media driver has been asked for ports, the callee's among them."""
+    OPENING_CALLER = auto()
+    """It has been asked for the caller's ports alone: the caller will be asked for a PIN, or be told why not."""
+    OPENING_FIRST = auto()
+    """The same for the first party of a call that we start ourselves."""
+    CALLING_FIRST = auto()
+    """The first party has been dialled."""
+    MEETING = auto()
+    """The first party answered; its media is being attached."""
+    ACCEPTING = auto()
+    """The caller was answered so that it can be played to; its ACK is awaited, and after a late offer its media."""
+    ASKING = auto()
+    """The caller is asked for a PIN (`pin_prompt.py`)."""
+    ANNOUNCING = auto()
+    """The caller hears its prompts; nobody else has been dialled."""
+    REFUSING = auto()
+    """The caller hears why, before it is refused."""
     DIALING = auto()
     RINGING = auto()
     """The callee's side sent 180 or 183."""
     ANSWERING = auto()
     """The callee answered and has its ACK; its media is being attached, the caller still waits."""
+    INFORMING = auto()
+    """The callee answered and hears its prompts; the caller still waits."""
+    BRIDGING = auto()
+    """All prompts are over; the two are being connected."""
     TALKING = auto()
+    PARTING = auto()
+    """Nobody was reached, but the caller was answered: it hears a tone before the BYE."""
     ENDING = auto()
     """The result is fixed; legs and media are being taken down."""
     ENDED = auto()
 
 
 _S = CallState
+CallEvent = type[i.Input] | i.TimerName
+"""What may happen to a call: an input by its type, a timer by its name."""
+CallTable = dict[tuple[CallState, CallEvent], tuple[CallState, str]]
 
-CALL: dict[tuple[CallState, type[i.Input]], tuple[CallState, str]] = {
+_CALLER_ALONE = (
+    _S.OPENING_CALLER, _S.OPENING_FIRST, _S.CALLING_FIRST, _S.MEETING, _S.ACCEPTING, _S.ASKING, _S.ANNOUNCING,
+    _S.REFUSING,
+)  # fmt: skip
+_TO_CALLEE = (_S.DIALING, _S.RINGING, _S.ANSWERING, _S.INFORMING, _S.BRIDGING)
+_UNCONNECTED = (_S.OPENING, *_CALLER_ALONE, *_TO_CALLEE)
+
+_EVERYWHERE_BEFORE: dict[CallEvent, tuple[CallState | None, str]] = {
+    i.Cancelled: (_S.ENDING, "cancel"),
+    i.HungUp: (_S.ENDING, "hang_up_early"),
+    i.AckMissing: (_S.ENDING, "miss_ack"),
+    i.Stopped: (_S.ENDING, "stop"),
+    i.SessionEnded: (None, "withdraw"),
+    i.MediaFailed: (None, "lose_media"),
+    i.Offered: (None, "change_early"),
+    i.Acked: (None, "take_ack"),
+    i.ChangeReady: (None, "confirm_change"),
+}
+"""What can happen at every moment between the route and the bridge. None: the call stays where it is. A leg that was
+answered already may ask for changes like any other, may hang up, and its ACK may be missing."""
+
+CALL: CallTable = {
     (_S.NEW, i.Received): (_S.ROUTING, "route"),
-    (_S.ROUTING, i.Forwarded): (_S.OPENING, "open_media"),
+    (_S.NEW, i.Requested): (_S.OPENING_FIRST, "start"),
+    (_S.ROUTING, i.Forwarded): (_S.OPENING, "forward"),
+    (_S.ROUTING, i.PinAsked): (_S.OPENING_CALLER, "ask_pin"),
     (_S.ROUTING, i.Refused): (_S.ENDING, "refuse"),
     (_S.ROUTING, i.RouteFailed): (_S.ENDING, "give_up"),
     (_S.ROUTING, i.Cancelled): (_S.ABANDONED, "await_route"),
     (_S.ROUTING, i.HungUp): (_S.ABANDONED, "await_route"),
-    (_S.ROUTING, i.Offered): (_S.ROUTING, "refuse_early_change"),
+    (_S.ROUTING, i.Offered): (_S.ROUTING, "change_early"),
     (_S.ABANDONED, i.Forwarded): (_S.ENDING, "abandon"),
+    (_S.ABANDONED, i.PinAsked): (_S.ENDING, "abandon_question"),
     (_S.ABANDONED, i.Refused): (_S.ENDING, "refuse"),
     (_S.ABANDONED, i.RouteFailed): (_S.ENDING, "give_up"),
+    **{
+        (state, event): (state if after is None else after, action)
+        for state in _UNCONNECTED
+        for event, (after, action) in _EVERYWHERE_BEFORE.items()
+    },
     (_S.OPENING, i.MediaOpened): (_S.DIALING, "dial"),
-    (_S.OPENING, i.MediaFailed): (_S.ENDING, "lose_media"),
-    (_S.OPENING, i.Cancelled): (_S.ENDING, "cancel"),
-    (_S.OPENING, i.HungUp): (_S.ENDING, "hang_up_early"),
-    (_S.OPENING, i.Stopped): (_S.ENDING, "stop"),
-    (_S.OPENING, i.Offered): (_S.OPENING, "refuse_early_change"),
+    (_S.OPENING_CALLER, i.MediaOpened): (_S.ACCEPTING, "face"),
+    (_S.OPENING_CALLER, i.MediaFailed): (_S.ENDING, "miss_caller"),
+    (_S.OPENING_FIRST, i.MediaOpened): (_S.CALLING_FIRST, "dial_first"),
+    (_S.CALLING_FIRST, i.Progressed): (_S.CALLING_FIRST, "ring_first"),
+    (_S.CALLING_FIRST, i.Answered): (_S.MEETING, "meet"),
+    (_S.CALLING_FIRST, i.Failed): (_S.ENDING, "fail"),
+    (_S.CALLING_FIRST, i.TimerName.CALL): (_S.ENDING, "stop_ringing"),
+    (_S.MEETING, i.AnswerMediaReady): (_S.ANNOUNCING, "announce"),
+    (_S.ACCEPTING, i.Acked): (_S.ANNOUNCING, "hear_ack"),
+    (_S.ACCEPTING, i.LateMediaReady): (_S.ANNOUNCING, "listen"),
+    (_S.ASKING, i.Digit): (_S.ASKING, "note_digit"),
+    (_S.ASKING, i.PlayDone): (_S.ASKING, "hear_question"),
+    (_S.ASKING, i.PlayFailed): (_S.ASKING, "hear_question"),
+    (_S.ASKING, i.TimerName.DIGITS): (_S.ASKING, "close_entry"),
+    (_S.ASKING, i.TimerName.PIN): (_S.ASKING, "go_on_asking"),
+    (_S.ASKING, i.PinRefused): (_S.ASKING, "refuse_pin"),
+    (_S.ASKING, i.Forwarded): (_S.ANNOUNCING, "admit"),
+    (_S.ASKING, i.Refused): (_S.PARTING, "turn_away"),
+    (_S.ASKING, i.RouteFailed): (_S.PARTING, "lose_router"),
+    (_S.ANNOUNCING, i.PlayDone): (_S.ANNOUNCING, "announced"),
+    (_S.ANNOUNCING, i.PlayFailed): (_S.ANNOUNCING, "announced"),
+    (_S.ANNOUNCING, i.TimerName.PIN): (_S.ANNOUNCING, "cut_announcement"),
+    (_S.REFUSING, i.PlayDone): (_S.REFUSING, "told_why"),
+    (_S.REFUSING, i.PlayFailed): (_S.REFUSING, "told_why"),
+    (_S.REFUSING, i.TimerName.PIN): (_S.ENDING, "refuse_now"),
     (_S.DIALING, i.Progressed): (_S.RINGING, "ring"),
     (_S.DIALING, i.Answered): (_S.ANSWERING, "connect"),
     (_S.DIALING, i.Failed): (_S.ENDING, "fail"),
-    (_S.DIALING, i.TimerFired): (_S.ENDING, "stop_ringing"),
-    (_S.DIALING, i.Cancelled): (_S.ENDING, "cancel"),
-    (_S.DIALING, i.HungUp): (_S.ENDING, "hang_up_early"),
-    (_S.DIALING, i.Stopped): (_S.ENDING, "stop"),
-    (_S.DIALING, i.Offered): (_S.DIALING, "refuse_early_change"),
+    (_S.DIALING, i.TimerName.CALL): (_S.ENDING, "stop_ringing"),
     (_S.RINGING, i.Progressed): (_S.RINGING, "ring"),
     (_S.RINGING, i.EarlyMediaReady): (_S.RINGING, "pass_early_media"),
     (_S.RINGING, i.Answered): (_S.ANSWERING, "connect"),
     (_S.RINGING, i.Failed): (_S.ENDING, "fail"),
-    (_S.RINGING, i.TimerFired): (_S.ENDING, "stop_ringing"),
-    (_S.RINGING, i.Cancelled): (_S.ENDING, "cancel"),
-    (_S.RINGING, i.HungUp): (_S.ENDING, "hang_up_early"),
-    (_S.RINGING, i.MediaFailed): (_S.ENDING, "lose_media"),
-    (_S.RINGING, i.Stopped): (_S.ENDING, "stop"),
-    (_S.RINGING, i.Offered): (_S.RINGING, "refuse_early_change"),
+    (_S.RINGING, i.TimerName.CALL): (_S.ENDING, "stop_ringing"),
+    (_S.RINGING, i.PlayFailed): (_S.RINGING, "miss_tone"),
     (_S.ANSWERING, i.AnswerMediaReady): (_S.TALKING, "answer"),
-    (_S.ANSWERING, i.Cancelled): (_S.ENDING, "cancel"),
-    (_S.ANSWERING, i.HungUp): (_S.ENDING, "hang_up"),
-    (_S.ANSWERING, i.MediaFailed): (_S.ENDING, "lose_media"),
-    (_S.ANSWERING, i.Stopped): (_S.ENDING, "stop"),
-    (_S.ANSWERING, i.Offered): (_S.ANSWERING, "refuse_early_change"),
+    (_S.INFORMING, i.AnswerMediaReady): (_S.INFORMING, "inform"),
+    (_S.INFORMING, i.PlayDone): (_S.INFORMING, "informed"),
+    (_S.INFORMING, i.PlayFailed): (_S.INFORMING, "informed"),
+    (_S.INFORMING, i.TimerName.PIN): (_S.INFORMING, "cut_information"),
+    (_S.BRIDGING, i.Bridged): (_S.TALKING, "answer"),
     (_S.TALKING, i.Acked): (_S.TALKING, "take_ack"),
     (_S.TALKING, i.AckMissing): (_S.ENDING, "miss_ack"),
     (_S.TALKING, i.HungUp): (_S.ENDING, "hang_up"),
-    (_S.TALKING, i.TimerFired): (_S.ENDING, "reach_limit"),
+    (_S.TALKING, i.TimerName.CALL): (_S.ENDING, "reach_limit"),
     (_S.TALKING, i.Offered): (_S.TALKING, "change"),
     (_S.TALKING, i.ChangeReady): (_S.TALKING, "confirm_change"),
+    (_S.TALKING, i.LateMediaReady): (_S.TALKING, "hear_both"),
     (_S.TALKING, i.MediaFailed): (_S.TALKING, "refuse_failed_change"),
+    (_S.TALKING, i.Digit): (_S.TALKING, "pass_digit"),
+    (_S.TALKING, i.RecordingOn): (_S.TALKING, "recording_on"),
+    (_S.TALKING, i.RecordingOff): (_S.TALKING, "recording_off"),
     (_S.TALKING, i.Stopped): (_S.ENDING, "stop"),
+    (_S.PARTING, i.TimerName.PIN): (_S.ENDING, "part"),
+    (_S.PARTING, i.PlayFailed): (_S.ENDING, "part"),
+    (_S.PARTING, i.HungUp): (_S.ENDING, "part"),
+    (_S.PARTING, i.AckMissing): (_S.ENDING, "part"),
+    (_S.PARTING, i.Stopped): (_S.ENDING, "part"),
+    (_S.PARTING, i.MediaFailed): (_S.PARTING, "lose_media"),
+    (_S.PARTING, i.Offered): (_S.PARTING, "change"),
+    (_S.PARTING, i.Acked): (_S.PARTING, "take_ack"),
+    (_S.PARTING, i.ChangeReady): (_S.PARTING, "confirm_change"),
     (_S.ENDING, i.Offered): (_S.ENDING, "refuse_late_change"),
     (_S.ENDING, i.ChangeReady): (_S.ENDING, "refuse_late_change"),
     (_S.ENDING, i.MediaFailed): (_S.ENDING, "refuse_failed_change"),
+    (_S.ENDING, i.RecordingOn): (_S.ENDING, "recording_on"),
+    (_S.ENDING, i.RecordingOff): (_S.ENDING, "recording_off"),
     (_S.ENDING, i.MediaClosed): (_S.ENDING, "close"),
 }

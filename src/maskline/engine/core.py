@@ -18,7 +18,7 @@ from typing import Any, get_args
 from maskline.clock import Clock
 from maskline.engine import effects as e
 from maskline.engine import inputs as i
-from maskline.engine.call import Call
+from maskline.engine.call import USUAL, Call, CallPolicy
 from maskline.engine.call_book import CallBook
 from maskline.engine.call_timers import CallTimers
 from maskline.engine.counters import EngineCounters
@@ -58,6 +58,7 @@ class EngineConfig:
     """Names this installation in leg B's INVITEs; the same for all its engines."""
     relay: bool = True
     """False: no media driver, `MASKLINE_MEDIA=none`."""
+    policy: CallPolicy = USUAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class EngineCore:
         self._config = config
         self.agent = agent
         self._sip = SipEffects(agent, config.host, config.loop_token)
-        self._book = CallBook(ids, clock, relay=config.relay)
+        self._book = CallBook(ids, clock, relay=config.relay, policy=config.policy)
         self._trunks = TrunkBook(trunks)
         self._timers = CallTimers()
         self._work: list[tuple[str, Outside]] = []
@@ -158,7 +159,7 @@ class EngineCore:
         if self._book.in_session(session.id) is not None:
             return Cause.SESSION_BUSY
         self.counters.requested_calls += 1
-        call = self._book.open(now)
+        call = self._book.open(now, inbound=False)
         self._book.enter(call, session.id)
         self._feed(call, i.Requested(decision), now)
         self._drain(now)

@@ -1,7 +1,8 @@
 """One leg of a call: the state of one SIP dialog, and what it owes the far side.
 
-What it is: a machine over `call_states.LEG_A` or `LEG_B`, one instance per leg, composed by `call.py`. What it
-is not: SIP (the agent holds the dialog) or the call's purpose. `usage` and `call` are for `core.py` alone, the
+What it is: a machine over `call_states.LEG_IN` or `LEG_OUT`, one instance per leg, composed by `call.py`: leg A is
+inbound when the caller dialled us, and outbound like leg B when we start the call ourselves. What it is not: SIP (the
+agent holds the dialog) or the call's purpose. `usage` and `call` are for `core.py` alone, the
 way from an agent's event to the call and back; it clears them when the call is forgotten.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from maskline.engine import effects as e
-from maskline.engine.call_states import LEG_A, LEG_B, LegAction, LegSignal, LegState
+from maskline.engine.call_states import LEG_IN, LEG_OUT, LegAction, LegSignal, LegState
 from maskline.masking.facts import LegName
 
 if TYPE_CHECKING:
@@ -21,19 +22,34 @@ if TYPE_CHECKING:
 class Leg:
     """Feed it signals, get effects. What an effect carries (body, status) is given with the signal."""
 
-    __slots__ = ("_table", "call", "id", "name", "state", "usage")
+    __slots__ = ("_table", "call", "id", "inbound", "name", "state", "usage")
 
-    def __init__(self, name: LegName, leg_id: str) -> None:
+    def __init__(self, name: LegName, leg_id: str, *, inbound: bool) -> None:
         self.name = name
         self.id = leg_id
-        self._table = LEG_A if name is LegName.A else LEG_B
-        self.state = LegState.TRYING if name is LegName.A else LegState.IDLE
+        self.inbound = inbound
+        self._table = LEG_IN if inbound else LEG_OUT
+        self.state = LegState.TRYING if inbound else LegState.IDLE
         self.usage: InviteUsage | None = None
         self.call: Call | None = None
 
     @property
     def ended(self) -> bool:
         return self.state is LegState.ENDED
+
+    @property
+    def answered(self) -> bool:
+        """Its INVITE has a 200, and nobody has hung up."""
+        return self.state in _UP
+
+    @property
+    def dialled(self) -> bool:
+        return self.state is not LegState.IDLE
+
+    @property
+    def on_its_way(self) -> bool:
+        """Its INVITE has no final response."""
+        return self.state in _ON_ITS_WAY
 
     def step(self, signal: LegSignal, out: list[e.Effect], carried: e.Effect | None = None) -> None:
         """Take `signal` and append what follows to `out`; nothing when the signal came too late to matter.
@@ -51,10 +67,11 @@ class Leg:
             out.append(own)
 
 
+_UP = (LegState.ANSWERED, LegState.TALKING)
+_ON_ITS_WAY = (LegState.TRYING, LegState.EARLY)
 _OWN: dict[tuple[LegAction, LegName], e.Effect] = {
-    (LegAction.ACK, LegName.B): e.Ack(LegName.B),
-    (LegAction.CANCEL, LegName.B): e.Cancel(LegName.B),
-    (LegAction.BYE, LegName.A): e.Bye(LegName.A),
-    (LegAction.BYE, LegName.B): e.Bye(LegName.B),
+    (action, name): effect(name)
+    for name in LegName
+    for action, effect in ((LegAction.ACK, e.Ack), (LegAction.CANCEL, e.Cancel), (LegAction.BYE, e.Bye))
 }
 """Effects that say the same each time, made once."""

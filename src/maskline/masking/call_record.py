@@ -45,7 +45,7 @@ class LegRecord:
     """UUID of the leg; 8x8 `callId`, Plivo call uuid."""
     inbound: bool
     source: Number | None
-    """Who calls on this leg: A the real caller (None: withheld), B the virtual number."""
+    """Who calls on this leg: inbound the real caller (None: withheld), outbound the virtual number."""
     destination: Number
     trunk_id: str
     initiated_at: float
@@ -112,7 +112,8 @@ class CallRecord:
         if self.caller is None:
             return None
         if role is self.caller:
-            return self.legs[0].source
+            caller = self.legs[0]
+            return caller.source if caller.inbound else caller.destination
         callee = self.leg(LegName.B)
         return callee.destination if callee else None
 

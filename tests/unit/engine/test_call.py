@@ -330,7 +330,7 @@ def test_a_refused_call_leaves_a_record_with_one_leg(cause: Cause, status: int) 
     "6.3/PIN on",
 )
 def test_a_prompt_that_was_not_played_is_a_fact_and_the_call_stays_nobodys() -> None:
-    call = Driven()
+    call = Driven(relay=False)
     prompt = Prompt("pin_prompt_play", url="https://h.example/pin.mp3")
     call.feed(received(), i.Refused(Refuse(Cause.PIN_REQUIRED, NUMBER, None, prompt, session())))
     assert [fact.name for fact in call.facts] == ["CallReceived", "PromptNotPlayed", "LegEnded", "CallEnded"]

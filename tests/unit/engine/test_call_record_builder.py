@@ -28,14 +28,14 @@ def test_facts_are_numbered_from_one_and_carry_wall_seconds() -> None:
 
 def test_ringing_is_told_once() -> None:
     builder, out = begun()
-    builder.rang(6.0, False, out)
-    builder.rang(7.0, True, out)
+    builder.rang(LegName.B, 6.0, False, out)
+    builder.rang(LegName.B, 7.0, True, out)
     assert names(out) == ["CallReceived", "LegRinging"]
 
 
 def test_the_record_holds_both_legs_with_their_quality() -> None:
     builder, out = begun()
-    builder.dialled(5.1, "trunk-b", out)
+    builder.dialled(LegName.B, 5.1, "trunk-b", out)
     builder.answered(LegName.B, 6.0, out)
     for leg in LegName:
         builder.ended(leg, 9.0, Outcome.COMPLETED, Cause.NORMAL, 200, HungUpBy.CALLEE, out)

@@ -1,26 +1,49 @@
 from maskline.engine import inputs as i
-from maskline.engine.call import Call
+from maskline.engine.call import action_of
 from maskline.engine.call_states import CALL, CallState
 
+BEFORE_THE_BRIDGE = set(CallState) - {
+    CallState.NEW, CallState.ROUTING, CallState.ABANDONED, CallState.TALKING, CallState.PARTING, CallState.ENDING,
+    CallState.ENDED,
+}  # fmt: skip
 
-def test_every_action_of_the_table_is_a_method_and_every_state_can_be_left() -> None:
+
+def with_row(*events: object) -> set[CallState]:
+    return {state for state, event in CALL if event in events}
+
+
+def test_every_action_of_the_table_is_a_function_and_every_state_can_be_left() -> None:
     for _, action in CALL.values():
-        assert callable(getattr(Call, f"_{action}"))
+        assert callable(action_of(action))
     assert {state for state, _ in CALL} == set(CallState) - {CallState.ENDED}
 
 
 def test_every_state_is_reached_and_none_leads_back_to_the_start() -> None:
-    reached = {state for state, _ in CALL.values()}
-    assert reached == set(CallState) - {CallState.NEW, CallState.ENDED}
+    # INFORMING, BRIDGING and REFUSING are entered by actions that wait for something to be heard.
+    reached = {state for (before, _), (state, _) in CALL.items() if state is not before}
+    by_action = {CallState.ASKING, CallState.INFORMING, CallState.BRIDGING, CallState.REFUSING}
+    assert reached | by_action == set(CallState) - {CallState.NEW, CallState.ENDED}
 
 
-def test_the_caller_can_leave_at_every_moment_before_the_answer() -> None:
-    before = {
-        CallState.ROUTING, CallState.OPENING, CallState.DIALING, CallState.RINGING, CallState.ANSWERING,
-    }  # fmt: skip
-    assert {state for state, kind in CALL if kind is i.Cancelled} == before
+def test_the_caller_can_leave_at_every_moment() -> None:
+    assert with_row(i.Cancelled) == BEFORE_THE_BRIDGE | {CallState.ROUTING}
+    assert with_row(i.HungUp) == BEFORE_THE_BRIDGE | {CallState.ROUTING, CallState.TALKING, CallState.PARTING}
 
 
-def test_media_that_fails_is_noticed_in_every_state_that_waits_for_it() -> None:
-    waiting = {CallState.OPENING, CallState.RINGING, CallState.ANSWERING, CallState.TALKING, CallState.ENDING}
-    assert {state for state, kind in CALL if kind is i.MediaFailed} == waiting
+def test_the_engine_can_stop_a_call_and_its_session_can_end_at_every_moment() -> None:
+    assert with_row(i.Stopped) == BEFORE_THE_BRIDGE | {CallState.TALKING, CallState.PARTING}
+    assert with_row(i.SessionEnded) == BEFORE_THE_BRIDGE
+
+
+def test_media_that_fails_and_changes_inside_a_leg_are_noticed_wherever_there_is_media() -> None:
+    somewhere = BEFORE_THE_BRIDGE | {CallState.TALKING, CallState.PARTING, CallState.ENDING}
+    assert with_row(i.MediaFailed) == somewhere
+    assert with_row(i.Offered) == somewhere | {CallState.ROUTING}
+    assert with_row(i.ChangeReady) == somewhere
+
+
+def test_a_prompt_that_never_ends_is_noticed_wherever_one_is_heard() -> None:
+    heard = with_row(i.PlayDone)
+    assert heard == {CallState.ASKING, CallState.ANNOUNCING, CallState.REFUSING, CallState.INFORMING}
+    assert with_row(i.TimerName.PIN) == heard | {CallState.PARTING}
+    assert with_row(i.PlayFailed) == heard | {CallState.PARTING, CallState.RINGING}

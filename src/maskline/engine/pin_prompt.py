@@ -1,0 +1,215 @@
+"""Asking a caller for a PIN: prompt, digits, check, and again as often as the rules allow.
+
+What it is: a machine over `ASKING`, one per caller that is asked, composed by `call_pin.py`. What it is not: the check
+(the router's `check_pin`), the audio (`announcer.py`), or what becomes of the call: `failed_for` says that it is to
+end. Digits are secret: they leave here in `CheckPin` alone.
+
+`#` ends the entry, as do its longest possible length, a pause after a digit, and the overall time. A key pressed during
+the prompt stops it and counts (barge-in); keys pressed while nobody listens do not, since that is where the rest of
+an entry comes that was long enough already. Nothing given counts as a failed try (plivo-vts.md §6.1).
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+
+from maskline.engine import effects as e
+from maskline.engine import inputs as i
+from maskline.engine.announcer import Announcer
+from maskline.engine.call_record_builder import CallRecordBuilder
+from maskline.masking.decision import AskPin
+from maskline.masking.e164 import Number
+from maskline.masking.facts import Cause, LegName
+from maskline.masking.prompt import BEEP
+
+A = LegName.A
+_END = "#"
+
+
+class PinState(Enum):
+    READY = auto()
+    PROMPTING = auto()
+    """The question is heard."""
+    COLLECTING = auto()
+    """The question is over, or was cut short by a key."""
+    CHECKING = auto()
+    """The router has been asked."""
+    CORRECTING = auto()
+    """The caller hears that it was wrong."""
+    WAITING = auto()
+    """Until the next try."""
+    OVER = auto()
+
+
+class PinSignal(Enum):
+    BEGIN = auto()
+    HEARD = auto()
+    """What was played is over, or could not be played."""
+    UNHEARD = auto()
+    """The question could not be played."""
+    DIGIT = auto()
+    COMPLETE = auto()
+    """There are digits, and no more will come."""
+    NOTHING = auto()
+    """No digit came."""
+    WRONG = auto()
+    WAITED = auto()
+    STOP = auto()
+
+
+_P, _G = PinState, PinSignal
+
+ASKING: dict[tuple[PinState, PinSignal], tuple[PinState, str]] = {
+    (_P.READY, _G.BEGIN): (_P.PROMPTING, "ask"),
+    (_P.PROMPTING, _G.HEARD): (_P.COLLECTING, "await_digits"),
+    (_P.PROMPTING, _G.UNHEARD): (_P.PROMPTING, "beep"),
+    (_P.PROMPTING, _G.DIGIT): (_P.COLLECTING, "interrupt"),
+    (_P.COLLECTING, _G.DIGIT): (_P.COLLECTING, "await_next"),
+    (_P.COLLECTING, _G.COMPLETE): (_P.CHECKING, "check"),
+    (_P.COLLECTING, _G.NOTHING): (_P.CORRECTING, "miss"),
+    (_P.CHECKING, _G.WRONG): (_P.CORRECTING, "correct"),
+    (_P.CORRECTING, _G.HEARD): (_P.WAITING, "wait"),
+    (_P.WAITING, _G.WAITED): (_P.PROMPTING, "ask"),
+    **{(state, _G.STOP): (_P.OVER, "stop") for state in _P if state not in (_P.READY, _P.OVER)},
+}
+
+
+class PinPrompt:
+    """Begin it, feed it what the caller does, and look at `failed_for` after each step."""
+
+    __slots__ = ("_asked", "_caller", "_deadline", "_digits", "_failures", "_given", "_record", "_voice", "failed_for",
+                 "state")  # fmt: skip
+
+    def __init__(self, asked: AskPin, caller: Number | None, voice: Announcer, record: CallRecordBuilder) -> None:
+        self._asked = asked
+        self._caller = caller
+        self._voice = voice
+        self._record = record
+        self._digits = ""
+        self._deadline = 0.0
+        self._failures = 0
+        self._given = False
+        self.state = PinState.READY
+        self.failed_for: Cause | None = None
+        """Set once no try is left: why the call ends."""
+
+    # -- what happens -----------------------------------------------------------------------------------------
+
+    def begin(self, now: float, out: list[e.Effect]) -> None:
+        out.append(e.Collect(A, True))
+        self._step(PinSignal.BEGIN, now, out)
+
+    def digit(self, digit: str, now: float, out: list[e.Effect]) -> None:
+        if digit == _END:
+            if self._digits:
+                self._step(PinSignal.COMPLETE, now, out)
+        elif digit.isdecimal() and (self.state, PinSignal.DIGIT) in ASKING:
+            self._digits += digit
+            self._step(PinSignal.DIGIT, now, out)
+            if len(self._digits) >= self._asked.rules.longest:
+                self._step(PinSignal.COMPLETE, now, out)
+
+    def heard(self, inp: i.PlayDone | i.PlayFailed, now: float, out: list[e.Effect]) -> None:
+        question = self._voice.prompt is not BEEP
+        if self._voice.over(inp, now, out):
+            unheard = isinstance(inp, i.PlayFailed) and question and self.state is PinState.PROMPTING
+            self._step(PinSignal.UNHEARD if unheard else PinSignal.HEARD, now, out)
+
+    def pause_over(self, now: float, out: list[e.Effect]) -> None:
+        """No further digit in time."""
+        self._step(PinSignal.COMPLETE if self._digits else PinSignal.NOTHING, now, out)
+
+    def wait_over(self, now: float, out: list[e.Effect]) -> None:
+        """The wait before the next try, or the longest one for a prompt."""
+        if self.state is PinState.WAITING:
+            self._step(PinSignal.WAITED, now, out)
+        elif self._voice.skip(now, out):
+            self._step(PinSignal.HEARD, now, out)
+
+    def refused(self, locked: bool, now: float, out: list[e.Effect]) -> None:
+        """The router knows no such PIN; `locked`: it takes no more from here."""
+        self._given = True
+        self._count(True, now, out)
+        if locked:
+            self._fail(now, out)
+        else:
+            self._step(PinSignal.WRONG, now, out)
+
+    def accepted(self, session_id: str, now: float, out: list[e.Effect]) -> None:
+        """It was right."""
+        self._record.pin_checked(now, session_id, True, self._failures, True, out)
+        self.stop(now, out)
+
+    def stop(self, now: float, out: list[e.Effect]) -> None:
+        """Nobody is asked any more, whatever the reason."""
+        self._step(PinSignal.STOP, now, out)
+
+    # -- what is done -----------------------------------------------------------------------------------------
+
+    def _step(self, signal: PinSignal, now: float, out: list[e.Effect]) -> None:
+        before = self.state
+        row = ASKING.get((before, signal))
+        if row is None:
+            return
+        self.state, action = row
+        if before is PinState.COLLECTING and self.state is not before:
+            out.append(e.StopTimer(i.TimerName.DIGITS))
+        elif before is PinState.WAITING and signal is PinSignal.STOP:
+            out.append(e.StopTimer(i.TimerName.PIN))
+        getattr(self, f"_{action}")(now, out)
+
+    def _ask(self, now: float, out: list[e.Effect]) -> None:
+        self._voice.play((self._asked.rules.prompt or BEEP,), out)
+
+    def _beep(self, now: float, out: list[e.Effect]) -> None:
+        self._voice.play((BEEP,), out)
+
+    def _interrupt(self, now: float, out: list[e.Effect]) -> None:
+        self._voice.stop(now, out)
+        self._deadline = now + self._asked.rules.overall_timeout
+        self._await_next(now, out)
+
+    def _await_digits(self, now: float, out: list[e.Effect]) -> None:
+        self._deadline = now + self._asked.rules.overall_timeout
+        out.append(e.StartTimer(self._asked.rules.overall_timeout, i.TimerName.DIGITS))
+
+    def _await_next(self, now: float, out: list[e.Effect]) -> None:
+        seconds = min(self._asked.rules.digit_timeout, self._deadline - now)
+        out.append(e.StartTimer(seconds, i.TimerName.DIGITS))
+
+    def _check(self, now: float, out: list[e.Effect]) -> None:
+        digits, self._digits = self._digits, ""
+        out.append(e.CheckPin(self._asked, self._caller, digits))
+
+    def _miss(self, now: float, out: list[e.Effect]) -> None:
+        self._count(False, now, out)
+        self._correct(now, out)
+
+    def _correct(self, now: float, out: list[e.Effect]) -> None:
+        wrong = self._asked.rules.wrong
+        if wrong is not None:
+            self._voice.play((wrong,), out)
+        else:
+            self._step(PinSignal.HEARD, now, out)
+
+    def _wait(self, now: float, out: list[e.Effect]) -> None:
+        if self._failures > self._asked.rules.retries:
+            self._fail(now, out)
+        else:
+            out.append(e.StartTimer(self._asked.rules.retry_wait, i.TimerName.PIN))
+
+    def _stop(self, now: float, out: list[e.Effect]) -> None:
+        self._digits = ""
+        self._voice.stop(now, out)
+        out.append(e.Collect(A, False))
+
+    # -- small things -----------------------------------------------------------------------------------------
+
+    def _count(self, given: bool, now: float, out: list[e.Effect]) -> None:
+        self._failures += 1
+        session = self._asked.session
+        self._record.pin_checked(now, session.id if session else "", False, self._failures, given, out)
+
+    def _fail(self, now: float, out: list[e.Effect]) -> None:
+        self.failed_for = Cause.WRONG_PIN if self._given else Cause.PIN_REQUIRED
+        self.stop(now, out)
