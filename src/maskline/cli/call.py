@@ -183,6 +183,7 @@ def _describe_leg(leg: LegRecord, reveal: bool) -> dict[str, Any]:
             "packets_received": quality.packets_received,
             "packets_lost": quality.packets_lost,
             "packets_relayed": quality.packets_relayed,
+            "loss_known": quality.loss_known,
             "far_mos": quality.far_mos,
             "far_packet_loss": quality.far_packet_loss,
             "far_jitter_ms": quality.far_jitter_ms,

@@ -36,6 +36,8 @@ class Quality:
     far_jitter_ms: float | None = None
     round_trip_ms: float | None = None
     """Between us and the far side, as last measured."""
+    loss_known: bool = True
+    """False: nobody told of loss and jitter and the driver cannot count: they are 0, the MOS that of a clean call."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,15 @@
 What it is: the reading of one reply shape (mr10.5). What it is not: a request. Who uses it: `driver.py`.
 
 rtpengine reports loss and jitter only as the parties' RTCP tells them: the entry under an SSRC speaks of what that
-SSRC's owner received. So what leg A's far side sent is rated by leg B's reports; without any, the packet counts
-remain and the loss is taken as none.
+SSRC's owner received. So what leg A's far side sent is rated by leg B's reports, and what leg A's says it heard from
+us is in its own; without any, the packet counts remain, the loss is taken as none, and the figures say that it is not
+known. The daemon does count loss itself, but tells it to the parties only, in the reports that it makes
+(`generate-RTCP`).
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from maskline.masking.call_record import Quality
@@ -58,43 +61,42 @@ def _quality(reply: dict[str, Any], leg: LegName) -> Quality | None:
     received = _accepted(reply, leg)
     if not received:
         return None
-    heard = _heard(reply, _OTHER[leg])
-    average = heard.get("average MOS", {})
-    lost = max(0, heard.get("cumulative loss", 0))
-    loss = lost / (received + lost)
-    jitter_ms = float(average.get("jitter", 0))
-    one_way_ms = average.get("round-trip time", 0) / 2000.0
-    far = _Far(_heard(reply, leg), _accepted(reply, _OTHER[leg]))
+    # Our own E-model over rtpengine's figures, so that records of both drivers can be compared.
+    heard = _Heard.of(_heard(reply, _OTHER[leg]), received)
+    told = _Heard.of(_heard(reply, leg), _accepted(reply, _OTHER[leg]))
     return Quality(
-        # Our own E-model over rtpengine's figures, so that records of both drivers can be compared.
-        mos=round(mos(loss, jitter_ms, one_way_ms), 2),
-        packet_loss=loss,
-        jitter_ms=jitter_ms,
+        mos=heard.mos,
+        packet_loss=heard.loss,
+        jitter_ms=heard.jitter_ms,
         packets_received=received,
-        packets_lost=lost,
+        packets_lost=heard.lost,
         packets_relayed=received,
-        far_mos=far.mos,
-        far_packet_loss=far.loss,
-        far_jitter_ms=far.jitter_ms,
-        round_trip_ms=far.round_trip_ms,
+        far_mos=told.mos if told.known else None,
+        far_packet_loss=told.loss if told.known else None,
+        far_jitter_ms=told.jitter_ms if told.known else None,
+        round_trip_ms=told.round_trip_ms if told.known else None,
+        loss_known=heard.known,
     )
 
 
-class _Far:
-    """What this leg's own reports say: of what it received, which is what the other side sent."""
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """What one listener says of `sent` packets that the daemon relayed to it."""
 
-    __slots__ = ("jitter_ms", "loss", "mos", "round_trip_ms")
+    known: bool
+    lost: int
+    loss: float
+    jitter_ms: float
+    mos: float
+    round_trip_ms: float
+    """Between the daemon and the listener, if it tells that apart from the way to the other party."""
 
-    def __init__(self, entry: dict[str, Any], sent: int) -> None:
-        self.loss: float | None = None
-        self.jitter_ms: float | None = None
-        self.round_trip_ms: float | None = None
-        self.mos: float | None = None
-        average = entry.get("average MOS")
-        if not average:
-            return
+    @classmethod
+    def of(cls, entry: dict[str, Any], sent: int) -> _Heard:
+        average = entry.get("average MOS", {})
         lost = max(0, entry.get("cumulative loss", 0))
-        self.loss = lost / (sent + lost) if sent + lost else 0.0
-        self.jitter_ms = float(average.get("jitter", 0))
-        self.round_trip_ms = average.get("round-trip time", 0) / 1000.0
-        self.mos = round(mos(self.loss, self.jitter_ms, self.round_trip_ms / 2.0), 2)
+        loss = lost / (sent + lost) if sent + lost else 0.0
+        jitter_ms = float(average.get("jitter", 0))
+        score = round(mos(loss, jitter_ms, average.get("round-trip time", 0) / 2000.0), 2)
+        round_trip = average.get("round-trip time leg", average.get("round-trip time", 0)) / 1000.0
+        return cls(bool(average), lost, loss, jitter_ms, score, round_trip)

@@ -40,6 +40,14 @@ def test_what_a_sent_is_rated_by_the_reports_of_b() -> None:
     assert figures[B].far_mos == figures[A].mos, "what B heard is what A said"
 
 
+def test_loss_that_nobody_told_of_is_said_to_be_unknown() -> None:
+    timed = HEARD | {"average MOS": HEARD["average MOS"] | {"round-trip time leg": 25_000}}
+    reply = {"tags": {"a": tag(95, ssrc=1), "b": tag(50, ssrc=2)}, "SSRC": {"2": timed}}
+    figures = read_figures(reply)
+    assert (figures[A].loss_known, figures[B].loss_known) == (True, False)
+    assert figures[B].round_trip_ms == 25.0
+
+
 def test_a_listener_that_never_spoke_is_known_by_its_rtcp() -> None:
     reply = {"tags": {"a": tag(95, ssrc=1), "b": tag(0, rtcp_ssrc=2)}, "SSRC": {"2": HEARD}}
     assert read_figures(reply)[A].packets_lost == 5

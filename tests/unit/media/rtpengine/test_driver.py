@@ -1,0 +1,361 @@
+"""What the driver asks the daemon for, in which order, and what it makes of what the daemon says."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from maskline.errors import MediaUnavailable
+from maskline.masking.facts import LegName
+from maskline.media.port import Clip, DigitPressed, FarMedia, MediaEvent, MediaLost, PlayDone, RecordingLost
+from maskline.media.rtpengine.driver import RtpengineDriver
+from maskline.sdp.session import Codec
+from tests.support.media_harness import until
+from tests.support.ng_daemon import NgDaemon
+
+A, B = LegName.A, LegName.B
+PCMU, EVENTS = Codec(0, "PCMU"), Codec(101, "telephone-event", fmtp="0-15")
+VOICE = (PCMU, EVENTS)
+FAR = FarMedia("127.0.0.1", 6000, 6001, VOICE)
+DEAF = FarMedia("127.0.0.1", 6000, 6001, (PCMU,))
+NO = {"result": "error", "error-reason": "no"}
+
+
+@pytest.fixture
+async def daemon() -> AsyncIterator[NgDaemon]:
+    made = await NgDaemon().start()
+    yield made
+    await made.stop()
+
+
+@pytest.fixture
+def events() -> list[MediaEvent]:
+    return []
+
+
+@pytest.fixture
+async def driver(daemon: NgDaemon, events: list[MediaEvent], tmp_path: Path) -> AsyncIterator[RtpengineDriver]:
+    made = RtpengineDriver([("127.0.0.1", daemon.port)], recordings=tmp_path)
+    await made.start(events.append)
+    daemon.asked.clear()
+    yield made
+    await made.stop()
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Clip:
+    path = tmp_path / "c.wav"
+    path.write_bytes(b"RIFF" + b"x" * 100)
+    return Clip(str(path), 0.02)
+
+
+async def connect(driver: RtpengineDriver, far_a: FarMedia = FAR, *, bridge: bool = True) -> None:
+    await driver.open_leg("C", A, far_a, codecs=far_a.codecs)
+    await driver.open_leg("C", B, None, codecs=VOICE)
+    await driver.attach("C", B, FAR)
+    if bridge:
+        await driver.bridge("C")
+
+
+def field(daemon: NgDaemon, command: str, name: str) -> list[Any]:
+    return [message.get(name) for message in daemon.asked if message["command"] == command]
+
+
+async def test_two_legs_are_kept_apart_from_the_answer_to_the_bridge(daemon: NgDaemon, driver: RtpengineDriver) -> None:
+    await connect(driver)
+    await driver.bridge("C")
+    assert daemon.commands() == [
+        "offer", "answer", "offer", "answer", "block media", "block DTMF", "unblock media", "unblock DTMF",
+    ]  # fmt: skip
+    assert field(daemon, "block media", "flags") == [["all"]]
+
+
+async def test_digits_stay_blocked_when_they_may_not_cross(daemon: NgDaemon, driver: RtpengineDriver) -> None:
+    await connect(driver, bridge=False)
+    daemon.asked.clear()
+    await driver.bridge("C", digits=False)
+    assert daemon.commands() == ["unblock media", "block DTMF"]
+
+
+async def test_a_change_in_a_conversation_blocks_nothing(daemon: NgDaemon, driver: RtpengineDriver) -> None:
+    await connect(driver)
+    daemon.asked.clear()
+    await driver.attach("C", B, FAR)
+    await driver.attach("C", A, FAR)
+    assert daemon.commands() == ["answer", "offer", "answer"]
+
+
+async def test_a_clip_goes_by_path_and_its_end_is_told(
+    daemon: NgDaemon, driver: RtpengineDriver, clip: Clip, events: list[MediaEvent]
+) -> None:
+    await driver.open_leg("C", A, FAR, codecs=VOICE)
+    await driver.play("C", A, clip, 3, repeat=2)
+    assert field(daemon, "play media", "file") == [clip.path]
+    assert field(daemon, "play media", "repeat-times") == [2]
+    await until(lambda: events == [PlayDone("C", A, 3)])
+
+
+async def test_a_daemon_that_cannot_read_the_file_is_sent_it_from_then_on(
+    daemon: NgDaemon, driver: RtpengineDriver, clip: Clip
+) -> None:
+    daemon.replies["play media"] = lambda message: NO if "file" in message else {"result": "ok"}
+    await driver.open_leg("C", A, FAR, codecs=VOICE)
+    await driver.play("C", A, clip, 1)
+    await driver.play("C", A, clip, 2)
+    assert ["file" in message for message in daemon.asked if message["command"] == "play media"] == [True, False, False]
+
+
+async def test_a_long_clip_is_sent_over_tcp(daemon: NgDaemon, driver: RtpengineDriver, tmp_path: Path) -> None:
+    (tmp_path / "long.wav").write_bytes(b"x" * 100_000)
+    daemon.replies["play media"] = lambda message: NO if "file" in message else {"result": "ok"}
+    await driver.open_leg("C", A, FAR, codecs=VOICE)
+    await driver.play("C", A, Clip(str(tmp_path / "long.wav"), 6.0), 1)
+    assert [len(message["blob"]) for message in daemon.over_tcp] == [100_000]
+
+
+async def test_a_clip_that_cannot_be_read_or_is_refused_is_an_error(
+    daemon: NgDaemon, driver: RtpengineDriver, clip: Clip, events: list[MediaEvent]
+) -> None:
+    daemon.replies["play media"] = NO
+    await driver.open_leg("C", A, FAR, codecs=VOICE)
+    for unplayable in (clip, Clip("/nowhere.wav", 1.0)):
+        with pytest.raises(MediaUnavailable):
+            await driver.play("C", A, unplayable, 1)
+    assert events == []
+
+
+async def test_in_a_conversation_the_other_side_is_muted_while_a_clip_plays(
+    daemon: NgDaemon, driver: RtpengineDriver, clip: Clip
+) -> None:
+    await connect(driver)
+    daemon.asked.clear()
+    await driver.play("C", A, clip, 1)
+    await until(lambda: "unblock media" in daemon.commands())
+    assert daemon.commands() == ["block media", "play media", "unblock media"]
+    await driver.play("C", B, clip, 2, repeat=0)
+    await driver.stop_playing("C", B)
+    assert daemon.commands()[3:] == ["block media", "play media", "stop media", "unblock media"]
+    assert field(daemon, "block media", "from-tag") == ["b", "a"]
+
+
+async def test_the_bridge_stops_what_plays(
+    daemon: NgDaemon, driver: RtpengineDriver, clip: Clip, events: list[MediaEvent]
+) -> None:
+    await connect(driver, bridge=False)
+    await driver.play("C", A, clip, 1, repeat=0)
+    await driver.bridge("C")
+    assert "stop media" in daemon.commands()
+    daemon.asked.clear()
+    await driver.stop_playing("C", A)
+    assert daemon.commands() == []
+    assert events == []
+
+
+async def test_only_digits_of_collected_legs_are_told(
+    daemon: NgDaemon, driver: RtpengineDriver, events: list[MediaEvent]
+) -> None:
+    await connect(driver)
+    await driver.collect("C", A, True)
+    await driver.collect("C", A, True)
+    for data in (
+        {"callid": "C", "source_tag": "b", "event": 1},
+        {"callid": "D", "source_tag": "a", "event": 1},
+        {"callid": "C", "source_tag": "v", "event": 1},
+        {"callid": "C", "source_tag": "a", "event": 16},
+        {"callid": "C", "source_tag": "a", "event": -1},
+        {"callid": "C", "source_tag": "a"},
+        "nonsense",
+        {"callid": "C", "source_tag": "a", "event": 11},
+    ):
+        daemon.notify(data)
+    await until(lambda: bool(events))
+    assert events == [DigitPressed("C", A, "#")]
+
+
+async def test_tones_are_listened_for_only_without_telephone_events(daemon: NgDaemon, driver: RtpengineDriver) -> None:
+    await connect(driver, DEAF)
+    daemon.asked.clear()
+    await driver.collect("C", B, True)
+    assert daemon.commands() == []
+    await driver.collect("C", A, True)
+    await driver.collect("C", A, False)
+    assert field(daemon, "unblock DTMF", "flags") == [["detect-DTMF"], None]
+
+
+async def test_a_digit_makes_the_call_ready_once_and_is_pressed_from_the_other_side(
+    daemon: NgDaemon, driver: RtpengineDriver
+) -> None:
+    await connect(driver)
+    daemon.asked.clear()
+    await driver.send_digit("C", B, "5")
+    daemon.replies["play DTMF"] = NO
+    await driver.send_digit("C", B, "6", duration_ms=200)
+    assert daemon.commands() == ["offer", "answer", "play DTMF", "play DTMF"]
+    assert all("inject-DTMF" in flags for flags in field(daemon, "answer", "flags"))
+    assert field(daemon, "play DTMF", "from-tag") == ["a", "a"]
+    assert field(daemon, "play DTMF", "code") == ["5", "6"]
+
+
+async def test_no_digit_for_a_phone_without_events_or_before_the_bridge(
+    daemon: NgDaemon, driver: RtpengineDriver
+) -> None:
+    await connect(driver, DEAF, bridge=False)
+    daemon.asked.clear()
+    await driver.send_digit("C", B, "5")
+    await driver.bridge("C")
+    await driver.send_digit("C", A, "5")
+    assert "play DTMF" not in daemon.commands()
+
+
+async def test_a_call_that_cannot_be_made_ready_for_digits_is_tried_again(
+    daemon: NgDaemon, driver: RtpengineDriver
+) -> None:
+    await connect(driver)
+    daemon.replies["offer"] = NO
+    with pytest.raises(MediaUnavailable):
+        await driver.send_digit("C", B, "5")
+    del daemon.replies["offer"]
+    await driver.send_digit("C", B, "5")
+    assert "play DTMF" in daemon.commands()
+
+
+# --- recording --------------------------------------------------------------------------------------------------
+
+
+def writes_pcap(folder: Path, name: str) -> Any:
+    def reply(_message: dict[str, Any]) -> dict[str, Any]:
+        (folder / "pcaps").mkdir(exist_ok=True)
+        (folder / "pcaps" / name).write_bytes(b"")
+        return {"result": "ok"}
+
+    return reply
+
+
+async def test_a_recording_has_the_files_name_ports_and_codecs(
+    daemon: NgDaemon, driver: RtpengineDriver, tmp_path: Path
+) -> None:
+    await connect(driver)
+    daemon.replies["start recording"] = writes_pcap(tmp_path, "C-1.pcap")
+    (tmp_path / "metadata").mkdir()
+    note = tmp_path / "metadata" / "rtpengine-meta-C-1.txt"
+    note.write_text("a note")
+    spool = await driver.start_recording("C", "rec")
+    assert (spool.path, spool.format) == (str(tmp_path / "pcaps" / "rec.pcap"), "pcap")
+    assert [(leg.leg, leg.port, leg.codecs) for leg in spool.legs] == [(A, 4000, VOICE), (B, 5000, VOICE)]
+    await driver.stop_recording("C")
+    assert not note.exists()
+    await driver.stop_recording("C")
+    assert daemon.commands().count("stop recording") == 1
+
+
+async def test_a_recording_that_is_not_where_it_should_be_is_an_error(
+    daemon: NgDaemon, driver: RtpengineDriver
+) -> None:
+    await connect(driver)
+    with pytest.raises(MediaUnavailable):
+        await driver.start_recording("C", "rec")
+    assert daemon.commands()[-1] == "stop recording"
+    daemon.replies["start recording"] = NO
+    with pytest.raises(MediaUnavailable):
+        await driver.start_recording("C", "rec")
+
+
+async def test_a_file_that_may_not_be_renamed_is_taken_as_it_is(
+    daemon: NgDaemon, driver: RtpengineDriver, tmp_path: Path
+) -> None:
+    await connect(driver)
+    (tmp_path / "pcaps" / "rec.pcap").mkdir(parents=True)  # a rename onto it fails
+    daemon.replies["start recording"] = writes_pcap(tmp_path, "C-1.pcap")
+    assert (await driver.start_recording("C", "rec")).path.endswith("/C-1.pcap")
+
+
+async def test_the_end_of_the_call_ends_the_recording(
+    daemon: NgDaemon, driver: RtpengineDriver, tmp_path: Path
+) -> None:
+    await connect(driver)
+    daemon.replies["start recording"] = writes_pcap(tmp_path, "C-1.pcap")
+    await driver.start_recording("C", "rec")
+    daemon.replies["stop recording"] = daemon.replies["delete"] = NO
+    assert await driver.close("C") == {}
+    assert daemon.commands()[-2:] == ["stop recording", "delete"]
+
+
+# --- a daemon that was restarted ----------------------------------------------------------------------------------
+
+
+async def test_after_a_restart_all_is_asked_again_that_redis_does_not_hold(
+    daemon: NgDaemon, driver: RtpengineDriver, clip: Clip, tmp_path: Path, events: list[MediaEvent]
+) -> None:
+    await connect(driver, DEAF)
+    await driver.send_digit("C", B, "1")
+    await driver.collect("C", A, True)
+    await driver.play("C", B, clip, 1, repeat=0)
+    daemon.replies["start recording"] = writes_pcap(tmp_path, "C-1.pcap")
+    await driver.start_recording("C", "rec")
+    daemon.asked.clear()
+    daemon.hang_up()
+    await until(lambda: driver.renewed == 1)
+    assert daemon.commands() == [
+        "query", "offer", "answer", "unblock media", "unblock DTMF", "block media", "play media", "unblock DTMF",
+        "start recording",
+    ]  # fmt: skip
+    assert sorted(path.name for path in (tmp_path / "pcaps").iterdir()) == ["rec.pcap", "rec.pcap.2"]
+    daemon.replies["start recording"] = NO
+    daemon.hang_up()
+    await until(lambda: driver.renewed == 2)
+    assert events == [RecordingLost("C")]
+
+
+async def test_after_a_restart_legs_that_wait_are_kept_apart_and_clips_go_on(
+    daemon: NgDaemon, driver: RtpengineDriver, tmp_path: Path, events: list[MediaEvent], clip: Clip
+) -> None:
+    await connect(driver, bridge=False)
+    await driver.play("C", A, Clip(clip.path, 0.5), 9)
+    daemon.asked.clear()
+    daemon.hang_up()
+    await until(lambda: driver.renewed == 1)
+    assert daemon.commands() == ["query", "block media", "block DTMF", "play media"]
+    await until(lambda: events == [PlayDone("C", A, 9)])
+
+
+async def test_calls_that_a_restarted_daemon_has_not_are_lost(
+    daemon: NgDaemon, driver: RtpengineDriver, events: list[MediaEvent]
+) -> None:
+    await connect(driver)
+    daemon.replies["query"] = NO
+    daemon.hang_up()
+    await until(lambda: events == [MediaLost("C")])
+    with pytest.raises(MediaUnavailable):
+        await driver.play("C", A, Clip("/x", 1.0), 1)
+
+
+async def test_a_daemon_without_tcp_is_used_and_said_to_be_deaf(tmp_path: Path, capsys: Any) -> None:
+    daemon = await NgDaemon().start(tcp=False)
+    driver = RtpengineDriver([("127.0.0.1", daemon.port)], recordings=tmp_path)
+    await driver.start(lambda _: None)
+    try:
+        assert driver.available
+        await driver.open_leg("C", A, FAR, codecs=VOICE)
+        (tmp_path / "long.wav").write_bytes(b"x" * 100_000)
+        daemon.replies["play media"] = lambda message: NO if "file" in message else {"result": "ok"}
+        with pytest.raises(MediaUnavailable):
+            await driver.play("C", A, Clip(str(tmp_path / "long.wav"), 6.0), 1)
+        assert "media_digits_unheard" in capsys.readouterr().out
+    finally:
+        await driver.stop()
+        await daemon.stop()
+
+
+async def test_a_driver_that_stops_leaves_nothing_behind(
+    daemon: NgDaemon, driver: RtpengineDriver, clip: Clip, events: list[MediaEvent]
+) -> None:
+    await connect(driver)
+    await driver.play("C", A, clip, 1)
+    await driver.stop()
+    await asyncio.sleep(0.1)
+    assert events == []
+    assert driver.calls == {}
