@@ -37,6 +37,7 @@ from maskline.masking.routing_rules import RoutingRules
 from maskline.masking.session import SessionOptions
 from maskline.media.embedded.driver import EmbeddedDriver
 from maskline.media.port import RelayDriver
+from maskline.media.prompts.build import build_prompts
 from maskline.media.rtpengine.driver import RtpengineDriver
 from maskline.metrics import (
     PartsCollector,
@@ -44,6 +45,7 @@ from maskline.metrics import (
     build_registry,
     read_engine,
     read_media,
+    read_prompts,
     read_recorder,
     read_webhooks,
 )
@@ -87,6 +89,7 @@ class Application:
         self._style = style = Style(Generation(settings.plivo_events), settings.callback_prefix)
         self.recorder = CallRecording(store, clock, ids, self.deliverer.notify, style=style)
         self.media = build_media(settings)
+        self.prompts = build_prompts(settings, self.egress, clock)
         self.engine = EngineRunner(
             router=self.router, recorder=self.recorder, media=self.media, clock=clock, ids=ids,
             host=settings.sip_host, port=settings.sip_port,
@@ -115,6 +118,7 @@ class Application:
         await self.router.refresh()
         await self.egress.open()
         self._running.push_async_callback(self.egress.close)
+        await self._open_prompts()
         self._run("webhook deliverer", self.deliverer.run(), self.deliverer.stop)
         self._run("call recorder", self.recorder.run(), self.recorder.stop)
         await self.engine.start()
@@ -147,6 +151,17 @@ class Application:
             raise ConfigurationError(
                 f"Another maskline serve is running with the data directory {folder} (MASKLINE_DATA_DIR)."
             ) from None
+
+    async def _open_prompts(self) -> None:
+        self._running.push_async_callback(self.prompts.close)
+        try:
+            await self.prompts.open()
+        except OSError as error:
+            raise ConfigurationError(
+                f"The folder of prompts in {self.settings.data_dir} cannot be made or written: {error.strerror} "
+                "(MASKLINE_DATA_DIR)."
+            ) from None
+        self._run("prompts", self.prompts.run(), None)
 
     def _bind_sip(self) -> None:
         settings = self.settings
@@ -187,6 +202,7 @@ class Application:
         collector.add("engine", lambda: read_engine(self.engine.metrics()))
         collector.add("recorder", lambda: read_recorder(self.recorder))
         collector.add("webhooks", lambda: read_webhooks(self.deliverer))
+        collector.add("prompts", lambda: read_prompts(self.prompts))
         collector.add("media", lambda: read_media(self.media))
         collector.add("app", self._samples)
         return build_registry(collector)

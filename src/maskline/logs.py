@@ -59,6 +59,9 @@ EVENTS: dict[str, str] = {
     "webhook_try_broken": "A try of a webhook met a bug; it counts as failed and is retried.",
     "deliverer_delayed": "The store is away; results of webhooks wait in memory.",
     "deliverer_resumed": "The store is back; webhooks are sent again.",
+    "prompt_unavailable": "A prompt could not be fetched or spoken; `reason` says why.",
+    "prompts_swept": "Converted prompts that nobody used were removed.",
+    "prompt_sweep_failed": "The folder of prompts could not be read or cleared; tried again in a minute.",
     "library": "A line of a library that logs by itself (uvicorn, asyncio).",
 }
 """Every event name a line may carry, with its sentence; docs/reference/events.md is generated from it."""

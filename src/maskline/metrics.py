@@ -68,6 +68,11 @@ METRICS: tuple[Declared, ...] = (
     Declared("maskline_sessions_expired", "counter", "Sessions ended because their time was over."),
     Declared("maskline_webhook_tries", "counter", "Tries of webhooks, by what became of them.", ("dialect", "result")),
     Declared("maskline_webhook_tries_in_progress", "gauge", "Tries of webhooks going on."),
+    Declared("maskline_prompts", "counter", "Prompts the engine asked for: hit, made, stale or failed.", ("how",)),
+    Declared("maskline_prompt_fetches", "counter", "Prompt files fetched and converted, by result.", ("result",)),
+    Declared("maskline_prompt_speech", "counter", "Texts spoken, by result.", ("result",)),
+    Declared("maskline_prompt_prefetch_dropped", "counter", "Prompts not fetched ahead because too many waited."),
+    Declared("maskline_prompt_cache_bytes", "gauge", "Size of the converted prompts on disk."),
 )
 """Every metric the parts export; those of HTTP requests are in `api/metrics.py`."""
 
@@ -145,6 +150,16 @@ class MediaFigures(Protocol):
     def available(self) -> bool: ...
 
 
+class PromptFigures(Protocol):
+    asked: Counter[str]
+    fetched: Counter[str]
+    spoken: Counter[str]
+    dropped: int
+
+    @property
+    def size(self) -> int: ...
+
+
 _ENGINE = {
     "calls": ("maskline_calls", ()),
     "calls_in_progress": ("maskline_calls_in_progress", ()),
@@ -202,6 +217,19 @@ def read_webhooks(deliverer: WebhookFigures) -> Iterator[Sample]:
 def read_media(media: MediaFigures | None) -> Iterator[Sample]:
     if media is not None:
         yield "maskline_media_available", (), float(media.available)
+
+
+def read_prompts(prompts: PromptFigures) -> Iterator[Sample]:
+    counters = (
+        ("maskline_prompts", prompts.asked),
+        ("maskline_prompt_fetches", prompts.fetched),
+        ("maskline_prompt_speech", prompts.spoken),
+    )
+    for name, counter in counters:
+        for label, count in counter.items():
+            yield name, (label,), count
+    yield "maskline_prompt_prefetch_dropped", (), prompts.dropped
+    yield "maskline_prompt_cache_bytes", (), prompts.size
 
 
 def _family(metric: Declared) -> CounterMetricFamily | GaugeMetricFamily:

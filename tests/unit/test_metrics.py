@@ -18,6 +18,7 @@ from maskline.metrics import (
     build_registry,
     read_engine,
     read_media,
+    read_prompts,
     read_recorder,
     read_webhooks,
 )
@@ -38,12 +39,16 @@ def engine_figures(**changes: Any) -> dict[str, Any]:
 
 
 class Figures:
-    """What the recorder, the deliverer and a media driver show."""
+    """What the recorder, the deliverer, the prompt store and a media driver show."""
 
     dropped = 1
     depth = 4
     tries = 3
     available = True
+    asked = Counter({"hit": 8, "stale": 1})
+    fetched = Counter({"ok": 2, "http_4xx": 1})
+    spoken = Counter({"no_speech": 6})
+    size = 96_044
     counts = Counter({("plivo", "delivered"): 9, ("eight", "failed"): 1})
 
 
@@ -61,6 +66,7 @@ def test_every_part_is_read_at_each_scrape():
     collector.add("recorder", lambda: read_recorder(Figures()))
     collector.add("webhooks", lambda: read_webhooks(Figures()))
     collector.add("media", lambda: read_media(Figures()))
+    collector.add("prompts", lambda: read_prompts(Figures()))
     text = scrape(collector)
     for line in (
         "maskline_calls_total 5.0",
@@ -74,6 +80,11 @@ def test_every_part_is_read_at_each_scrape():
         'maskline_webhook_tries_total{dialect="plivo",result="delivered"} 9.0',
         "maskline_webhook_tries_in_progress 3.0",
         "maskline_media_available 1.0",
+        'maskline_prompts_total{how="hit"} 8.0',
+        'maskline_prompt_fetches_total{result="http_4xx"} 1.0',
+        'maskline_prompt_speech_total{result="no_speech"} 6.0',
+        "maskline_prompt_prefetch_dropped_total 1.0",
+        "maskline_prompt_cache_bytes 96044.0",
         "process_resident_memory_bytes",
     ):
         assert line in text

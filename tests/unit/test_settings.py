@@ -244,8 +244,7 @@ def read_of(tree: ast.AST, *bases: str) -> Iterator[str]:
 
 
 AWAITED = {
-    "prompts", "session_ended_prompt", "consent_prompt", "withheld_caller", "withheld_prompt", "dtmf", "prompt_timeout",
-    "prompt_size", "prompt_length", "prompt_cache_time", "prompt_cache_size", "speech", "speech_voice", "piper_voices",
+    "prompts", "session_ended_prompt", "consent_prompt", "withheld_caller", "withheld_prompt", "dtmf",
 }  # fmt: skip
 """Declared ahead of the parts that are to read them; each leaves this list with the change that reads it."""
 

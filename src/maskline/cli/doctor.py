@@ -23,8 +23,13 @@ import typer
 
 from maskline.cli.output import JsonFlag, emit
 from maskline.errors import ConfigurationError, MasklineError
+from maskline.media.port import PromptUnavailable
+from maskline.media.programs import Programs
+from maskline.media.prompts.build import build_speech
+from maskline.media.speech.piper import read_voice
+from maskline.media.speech.voice import choose_voice
 from maskline.services import Services, opened_services
-from maskline.settings import MediaChoice, Settings, load_settings, unknown_variables
+from maskline.settings import MediaChoice, Settings, SpeechChoice, load_settings, unknown_variables
 from maskline.workflows.list_accounts import list_accounts
 from maskline.workflows.list_numbers import list_numbers
 from maskline.workflows.list_trunks import list_trunks
@@ -81,6 +86,7 @@ def examine(environ: os._Environ[str] | dict[str, str]) -> Iterator[Finding]:
     yield from asyncio.run(_check_store(settings))
     yield from check_ports(settings)
     yield from check_media(settings)
+    yield from asyncio.run(check_speech(settings))
     yield from check_exposure(settings)
 
 
@@ -244,13 +250,47 @@ def _check_embedded(host: str, first: int, last: int) -> Finding:
     return Finding("media", "ok", f"embedded relay on {host}, ports {first}-{last}: room for {calls} calls")
 
 
+async def check_speech(settings: Settings) -> list[Finding]:
+    """Whether texts can be spoken; whoever plays files alone needs no speech."""
+    if settings.speech is SpeechChoice.NONE:
+        return [Finding("speech", "ok", "off: prompts are files")]
+    programs = Programs(1)
+    advice = (
+        "apt-get install espeak-ng, or set MASKLINE_SPEECH=none."
+        if settings.speech is SpeechChoice.ESPEAK
+        else "pip install maskline[piper], and check MASKLINE_PIPER_VOICES."
+    )
+    engine = build_speech(settings, programs)
+    try:
+        # A word is spoken, since a program may be there and not its parts.
+        voice = await choose_voice(engine, settings.speech_voice)
+        await engine.render("ready", voice, 1.0)
+    except PromptUnavailable as unavailable:
+        if unavailable.reason == "unknown_voice":
+            advice = "`maskline prompt voices` lists the voices; correct MASKLINE_SPEECH_VOICE."
+        return [Finding("speech", "warn", f"{settings.speech}: {unavailable.reason}; texts are not spoken", advice)]
+    finally:
+        programs.close()
+    return [Finding("speech", "ok", f"{settings.speech}, voice {voice.code}"), *_missing_voices(settings)]
+
+
+def _missing_voices(settings: Settings) -> Iterator[Finding]:
+    for path in settings.piper_voice_files:
+        if read_voice("", path) is None:
+            yield Finding(
+                "speech", "warn", f"{path} is no voice that can be read", "It needs NAME.onnx.json beside it."
+            )
+
+
 def check_exposure(settings: Settings) -> Iterator[Finding]:
     """Settings that work but surprise people."""
     if settings.egress_networks:
         listed = ", ".join(str(network) for network in settings.egress_networks)
-        yield Finding("egress", "warn", f"webhooks may reach internal addresses: {listed}", "Keep the list short.")
+        yield Finding(
+            "egress", "warn", f"webhooks and prompts may reach internal addresses: {listed}", "Keep the list short."
+        )
     else:
-        yield Finding("egress", "ok", "webhooks reach public addresses only")
+        yield Finding("egress", "ok", "webhooks and prompts reach public addresses only")
     local = [
         name
         for name, host in (("SIP", settings.advertised_sip_host), ("media", settings.media_host))

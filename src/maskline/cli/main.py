@@ -24,6 +24,7 @@ from maskline.cli import (
     number,
     pool,
     price,
+    prompt,
     serve,
     session,
     subaccount,
@@ -48,7 +49,7 @@ app.command("demo")(demo.demo)
 app.command("media", hidden=True, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(
     media.media
 )
-for _noun in (account, subaccount, number, pool, trunk, price, session, call, webhook, lab):
+for _noun in (account, subaccount, number, pool, trunk, price, session, call, prompt, webhook, lab):
     app.add_typer(_noun.app)
 
 

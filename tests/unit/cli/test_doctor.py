@@ -17,6 +17,8 @@ import pytest
 
 from maskline.cli import doctor
 from maskline.errors import StoreUnavailable
+from maskline.media.speech.piper import Piper
+from maskline.media.speech.voice import Voice
 from maskline.services import Services
 from maskline.settings import MediaChoice, Settings
 from tests.support.command_line import Cli
@@ -229,3 +231,35 @@ def test_internal_egress_and_loopback_addresses_are_pointed_out():
     assert "SIP and media" in findings["reachability"].found
     public = Settings(sip_host="192.0.2.1", media_host="192.0.2.1")
     assert [one.state for one in doctor.check_exposure(public)] == ["ok"]
+
+
+def test_speech_is_tried_with_a_word(cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    assert checks(cli)["speech"]["found"] == "espeak, voice en-us-f"
+    monkeypatch.setenv("MASKLINE_SPEECH", "none")
+    assert checks(cli)["speech"]["state"] == "ok"
+
+
+def test_speech_that_cannot_be_had_says_what_to_install(cli: Cli, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    found = checks(cli)["speech"]
+    assert (found["state"], found["found"]) == ("warn", "espeak: no_speech; texts are not spoken")
+    assert "apt-get install espeak-ng" in found["advice"]
+
+
+def test_a_voice_that_does_not_exist_is_told(cli: Cli, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("MASKLINE_SPEECH_VOICE", "nobody")
+    assert "correct MASKLINE_SPEECH_VOICE" in checks(cli)["speech"]["advice"]
+
+
+def test_a_piper_voice_that_cannot_be_read_is_told(cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    voice = tmp_path / "en_US-joe-medium.onnx"
+    monkeypatch.setenv("MASKLINE_SPEECH", "piper")
+    monkeypatch.setenv("MASKLINE_PIPER_VOICES", str(voice))
+    assert "pip install maskline[piper]" in checks(cli)["speech"]["advice"]
+    monkeypatch.setattr(doctor, "choose_voice", _any_voice)
+    monkeypatch.setattr(Piper, "render", _any_voice)
+    assert checks(cli)["speech"]["found"] == f"{voice} is no voice that can be read"
+
+
+async def _any_voice(*_arguments: object) -> Voice:
+    return Voice("here", "en", "English", "M", "here")
