@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import maskline
-from maskline.lab.demo import DRIVER, RIDER, VIRTUAL
+from maskline.lab.demo.stage import DRIVER, RIDER, VIRTUAL
 
 pytestmark = pytest.mark.wire
 MARK = "TEST_OF_THE_DEMO"

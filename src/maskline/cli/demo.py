@@ -1,4 +1,4 @@
-"""`maskline demo`: two phones, a carrier and a webhook inbox around a real server, in one terminal.
+"""`maskline demo`: phones, a carrier and a customer's web server around a real server, in one terminal.
 
 Who uses it: newcomers and `make demo`. The lab is imported inside the command: no other command needs it.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -15,18 +16,28 @@ import typer
 from maskline.cli.output import JsonFlag, emit
 
 
+class Scenario(StrEnum):
+    """What is shown: the names of `lab.demo.SCENARIOS`, and all of them."""
+
+    CALL = "call"
+    ALL = "all"
+
+
 def demo(
+    scenario: Annotated[
+        Scenario, typer.Option("--scenario", help="What to show: three plain calls, or all there is.")
+    ] = Scenario.CALL,
     keep: Annotated[
         Path | None, typer.Option("--keep", metavar="DIR", help="Leave the demo's database and log here.")
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Watch three masked calls over real SIP and RTP; exit 0 only if every check holds."""
-    from maskline.lab.demo import run
+    """Watch masked calls over real SIP and RTP; exit 0 only if every check holds."""
+    from maskline.lab.demo import SCENARIOS, run
 
     # With --json stdout belongs to the one document; the story is still told, on stderr.
     with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
-        code = run(keep=keep)
+        code = run(keep=keep, scenarios=list(SCENARIOS) if scenario is Scenario.ALL else [scenario.value])
     if as_json:
         emit(True, {"passed": code == 0}, "")
     if code:

@@ -4,7 +4,7 @@ What it is: what a trunk looks like from Maskline's side, at one UDP address: it
 numbers, takes calls to real numbers, and asserts the caller's identity in P-Asserted-Identity as carriers do,
 so that the platform has something to leak. What it is not: a B2BUA; it adds and removes only Via,
 Record-Route, Route, Max-Forwards and P-Asserted-Identity lines and passes every other byte on. Who uses it:
-`lab/demo.py`, wire tests.
+the demo, wire tests.
 """
 
 from __future__ import annotations

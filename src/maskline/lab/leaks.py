@@ -1,7 +1,7 @@
 """The leak check: does anything a phone received name the other person?
 
 What it is: a search of raw bytes for a number in every spelling we could think of. What it is not: a proof
-against encodings nobody thought of; that is the non-interference test's work. Who uses it: `lab/demo.py`, wire tests.
+against encodings nobody thought of; that is the non-interference test's work. Who uses it: the demo, wire tests.
 """
 
 from __future__ import annotations

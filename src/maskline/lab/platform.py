@@ -1,7 +1,7 @@
 """A running Maskline for the lab: `maskline serve` as a child process, and its public doors.
 
 What it is: start, stop, the CLI and the REST API as a customer uses them. What it is not: a shortcut into the
-product; nothing here imports the engine, stores or workflows. Who uses it: `lab/demo.py`, e2e and wire tests.
+product; nothing here imports the engine, stores or workflows. Who uses it: the demo, e2e and wire tests.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ def test_a_relative_folder_is_meant_from_here(tmp_path: Path, monkeypatch: pytes
     monkeypatch.chdir(tmp_path)
     folders = []
 
-    def note(folder: Path, settings: dict[str, str]) -> int:
+    def note(folder: Path, settings: dict[str, str], scenarios: Sequence[str]) -> int:
         folders.append(folder)
         return 0
 

@@ -1,20 +1,21 @@
 """What the demo says of a call: the ladder, the tones, the quality, the webhooks, the leak check.
 
-What it is: checks over what arrived, and their printing. What it is not: an actor in the call. Who uses it:
-`lab/demo.py`.
+What it is: checks over what arrived, and their printing. What it is not: an actor in the call. Who uses it: the
+scenarios of `lab/demo`.
 """
 
 from __future__ import annotations
 
 import base64
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from maskline.lab.inbox import Received
 from maskline.lab.ladder import draw
 from maskline.lab.leaks import find_leaks
+from maskline.lab.likeness import ENOUGH, Match
 from maskline.lab.phone import Phone
 from maskline.lab.tones import heard_tone
 from maskline.masking.e164 import Number
@@ -27,6 +28,22 @@ class Check:
     name: str
     ok: bool
     detail: str
+
+
+def sounds_like(name: str, what: str, match: Match) -> Check:
+    """Whether a phone heard a known sound."""
+    where = f" after {match.seconds:.1f} s" if match.heard else ""
+    return Check(name, match.heard, f"{what}: likeness {match.likeness:.2f}{where} ({ENOUGH} counts as heard)")
+
+
+def print_checks(checks: Sequence[Check], say: Callable[[str], None]) -> None:
+    width = max(len(check.name) for check in checks)
+    for check in checks:
+        say(f"  {'ok  ' if check.ok else 'FAIL'} {check.name:<{width}}  {check.detail}")
+
+
+def print_title(title: str, say: Callable[[str], None]) -> None:
+    say(f"\n── {title} ".ljust(92, "─"))
 
 
 @dataclass(slots=True)
@@ -123,13 +140,20 @@ def _signature_holds(report: CallReport, item: Received) -> bool:
 
 
 def _judge_leaks(report: CallReport) -> None:
-    for phone, other in ((report.caller, report.callee), (report.callee, report.caller)):
+    report.checks += leak_checks(report.caller, report.callee)
+
+
+def leak_checks(*phones: Phone) -> list[Check]:
+    """Whether what one phone received names another of them."""
+    checks = []
+    for phone, other in ((one, other) for one in phones for other in phones if one is not other):
         received = phone.received
         secrets = [_call_id(other), f"{other.address[0]}:{other.address[1]}".encode()]
         leaks = find_leaks(received, other.number, secrets=secrets)
         size = sum(len(data) for data in received)
         detail = f"{size} bytes searched, " + (f"FOUND as {', '.join(leaks)}" if leaks else "nothing found")
-        report.add(f"leak check: {other.name} in {phone.name}'s bytes", not leaks, detail)
+        checks.append(Check(f"leak check: {other.name} in {phone.name}'s bytes", not leaks, detail))
+    return checks
 
 
 def _call_id(phone: Phone) -> bytes:
@@ -141,10 +165,8 @@ def _call_id(phone: Phone) -> bytes:
 
 
 def print_report(report: CallReport, say: Callable[[str], None]) -> None:
-    say(f"\n── Call {report.number}: {report.title} ".ljust(92, "─"))
+    print_title(f"Call {report.number}: {report.title}", say)
     for line in draw(report.caller, report.callee):
         say(line)
     say("")
-    width = max(len(check.name) for check in report.checks)
-    for check in report.checks:
-        say(f"  {'ok  ' if check.ok else 'FAIL'} {check.name:<{width}}  {check.detail}")
+    print_checks(report.checks, say)
