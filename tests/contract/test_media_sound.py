@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import cast
 
@@ -21,16 +20,6 @@ pytestmark = pytest.mark.wire
 
 A, B = LegName.A, LegName.B
 LOUD = 3000.0
-
-
-@pytest.fixture
-async def media(request: pytest.FixtureRequest, make_harness: Callable[..., Harness]) -> AsyncIterator[Harness]:
-    harness = make_harness()
-    if "record" in request.node.name and not hasattr(harness.driver, "start_recording"):
-        pytest.skip("the embedded driver does not record yet")
-    await harness.start()
-    yield harness
-    await harness.stop()
 
 
 def sounding(media: Harness) -> MediaDriver:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import selectors
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from maskline.masking.facts import LegName
 from maskline.media.embedded.relay import Relay
@@ -22,6 +23,7 @@ class Bench:
     timeout: float = 60.0
     rest_seconds: float = 5.0
     ports: tuple[int, int] = field(default_factory=free_range)
+    spool: Path = Path("nowhere")
     events: list[MediaEvent] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -33,6 +35,7 @@ class Bench:
             timeout=self.timeout,
             emit=self.events.append,
             wall=lambda: 1_700_000_000.0,
+            spool_folder=self.spool,
             rest_seconds=self.rest_seconds,
         )
 

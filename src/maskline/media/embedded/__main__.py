@@ -19,10 +19,12 @@ def read_arguments(arguments: list[str]) -> WorkerOptions:
     parser.add_argument("--host", default=WorkerOptions.host)
     parser.add_argument("--ports", default="20000-29999", help="first and last, as in 20000-29999")
     parser.add_argument("--timeout", type=float, default=WorkerOptions.timeout)
+    parser.add_argument("--spool", type=Path, default=WorkerOptions.spool)
     parser.add_argument("--orphan-seconds", type=float, default=WorkerOptions.orphan_seconds)
     read = parser.parse_args(arguments)
     low, _, high = read.ports.partition("-")
-    return WorkerOptions(read.socket, read.host, (int(low), int(high)), read.timeout, read.orphan_seconds)
+    ports = int(low), int(high)
+    return WorkerOptions(read.socket, read.host, ports, read.timeout, read.spool, read.orphan_seconds)
 
 
 if __name__ == "__main__":

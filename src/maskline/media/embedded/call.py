@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from maskline.masking.call_record import Quality
 from maskline.masking.facts import LegName
@@ -16,7 +17,10 @@ from maskline.media.embedded.keypad import Keypad, event_type
 from maskline.media.embedded.leg import Leg
 from maskline.media.embedded.pace import Pace, Speaker
 from maskline.media.embedded.player import Player, voice_codec
-from maskline.media.port import DigitPressed, MediaEvent, PlayDone
+from maskline.media.embedded.spooling import Recording
+from maskline.media.port import DigitPressed, MediaEvent, PlayDone, RecordingLost, Spool
+from maskline.media.spool import SpoolError
+from maskline.sdp.session import Codec
 
 
 class UnknownCall(Exception):
@@ -38,6 +42,7 @@ class RelayCall:
     bridged: bool = False
     players: dict[LegName, Player] = field(default_factory=dict)
     keypads: dict[LegName, Keypad] = field(default_factory=dict)
+    recording: Recording | None = None
 
     def leg(self, name: LegName) -> Leg:
         """Raises `UnknownCall`."""
@@ -127,8 +132,41 @@ class RelayCall:
             if leg.ear is not None:
                 leg.ear.expire(now)
 
-    def end(self) -> None:
-        """Nobody speaks any more."""
+    # --- what is kept ---------------------------------------------------------------------------------------------
+
+    def offer(self, name: LegName, codecs: tuple[Codec, ...], now: float) -> None:
+        """Our SDP to this leg says something else from now on."""
+        leg = self.leg(name)
+        changed = leg.codecs != codecs
+        leg.offer(codecs)
+        if changed and self.recording is not None:
+            self.recording.codecs_changed(name, now)
+
+    def start_recording(self, folder: Path, recording_id: str, now: float, wall: float) -> Spool:
+        """Asked again for the one that runs: its spool. Raises `UnknownCall`, `SpoolError`."""
+        self.leg(LegName.A), self.leg(LegName.B)
+        if self.recording is None:
+            self.recording = Recording(folder, recording_id, self.legs, now=now, wall=wall)
+        elif self.recording.id != recording_id:
+            raise SpoolError("This call is being recorded already.")
+        return self.recording.spool
+
+    def stop_recording(self, now: float) -> None:
+        recording, self.recording = self.recording, None
+        if recording is not None and not recording.end(now):
+            self.emit(RecordingLost(self.id))
+
+    def flush_recording(self) -> bool:
+        """False: nothing is recorded, or nothing more."""
+        if self.recording is None:
+            return False
+        if not self.recording.flush():
+            self.emit(RecordingLost(self.id))
+        return not self.recording.lost
+
+    def end(self, now: float) -> None:
+        """Nobody speaks or listens any more."""
+        self.stop_recording(now)
         speakers: list[Speaker] = [*self.players.values(), *self.keypads.values()]
         for speaker in speakers:
             self.pace.remove(speaker)

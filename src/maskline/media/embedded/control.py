@@ -21,6 +21,7 @@ from maskline.media.embedded.call import UnknownCall, Unplayable
 from maskline.media.embedded.clips import UnplayableClip
 from maskline.media.embedded.relay import NoPorts, Relay
 from maskline.media.embedded.sockets import UnusableAddress
+from maskline.media.spool import SpoolError
 
 _REFUSALS: dict[type[Exception], str] = {
     NoPorts: "no_ports",
@@ -28,6 +29,7 @@ _REFUSALS: dict[type[Exception], str] = {
     UnusableAddress: "unusable_address",
     Unplayable: "unplayable",
     UnplayableClip: "unplayable_clip",
+    SpoolError: "no_spool",
 }
 
 
@@ -82,6 +84,8 @@ class Operations:
             "stop_playing": self._stop_playing,
             "collect": self._collect,
             "send_digit": self._send_digit,
+            "start_recording": self._start_recording,
+            "stop_recording": self._stop_recording,
             "stats": self._stats,
             "close": self._close,
             "shutdown": self._shutdown,
@@ -138,6 +142,14 @@ class Operations:
     def _send_digit(self, request: wire.Message) -> wire.Message:
         digit, duration = str(request["digit"]), int(request["duration_ms"])
         self._relay.send_digit(request["call"], LegName(request["leg"]), digit, duration, time.monotonic())
+        return {}
+
+    def _start_recording(self, request: wire.Message) -> wire.Message:
+        spool = self._relay.start_recording(request["call"], str(request["recording"]), time.monotonic())
+        return wire.write_spool(spool)
+
+    def _stop_recording(self, request: wire.Message) -> wire.Message:
+        self._relay.stop_recording(request["call"], time.monotonic())
         return {}
 
     def _stats(self, request: wire.Message) -> wire.Message:

@@ -16,7 +16,7 @@ from maskline.masking.call_record import Quality
 from maskline.masking.facts import LegName
 from maskline.media.embedded import wire
 from maskline.media.embedded.link import DEFAULT_COMMAND, WorkerLink, WorkerSetup
-from maskline.media.port import Clip, FarMedia, LocalMedia, MediaEvent
+from maskline.media.port import Clip, FarMedia, LocalMedia, MediaEvent, Spool
 from maskline.sdp.session import Codec
 
 _LONGEST_SOCKET_PATH = 100
@@ -34,18 +34,22 @@ class EmbeddedDriver:
         socket_dir: Path,
         workers: int = 1,
         timeout: float = 60.0,
+        spool_dir: Path | None = None,
         command: Sequence[str] = DEFAULT_COMMAND,
     ) -> None:
-        """`ports` is the first and last one, shared out among `workers`; `socket_dir` is made with mode 0700.
+        """`ports` is the first and last one, shared out among `workers`; `socket_dir` is made with mode 0700,
+        recordings are spooled in `spool_dir`, or in `spool` beside the sockets.
         `timeout` is seconds without a packet from either side. Raises `ConfigurationError`."""
         self._socket_dir = socket_dir.absolute()
+        spool = (spool_dir or self._socket_dir / "spool").absolute()
         self._on_event: Callable[[MediaEvent], None] = _ignore
         self._links: list[WorkerLink] = []
         for index, share in enumerate(_share_out(ports, workers)):
             socket = self._socket_dir / f"media-{index}.sock"
             if len(str(socket).encode()) > _LONGEST_SOCKET_PATH:
                 raise ConfigurationError(f"The path of the data directory is too long for a socket: {socket}.")
-            self._links.append(WorkerLink(WorkerSetup(socket, host, share, timeout, command), self._emit))
+            setup = WorkerSetup(socket, host, share, timeout, spool, command)
+            self._links.append(WorkerLink(setup, self._emit))
 
     async def start(self, on_event: Callable[[MediaEvent], None]) -> None:
         self._on_event = on_event
@@ -102,6 +106,13 @@ class EmbeddedDriver:
     async def send_digit(self, call_id: str, leg: LegName, digit: str, *, duration_ms: int = 160) -> None:
         link = self._need_link(call_id)
         await link.request("send_digit", call=call_id, leg=leg.value, digit=digit, duration_ms=duration_ms)
+
+    async def start_recording(self, call_id: str, recording_id: str) -> Spool:
+        link = self._need_link(call_id)
+        return wire.read_spool(await link.request("start_recording", call=call_id, recording=recording_id))
+
+    async def stop_recording(self, call_id: str) -> None:
+        await self._need_link(call_id).request("stop_recording", call=call_id)
 
     async def stats(self, call_id: str) -> dict[LegName, Quality]:
         return _read_figures(await self._need_link(call_id).request("stats", call=call_id))

@@ -41,6 +41,7 @@ _SENTENCES = {
     "no_ports": "All media ports are in use.",
     "unknown_call": "The media of this call is gone.",
     "unusable_address": "The media address of the far side cannot be used from here.",
+    "no_spool": "The recording cannot be written.",
     "unplayable": "The far side understands no codec that clips can be played in.",
     "unplayable_clip": "The clip is not there, or not 8 kHz, 16 bit and mono.",
 }
@@ -52,11 +53,18 @@ class WorkerSetup:
     host: str
     ports: tuple[int, int]
     timeout: float
+    spool: Path
     command: Sequence[str] = DEFAULT_COMMAND
 
     def arguments(self) -> list[str]:
         low, high = self.ports
-        options = {"--socket": self.socket, "--host": self.host, "--ports": f"{low}-{high}", "--timeout": self.timeout}
+        options = {
+            "--socket": self.socket,
+            "--host": self.host,
+            "--ports": f"{low}-{high}",
+            "--timeout": self.timeout,
+            "--spool": self.spool,
+        }
         return [*self.command, *(str(part) for pair in options.items() for part in pair)]
 
     def agrees_with(self, identity: wire.Message) -> bool:
@@ -66,6 +74,7 @@ class WorkerSetup:
             and identity.get("host") == self.host
             and identity.get("ports") == list(self.ports)
             and identity.get("timeout") == self.timeout
+            and identity.get("spool") == str(self.spool)
         )
 
 

@@ -12,6 +12,7 @@ import math
 import random
 import selectors
 from collections.abc import Callable
+from pathlib import Path
 
 from maskline.masking.call_record import Quality
 from maskline.masking.facts import LegName
@@ -21,7 +22,8 @@ from maskline.media.embedded.leg import Leg
 from maskline.media.embedded.pace import Pace
 from maskline.media.embedded.ports import REST_SECONDS, PortPool
 from maskline.media.embedded.reports import INTERVAL
-from maskline.media.port import FarMedia, LocalMedia, MediaEvent, MediaTimedOut
+from maskline.media.embedded.spooling import FLUSH_EVERY
+from maskline.media.port import FarMedia, LocalMedia, MediaEvent, MediaTimedOut, Spool
 from maskline.sdp.session import Codec
 from maskline.timers import Timers
 
@@ -33,7 +35,7 @@ _BIND_ATTEMPTS = 16
 _LISTEN_EVERY = 0.05
 """Seconds between looks for digits whose end was lost, while any are collected."""
 
-_IDLE, _REPORT, _FREE, _LISTEN = "idle", "report", "free", "listen"
+_IDLE, _REPORT, _FREE, _LISTEN, _FLUSH = "idle", "report", "free", "listen", "flush"
 
 
 class NoPorts(Exception):
@@ -50,6 +52,7 @@ class Relay:
         timeout: float,
         emit: Callable[[MediaEvent], None],
         wall: Callable[[], float],
+        spool_folder: Path = Path("spool"),
         rest_seconds: float = REST_SECONDS,
     ) -> None:
         self._selector = selector
@@ -58,6 +61,7 @@ class Relay:
         self._timeout = timeout
         self._emit = emit
         self._wall = wall
+        self._spool_folder = spool_folder
         self._calls: dict[str, RelayCall] = {}
         self._timers: Timers[tuple[str, str]] = Timers()
         self._pace = Pace()
@@ -92,7 +96,7 @@ class Relay:
                 raise
             call.legs[name] = leg
         else:
-            leg.offer(codecs)
+            call.offer(name, codecs, now)
             if far is not None:
                 leg.attach(far)
         if call_id not in self._calls:
@@ -129,6 +133,15 @@ class Relay:
         """Raises `ValueError` for what is no key."""
         self._call(call_id).press(name, digit, duration_ms, now)
 
+    def start_recording(self, call_id: str, recording_id: str, now: float) -> Spool:
+        """Raises `UnknownCall`, `SpoolError`."""
+        spool = self._call(call_id).start_recording(self._spool_folder, recording_id, now, self._wall())
+        self._timers.set((call_id, _FLUSH), now + FLUSH_EVERY)
+        return spool
+
+    def stop_recording(self, call_id: str, now: float) -> None:
+        self._call(call_id).stop_recording(now)
+
     def stats(self, call_id: str) -> dict[LegName, Quality]:
         call = self._calls.get(call_id)
         return {} if call is None else call.quality()
@@ -137,8 +150,8 @@ class Relay:
         call = self._calls.pop(call_id, None)
         if call is None:
             return {}
-        call.end()
-        for kind in (_IDLE, _REPORT, _FREE, _LISTEN):
+        call.end(now)
+        for kind in (_IDLE, _REPORT, _FREE, _LISTEN, _FLUSH):
             self._timers.cancel((call_id, kind))
         quality = call.quality()
         wall = self._wall()
@@ -174,6 +187,9 @@ class Relay:
                 call.expire_digits(now)
                 if call.collecting():
                     self._timers.set((call_id, _LISTEN), now + _LISTEN_EVERY)
+            elif kind == _FLUSH:
+                if call.flush_recording():
+                    self._timers.set((call_id, _FLUSH), now + FLUSH_EVERY)
             else:
                 self.close(call_id, now)
 

@@ -16,7 +16,17 @@ from typing import Any
 
 from maskline.masking.call_record import Quality
 from maskline.masking.facts import LegName
-from maskline.media.port import DigitPressed, FarMedia, LocalMedia, MediaEvent, MediaTimedOut, PlayDone, RecordingLost
+from maskline.media.port import (
+    DigitPressed,
+    FarMedia,
+    LocalMedia,
+    MediaEvent,
+    MediaTimedOut,
+    PlayDone,
+    RecordingLost,
+    Spool,
+    SpoolLeg,
+)
 from maskline.sdp.session import Codec
 
 VERSION = 2
@@ -94,6 +104,16 @@ def write_local(local: LocalMedia) -> Message:
 
 def read_local(value: Message) -> LocalMedia:
     return LocalMedia(value["address"], value["port"], value["rtcp_port"])
+
+
+def write_spool(spool: Spool) -> Message:
+    legs = [[one.leg.value, one.port, write_codecs(one.codecs)] for one in spool.legs]
+    return {"path": spool.path, "format": spool.format, "legs": legs}
+
+
+def read_spool(value: Message) -> Spool:
+    legs = tuple(SpoolLeg(LegName(leg), port, read_codecs(codecs)) for leg, port, codecs in value["legs"])
+    return Spool(value["path"], value["format"], legs)
 
 
 def write_quality(quality: Quality) -> Message:

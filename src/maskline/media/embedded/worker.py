@@ -45,6 +45,8 @@ class WorkerOptions:
     """First and last port, inclusive."""
     timeout: float = 60.0
     """Seconds without a packet from either side until a bridged call counts as dead."""
+    spool: Path = Path("spool")
+    """Folder of recordings; made when the first one begins."""
     orphan_seconds: float = 60.0
     """Seconds without controller and calls after which the worker ends."""
 
@@ -61,6 +63,7 @@ class Worker:
             timeout=options.timeout,
             emit=lambda event: self._controllers.push(wire.write_event(event)),
             wall=time.time,
+            spool_folder=options.spool.absolute(),
         )
         self._stopping = False
         self._lonely_since = time.monotonic()
@@ -72,6 +75,7 @@ class Worker:
             "host": self._options.host,
             "ports": list(self._options.ports),
             "timeout": self._options.timeout,
+            "spool": str(self._options.spool),
         }
         self._controllers.serve(Operations(self._relay, identity, self.stop))
         gc.collect()

@@ -87,4 +87,5 @@ def test_nobody_reading_what_it_says_is_no_fault(monkeypatch: pytest.MonkeyPatch
 def test_arguments_become_options() -> None:
     assert read_arguments(["--socket", "/run/x"]) == WorkerOptions(Path("/run/x"))
     given = ["--socket", "/run/x", "--host", "::1", "--ports", "10-19", "--timeout", "3", "--orphan-seconds", "4"]
-    assert read_arguments(given) == WorkerOptions(Path("/run/x"), "::1", (10, 19), 3.0, 4.0)
+    given += ["--spool", "/s"]
+    assert read_arguments(given) == WorkerOptions(Path("/run/x"), "::1", (10, 19), 3.0, Path("/s"), 4.0)
