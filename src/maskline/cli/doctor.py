@@ -10,14 +10,19 @@ from __future__ import annotations
 import asyncio
 import errno
 import http.client
+import ipaddress
 import json
 import os
+import re
+import shutil
 import socket
 import stat
+import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import typer
 
@@ -210,28 +215,64 @@ def check_media(settings: Settings) -> Iterator[Finding]:
         yield Finding("media", "warn", "off: parties see each other's media address", "Set MASKLINE_MEDIA=embedded.")
     elif settings.media is MediaChoice.RTPENGINE:
         for host, port in settings.rtpengine_addresses:
-            yield _check_rtpengine(host, port)
+            yield from _check_rtpengine(host, port)
+        yield _check_recordings(settings.rtpengine_recordings)
     else:
         first, last = settings.media_port_range
         yield _check_embedded(settings.media_host, first, last)
 
 
-def _check_rtpengine(host: str, port: int) -> Finding:
-    """One ng ping: cookie, blank, bencoded dictionary (rtpengine's documentation, "The ng control protocol")."""
+def _check_rtpengine(host: str, port: int) -> Iterator[Finding]:
+    """One ng request: cookie, blank, bencoded dictionary (rtpengine's documentation, "The ng control protocol")."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    where = f"rtpengine at {host}:{port}"
     with socket.socket(family, socket.SOCK_DGRAM) as probe:
         probe.settimeout(_PROBE_SECONDS)
         try:
             probe.connect((host, port))
             probe.send(b"doctor d7:command4:pinge")
             answered = b"pong" in probe.recv(4096)
+            here = ipaddress.ip_address(probe.getpeername()[0]).is_loopback
         except OSError:
-            answered = False
-    if answered:
-        return Finding("media", "ok", f"rtpengine at {host}:{port} answers")
-    return Finding(
-        "media", "fail", f"rtpengine at {host}:{port} does not answer", "Start it, or set MASKLINE_RTPENGINE."
-    )
+            answered = here = False
+    if not answered:
+        yield Finding("media", "fail", f"{where} does not answer", "Start it, or set MASKLINE_RTPENGINE.")
+        return
+    yield Finding("media", "ok", f"{where} answers")
+    if here:
+        yield from _check_version()
+    try:
+        socket.create_connection((host, port), _PROBE_SECONDS).close()
+    except OSError:
+        yield Finding(
+            "digits", "warn", f"{where} takes no TCP connection: no digit is heard",
+            f"Set listen-tcp-ng = {host}:{port} and dtmf-log-ng-tcp = true in its configuration.",
+        )  # fmt: skip
+
+
+def _check_version() -> Iterator[Finding]:
+    """CVE-2025-53399: a stranger's packets are learned from and relayed. Fixed in 13.4.1.1 and by Debian."""
+    program = shutil.which("rtpengine")
+    if program is None:
+        return
+    try:
+        said = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=5.0, check=False)
+    except (OSError, subprocess.SubprocessError):
+        return
+    found = re.search(r"Version: (\S+)", said.stdout + said.stderr)
+    numbers = tuple(int(part) for part in re.findall(r"\d+", found[1])[:4]) if found else ()
+    if found is None or not numbers or numbers >= (13, 4, 1, 1) or "+deb" in found[1]:
+        return
+    advice = "Take 13.4.1.1 or newer, or Debian's 10.5.3.5-1+deb12u1."
+    yield Finding("media", "warn", f"rtpengine {found[1]} lets strangers into calls (CVE-2025-53399)", advice)
+
+
+def _check_recordings(folder: Path) -> Finding:
+    pcaps = folder / "pcaps"
+    if os.access(pcaps, os.R_OK | os.W_OK | os.X_OK):
+        return Finding("recordings", "ok", str(pcaps))
+    advice = "Set MASKLINE_RTPENGINE_RECORDINGS to rtpengine's recording-dir, and let this user rename files in it."
+    return Finding("recordings", "warn", f"{pcaps} is not there or not ours to change: nothing is recorded", advice)
 
 
 def _check_embedded(host: str, first: int, last: int) -> Finding:

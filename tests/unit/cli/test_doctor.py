@@ -207,7 +207,9 @@ def test_a_media_address_that_cannot_be_bound_fails(monkeypatch: pytest.MonkeyPa
     assert (finding.state, finding.found) == ("fail", "127.0.0.1: Permission denied")
 
 
-async def test_an_rtpengine_that_answers_a_ping_is_ok():
+async def test_an_rtpengine_that_answers_a_ping_is_ok(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setattr(doctor.shutil, "which", lambda _: None)
+
     class Engine(asyncio.DatagramProtocol):
         def connection_made(self, transport: Any) -> None:
             self.transport = transport
@@ -219,10 +221,31 @@ async def test_an_rtpengine_that_answers_a_ping_is_ok():
     loop = asyncio.get_running_loop()
     transport, _ = await loop.create_datagram_endpoint(Engine, ("127.0.0.1", 0))
     port = transport.get_extra_info("sockname")[1]
-    settings = Settings(media=MediaChoice.RTPENGINE, rtpengine=f"127.0.0.1:{port},127.0.0.1:9")
-    first, second = await asyncio.to_thread(lambda: list(doctor.check_media(settings)))
+    nodes = f"127.0.0.1:{port},127.0.0.1:9"
+    settings = Settings(media=MediaChoice.RTPENGINE, rtpengine=nodes, rtpengine_recordings=tmp_path)
+    found = await asyncio.to_thread(lambda: list(doctor.check_media(settings)))
+    assert [(one.check, one.state) for one in found] == [
+        ("media", "ok"), ("digits", "warn"), ("media", "fail"), ("recordings", "warn"),
+    ]  # fmt: skip
+    (tmp_path / "pcaps").mkdir()
+    with socket.create_server(("127.0.0.1", port)):
+        found = await asyncio.to_thread(lambda: list(doctor.check_media(settings)))
     transport.close()
-    assert (first.state, second.state) == ("ok", "fail")
+    assert [one.state for one in found] == ["ok", "fail", "ok"]
+
+
+@pytest.mark.parametrize(
+    ("version", "warned"),
+    [("10.5.3.5-1+deb12u1", 0), ("10.5.3.5-1", 1), ("13.4.1.1", 0), ("mr11.5.1.30", 1), ("nonsense", 0)],
+)
+def test_an_rtpengine_that_lets_strangers_in_is_pointed_out(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, version: str, warned: int
+):
+    program = tmp_path / "rtpengine"
+    program.write_text(f"#!/bin/sh\necho Version: {version} >&2\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(doctor.shutil, "which", lambda _: str(program))
+    assert len(list(doctor._check_version())) == warned
 
 
 def test_internal_egress_and_loopback_addresses_are_pointed_out():
