@@ -31,10 +31,12 @@ from maskline.api.app import build_http_app
 from maskline.api.health import PartHealth
 from maskline.api.server import HttpServer
 from maskline.chores import Chores
+from maskline.engine.call import CallPolicy
 from maskline.engine.runner import EngineRunner, settle_memory
 from maskline.errors import ConfigurationError, StoreUnavailable
-from maskline.masking.routing_rules import RoutingRules
-from maskline.masking.session import SessionOptions
+from maskline.masking.prompt import said_or_fetched
+from maskline.masking.routing_rules import RoutingRules, Withheld
+from maskline.masking.session import Session, SessionOptions
 from maskline.media.embedded.driver import EmbeddedDriver
 from maskline.media.port import RelayDriver
 from maskline.media.prompts.build import build_prompts
@@ -51,7 +53,7 @@ from maskline.metrics import (
 )
 from maskline.net.egress import Egress
 from maskline.services import Services, build_services
-from maskline.settings import MediaChoice, Settings
+from maskline.settings import DtmfPolicy, MediaChoice, PromptMoment, Settings
 from maskline.webhooks.deliver import Deliverer
 from maskline.webhooks.formats.plivo import Style
 from maskline.webhooks.formats.plivo_events import Generation
@@ -62,6 +64,7 @@ from maskline.workflows.expire_sessions import ExpireSessions
 from maskline.workflows.forget_old import ForgetOld
 from maskline.workflows.record_call import CallRecording
 from maskline.workflows.route_call import RouteCall
+from maskline.workflows.start_call import StartCalls
 
 _log = structlog.get_logger("maskline.app")
 
@@ -83,7 +86,7 @@ class Application:
         store, clock, ids = self.services.store, self.services.clock, self.services.ids
         expiry, call_limit, ring = settings.default_times
         self._defaults = SessionOptions(session_expiry=expiry, call_time_limit=call_limit, ring_timeout=ring)
-        self.router = RouteCall(store, clock, RoutingRules(self._defaults))
+        self.router = RouteCall(store, clock, build_rules(settings, self._defaults))
         self.egress = Egress(settings.egress_networks)
         self.deliverer = Deliverer(store, WebhookSender(self.egress), StoreKeys(store), clock, ids)
         self._style = style = Style(Generation(settings.plivo_events), settings.callback_prefix)
@@ -94,8 +97,14 @@ class Application:
             router=self.router, recorder=self.recorder, media=self.media, clock=clock, ids=ids,
             host=settings.sip_host, port=settings.sip_port,
             advertised_host=settings.advertised_sip_host, loop_token=self.services.installation,
+            prompter=self.prompts, policy=build_policy(settings),
         )  # fmt: skip
-        self.sweep = ExpireSessions(store, clock, ids, outbox=partial(session_timeout_outbox, style=style))
+        self.starts = StartCalls(
+            store, clock, ids, self.router, self.engine.start_call, self.deliverer.notify, style=style
+        )
+        self.sweep = ExpireSessions(
+            store, clock, ids, outbox=partial(session_timeout_outbox, style=style), ended=self._on_ended
+        )
         self.chores = Chores(
             sweep=self.sweep, forget=ForgetOld(store, clock, settings.retention_days), refresh=self.router.refresh,
             swept=self.deliverer.notify, is_busy=lambda: bool(self.engine.core.calls), clock=clock,
@@ -123,6 +132,8 @@ class Application:
         self._run("call recorder", self.recorder.run(), self.recorder.stop)
         await self.engine.start()
         self._running.push_async_callback(self.engine.stop)
+        self._run("requested calls", self.starts.run(), self.starts.stop)
+        self.prompts.prefetch(self.settings.prompt_sources)
         self._run("session sweeper", self.chores.sweep_sessions(), None)
         self._run("retention", self.chores.forget_old(), None)
         self._run("trunk reload", self.chores.reload_trunks(), None)
@@ -133,12 +144,20 @@ class Application:
         if self.settings.media is MediaChoice.NONE:
             _log.warning("media_is_off")
 
+    def _make_folders(self) -> None:
+        """What holds audio is nobody's but ours, also when somebody made the folder before."""
+        for name in ("prompts", "spool"):
+            folder = self.settings.data_dir / name
+            folder.mkdir(mode=0o700, exist_ok=True)
+            folder.chmod(0o700)
+
     def _take_data_dir(self) -> None:
         """Make it, and hold it alone until the stop: a second server would take over the media workers of the first
         one and end their calls. The kernel drops the lock with the process, however that ends."""
         folder = self.settings.data_dir
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._make_folders()
             lock = os.open(folder / "serve.lock", os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise ConfigurationError(
@@ -185,6 +204,7 @@ class Application:
             public_url=settings.public_url, rate_limit=settings.http_rate_limit, health=self.health,
             create_window=settings.create_window, vts_hosts=settings.vts_host_names,
             update_outbox=partial(param_update_outbox, style=self._style), committed=self.deliverer.notify,
+            created=self._on_created, ended=self._on_ended,
         )  # fmt: skip
         http = HttpServer(app, settings.http_host, settings.http_port)
         http.bind()
@@ -196,6 +216,16 @@ class Application:
         self._running.push_async_callback(http.stop)
         # Shielded: to stop watching must not cancel the server in the middle of its requests.
         self._run("HTTP server", asyncio.shield(http.wait()), None)
+
+    def _on_created(self, session: Session) -> None:
+        """Call the first party if the session asks for it, and fetch its prompts before anybody waits for them."""
+        if session.options.initiate_call_to_first_party:
+            self.starts.notify()
+        if sources := session.options.prompt_sources:
+            self.prompts.prefetch(sources)
+
+    def _on_ended(self, session: Session) -> None:
+        self.engine.session_ended(session.id)
 
     def _build_registry(self) -> CollectorRegistry:
         collector = PartsCollector()
@@ -275,6 +305,7 @@ class Application:
         """Refuse new calls and wait for those in progress, at most the drain time and not once `hurry` is done."""
         self.stopping = True
         self.engine.drain()
+        self.starts.stop()
         hurried = asyncio.ensure_future(hurry)
         try:
             async with asyncio.timeout(self.settings.drain_timeout):
@@ -289,6 +320,23 @@ class Application:
         """Hang up what is left, write what is queued, close everything that was started."""
         self.stopping = True
         await self._running.aclose()
+
+
+def build_rules(settings: Settings, defaults: SessionOptions) -> RoutingRules:
+    """What the settings lay down for all calls."""
+    return RoutingRules(
+        fallback=defaults,
+        withheld=Withheld(settings.withheld_caller.value),
+        withheld_prompt=said_or_fetched("withheld_caller", settings.withheld_prompt),
+        session_ended=said_or_fetched("session_ended", settings.session_ended_prompt),
+        consent=said_or_fetched("consent", settings.consent_prompt),
+    )
+
+
+def build_policy(settings: Settings) -> CallPolicy:
+    return CallPolicy(
+        answer_for_prompts=settings.prompts is PromptMoment.ANSWERED, block_digits=settings.dtmf is DtmfPolicy.BLOCK
+    )
 
 
 def build_media(settings: Settings) -> RelayDriver | None:

@@ -360,6 +360,12 @@ or `none`."""
         return tuple(Path(part) for part in _parts(self.piper_voices))
 
     @property
+    def prompt_sources(self) -> tuple[str, ...]:
+        """What anybody may hear, whatever the session."""
+        sources = (self.session_ended_prompt, self.consent_prompt, self.withheld_prompt)
+        return tuple(source for source in sources if source)
+
+    @property
     def default_times(self) -> tuple[int, int, int]:
         """Session expiry, call time limit, ring timeout in seconds (plivo-vts.md §2.1)."""
         if self.session_defaults is SessionDefaults.CUSTOM:

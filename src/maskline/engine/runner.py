@@ -20,6 +20,7 @@ import structlog
 
 from maskline.clock import Clock
 from maskline.engine import inputs as i
+from maskline.engine.call import USUAL, CallPolicy
 from maskline.engine.core import EngineConfig, EngineCore
 from maskline.engine.outside import OutsideWork
 from maskline.engine.ports import CallRecorder, CallRouter, PinRouter
@@ -47,12 +48,11 @@ class EngineRunner:
     def __init__(
         self, *, router: CallRouter, recorder: CallRecorder, media: RelayDriver | None, clock: Clock, ids: Ids,
         host: str, port: int, loop_token: str = "", advertised_host: str = "", prompter: Prompter | None = None,
-        digits: bool = True,
+        policy: CallPolicy = USUAL,
     ) -> None:  # fmt: skip
         """`media` None means signalling only (`MASKLINE_MEDIA=none`). `advertised_host` is the address written
         into our messages when `host` is not the one peers reach us at. `loop_token` names the installation; by
-        default a new one at each start. `prompter` gets what is played. `digits`: whether those pressed after the
-        bridge reach the other party."""
+        default a new one at each start. `prompter` gets what is played."""
         self._router = cast(PinRouter, router)
         self._recorder = recorder
         self._driver = media
@@ -61,6 +61,7 @@ class EngineRunner:
         self._host, self._port = host, port
         self._advertised = advertised_host or host
         self._loop_token = loop_token or ids.token(8)
+        self._policy = policy
         self._socket = UdpSocket(self._on_datagram, self._on_batch, self._on_unreachable, clock.wall)
         self._bound: tuple[str, int] | None = None
         self._core: EngineCore | None = None
@@ -72,7 +73,12 @@ class EngineRunner:
         self._idle = asyncio.Event()
         self._flushing = False
         self._outside = OutsideWork(
-            self._router, clock, self._deliver, cast(MediaDriver | None, media), prompter, digits=digits
+            self._router,
+            clock,
+            self._deliver,
+            cast(MediaDriver | None, media),
+            prompter,
+            digits=not policy.block_digits,
         )
 
     def bind(self) -> tuple[str, int]:
@@ -92,7 +98,7 @@ class EngineRunner:
         if self._driver is not None:
             await self._driver.start(self._on_media_event)
         agent = Agent(AgentConfig(self._advertised, bound[1]), self._ids)
-        config = EngineConfig(self._advertised, self._loop_token, self._driver is not None)
+        config = EngineConfig(self._advertised, self._loop_token, self._driver is not None, self._policy)
         self._core = EngineCore(config, agent, self._ids, self._clock, self._router.trunks)
         return bound
 
