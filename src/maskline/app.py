@@ -38,7 +38,7 @@ from maskline.masking.prompt import said_or_fetched
 from maskline.masking.routing_rules import RoutingRules, Withheld
 from maskline.masking.session import Session, SessionOptions
 from maskline.media.embedded.driver import EmbeddedDriver
-from maskline.media.port import RelayDriver
+from maskline.media.port import MediaDriver
 from maskline.media.prompts.build import build_prompts
 from maskline.media.rtpengine.driver import RtpengineDriver
 from maskline.metrics import (
@@ -339,7 +339,7 @@ def build_policy(settings: Settings) -> CallPolicy:
     )
 
 
-def build_media(settings: Settings) -> RelayDriver | None:
+def build_media(settings: Settings) -> MediaDriver | None:
     """The driver named by MASKLINE_MEDIA; None for signalling only."""
     if settings.media is MediaChoice.NONE:
         return None

@@ -15,14 +15,14 @@ from pathlib import Path
 
 from maskline.masking.facts import LegName
 from maskline.media.embedded.driver import EmbeddedDriver
-from maskline.media.port import MediaEvent, RelayDriver
+from maskline.media.port import MediaDriver, MediaEvent
 from tests.support.rtp_party import Party
 
 CALL = "7d4a5b02-0c7f-4f9b-8a0e-4f2f6d0c9a11"
 
 
 class Harness(ABC):
-    driver: RelayDriver
+    driver: MediaDriver
     needs_reports = False
     """Whether loss and jitter are known from the parties' RTCP only."""
 

@@ -120,18 +120,12 @@ class MediaWork:
     async def _attach(self, call_id: str, step: e.AttachMedia) -> i.Input:
         await self._driver.attach(call_id, step.leg, step.far)
         if step.bridge:
-            await self._connect(call_id)
+            await self._driver.bridge(call_id, digits=self._digits)
         return step.then
 
     async def _bridge(self, call_id: str, step: e.BridgeMedia) -> i.Input:
-        await self._connect(call_id)
+        await self._driver.bridge(call_id, digits=self._digits)
         return i.Bridged()
-
-    async def _connect(self, call_id: str) -> None:
-        if self._digits:
-            await self._driver.bridge(call_id)
-        else:
-            await self._driver.bridge(call_id, digits=False)
 
     async def _play(self, call_id: str, step: PlayClip) -> None:
         await self._driver.play(call_id, step.leg, step.clip, step.play_id, repeat=step.repeat)

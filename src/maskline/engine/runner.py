@@ -27,7 +27,7 @@ from maskline.engine.ports import CallRecorder, CallRouter, PinRouter
 from maskline.ids import Ids
 from maskline.masking.decision import StartCall
 from maskline.masking.facts import Cause
-from maskline.media.port import MediaDriver, MediaEvent, Prompter, RelayDriver
+from maskline.media.port import MediaDriver, MediaEvent, Prompter
 from maskline.net.udp import UdpSocket
 from maskline.sip.agent import Agent, AgentConfig
 from maskline.sip.events import Flow
@@ -46,7 +46,7 @@ class EngineRunner:
     """Start it once; it runs on the loop it was started on until `stop`."""
 
     def __init__(
-        self, *, router: CallRouter, recorder: CallRecorder, media: RelayDriver | None, clock: Clock, ids: Ids,
+        self, *, router: CallRouter, recorder: CallRecorder, media: MediaDriver | None, clock: Clock, ids: Ids,
         host: str, port: int, loop_token: str = "", advertised_host: str = "", prompter: Prompter | None = None,
         policy: CallPolicy = USUAL,
     ) -> None:  # fmt: skip
@@ -76,7 +76,7 @@ class EngineRunner:
             self._router,
             clock,
             self._deliver,
-            cast(MediaDriver | None, media),
+            media,
             prompter,
             digits=not policy.block_digits,
         )

@@ -112,7 +112,7 @@ class RecordingLost:
 MediaEvent = MediaTimedOut | MediaLost | PlayDone | DigitPressed | RecordingLost
 
 
-class RelayDriver(Protocol):
+class MediaDriver(Protocol):
     """One driver. Every method raises `errors.MediaUnavailable` within 2 s when the driver is away."""
 
     async def start(self, on_event: Callable[[MediaEvent], None]) -> None:
@@ -137,23 +137,6 @@ class RelayDriver(Protocol):
     async def attach(self, call_id: str, leg: LegName, far: FarMedia) -> None:
         """Set or change the far side of a leg (answer, re-INVITE); ports on our side stay."""
         ...
-
-    async def bridge(self, call_id: str) -> None:
-        """Relay between the two legs, RTP and RTCP, both ways; packets whose source is not the attached far
-        side are dropped. Starts the media timeout. Called again after a re-attach: no effect."""
-        ...
-
-    async def stats(self, call_id: str) -> dict[LegName, Quality]:
-        """Quality of what each leg's far side sent us; a leg that never sent a packet is absent."""
-        ...
-
-    async def close(self, call_id: str) -> dict[LegName, Quality]:
-        """Free everything of the call and return its last `stats`; unknown calls give an empty dict."""
-        ...
-
-
-class MediaDriver(RelayDriver, Protocol):
-    """What plays, listens and records too. Joined with `RelayDriver` once both drivers do."""
 
     async def bridge(self, call_id: str, *, digits: bool = True) -> None:
         """Relay between the two legs, RTP and RTCP, both ways; packets whose source is not the attached far
@@ -186,6 +169,14 @@ class MediaDriver(RelayDriver, Protocol):
 
     async def stop_recording(self, call_id: str) -> None:
         """End it; `close` does so too. The spool is complete when this returns."""
+        ...
+
+    async def stats(self, call_id: str) -> dict[LegName, Quality]:
+        """Quality of what each leg's far side sent us; a leg that never sent a packet is absent."""
+        ...
+
+    async def close(self, call_id: str) -> dict[LegName, Quality]:
+        """Free everything of the call and return its last `stats`; unknown calls give an empty dict."""
         ...
 
 
