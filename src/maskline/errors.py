@@ -67,6 +67,18 @@ class NotFound(MasklineError):
     code, http_status, sip_status = "not_found", 404, 404
 
 
+class LinkRefused(MasklineError):
+    """This link was not made here, or was changed."""
+
+    code, http_status, sip_status = "link_refused", 403, 403
+
+
+class Gone(MasklineError):
+    """What was here is not here any more."""
+
+    code, http_status, sip_status = "gone", 410, 410
+
+
 class Conflict(MasklineError):
     """The object exists already or is in a state that does not allow this."""
 

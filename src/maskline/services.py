@@ -8,14 +8,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from urllib.parse import unquote
 
 from maskline.clock import Clock, SystemClock
 from maskline.ids import Ids, SystemIds
-from maskline.settings import Settings
+from maskline.media.recordings.job import Destination
+from maskline.settings import Settings, read_destination
 from maskline.storage.crypto import Sealer, load_key
 from maskline.storage.open import open_store
 from maskline.storage.store import Store
+from maskline.workflows.build_outbox import NO_LINKS
+from maskline.workflows.process_recordings import RecordingPlan
+from maskline.workflows.recording_links import RecordingLinks
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +31,8 @@ class Services:
     store: Store
     installation: str = ""
     """Names this installation, the same in all its processes and after a restart; says nothing about the key."""
+    recordings: RecordingPlan = field(default_factory=RecordingPlan)
+    links: RecordingLinks = NO_LINKS
 
 
 def build_services(settings: Settings, clock: Clock | None = None, ids: Ids | None = None) -> Services:
@@ -37,7 +44,42 @@ def build_services(settings: Settings, clock: Clock | None = None, ids: Ids | No
     clock = clock or SystemClock()
     sealer = Sealer(load_key(settings.key_file, create=not settings.database_file.exists()))
     store = open_store(settings.database_url, sealer)
-    return Services(settings, clock, ids or SystemIds(), store, sealer.key_id.hex())
+    links = RecordingLinks(sealer.derived("recording links"), _base_url(settings), settings.recording_link_time)
+    return Services(
+        settings, clock, ids or SystemIds(), store, sealer.key_id.hex(),
+        _recording_plan(settings, sealer.derived("recordings")), links,
+    )  # fmt: skip
+
+
+def _base_url(settings: Settings) -> str:
+    """What links begin with where no request says how we are reached."""
+    host = f"[{settings.http_host}]" if ":" in settings.http_host else settings.http_host
+    return settings.public_url or f"http://{host}:{settings.http_port}"
+
+
+def _recording_plan(settings: Settings, key: bytes) -> RecordingPlan:
+    return RecordingPlan(
+        folder=settings.data_dir / "recordings", spools=settings.data_dir / "spool", key=key,
+        destination=_destination(settings), keep_local=settings.recording_keep_local, jobs=settings.recording_jobs,
+        retention_days=settings.recording_retention_days,
+    )  # fmt: skip
+
+
+def _destination(settings: Settings) -> Destination | None:
+    parts = read_destination(settings.recording_destination)
+    if parts is None:
+        return None
+    if parts.scheme == "s3":
+        return Destination(
+            "s3", parts.path.strip("/"), bucket=parts.netloc, endpoint=settings.recording_s3_endpoint,
+            region=settings.recording_s3_region, key_id=settings.recording_s3_key_id,
+            secret=settings.recording_s3_secret,
+        )  # fmt: skip
+    return Destination(
+        "sftp", parts.path.rstrip("/"), host=parts.hostname or "", port=parts.port or 22,
+        username=unquote(parts.username or ""), secret=settings.recording_sftp_password,
+        key_file=settings.recording_sftp_key_file, known_hosts=settings.recording_sftp_known_hosts,
+    )  # fmt: skip
 
 
 @asynccontextmanager

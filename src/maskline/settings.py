@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -98,7 +98,57 @@ def _port(default: int) -> Any:
     return Field(default=default, ge=1, le=65535)
 
 
-class Settings(BaseModel):
+class RecordingSettings(BaseModel):
+    """Where the recordings of calls go; a part of `Settings`."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True, extra="forbid")
+
+    recording_destination: str = "local"
+    """Where finished recordings go: `local` (sealed, in MASKLINE_DATA_DIR/recordings), `s3://BUCKET/PREFIX` or \
+`sftp://USER@HOST:PORT/PATH`; what is elsewhere is not sealed."""
+    recording_keep_local: bool = True
+    """Whether a recording that was pushed elsewhere is kept here too; if not, it cannot be downloaded from here."""
+    recording_s3_endpoint: str = ""
+    """URL of S3-compatible storage; empty: Amazon's."""
+    recording_s3_region: str = "us-east-1"
+    """Region of the bucket."""
+    recording_s3_key_id: str = ""
+    """Access key id; with no id and no secret, those of the host are used (instance profile)."""
+    recording_s3_secret: str = _secret("")
+    """Secret access key."""
+    recording_sftp_password: str = _secret("")
+    """Password for SFTP; empty: the key file alone."""
+    recording_sftp_key_file: str = ""
+    """Private key for SFTP, without passphrase."""
+    recording_sftp_known_hosts: str = ""
+    """File with the SFTP server's public key as `ssh-keyscan` prints it; another key is refused."""
+    recording_jobs: int = Field(default=1, ge=1, le=16)
+    """Recordings that are made into files at a time, each by a niced process; a minute of MP3 costs 0.7 s of CPU."""
+    recording_retention_days: int = Field(default=90, ge=0, le=36500)
+    """Days after which a recording's file here is deleted, and the spool of one that failed; 0: never."""
+    recording_link_time: float = Field(default=604_800.0, ge=60.0, le=31_536_000.0)
+    """Seconds for which a link to a recording holds; whoever has the link has the file."""
+
+    @field_validator("recording_destination")
+    @classmethod
+    def _destination(cls, value: str) -> str:
+        if value != "local" and not read_destination(value):
+            raise ValueError("it must be local, s3://BUCKET/PREFIX or sftp://USER@HOST:PORT/PATH")
+        return value
+
+    @model_validator(mode="after")
+    def _pushable(self) -> RecordingSettings:
+        if self.recording_destination.startswith("sftp:"):
+            if not self.recording_sftp_known_hosts:
+                raise ValueError("SFTP needs MASKLINE_RECORDING_SFTP_KNOWN_HOSTS: the server's key must be known")
+            if not (self.recording_sftp_password or self.recording_sftp_key_file):
+                raise ValueError("SFTP needs MASKLINE_RECORDING_SFTP_KEY_FILE or MASKLINE_RECORDING_SFTP_PASSWORD")
+        if bool(self.recording_s3_key_id) != bool(self.recording_s3_secret):
+            raise ValueError("MASKLINE_RECORDING_S3_KEY_ID and MASKLINE_RECORDING_S3_SECRET belong together")
+        return self
+
+
+class Settings(RecordingSettings):
     """All settings. Build it with `load_settings()`, which reads the environment and turns a wrong value into
     one sentence; `Settings(...)` alone gives the defaults and what is passed (tests, the lab)."""
 
@@ -241,7 +291,7 @@ or `none`."""
         except ValueError:
             raise ValueError("it must be an IP address") from None
 
-    @field_validator("public_url")
+    @field_validator("public_url", "recording_s3_endpoint")
     @classmethod
     def _http_url(cls, value: str) -> str:
         if value and not _is_url(value):
@@ -401,9 +451,9 @@ class SettingDoc:
 
 
 def describe() -> tuple[SettingDoc, ...]:
-    """All settings in the order they are declared."""
+    """All settings in the order they are declared, those of recordings last."""
     docs = []
-    for name, info in Settings.model_fields.items():
+    for name, info in sorted(Settings.model_fields.items(), key=lambda one: one[0] in RecordingSettings.model_fields):
         extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
         docs.append(
             SettingDoc(
@@ -484,6 +534,19 @@ def _is_url(text: str) -> bool:
     except ValueError:
         return False
     return parts.scheme in ("http", "https") and bool(parts.hostname)
+
+
+def read_destination(text: str) -> SplitResult | None:
+    """The parts of a URL that recordings can be pushed to; None for any other text."""
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        return None
+    plain = not (parts.query or parts.fragment or parts.password) and bool(parts.hostname)
+    if parts.scheme == "s3" and plain and parts.username is None and port is None:
+        return parts
+    return parts if parts.scheme == "sftp" and plain and parts.username else None
 
 
 def _read_range(text: str) -> tuple[int, int]:

@@ -120,6 +120,34 @@ def test_settings_of_prompts_that_need_each_other_say_so():
     assert load(SPEECH="none", CONSENT_PROMPT="https://cdn.example/a.wav").consent_prompt
 
 
+@pytest.mark.parametrize(
+    "value", ["local", "s3://bucket", "s3://bucket/a/b", "sftp://u@host/in", "sftp://u@host:2222/"]
+)
+def test_recordings_go_to_a_place_that_is_known(value: str):
+    known = {"RECORDING_SFTP_KNOWN_HOSTS": "/hosts", "RECORDING_SFTP_KEY_FILE": "/key"}
+    assert load(RECORDING_DESTINATION=value, **known).recording_destination == value
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["s3:", "s3://", "s3://key@bucket", "s3://bucket:80", "s3://bucket?x=1", "ftp://u@h/", "sftp://host/in",
+     "sftp://u:p@host/", "sftp://u@host:x/", "nowhere"],
+)  # fmt: skip
+def test_another_place_is_refused(value: str):
+    with pytest.raises(ConfigurationError, match="MASKLINE_RECORDING_DESTINATION"):
+        load(RECORDING_DESTINATION=value)
+
+
+def test_storage_elsewhere_needs_what_proves_who_is_who():
+    sftp = {"RECORDING_DESTINATION": "sftp://u@host/in"}
+    with pytest.raises(ConfigurationError, match="KNOWN_HOSTS"):
+        load(**sftp)
+    with pytest.raises(ConfigurationError, match="KEY_FILE"):
+        load(**sftp, RECORDING_SFTP_KNOWN_HOSTS="/hosts")
+    with pytest.raises(ConfigurationError, match="belong together"):
+        load(RECORDING_S3_KEY_ID="id")
+
+
 def test_times_of_ones_own_need_the_custom_set():
     assert sentence(SESSION_EXPIRY="600", RING_TIMEOUT="30", SESSION_DEFAULTS="plivo-actual") == (
         "MASKLINE_RING_TIMEOUT and MASKLINE_SESSION_EXPIRY would have no effect, because MASKLINE_SESSION_DEFAULTS is "

@@ -84,6 +84,10 @@ class Sealer:
         self._counter = itertools.count()
         self._pid = os.getpid()
 
+    def derived(self, purpose: str) -> bytes:
+        """A key of its own for what is not sealed here: other keys cannot be told from it."""
+        return _derive(self._master, b"maskline " + purpose.encode())
+
     def seal(self, plain: bytes, context: str) -> bytes:
         """Version, key id, run id, counter, ciphertext and tag: 45 bytes more than `plain`."""
         if self._pid != os.getpid():

@@ -77,8 +77,8 @@ def form(row: OutboxRow) -> dict[str, str]:
 def test_a_recording_that_begins_has_its_row_and_its_event() -> None:
     made = share(UP, CallProgress())
     assert made.recording == Recording(
-        REC, ACCOUNT, None, SESSION_ID, CALL_ID, make_context().leg_a_id, "wav", RecordingStatus.RECORDING, VIRTUAL, CALLER, CALLEE,
-        T0 + 9.6, spool='{"path":"/spool/x"}', callback_url=HOOK, callback_method="GET",
+        REC, ACCOUNT, None, SESSION_ID, CALL_ID, make_context().leg_a_id, "wav", RecordingStatus.RECORDING, VIRTUAL,
+        CALLER, CALLEE, T0 + 9.6, spool='{"path":"/spool/x"}', callback_url=HOOK, callback_method="GET",
     )  # fmt: skip
     assert made.recording_end is None
     row = made.outbox[-1]

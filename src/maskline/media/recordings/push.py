@@ -1,0 +1,79 @@
+"""Bring a finished file to storage elsewhere: S3-compatible (obstore) or SFTP (asyncssh).
+
+What it is: one upload, whole or not at all, under a name that a repeat writes again. What it is not: retries over hours
+(`workflows/process_recordings.py`), or encryption: the copy elsewhere is in clear, for whoever is to hear it. Who uses
+it: the job's process; both libraries are extras (`pip install maskline[s3]`, `maskline[sftp]`) and loaded only here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path, PurePosixPath
+
+from maskline.media.recordings.job import Destination
+
+_CONNECT_SECONDS = 15.0
+_CONTENT_TYPES = {".mp3": "audio/mpeg", ".wav": "audio/wav"}
+
+
+class PushFailed(Exception):
+    """The file is not there. The sentence names neither credentials nor the file."""
+
+
+def push(path: Path, name: str, to: Destination) -> str:
+    """Put the file at `name` below the destination's prefix; its URL there. Raises `PushFailed`."""
+    key = f"{to.prefix}/{name}" if to.prefix else name
+    size = path.stat().st_size
+    stored, url = _push_s3(path, key, to) if to.kind == "s3" else asyncio.run(_push_sftp(path, key, to))
+    if stored != size:
+        raise PushFailed("The storage has another number of bytes than were sent.")
+    return url
+
+
+def _push_s3(path: Path, key: str, to: Destination) -> tuple[int, str]:
+    """Bytes that are there, and the URL."""
+    try:
+        import obstore
+        from obstore.store import S3Store
+    except ImportError:
+        raise PushFailed("S3 needs the extra: pip install maskline[s3].") from None
+    try:
+        store = S3Store(
+            to.bucket, endpoint=to.endpoint or None, region=to.region, access_key_id=to.key_id or None,
+            secret_access_key=to.secret or None,
+            client_options={"allow_http": to.endpoint.startswith("http://"), "connect_timeout": "15s"},
+            retry_config={"max_retries": 2, "retry_timeout": timedelta(seconds=60)},
+        )  # fmt: skip
+        obstore.put(store, key, path, attributes={"Content-Type": _CONTENT_TYPES[path.suffix]})
+        stored = int(obstore.head(store, key)["size"])
+    except (obstore.exceptions.BaseError, OSError) as error:
+        raise PushFailed(f"The S3 storage did not take the file ({type(error).__name__}).") from None
+    return stored, f"s3://{to.bucket}/{key}"
+
+
+async def _push_sftp(path: Path, key: str, to: Destination) -> tuple[int, str]:
+    try:
+        import asyncssh
+    except ImportError:
+        raise PushFailed("SFTP needs the extra: pip install maskline[sftp].") from None
+    # Under another name until it is whole: who watches the folder must not find half a file.
+    target = PurePosixPath("/" + key if to.prefix.startswith("/") else key)
+    draft = str(target.with_name(f".{target.name}.part"))
+    try:
+        async with asyncssh.connect(
+            to.host, to.port, username=to.username, password=to.secret or None,
+            client_keys=[to.key_file] if to.key_file else None, known_hosts=to.known_hosts,
+            connect_timeout=_CONNECT_SECONDS, login_timeout=_CONNECT_SECONDS, config=None, agent_path=None,
+        ) as connection, connection.start_sftp_client() as sftp:  # fmt: skip
+            await sftp.makedirs(str(target.parent), exist_ok=True)
+            await sftp.put(str(path), draft)
+            await sftp.posix_rename(draft, str(target))
+            stored = await sftp.stat(str(target))
+    except asyncssh.HostKeyNotVerifiable:
+        raise PushFailed("The SFTP server's host key is not the one in MASKLINE_RECORDING_SFTP_KNOWN_HOSTS.") from None
+    except asyncssh.PermissionDenied:
+        raise PushFailed("The SFTP server refuses the user, key or password.") from None
+    except (asyncssh.Error, OSError) as error:
+        raise PushFailed(f"The SFTP server did not take the file ({type(error).__name__}).") from None
+    return stored.size or 0, f"sftp://{to.host}:{to.port}/{str(target).lstrip('/')}"

@@ -1,0 +1,96 @@
+"""Recordings pushed to foreign servers: moto's S3 and Debian's OpenSSH."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import obstore
+import pytest
+from obstore.store import S3Store
+
+from maskline.media.recordings.job import Destination
+from maskline.media.recordings.push import PushFailed, push
+from tests.support.s3_server import KEY_ID, SECRET, S3Server
+from tests.support.sftp_server import SftpServer
+
+CONTENT = b"audio" * 100_000
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[S3Server]:
+    server = S3Server()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def sftp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SftpServer]:
+    server = SftpServer(tmp_path_factory.mktemp("sftp"))
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "rec.mp3"
+    path.write_bytes(CONTENT)
+    return path
+
+
+def bucket(s3: S3Server) -> Destination:
+    return Destination(
+        "s3", "calls", bucket=s3.bucket, endpoint=s3.endpoint, region="us-east-1", key_id=KEY_ID, secret=SECRET
+    )
+
+
+def login(sftp: SftpServer) -> Destination:
+    return Destination(
+        "sftp", str(sftp.files), host="127.0.0.1", port=sftp.port, username=sftp.user,
+        key_file=str(sftp.folder / "client_key"), known_hosts=str(sftp.folder / "known_hosts"),
+    )  # fmt: skip
+
+
+class TestS3:
+    def test_the_object_is_there_with_its_type_and_a_repeat_replaces_it(self, s3: S3Server, file: Path) -> None:
+        for _ in range(2):
+            assert (
+                push(file, "2026-11-22/call/rec.mp3", bucket(s3)) == f"s3://{s3.bucket}/calls/2026-11-22/call/rec.mp3"
+            )
+        store = S3Store(
+            s3.bucket, endpoint=s3.endpoint, region="us-east-1", access_key_id=KEY_ID, secret_access_key=SECRET,
+            client_options={"allow_http": True},
+        )  # fmt: skip
+        found = obstore.get(store, "calls/2026-11-22/call/rec.mp3")
+        assert found.bytes() == CONTENT
+        assert found.attributes["Content-Type"] == "audio/mpeg"
+
+    def test_a_bucket_that_is_not_there_is_a_failure_without_secrets(self, s3: S3Server, file: Path) -> None:
+        with pytest.raises(PushFailed) as raised:
+            push(file, "rec.mp3", replace(bucket(s3), bucket="nobody", prefix=""))
+        assert "S3" in str(raised.value)
+        assert SECRET not in str(raised.value)
+
+
+class TestSftp:
+    def test_the_file_is_there_whole_and_a_repeat_replaces_it(self, sftp: SftpServer, file: Path) -> None:
+        for _ in range(2):
+            url = push(file, "2026-11-22/call/rec.mp3", login(sftp))
+        assert url == f"sftp://127.0.0.1:{sftp.port}/{str(sftp.files).lstrip('/')}/2026-11-22/call/rec.mp3"
+        folder = sftp.files / "2026-11-22" / "call"
+        assert [path.name for path in folder.iterdir()] == ["rec.mp3"]
+        assert (folder / "rec.mp3").read_bytes() == CONTENT
+
+    def test_a_server_with_another_key_gets_nothing(self, sftp: SftpServer, file: Path) -> None:
+        with pytest.raises(PushFailed, match="host key"):
+            push(file, "other/rec.mp3", replace(login(sftp), known_hosts=str(sftp.folder / "wrong_hosts")))
+        assert not (sftp.files / "other").exists()
+
+    def test_a_key_that_may_not_log_in_is_said(self, sftp: SftpServer, file: Path) -> None:
+        with pytest.raises(PushFailed, match="refuses the user"):
+            push(file, "rec.mp3", replace(login(sftp), key_file=str(sftp.folder / "stranger_key")))
+
+    def test_a_folder_that_cannot_be_written_is_a_failure(self, sftp: SftpServer, file: Path) -> None:
+        with pytest.raises(PushFailed, match="did not take"):
+            push(file, "rec.mp3", replace(login(sftp), prefix="/proc/none"))

@@ -1,0 +1,337 @@
+"""Recordings on their way to a file: leased, made, told, tried again, taken up after a crash, deleted by age."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import parse_qsl
+
+import pytest
+
+from maskline.clock import VirtualClock
+from maskline.errors import Conflict, Gone, LinkRefused, NotFound, StoreUnavailable
+from maskline.ids import SeededIds
+from maskline.masking.facts import RecordingCompleted, RecordingFailed
+from maskline.masking.recording import Recording, RecordingStatus
+from maskline.media.recordings.job import Done, Job
+from maskline.media.recordings.vault import seal_file
+from maskline.storage.memory import MemoryStore
+from maskline.workflows.delete_recording import delete_recording
+from maskline.workflows.get_recording import get_recording
+from maskline.workflows.open_recording import OpenRecording
+from maskline.workflows.process_recordings import RETRIES, ProcessRecordings, RecordingPlan, result_of
+from maskline.workflows.recording_links import RecordingLinks
+from maskline.workflows.scope import Scope
+from tests.support.recordings import recording, recording_end
+from tests.support.store_values import ACCOUNT, OTHER, SUB, T0, call_facts, recorded_call
+
+LINKS = RecordingLinks(b"k" * 32, "https://masking.example", 600.0)
+KEY = bytes(range(32))
+GOOD = Done(T0 + 12.5, T0 + 40.0, 27_500, 9000, True, "2023-11-14/rec-1.mp3")
+SCOPE = Scope(ACCOUNT.id)
+
+
+async def eventually(true: Callable[[], bool], seconds: float = 5.0) -> None:
+    async with asyncio.timeout(seconds):
+        while not true():  # noqa: ASYNC110  jobs are polled from outside, as an operator would
+            await asyncio.sleep(0)
+
+
+class World:
+    def __init__(self, folder: Path) -> None:
+        self.store = MemoryStore()
+        self.clock = VirtualClock(T0 + 100)
+        self.plan = RecordingPlan(folder / "recordings", folder / "spool", KEY, retention_days=1)
+        self.told = 0
+        self.jobs: list[tuple[Job, float]] = []
+        self.answers: list[Done] = []
+        self.hold = asyncio.Event()
+        self.hold.set()
+        self.process = ProcessRecordings(
+            self.store, self.clock, SeededIds(1), self.plan, LINKS, self._tell, run_job=self.run_job
+        )
+        self.folder = folder
+
+    def _tell(self) -> None:
+        self.told += 1
+
+    async def run_job(self, job: Job, limit: float) -> Done:
+        self.jobs.append((job, limit))
+        await self.hold.wait()
+        return self.answers.pop(0) if self.answers else GOOD
+
+    def spool(self, name: str = "rec-1") -> str:
+        self.plan.spools.mkdir(exist_ok=True)
+        path = self.plan.spools / f"{name}.spool"
+        path.write_bytes(b"x")
+        path.with_name(path.name + ".2").write_bytes(b"x")
+        return json.dumps({"path": str(path), "format": "maskline", "legs": []})
+
+    async def stopped(self, name: str = "rec-1", **changes: object) -> Recording:
+        one = recording(name, call_id=f"call-{name}", spool=self.spool(name), **changes)
+        facts = call_facts(one.call_id)
+        await self.store.commit_calls(
+            [recorded_call(one.call_id, facts=facts, recording=one, recording_end=recording_end(name))]
+        )
+        return await self.store.recording(ACCOUNT.id, name)
+
+    async def until(self, true: Callable[[], bool]) -> None:
+        task = asyncio.ensure_future(self.process.run())
+        await eventually(true)
+        self.process.stop()
+        await task
+
+    async def status(self, name: str = "rec-1") -> RecordingStatus:
+        return (await self.store.recording(ACCOUNT.id, name)).status
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    world = World(tmp_path)
+    for account in (ACCOUNT, OTHER, SUB):
+        await world.store.add_account(account)
+    yield world
+
+
+class TestMaking:
+    async def test_a_stopped_recording_is_made_told_and_its_spool_removed(self, world: World) -> None:
+        await world.stopped()
+        await world.until(lambda: world.process.made == 1 and not world.process.busy)
+        done = await world.store.recording(ACCOUNT.id, "rec-1")
+        assert (done.status, done.duration_ms, done.spool, done.partial) == (
+            RecordingStatus.COMPLETED, 27_500, "", False,
+        )  # fmt: skip
+        assert list(world.plan.spools.iterdir()) == []
+        job, limit = world.jobs[0]
+        assert (job.recording_id, job.started_at, job.ended_at, job.key) == ("rec-1", T0 + 12.5, T0 + 40, KEY.hex())
+        assert limit == pytest.approx(300 + 27.5 / 4)
+        assert await world.store.facts("rec-1") == [
+            RecordingCompleted("rec-1", 1, T0 + 100, "call-rec-1", 27_500, False)
+        ]
+        rows = [row for row in await world.store.outbox(ACCOUNT.id) if row.event == "SessionRecordingCompleted"]
+        told = dict(parse_qsl(rows[0].body.decode(), keep_blank_values=True))
+        assert (told["SequenceNumber"], rows[0].sequence, told["RecordingDuration"]) == ("7", 8, "28")
+        assert told["RecordingURL"].startswith("https://masking.example/recordings/rec-1.mp3?")
+        assert world.told == 1
+
+    async def test_without_a_callback_url_only_the_fact_tells(self, world: World) -> None:
+        await world.stopped(callback_url="")
+        await world.until(lambda: world.process.made == 1)
+        assert world.told == 0
+        assert len(await world.store.facts("rec-1")) == 1
+
+    async def test_what_the_spool_lacks_makes_it_partial(self, world: World) -> None:
+        await world.stopped()
+        world.answers = [replace(GOOD, whole=False)]
+        await world.until(lambda: world.process.made == 1)
+        assert (await world.store.recording(ACCOUNT.id, "rec-1")).partial
+
+    async def test_no_more_than_allowed_are_made_at_a_time(self, world: World) -> None:
+        await world.stopped("rec-1")
+        await world.stopped("rec-2")
+        world.hold.clear()
+        task = asyncio.ensure_future(world.process.run())
+        await eventually(lambda: bool(world.jobs))
+        await asyncio.sleep(0)
+        assert (len(world.jobs), world.process.busy) == (1, 1)
+        world.hold.set()
+        await eventually(lambda: world.process.made == 2)
+        world.process.stop()
+        await task
+
+    async def test_a_stop_cancels_the_job_and_the_recording_stays_to_be_made(self, world: World) -> None:
+        await world.stopped()
+        world.hold.clear()
+        await world.until(lambda: bool(world.jobs))
+        assert await world.status() is RecordingStatus.PROCESSING
+        assert await world.process.recover() == 1
+        assert await world.status() is RecordingStatus.STOPPED
+
+    async def test_a_notice_wakes_it(self, world: World) -> None:
+        task = asyncio.ensure_future(world.process.run())
+        await asyncio.sleep(0)
+        await world.stopped()
+        world.process.notify()
+        await eventually(lambda: world.process.made == 1, 0.5)
+        world.process.stop()
+        await task
+
+
+class TestFailing:
+    async def test_a_failure_is_tried_again_with_growing_pauses(self, world: World) -> None:
+        await world.stopped()
+        world.answers = [Done(error="The S3 storage did not take the file.")]
+        await world.until(lambda: bool(world.jobs) and not world.process.busy)
+        one = await world.store.recording(ACCOUNT.id, "rec-1")
+        assert (one.status, one.due_at, one.error) == (
+            RecordingStatus.STOPPED, T0 + 100 + RETRIES[0], "The S3 storage did not take the file.",
+        )  # fmt: skip
+        assert world.told == 0
+        assert await world.store.facts("rec-1") == []
+
+    async def test_what_would_not_help_is_given_up_told_and_its_spool_kept(self, world: World) -> None:
+        await world.stopped()
+        world.answers = [Done(error="The call used a codec.", permanent=True)]
+        await world.until(lambda: world.process.failed == 1)
+        assert await world.store.facts("rec-1") == [
+            RecordingFailed("rec-1", 1, T0 + 100, "call-rec-1", "The call used a codec.")
+        ]
+        events = [row.event for row in await world.store.outbox(ACCOUNT.id)]
+        assert "SessionRecordingFailed" in events
+        assert len(list(world.plan.spools.iterdir())) == 2
+
+    def test_after_the_last_try_it_is_given_up(self) -> None:
+        for attempts, status in ((len(RETRIES), RecordingStatus.STOPPED), (len(RETRIES) + 1, RecordingStatus.FAILED)):
+            result = result_of(recording(attempts=attempts), Done(error="no"), T0)
+            assert result.status is status
+        assert result_of(recording(attempts=2), Done(error="no"), T0).due_at == T0 + RETRIES[1]
+
+    async def test_a_store_that_is_away_is_waited_for(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("maskline.workflows.process_recordings._POLL", 0.001)
+        await world.stopped()
+        lease, finish = world.store.lease_recording, world.store.finish_recording
+        failures = {"lease": 2, "finish": 2}
+
+        async def lease_recording(owner: str, *, now: float, until: float) -> Recording | None:
+            failures["lease"] -= 1
+            if failures["lease"] >= 0:
+                raise StoreUnavailable
+            return await lease(owner, now=now, until=until)
+
+        async def finish_recording(*values: object, **named: object) -> bool:
+            failures["finish"] -= 1
+            if failures["finish"] >= 0:
+                raise StoreUnavailable
+            return await finish(*values, **named)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(world.store, "lease_recording", lease_recording)
+        monkeypatch.setattr(world.store, "finish_recording", finish_recording)
+        await world.until(lambda: world.process.made == 1)
+        assert len(world.jobs) == 1
+
+    async def test_a_result_that_comes_after_the_lease_is_dropped(self, world: World) -> None:
+        await world.stopped()
+        world.hold.clear()
+        task = asyncio.ensure_future(world.process.run())
+        await eventually(lambda: bool(world.jobs))
+        assert await world.store.recover_recordings(T0 + 9999) == 1
+        world.hold.set()
+        await eventually(lambda: not world.process.busy)
+        world.process.stop()
+        await task
+        assert world.process.made == 0
+        assert await world.store.facts("rec-1") == []
+
+    async def test_a_bug_in_one_job_leaves_the_others_alone(self, world: World) -> None:
+        await world.stopped("rec-1")
+
+        async def broken(job: Job, limit: float) -> Done:
+            world.process._run_job = world.run_job
+            raise ValueError
+
+        world.process._run_job = broken
+        await world.stopped("rec-2")
+        await world.until(lambda: world.process.made == 1)
+        assert {await world.status("rec-1"), await world.status("rec-2")} == {
+            RecordingStatus.PROCESSING, RecordingStatus.COMPLETED,
+        }  # fmt: skip
+
+
+class TestStart:
+    async def test_what_a_crash_left_is_made_up_to_its_last_packet(self, world: World) -> None:
+        one = recording(spool=world.spool())
+        await world.store.commit_calls([recorded_call(record=None, interaction=None, outbox=(), recording=one)])
+        assert await world.process.recover() == 1
+        world.clock.advance(10)
+        await world.until(lambda: world.process.made == 1)
+        assert world.jobs[0][0].ended_at is None
+        facts = await world.store.facts("rec-1")
+        assert isinstance(facts[0], RecordingCompleted)
+        assert facts[0].partial
+
+    async def test_spools_nobody_needs_are_removed(self, world: World) -> None:
+        done = recording(spool=world.spool("rec-1"), status=RecordingStatus.COMPLETED)
+        await world.store.commit_calls([recorded_call(recording=done)])
+        world.spool("never-committed")
+        kept = recording("rec-3", call_id="call-3", spool=world.spool("rec-3"), status=RecordingStatus.FAILED)
+        await world.store.commit_calls([recorded_call("call-3", recording=kept)])
+        assert await world.process.recover() == 0
+        assert sorted(path.name for path in world.plan.spools.iterdir()) == ["rec-3.spool", "rec-3.spool.2"]
+        assert (await world.store.recording(ACCOUNT.id, "rec-1")).spool == ""
+
+
+class TestDeleting:
+    async def completed(self, world: World, **changes: object) -> Recording:
+        (world.folder / "plain").write_bytes(b"audio" * 100)
+        (world.plan.folder / "2023-11-14").mkdir(parents=True)
+        seal_file(world.folder / "plain", world.plan.folder / GOOD.file, KEY, "rec-1")
+        await world.stopped(**changes)
+        await world.until(lambda: world.process.made == 1)
+        return await world.store.recording(ACCOUNT.id, "rec-1")
+
+    async def test_old_files_are_deleted_and_young_ones_kept(self, world: World) -> None:
+        await self.completed(world)
+        assert not await world.process.forget()
+        assert (world.plan.folder / GOOD.file).exists()
+        world.clock.advance(86_400)
+        assert not await world.process.forget()
+        assert not (world.plan.folder / GOOD.file).exists()
+        assert await world.status() is RecordingStatus.DELETED
+
+    async def test_nothing_is_deleted_when_all_is_to_be_kept(self, world: World) -> None:
+        await self.completed(world)
+        forever = ProcessRecordings(
+            world.store, world.clock, SeededIds(1), replace(world.plan, retention_days=0), LINKS, lambda: None
+        )
+        world.clock.advance(1e9)
+        assert not await forever.forget()
+        assert await world.status() is RecordingStatus.COMPLETED
+
+    async def test_a_deletion_by_request_removes_the_file(self, world: World) -> None:
+        await self.completed(world)
+        await delete_recording(world.store, world.plan, SCOPE, "rec-1")
+        assert not (world.plan.folder / GOOD.file).exists()
+        with pytest.raises(NotFound):
+            await delete_recording(world.store, world.plan, SCOPE, "rec-1")
+
+    async def test_what_goes_on_cannot_be_deleted(self, world: World) -> None:
+        await world.stopped()
+        with pytest.raises(Conflict):
+            await delete_recording(world.store, world.plan, SCOPE, "rec-1")
+
+    async def test_a_subaccount_sees_its_own_only(self, world: World) -> None:
+        await world.stopped(subaccount_id=SUB.id)
+        assert (await get_recording(world.store, Scope(ACCOUNT.id, SUB.id), "rec-1")).id == "rec-1"
+        with pytest.raises(NotFound):
+            await get_recording(world.store, Scope(ACCOUNT.id, "SA" + "Z" * 18), "rec-1")
+
+    async def test_a_link_opens_the_file_until_it_is_over_or_deleted(self, world: World) -> None:
+        one = await self.completed(world)
+        opener = OpenRecording(world.store, world.clock, LINKS, world.plan)
+        link = dict(parse_qsl(LINKS.download("rec-1", "mp3", world.clock.wall()).partition("?")[2]))
+        expires, signature = int(link["expires"]), link["signature"]
+        with await opener.by_link("rec-1", "mp3", expires, signature) as file:
+            assert b"".join(file.read(0, file.size)) == b"audio" * 100
+        with pytest.raises(LinkRefused):
+            await opener.by_link("rec-1", "mp3", expires + 1, signature)
+        wav = dict(parse_qsl(LINKS.download("rec-1", "wav", world.clock.wall()).partition("?")[2]))
+        with pytest.raises(NotFound):
+            await opener.by_link("rec-1", "wav", int(wav["expires"]), wav["signature"])
+        (world.plan.folder / one.file).unlink()
+        with pytest.raises(Gone, match="cannot be read"):
+            await opener.by_link("rec-1", "mp3", expires, signature)
+        await delete_recording(world.store, world.plan, SCOPE, "rec-1")
+        with pytest.raises(Gone, match="was deleted"):
+            await opener.by_link("rec-1", "mp3", expires, signature)
+        world.clock.advance(601)
+        with pytest.raises(Gone, match="expired"):
+            await opener.by_link("rec-1", "mp3", expires, signature)
+
+    @pytest.mark.parametrize(("pushed", "sentence"), [("", "not finished yet"), ("s3://b/x", "not kept here")])
+    async def test_what_is_not_here_is_said(self, world: World, pushed: str, sentence: str) -> None:
+        opener = OpenRecording(world.store, world.clock, LINKS, world.plan)
+        with pytest.raises(NotFound, match=sentence):
+            await opener.of(recording(pushed=pushed))
