@@ -34,8 +34,6 @@ from maskline.chores import Chores
 from maskline.engine.call import CallPolicy
 from maskline.engine.runner import EngineRunner, settle_memory
 from maskline.errors import ConfigurationError, StoreUnavailable
-from maskline.masking.prompt import said_or_fetched
-from maskline.masking.routing_rules import RoutingRules, Withheld
 from maskline.masking.session import Session, SessionOptions
 from maskline.media.embedded.driver import EmbeddedDriver
 from maskline.media.port import MediaDriver
@@ -47,11 +45,13 @@ from maskline.metrics import (
     build_registry,
     read_engine,
     read_media,
+    read_pins,
     read_prompts,
     read_recorder,
     read_webhooks,
 )
 from maskline.net.egress import Egress
+from maskline.rules import pin_limits, routing_rules
 from maskline.services import Services, build_services
 from maskline.settings import DtmfPolicy, MediaChoice, PromptMoment, Settings
 from maskline.webhooks.deliver import Deliverer
@@ -86,7 +86,7 @@ class Application:
         store, clock, ids = self.services.store, self.services.clock, self.services.ids
         expiry, call_limit, ring = settings.default_times
         self._defaults = SessionOptions(session_expiry=expiry, call_time_limit=call_limit, ring_timeout=ring)
-        self.router = RouteCall(store, clock, build_rules(settings, self._defaults))
+        self.router = RouteCall(store, clock, routing_rules(settings, self._defaults), pin_limits(settings))
         self.egress = Egress(settings.egress_networks)
         self.deliverer = Deliverer(store, WebhookSender(self.egress), StoreKeys(store), clock, ids)
         self._style = style = Style(Generation(settings.plivo_events), settings.callback_prefix)
@@ -231,6 +231,7 @@ class Application:
         collector = PartsCollector()
         collector.add("engine", lambda: read_engine(self.engine.metrics()))
         collector.add("recorder", lambda: read_recorder(self.recorder))
+        collector.add("pins", lambda: read_pins(self.router.pins))
         collector.add("webhooks", lambda: read_webhooks(self.deliverer))
         collector.add("prompts", lambda: read_prompts(self.prompts))
         collector.add("media", lambda: read_media(self.media))
@@ -320,17 +321,6 @@ class Application:
         """Hang up what is left, write what is queued, close everything that was started."""
         self.stopping = True
         await self._running.aclose()
-
-
-def build_rules(settings: Settings, defaults: SessionOptions) -> RoutingRules:
-    """What the settings lay down for all calls."""
-    return RoutingRules(
-        fallback=defaults,
-        withheld=Withheld(settings.withheld_caller.value),
-        withheld_prompt=said_or_fetched("withheld_caller", settings.withheld_prompt),
-        session_ended=said_or_fetched("session_ended", settings.session_ended_prompt),
-        consent=said_or_fetched("consent", settings.consent_prompt),
-    )
 
 
 def build_policy(settings: Settings) -> CallPolicy:

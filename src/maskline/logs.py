@@ -33,6 +33,8 @@ EVENTS: dict[str, str] = {
     "no_route": "No trunk may call a party of this account; the call was refused with 404; at most one line a minute.",
     "call_not_started": "A call that a session asked for at its creation was not started; the cause says why.",
     "requested_calls_delayed": "The store is away: calls that sessions ask for wait, and end unstarted after 60 s.",
+    "pin_caller_locked": "Callers entered too many wrong PINs and are not heard for a while; one line in 10 s.",
+    "pin_number_locked": "Too many wrong PINs on a virtual number: up to a day it takes PINs of callers it knows only.",
     "engine_fault": "A datagram, timer or step of a call met a bug; the engine goes on.",
     "media_is_off": "MASKLINE_MEDIA=none: SDP addresses are left as sent, parties see each other's media address.",
     "media_digits_unheard": "rtpengine takes no TCP connection (`listen-tcp-ng`): calls work, but no digit is heard.",

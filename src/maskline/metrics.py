@@ -65,6 +65,13 @@ METRICS: tuple[Declared, ...] = (
     Declared("maskline_sip_socket_drops", "counter", "Datagrams the kernel lost, by direction.", ("way",)),
     Declared("maskline_recorder_queue", "gauge", "Commits of calls waiting to be written."),
     Declared("maskline_recorder_dropped", "counter", "Facts of calls that were lost; the log says why."),
+    Declared(
+        "maskline_pin_tries",
+        "counter",
+        "PINs entered: right, wrong, or locked (not looked at).",
+        ("result",),
+    ),
+    Declared("maskline_pin_locks", "counter", "Times that too many wrong PINs locked a caller or a number.", ("of",)),
     Declared("maskline_sessions_expired", "counter", "Sessions ended because their time was over."),
     Declared("maskline_webhook_tries", "counter", "Tries of webhooks, by what became of them.", ("dialect", "result")),
     Declared("maskline_webhook_tries_in_progress", "gauge", "Tries of webhooks going on."),
@@ -145,6 +152,11 @@ class WebhookFigures(Protocol):
     def tries(self) -> int: ...
 
 
+class PinFigures(Protocol):
+    tries: Counter[str]
+    locks: Counter[str]
+
+
 class MediaFigures(Protocol):
     @property
     def available(self) -> bool: ...
@@ -212,6 +224,13 @@ def read_webhooks(deliverer: WebhookFigures) -> Iterator[Sample]:
     yield "maskline_webhook_tries_in_progress", (), deliverer.tries
     for (dialect, result), count in deliverer.counts.items():
         yield "maskline_webhook_tries", (dialect, result), count
+
+
+def read_pins(pins: PinFigures) -> Iterator[Sample]:
+    for result in ("right", "wrong", "locked"):
+        yield "maskline_pin_tries", (result,), pins.tries[result]
+    for subject in ("caller", "number"):
+        yield "maskline_pin_locks", (subject,), pins.locks[subject]
 
 
 def read_media(media: MediaFigures | None) -> Iterator[Sample]:

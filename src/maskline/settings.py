@@ -218,6 +218,19 @@ number's fallback), `reject`, or `prompt` (hears MASKLINE_WITHHELD_PROMPT and is
     withheld_prompt: str = ""
     """What a caller without number hears, if MASKLINE_WITHHELD_CALLER=prompt; written as \
 MASKLINE_SESSION_ENDED_PROMPT."""
+    pin_caller_limit: int = Field(default=5, ge=1, le=1_000)
+    """Wrong PINs of one caller within MASKLINE_PIN_WINDOW after which its PINs are not looked at for a while; all who \
+withhold their number on one virtual number count as one caller."""
+    pin_number_limit: int = Field(default=100, ge=1, le=1_000_000)
+    """Wrong PINs on one number within that window after which it takes PINs of callers it knows only, until its end."""
+    pin_window: float = Field(default=86_400.0, ge=1.0, le=2_592_000.0)
+    """Seconds, from the first wrong PIN, in which wrong PINs are counted together."""
+    pin_lock: float = Field(default=900.0, ge=1.0, le=86_400.0)
+    """Seconds for which a caller is locked; each further time within a week it is twice as long, up to a day."""
+    pin_timeout: float = Field(default=20.0, ge=1.0, le=120.0)
+    """Seconds after the prompt within which a PIN has to be entered."""
+    pin_digit_timeout: float = Field(default=5.0, ge=0.5, le=60.0)
+    """Seconds after a digit that end a PIN for which `#` was not pressed."""
     dtmf: DtmfPolicy = DtmfPolicy.PASS
     """Whether digits that a party presses during the call reach the other party: `pass` or `block`."""
     prompt_timeout: float = Field(default=5.0, ge=0.1, le=8.0)

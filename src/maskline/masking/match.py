@@ -1,8 +1,9 @@
 """Whose call is it? The routing order of an incoming call (architecture decision 7), as questions and checks.
 
-What it is: a pure generator that asks for what the store holds, only as far as it needs to, and ends in a decision.
+What it is: pure generators that ask for what the store holds, only as far as they need to, and end in a decision.
 Every answer is checked again here, so that a store that answers with another session's row cannot connect strangers.
-What it is not: the look-ups or the choice of a trunk. Who calls it: `workflows/route_call`.
+What it is not: the look-ups, the choice of a trunk, or how often a PIN may be tried (`pin.py`). Who calls it:
+`workflows/route_call`, `workflows/check_pin`.
 
 A virtual number of ours, of whatever account, is nobody's telephone. As caller it is a leg of ours that came back
 (the carrier dropped what marks it, and somebody's party turned into a virtual number): the call would reach a session
@@ -15,30 +16,26 @@ The order, each step only if the ones before did not settle it:
 4. `unknown_caller_play` of a session on the number: played, then refused;
 5. the number's fallback;
 6. refused.
-PIN and play need audio, which comes with a later issue: until then such calls are refused, and the fact says which
-prompt was not played. A caller whose session is over skips step 4, which is for strangers.
+A caller whose session is over skips step 4, which is for strangers. One who withholds the number never gets to step 1,
+and where the installation says so not to the others either.
 """
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any
 
-from maskline.masking.decision import MatchedBy, NumberUse, Refuse, VirtualNumber
+from maskline.masking.decision import AskPin, MatchedBy, NumberUse, PinRules, Refuse, VirtualNumber
 from maskline.masking.e164 import Number
 from maskline.masking.facts import Cause
-from maskline.masking.prompt import Prompt
+from maskline.masking.prompt import optional_url
+from maskline.masking.routing_rules import RoutingRules, Withheld
 from maskline.masking.session import PoolMode, Role, Session, SessionOptions
 
-PIN_PROMPT = "pin_prompt_play"
-UNKNOWN_CALLER_PROMPT = "unknown_caller_play"
-
-
-def _prompt_of(session: Session, option: str) -> Prompt | None:
-    url: str = getattr(session.options, option)
-    return Prompt(option, url=url) if url else None
+_LONGEST_PIN = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +52,7 @@ class Matched:
 
 
 class Ask(Enum):
-    """Answered with a session or None, but for the last one."""
+    """Answered with a session or None, but for the last two."""
 
     PARTY = auto()
     """Who holds (caller, number); never asked for a withheld caller."""
@@ -65,6 +62,8 @@ class Ask(Enum):
     """Who has the number for anybody's calls."""
     ON_NUMBER = auto()
     """Answered with live sessions on the number."""
+    LONGEST_PIN = auto()
+    """The most digits that a PIN of the number has, or more; 0: nobody knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,22 +80,74 @@ class AskOurs:
     number: Number
 
 
-Question = Ask | AskLastOutside | AskOurs
-Steps = Generator[Question, Any, Matched | Refuse]
+@dataclass(frozen=True, slots=True)
+class AskHolder:
+    """Who holds (PIN, number); answered with a session or None."""
+
+    pin: str = field(repr=False)
 
 
-def match_call(caller: Number | None, number: VirtualNumber, wall: float, fallback: SessionOptions) -> Steps:
-    """Decide on a call from `caller` (None: withheld) to one of our numbers at `wall` (seconds since 1970). `fallback`
-    are the time limits of a call that goes to the number's fallback."""
+@dataclass(frozen=True, slots=True)
+class AskAgain:
+    """The same session as it is by now; answered with it, or None when it is there no more."""
+
+    session: Session
+
+
+Question = Ask | AskLastOutside | AskOurs | AskHolder | AskAgain
+Steps = Generator[Question, Any, Matched | AskPin | Refuse]
+PinSteps = Generator[Question, Any, Matched | Refuse | None]
+RequestSteps = Generator[Question, Any, Matched | Refuse]
+
+
+def match_call(caller: Number | None, number: VirtualNumber, wall: float, rules: RoutingRules) -> Steps:
+    """Decide on a call from `caller` (None: withheld) to one of our numbers at `wall` (seconds since 1970)."""
+    if caller is None and rules.withheld is not Withheld.PIN:
+        prompt = rules.withheld_prompt if rules.withheld is Withheld.PROMPT else None
+        return Refuse(Cause.WITHHELD_CALLER, number, None, prompt)
     if caller is not None and (yield AskOurs(caller)):
         return Refuse(Cause.LOOP, number)
-    found: Matched | Refuse = yield from _find(caller, number, wall, fallback)
+    found: Matched | AskPin | Refuse = yield from _find(caller, number, wall, rules)
     if isinstance(found, Matched) and (yield AskOurs(found.callee)):
         return Refuse(Cause.LOOP, number, found.session)
     return found
 
 
-def match_request(session: Session, number: VirtualNumber, wall: float) -> Steps:
+def match_pin(
+    pin: str, caller: Number | None, number: VirtualNumber, known: Session | None, wall: float, rules: RoutingRules
+) -> PinSteps:
+    """Decide on a PIN that the caller typed; None: it is wrong. `known`: the session that the caller's number names,
+    whose PIN of that very role it must be. A session that is over meanwhile is said to be so: what opens nothing any
+    more is no secret, and its party would else try again and again."""
+    session: Session | None = yield AskHolder(pin) if known is None else AskAgain(known)
+    role = None if session is None else _role_by_pin(session, pin, caller, number, known)
+    if session is None or role is None:
+        return None
+    if not session.is_live(wall):
+        return Refuse(Cause.SESSION_EXPIRED, number, session, rules.session_ended, session)
+    found: Matched | Refuse = yield from _to_other_party(session, role, caller, number, MatchedBy.PIN)
+    if isinstance(found, Matched) and (yield AskOurs(found.callee)):
+        return Refuse(Cause.LOOP, number, session)
+    return found
+
+
+def _role_by_pin(
+    session: Session, pin: str, caller: Number | None, number: VirtualNumber, known: Session | None
+) -> Role | None:
+    """Which party the PIN says the caller is; None: neither. Compared in a time that does not tell how much of it is
+    right."""
+    own = None if known is None or caller is None else session.role_of(caller)
+    roles = tuple(Role) if known is None else () if own is None or session.id != known.id else (own,)
+    fitting = [
+        role
+        for role in roles
+        if hmac.compare_digest(pin.encode(), session.pin(role).encode())
+        and session.pin(role) and _belongs(session, role, number)
+    ]  # fmt: skip
+    return fitting[0] if fitting else None
+
+
+def match_request(session: Session, number: VirtualNumber, wall: float) -> RequestSteps:
     """Decide on a call that a session asks for: `number` is what its first party sees. Nobody is asked for a PIN: it is
     us who call, and we call the number that the session names."""
     if not session.is_live(wall):
@@ -113,46 +164,55 @@ def match_request(session: Session, number: VirtualNumber, wall: float) -> Steps
     return Matched(session, Role.FIRST, callee, shown, session.options, MatchedBy.REQUEST)
 
 
-def _find(caller: Number | None, number: VirtualNumber, wall: float, fallback: SessionOptions) -> Steps:
+def _find(caller: Number | None, number: VirtualNumber, wall: float, rules: RoutingRules) -> Steps:
     over = None
     if caller is not None:
         session: Session | None = yield Ask.PARTY
         role = None if session is None else session.role_of(caller)
         if session is not None and role is not None and _belongs(session, role, number):
             if session.is_live(wall):
-                return (yield from _from_party(session, role, number))
+                return (yield from _from_party(session, role, caller, number, rules))
             over = session
     session = yield Ask.PIN
     if session is not None and _asks_pin(session, number, wall):
-        return Refuse(Cause.PIN_REQUIRED, number, None, _prompt_of(session, PIN_PROMPT), session)
+        longest: int = yield Ask.LONGEST_PIN
+        return AskPin(number, _pin_rules(session, longest or _LONGEST_PIN, rules), None, session)
     session = yield Ask.OPEN
     if session is not None and _is_open(session, number, wall):
         return _from_anyone(session, caller, number)
     if over is None:
         on_number: Sequence[Session] = yield Ask.ON_NUMBER
         for session in on_number:
-            if session.options.unknown_caller_play and _is_on(session, number, wall):
-                return Refuse(_unknown(caller), number, None, _prompt_of(session, UNKNOWN_CALLER_PROMPT), session)
+            prompt = optional_url("unknown_caller_play", session.options.unknown_caller_play)
+            if prompt is not None and _is_on(session, number, wall):
+                return Refuse(_unknown(caller), number, None, prompt, session)
     if number.fallback is not None and number.fallback != caller:
-        return Matched(None, None, number.fallback, number.number, fallback, MatchedBy.FALLBACK)
+        return Matched(None, None, number.fallback, number.number, rules.fallback, MatchedBy.FALLBACK)
     if over is not None:
-        return Refuse(Cause.SESSION_EXPIRED, number, over)
+        return Refuse(Cause.SESSION_EXPIRED, number, over, rules.session_ended, over)
     return Refuse(Cause.PIN_REQUIRED if number.use is NumberUse.PIN else _unknown(caller), number)
 
 
-def _from_party(session: Session, role: Role, number: VirtualNumber) -> Steps:
+def _from_party(session: Session, role: Role, caller: Number, number: VirtualNumber, rules: RoutingRules) -> Steps:
     options = session.options
     if options.is_pin_authentication_required and options.force_pin_authentication:
-        return Refuse(Cause.PIN_REQUIRED, number, session, _prompt_of(session, PIN_PROMPT), session)
+        return AskPin(number, _pin_rules(session, len(session.pin(role)) or _LONGEST_PIN, rules), session, session)
+    return (yield from _to_other_party(session, role, caller, number, MatchedBy.PARTY))
+
+
+def _to_other_party(
+    session: Session, role: Role, caller: Number | None, number: VirtualNumber, by: MatchedBy
+) -> RequestSteps:
+    """`caller` is this party, by its number or because it has the PIN."""
     if session.calls_in_progress:
         # A session carries one call at a time (plivo-vts.md §6): the second one hears busy.
         return Refuse(Cause.SESSION_BUSY, number, session)
     callee = session.party(role.other)
     if callee is None:
         callee = yield AskLastOutside(session)
-    if callee is None or callee == session.party(role):
+    if callee is None or callee in (caller, session.party(role)):
         return Refuse(Cause.NO_OTHER_PARTY, number, session)
-    return Matched(session, role, callee, session.number_of(role.other), options)
+    return Matched(session, role, callee, session.number_of(role.other), session.options, by)
 
 
 def _from_anyone(session: Session, caller: Number | None, number: VirtualNumber) -> Matched | Refuse:
@@ -163,6 +223,15 @@ def _from_anyone(session: Session, caller: Number | None, number: VirtualNumber)
     if role is None or callee is None or callee == caller:
         return Refuse(Cause.NO_OTHER_PARTY, number, session)
     return Matched(session, role, callee, session.number_of(role.other), session.options, MatchedBy.OPEN)
+
+
+def _pin_rules(session: Session, longest: int, rules: RoutingRules) -> PinRules:
+    options = session.options
+    return PinRules(
+        optional_url("pin_prompt_play", options.pin_prompt_play),
+        optional_url("incorrect_pin_play", options.incorrect_pin_play),
+        options.pin_retry, options.pin_retry_wait, longest, rules.digit_timeout, rules.pin_timeout,
+    )  # fmt: skip
 
 
 def _asks_pin(session: Session, number: VirtualNumber, wall: float) -> bool:

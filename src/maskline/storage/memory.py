@@ -214,6 +214,9 @@ class MemoryStore(MemoryRecordings):
     async def pin_session(self, virtual_number: Number, now: float) -> Session | None:
         return self._holder(with_pin(self._claims.on(virtual_number), now))
 
+    async def longest_pin(self, virtual_number: Number) -> int:
+        return self._claims.longest_pin.get(virtual_number, 0)
+
     async def last_outside_party(self, session: Session) -> Number | None:
         missing = session.missing
         if missing is None:
@@ -226,6 +229,7 @@ class MemoryStore(MemoryRecordings):
         done += self._forget_strays(before, limit - done)
         done += self._outbox.forget(before, limit - done)
         done += self._forget_recordings(before, limit - done)
+        done += self._pins.forget(now, limit - done)
         return done + self._purge_once(now, limit - done)
 
     def _forget_sessions(self, before: float, now: float, limit: int) -> int:

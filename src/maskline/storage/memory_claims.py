@@ -20,12 +20,14 @@ _FORGOTTEN_AT_ONCE = 16
 class MemoryClaims:
     """(key, virtual number) → whose it is, and until when numbers are one session's alone."""
 
-    __slots__ = ("_by_key", "_by_number", "exclusive_until")
+    __slots__ = ("_by_key", "_by_number", "exclusive_until", "longest_pin")
 
     def __init__(self) -> None:
         self._by_key: dict[Key, dict[Number, Held]] = {}
         self._by_number: dict[Number, dict[Key, Held]] = {}
         self.exclusive_until: dict[Number, float] = {}
+        self.longest_pin: dict[Number, int] = {}
+        """Digits of the longest PIN there ever was on a number."""
 
     def __len__(self) -> int:
         return sum(map(len, self._by_key.values()))
@@ -55,6 +57,9 @@ class MemoryClaims:
             self._by_number.setdefault(claim.virtual_number, {})[claim.key] = held
             if claim.key == ANYONE:
                 self.exclusive_until[claim.virtual_number] = hold.held_until
+            elif claim.key.kind is KeyKind.PIN:
+                longest = self.longest_pin.get(claim.virtual_number, 0)
+                self.longest_pin[claim.virtual_number] = max(longest, len(claim.key.text))
 
     def move(self, session_id: str, holds: Sequence[Hold]) -> tuple[Hold, ...]:
         """Those that are still the session's get their new times, and are returned."""

@@ -1,4 +1,5 @@
-"""The parts of the in-memory store that know no sessions: the fact log, the outbox, requested calls.
+"""The parts of the in-memory store that know no sessions: the fact log, the outbox, requested calls,
+tallies of wrong PINs.
 
 What it is: these methods of the protocol on dictionaries. What it is not: sessions and calls. Who builds on it:
 `memory.py`.
@@ -10,9 +11,11 @@ from collections.abc import Sequence
 from itertools import islice
 
 from maskline.masking.facts import CallNotStarted, Fact
+from maskline.masking.pin import Counted, PinLimits, PinTry
 from maskline.masking.session import RequestedCall
 from maskline.storage.memory_configuration import MemoryConfiguration
 from maskline.storage.memory_outbox import MemoryOutbox
+from maskline.storage.memory_pins import MemoryPins
 from maskline.storage.memory_requests import MemoryRequests
 from maskline.storage.store import Delivery, OutboxRow
 
@@ -27,6 +30,7 @@ class MemoryLog(MemoryConfiguration):
         self._facts_by_subject: dict[str, list[Fact]] = {}
         self._outbox = MemoryOutbox()
         self._requests = MemoryRequests()
+        self._pins = MemoryPins()
 
     # -- facts ---------------------------------------------------------------------------------------------------
     async def facts(self, subject: str) -> list[Fact]:
@@ -61,6 +65,13 @@ class MemoryLog(MemoryConfiguration):
         self._requests.finish(session_id)
         self._add_fact(fact)
         return True
+
+    # -- PINs ----------------------------------------------------------------------------------------------------
+    async def count_pin(self, one: PinTry, limits: PinLimits, now: float) -> Counted:
+        return self._pins.count(one, limits, now)
+
+    async def accept_pin(self, one: PinTry, limits: PinLimits, now: float) -> None:
+        self._pins.accept(one, limits, now)
 
     # -- outbox --------------------------------------------------------------------------------------------------
     async def lease_outbox(self, owner: str, *, now: float, until: float, limit: int) -> list[OutboxRow]:

@@ -85,8 +85,8 @@ UPDATE virtual_numbers SET subaccount_id = $2, pool_id = $3, position = $4 WHERE
 
 -- name: add_number
 -- Appended to its pool.
-INSERT INTO virtual_numbers ({number_columns}, pool_id, position, exclusive_until)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0)
+INSERT INTO virtual_numbers ({number_columns}, pool_id, position, exclusive_until, longest_pin)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, 0)
 
 -- name: update_number
 -- What may change of it besides its pool.
@@ -96,6 +96,14 @@ WHERE number = $1
 -- name: number
 -- A dialled number: every incoming call asks.
 SELECT {number_columns} FROM virtual_numbers WHERE number = $1
+
+-- name: longest_pin
+-- Digits of the longest PIN there ever was on a number.
+SELECT longest_pin FROM virtual_numbers WHERE number = $1
+
+-- name: lengthen_pin
+-- A session has a PIN of $2 digits there.
+UPDATE virtual_numbers SET longest_pin = $2 WHERE number = $1 AND longest_pin < $2
 
 -- name: number_state
 -- Whether it may be used for new sessions.
@@ -408,6 +416,19 @@ DELETE FROM requested_calls WHERE session_id = $1 AND owner = $2
 -- name: finish_requested_call
 -- Its call has begun.
 DELETE FROM requested_calls WHERE session_id = $1
+
+-- name: pin_tallies
+-- Of a try: its caller, its number, and the mark of a caller who is known there.
+SELECT key_hash, tries, since, locks, locked_until, forget_at FROM pin_tallies WHERE key_hash IN ($1, $2, $3)
+
+-- name: set_pin_tally
+-- As the rules leave it.
+INSERT INTO pin_tallies (key_hash, tries, since, locks, locked_until, forget_at) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (key_hash) DO UPDATE SET tries = $2, since = $3, locks = $4, locked_until = $5, forget_at = $6
+
+-- name: forget_pin_tallies
+-- A few that say nothing any more ($1: now).
+DELETE FROM pin_tallies WHERE key_hash IN (SELECT key_hash FROM pin_tallies WHERE forget_at <= $1 LIMIT $2)
 
 -- name: add_interaction
 -- One call of a session, as the session lists it.

@@ -32,7 +32,8 @@ CREATE TABLE accounts (
 CREATE INDEX accounts_by_parent ON accounts (parent_id, created_at);
 
 -- pool_id: the subaccount that has the number, or the account. position: the order of first-fit.
--- exclusive_until: wall seconds until when it is the open number of one session.
+-- exclusive_until: wall seconds until when it is the open number of one session. longest_pin: digits of the longest PIN
+-- that a session ever had on it.
 CREATE TABLE virtual_numbers (
     number TEXT PRIMARY KEY,
     account_id TEXT NOT NULL,
@@ -46,7 +47,8 @@ CREATE TABLE virtual_numbers (
     alias TEXT NOT NULL,
     fallback_sealed BYTEA,
     added_at DOUBLE PRECISION NOT NULL,
-    exclusive_until DOUBLE PRECISION NOT NULL
+    exclusive_until DOUBLE PRECISION NOT NULL,
+    longest_pin INTEGER NOT NULL
 );
 CREATE UNIQUE INDEX virtual_numbers_in_pool ON virtual_numbers (pool_id, position);
 CREATE INDEX virtual_numbers_by_account ON virtual_numbers (account_id, position);
@@ -166,6 +168,17 @@ CREATE TABLE requested_calls (
     leased_until DOUBLE PRECISION NOT NULL
 ) /* clustered */;
 CREATE INDEX requested_calls_due ON requested_calls (leased_until, requested_at);
+
+-- Wrong PINs by caller and by number, and callers who gave a right one: rules in masking/pin.py.
+CREATE TABLE pin_tallies (
+    key_hash BYTEA PRIMARY KEY,
+    tries INTEGER NOT NULL,
+    since DOUBLE PRECISION NOT NULL,
+    locks INTEGER NOT NULL,
+    locked_until DOUBLE PRECISION NOT NULL,
+    forget_at DOUBLE PRECISION NOT NULL
+) /* clustered */;
+CREATE INDEX pin_tallies_to_forget ON pin_tallies (forget_at);
 
 CREATE TABLE interactions (
     session_id TEXT NOT NULL,

@@ -16,8 +16,17 @@ from maskline.masking.call_record import CallParties, CallRecord
 from maskline.masking.claims import ANYONE, Key, party_key, pin_key
 from maskline.masking.e164 import Number
 from maskline.masking.facts import CallNotStarted, Fact
+from maskline.masking.pin import Counted, PinLimits, PinTry
 from maskline.masking.session import NewSession, RequestedCall, Session, SessionChange
-from maskline.storage import rows, sqlite_forget, sqlite_outbox, sqlite_requests, sqlite_sessions, sqlite_units
+from maskline.storage import (
+    rows,
+    sqlite_forget,
+    sqlite_outbox,
+    sqlite_pins,
+    sqlite_requests,
+    sqlite_sessions,
+    sqlite_units,
+)
 from maskline.storage.crypto import Sealer
 from maskline.storage.session_list import SessionList, session_list
 from maskline.storage.sqlite_connection import numbered, run
@@ -103,6 +112,16 @@ class SqliteStore(SqliteRecordings):
     async def pin_session(self, virtual_number: Number, now: float) -> Session | None:
         found = self._rows("session_with_pin", virtual_number.e164, now)
         return rows.session_from_row(found[0], self._sealer) if found else None
+
+    async def longest_pin(self, virtual_number: Number) -> int:
+        found = self._rows("longest_pin", virtual_number.e164)
+        return int(found[0][0]) if found else 0
+
+    async def count_pin(self, one: PinTry, limits: PinLimits, now: float) -> Counted:
+        return await self._write_small(sqlite_pins.count_try, self._sealer, one, limits, now)
+
+    async def accept_pin(self, one: PinTry, limits: PinLimits, now: float) -> None:
+        await self._write_small(sqlite_pins.accept_try, self._sealer, one, limits, now)
 
     async def last_outside_party(self, session: Session) -> Number | None:
         missing = session.missing

@@ -23,6 +23,7 @@ def forget(connection: sqlite3.Connection, sealer: Sealer, before: float, now: f
     done += _strays(connection, before, limit - done)
     done += int(run(connection, "forget_outbox", before, limit - done).rowcount)
     done += int(run(connection, "forget_recordings", before, limit - done).rowcount)
+    done += int(run(connection, "forget_pin_tallies", now, limit - done).rowcount)
     return done + int(run(connection, "purge_once", now, limit - done).rowcount)
 
 

@@ -22,6 +22,7 @@ from maskline.masking.claims import (
     ClaimChanges,
     Held,
     Hold,
+    KeyKind,
     claim_changes,
     claim_lost,
     claim_notes,
@@ -284,6 +285,9 @@ def _take(
     if run_all(connection, "take_claims", values, now, previous) != len(holds):
         return next(hold.claim for hold in holds if not _is_of(connection, sealer, session_id, hold.claim))
     _set_exclusive(connection, holds)
+    for (key, number, _), _, _ in holds:
+        if key.kind is KeyKind.PIN:
+            run(connection, "lengthen_pin", number.e164, len(key.text))
     return None
 
 

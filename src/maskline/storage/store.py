@@ -20,6 +20,7 @@ from maskline.masking.call_record import CallParties, CallRecord
 from maskline.masking.decision import VirtualNumber
 from maskline.masking.e164 import Number
 from maskline.masking.facts import CallNotStarted, Fact
+from maskline.masking.pin import Counted, PinLimits, PinTry
 from maskline.masking.policy import AccountPolicy
 from maskline.masking.price import Price
 from maskline.masking.recording import Recording, RecordingEnd, RecordingResult
@@ -428,6 +429,18 @@ class Store(RecordingStore, Protocol):
         on SQLite."""
         ...
 
+    async def longest_pin(self, virtual_number: Number) -> int:
+        """The most digits that a PIN ever had on this number; 0: there was none. Never suspends on SQLite."""
+        ...
+
+    async def count_pin(self, one: PinTry, limits: PinLimits, now: float) -> Counted:
+        """Count a try ahead of its outcome (`masking.pin.count`), all at once."""
+        ...
+
+    async def accept_pin(self, one: PinTry, limits: PinLimits, now: float) -> None:
+        """The try that was counted was right (`masking.pin.take_back`)."""
+        ...
+
     async def last_outside_party(self, session: Session) -> Number | None:
         """Who called (or was called) on the missing side of a single-party session last, and did not withhold the
         number. Never suspends on SQLite."""
@@ -435,9 +448,9 @@ class Store(RecordingStore, Protocol):
 
     async def forget(self, before: float, now: float, limit: int) -> int:
         """Delete sessions that ended before a wall second, with their facts, interactions, calls and claims that are
-        free; then facts, with the call, of calls that belong to no session; then finished outbox rows, and keys of
-        `Once` that are over now. Looks at no more than `limit` rows' subjects in one transaction and returns how many
-        those were: call again while it equals `limit`."""
+        free; then facts, with the call, of calls that belong to no session; then finished outbox rows, and tallies of
+        wrong PINs and keys of `Once` that are over now. Looks at no more than `limit` rows' subjects in one transaction
+        and returns how many those were: call again while it equals `limit`."""
         ...
 
     async def reset_calls_in_progress(self) -> int:

@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 import structlog
 
-from maskline.masking.decision import Forward, MatchedBy, Refuse
+from maskline.masking.decision import AskPin, Forward, MatchedBy, Refuse, WrongPin
 from maskline.masking.e164 import Number, parse_number
 from maskline.masking.facts import CallReceived, Cause, LegName
+from maskline.masking.prompt import Prompt
 from maskline.masking.routing_rules import RoutingRules
 from maskline.masking.session import Role, SessionOptions
 from maskline.storage.crypto import KEY_BYTES, Sealer
@@ -169,38 +170,51 @@ async def test_a_stranger_should_have_heard_the_prompt_of_a_session_on_the_numbe
     assert (decision.prompt.option, decision.prompted_by) == ("unknown_caller_play", other)
 
 
-@pytest.mark.row("6.1/unknown caller, PIN auth on")
-async def test_a_stranger_on_a_number_with_pins_is_refused_with_the_prompt_named():
-    world = await Calls().start()
-    options = SessionOptions(is_pin_authentication_required=True, pin_prompt_play="https://h.example/pin.mp3")
+def asks(**more):
+    return SessionOptions(is_pin_authentication_required=True, pin_prompt_play="https://h.example/pin.mp3", **more)
+
+
+def with_pins(options=None, **changes):
     wish = SessionWish(
-        Number("6590000011"), Number("6590000012"), options, first_party_pin="1234", second_party_pin="5678"
+        Number("6590000011"), Number("6590000012"), options or asks(), first_party_pin="1234", second_party_pin="567890"
     )
-    pins = await CreateSession(world.store, world.clock, world.ids)(Scope(world.acme.id), wish)
-    decision = await world.route(STRANGER)
-    assert isinstance(decision, Refuse)
-    assert decision.prompt is not None
-    assert (decision.cause, decision.prompt.option, decision.prompted_by) == (
-        Cause.PIN_REQUIRED, "pin_prompt_play", pins,
-    )  # fmt: skip
+    return replace(wish, **changes)
+
+
+@pytest.mark.row("6.1/unknown caller, PIN auth on")
+async def test_a_stranger_on_a_number_with_pins_is_asked_and_its_pin_says_who_is_meant():
+    world = await Calls().start()
+    pins = await CreateSession(world.store, world.clock, world.ids)(Scope(world.acme.id), with_pins())
+    asked = await world.route(STRANGER)
+    assert isinstance(asked, AskPin)
+    assert (asked.session, asked.prompted_by, asked.rules.longest) == (None, pins, 6)
+    assert asked.rules.prompt == Prompt("pin_prompt_play", url="https://h.example/pin.mp3")
     assert isinstance(await world.route(Number("6590000011")), Forward), "its own party needs none"
+    for pin, role, callee in (("1234", Role.FIRST, "6590000012"), ("567890", Role.SECOND, "6590000011")):
+        found = await world.router.check_pin(asked, STRANGER, pin, world.clock.wall())
+        assert isinstance(found, Forward)
+        assert (found.session, found.caller_role, found.callee) == (pins, role, Number(callee))
+        assert (found.shown, found.trunk, found.matched_by) == (VIRTUAL, world.trunk, MatchedBy.PIN)
+    assert await world.router.check_pin(asked, STRANGER, "0000", world.clock.wall()) == WrongPin()
 
 
 @pytest.mark.row("6.1/registered party, forced PIN", "6.3/PIN on")
-async def test_where_a_pin_is_always_asked_a_caller_who_cannot_be_asked_yet_is_refused():
+async def test_where_a_pin_is_always_asked_only_the_right_one_reaches_somebody():
     world = await Calls().start()
     await world.number(world.acme, OPEN_NUMBER)
-    asked = SessionOptions(is_pin_authentication_required=True, pin_prompt_play="https://h.example/pin.mp3")
-    wish = SessionWish(STRANGER, Number("6590000012"), asked, first_party_pin="1234", second_party_pin="5678")
     create = CreateSession(world.store, world.clock, world.ids)
-    forced = await create(Scope(world.acme.id), replace(wish, options=replace(asked, force_pin_authentication=True)))
-    options = replace(asked, create_session_with_single_party=True)
-    only = await create(Scope(world.acme.id), replace(wish, second_party=None, options=options))
-    for session, caller in ((forced, STRANGER), (only, Number("6590000044")), (only, None)):
-        decision = await world.route(caller, session.virtual_number)
-        assert isinstance(decision, Refuse)
-        assert decision.prompt is not None
-        assert (decision.cause, decision.prompt.option) == (Cause.PIN_REQUIRED, "pin_prompt_play")
+    first, second = Number("6590000011"), Number("6590000012")
+    forced = await create(Scope(world.acme.id), with_pins(asks(force_pin_authentication=True)))
+    only = await create(Scope(world.acme.id), with_pins(asks(create_session_with_single_party=True), second_party=None))
+    asked = await world.route(first, forced.virtual_number)
+    assert (asked.session, asked.rules.longest) == (forced, 4)
+    check, now = world.router.check_pin, world.clock.wall()
+    assert await check(asked, first, "567890", now) == WrongPin(), "the other party's"
+    assert (await check(asked, first, "1234", now)).callee == second
+    for caller in (Number("6590000044"), None):
+        asked = await world.route(caller, only.virtual_number)
+        assert isinstance(asked, AskPin) and asked.session is None
+        assert (await check(asked, caller, "567890", now)).callee == first
 
 
 @pytest.mark.row("6.1/no active session")

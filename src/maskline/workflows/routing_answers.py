@@ -1,0 +1,62 @@
+"""Answers what the routing order asks (`masking/match.py`) from the store, as many questions as it has.
+
+What it is: one look-up per question. What it is not: the order. Who uses it: `route_call.py`, `check_pin.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any, TypeVar
+
+from maskline.errors import NotFound
+from maskline.masking.e164 import Number
+from maskline.masking.match import Ask, AskAgain, AskHolder, AskLastOutside, AskOurs, Question
+from maskline.masking.session import Session
+from maskline.storage.store import Store
+
+T = TypeVar("T")
+_PROMPTS_LOOKED_AT = 16
+"""Sessions of a number that are looked at for a prompt; a number may hold thousands, and strangers call often."""
+
+
+async def answered(
+    steps: Generator[Question, Any, T], store: Store, caller: Number | None, number: Number, wall: float
+) -> T:
+    """Run the steps to their end, for a call to `number` at wall second `wall`. Raises `StoreUnavailable`."""
+    answer: Any = None
+    while True:
+        try:
+            question = steps.send(answer)
+        except StopIteration as decided:
+            found: T = decided.value
+            return found
+        answer = await _answer(question, store, caller, number, wall)
+
+
+async def _answer(question: Question, store: Store, caller: Number | None, number: Number, wall: float) -> Any:
+    match question:
+        case Ask.PARTY:
+            return None if caller is None else await store.session_for_call(caller, number)
+        case Ask.PIN:
+            return await store.pin_session(number, wall)
+        case Ask.OPEN:
+            return await store.open_session(number)
+        case Ask.ON_NUMBER:
+            return await store.sessions_on(number, now=wall, limit=_PROMPTS_LOOKED_AT)
+        case Ask.LONGEST_PIN:
+            return await store.longest_pin(number)
+        case AskLastOutside(session):
+            return await store.last_outside_party(session)
+        case AskOurs(asked):
+            return await store.number(asked) is not None
+        case AskHolder(pin):
+            return await store.session_for_pin(pin, number)
+        case AskAgain(session):
+            return await _again(store, session)
+
+
+async def _again(store: Store, session: Session) -> Session | None:
+    try:
+        return await store.session(session.account_id, session.id)
+    except NotFound:
+        return None

@@ -1,0 +1,32 @@
+"""From settings to the rules of routing."""
+
+from __future__ import annotations
+
+from maskline.masking.pin import PinLimits
+from maskline.masking.prompt import Prompt
+from maskline.masking.routing_rules import RoutingRules, Withheld
+from maskline.masking.session import SessionOptions
+from maskline.rules import pin_limits, routing_rules
+from maskline.settings import Settings, WithheldPolicy
+
+LIMITS = SessionOptions(ring_timeout=20)
+
+
+def test_the_defaults_of_settings_are_those_of_the_rules() -> None:
+    assert routing_rules(Settings(), LIMITS) == RoutingRules(LIMITS)
+    assert pin_limits(Settings()) == PinLimits()
+
+
+def test_every_setting_arrives() -> None:
+    settings = Settings(
+        withheld_caller=WithheldPolicy.PROMPT, withheld_prompt="say:Who?", session_ended_prompt="https://h.example/over",
+        consent_prompt="say@en-gb:Recorded", pin_digit_timeout=2.0, pin_timeout=9.0, pin_caller_limit=2,
+        pin_number_limit=7, pin_window=60.0, pin_lock=30.0,
+    )  # fmt: skip
+    assert routing_rules(settings, LIMITS) == RoutingRules(
+        LIMITS, Withheld.PROMPT, Prompt("withheld_caller", text="Who?"),
+        Prompt("session_ended", url="https://h.example/over"),
+        Prompt("consent", text="Recorded", voice="en-gb"), 2.0, 9.0,
+    )  # fmt: skip
+    assert pin_limits(settings) == PinLimits(2, 7, 60.0, 30.0)
+    assert {one.value for one in WithheldPolicy} == {one.value for one in Withheld}
