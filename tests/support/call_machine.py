@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from maskline.engine import effects as e
 from maskline.engine import inputs as i
@@ -31,7 +31,7 @@ LOCAL_A, LOCAL_B = LocalMedia("203.0.113.1", 20_000, 20_001), LocalMedia("203.0.
 E = TypeVar("E", bound=e.Effect)
 
 
-def session(**options: int) -> Session:
+def session(**options: Any) -> Session:
     return Session(
         "session-1", "MA1", "SA1", CALLER, CALLEE, VIRTUAL, SessionOptions(**options), WALL, WALL, WALL + 3600, 3600
     )  # type: ignore[arg-type]
@@ -56,7 +56,7 @@ def requested(**options: object) -> StartCall:
     return StartCall(with_prompts(**options), CALLER, TRUNK_A)  # type: ignore[arg-type]
 
 
-def forward(trunk: Trunk = TRUNK_B, **options: int) -> Forward:
+def forward(trunk: Trunk = TRUNK_B, **options: Any) -> Forward:
     inside = session(**options)
     return Forward(inside, Role.FIRST, CALLEE, NUMBER, trunk, NUMBER.number, inside.options)
 

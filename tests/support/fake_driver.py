@@ -25,6 +25,7 @@ class FakeDriver:
         self.available = True
         self.bug: Exception | None = None
         self.on_event: Callable[[MediaEvent], None] | None = None
+        self._changed = asyncio.Event()
 
     async def start(self, on_event: Callable[[MediaEvent], None]) -> None:
         self.on_event = on_event
@@ -32,8 +33,16 @@ class FakeDriver:
     async def stop(self) -> None:
         self.asked.append(("stop",))
 
+    async def until(self, what: str) -> None:
+        """Wait until it has been asked for this."""
+        async with asyncio.timeout(5):
+            while not any(asked[0] == what for asked in self.asked):
+                self._changed.clear()
+                await self._changed.wait()
+
     async def _note(self, *what: Any) -> None:
         self.asked.append(what)
+        self._changed.set()
         await asyncio.sleep(0)
         if self.bug is not None:
             raise self.bug

@@ -8,18 +8,21 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, TextIO
 
 import pytest
 
 from maskline import app as app_module
-from maskline.app import Application, build_media
+from maskline.app import Application, build_media, build_policy
+from maskline.engine.call import CallPolicy
 from maskline.errors import ConfigurationError, StoreUnavailable
 from maskline.lab.platform import free_port
 from maskline.masking.session import SessionOptions
 from maskline.media.embedded.driver import EmbeddedDriver
 from maskline.media.rtpengine.driver import RtpengineDriver
 from maskline.settings import MediaChoice, Settings
+from tests.support.call_machine import session
 from tests.support.logging import configured_logs
 from tests.support.store_values import ACCOUNT, T0, new_session, recorded_call, virtual_number
 
@@ -284,3 +287,59 @@ async def test_callbacks_follow_the_chosen_edition_of_the_event_list(tmp_path: P
         assert [row.event for row in await store.outbox(None)] == told
     finally:
         await store.close()
+
+
+async def test_folders_with_audio_are_closed_to_others_whoever_made_them(tmp_path: Path, log: TextIO):
+    (tmp_path / "data" / "prompts").mkdir(mode=0o755, parents=True)
+    application = Application(settings(tmp_path))
+    await application.start()
+    await application.stop()
+    assert [(tmp_path / "data" / name).stat().st_mode & 0o777 for name in ("prompts", "spool")] == [0o700, 0o700]
+
+
+async def test_a_new_session_is_called_and_its_prompts_are_fetched_if_it_asks_for_that(
+    app: Application, monkeypatch: pytest.MonkeyPatch
+):
+    told: list[Any] = []
+    monkeypatch.setattr(app.starts, "_wake", SimpleNamespace(set=lambda: told.append("call")))
+    monkeypatch.setattr(app.prompts, "prefetch", told.append)
+    app._on_created(session())
+    assert told == []
+    app._on_created(session(pin_prompt_play="https://a.example/pin.mp3", initiate_call_to_first_party=True))
+    assert told == ["call", ("https://a.example/pin.mp3",)]
+
+
+async def test_the_end_of_a_session_by_request_or_by_time_is_told_to_the_engine(
+    app: Application, monkeypatch: pytest.MonkeyPatch
+):
+    ended: list[str] = []
+    monkeypatch.setattr(app.engine.core, "session_ended", lambda session_id, now: ended.append(session_id))
+    app._on_ended(session())
+    store = app.services.store
+    await store.add_account(ACCOUNT)
+    await store.add_number(virtual_number(), T0)
+    await store.create_session(new_session(options=SessionOptions(session_expiry=60)))
+    await app.sweep()
+    assert ended == ["session-1", "session-1"]
+
+
+async def test_the_drain_takes_no_more_requests_for_calls(app: Application):
+    await app.drain(asyncio.Event().wait())
+    await until(lambda: any(name == "requested calls" for name, _ in list(app._ended._queue)))  # type: ignore[attr-defined]
+
+
+def test_digits_and_the_moment_of_prompts_follow_their_settings(tmp_path: Path):
+    assert build_policy(settings(tmp_path)) == CallPolicy()
+    chosen = settings(tmp_path, dtmf="block", prompts="answered")
+    assert build_policy(chosen) == CallPolicy(answer_for_prompts=True, block_digits=True)
+
+
+async def test_what_the_settings_let_everybody_hear_is_fetched_at_the_start(
+    tmp_path: Path, log: TextIO, monkeypatch: pytest.MonkeyPatch
+):
+    application = Application(settings(tmp_path, consent_prompt="say:We record.", session_ended_prompt="say:Over."))
+    fetched: list[Any] = []
+    monkeypatch.setattr(application.prompts, "prefetch", fetched.append)
+    await application.start()
+    await application.stop()
+    assert fetched == [("say:Over.", "say:We record.")]

@@ -255,3 +255,17 @@ async def test_a_runner_that_drains_starts_no_requested_call() -> None:
         assert office.runner.start_call(StartCall(forward(), CALLER, TRUNK_A)) is Cause.SHUTDOWN
         office.runner.session_ended("session-1")
         assert office.runner.metrics()["requested_calls"] == 0
+
+
+async def test_a_requested_call_rings_both_parties_and_ends_with_its_session_unless_they_talk() -> None:
+    async with Office() as office:
+        trunk = office.runner._router.trunks()[0]
+        decision = StartCall(forward(trunk), CALLER, trunk)
+        assert office.runner.start_call(decision) is None
+        assert office.runner.start_call(decision) is Cause.SESSION_BUSY
+        await office.driver.until("bridge")
+        office.runner.session_ended("session-1")
+        assert office.runner.core.calls, "a conversation goes on"
+        facts = [fact.name for commit in office.recorder.commits for fact in commit.facts]
+        assert facts[0] == "CallRequested" and facts.count("LegDialed") == 2
+        assert office.runner.metrics()["requested_calls"] == 1
