@@ -23,6 +23,7 @@ class FakeDriver:
         self.asked: list[tuple[Any, ...]] = []
         self.away = False
         self.available = True
+        self.transcodes = False
         self.bug: Exception | None = None
         self.on_event: Callable[[MediaEvent], None] | None = None
         self._changed = asyncio.Event()

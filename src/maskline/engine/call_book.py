@@ -16,12 +16,15 @@ from maskline.masking.facts import LegName
 
 
 class CallBook:
-    __slots__ = ("_clock", "_ids", "_in_session", "_policy", "_relay", "_session_of", "calls")
+    __slots__ = ("_clock", "_ids", "_in_session", "_policy", "_relay", "_session_of", "_transcodes", "calls")
 
-    def __init__(self, ids: Ids, clock: Clock, *, relay: bool, policy: CallPolicy = USUAL) -> None:
+    def __init__(
+        self, ids: Ids, clock: Clock, *, relay: bool, policy: CallPolicy = USUAL, transcodes: bool = False
+    ) -> None:
         self._ids = ids
         self._clock = clock
         self._relay = relay
+        self._transcodes = transcodes
         self._policy = policy
         self.calls: dict[str, Call] = {}
         """Calls in progress by id."""
@@ -36,7 +39,7 @@ class CallBook:
         ids = self._ids
         leg_a, leg_b = Leg(LegName.A, ids.uuid(), inbound=inbound), Leg(LegName.B, ids.uuid(), inbound=False)
         call_id, sdp_ids = ids.uuid(), ids.token(8)
-        media = CallMedia(self._relay, int(sdp_ids[:8], 16), int(sdp_ids[8:], 16))
+        media = CallMedia(self._relay, int(sdp_ids[:8], 16), int(sdp_ids[8:], 16), transcodes=self._transcodes)
         record = CallRecordBuilder(call_id, leg_a.id, leg_b.id, self._clock.wall(now) - now)
         call = self.calls[call_id] = Call(call_id, (leg_a, leg_b), media, record, ids.uuid, self._policy)
         leg_a.call = leg_b.call = call

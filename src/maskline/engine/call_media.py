@@ -12,11 +12,16 @@ A caller that is to hear something before the callee has spoken gets its answer 
 G.711; the callee is then offered both laws of G.711, since the media driver translates the one to the other. The same
 holds for the first party of a call that we start ourselves.
 
+A driver that transcodes lets the legs speak different codecs: the callee is offered both laws of G.711 beside what the
+caller has, and when it takes none of the caller's, the caller is answered with one of its own.
+
 Without relay (`MASKLINE_MEDIA=none`) our SDP names the other side's own address and port, and later changes
 of it are not told to the other side.
 """
 
 from __future__ import annotations
+
+from collections.abc import Container
 
 from maskline.masking.facts import LegName
 from maskline.media.port import FarMedia, LocalMedia
@@ -65,7 +70,7 @@ class LegMedia:
         self.agreed: tuple[Codec, ...] = ()
         """What this leg may speak for the whole call, since later changes stay on one leg."""
         self.voice: tuple[Codec, ...] = ()
-        """What we speak on this leg when we were the first to speak; empty: all that the far side knows."""
+        """What we speak on this leg, when that is less than what the far side knows; else empty."""
         self.far: AudioDescription | None = None
         self.local: LocalMedia | None = None
         self.nat = False
@@ -111,10 +116,13 @@ class LegMedia:
 class CallMedia:
     """Both legs. Every `take_*` raises `SdpError`, and then the media stays as it was."""
 
-    __slots__ = ("_greeting", "_legs", "early_fork", "is_open", "late", "offered", "relay")
+    __slots__ = ("_caller_has", "_greeting", "_legs", "early_fork", "is_open", "late", "offered", "relay", "transcodes")
 
-    def __init__(self, relay: bool, session_id_a: int, session_id_b: int) -> None:
+    def __init__(self, relay: bool, session_id_a: int, session_id_b: int, *, transcodes: bool = False) -> None:
         self.relay = relay
+        self.transcodes = transcodes
+        self._caller_has: tuple[Codec, ...] = OUR_OFFER
+        """What the caller offered, as far as it may pass; with a late offer what we offer to it."""
         self._legs = {LegName.A: LegMedia(session_id_a), LegName.B: LegMedia(session_id_b)}
         self.offered = OUR_OFFER
         """What we offer to the callee: of the caller's codecs those that may pass."""
@@ -144,8 +152,11 @@ class CallMedia:
             self.late = True
             return
         offer = _audio(body)
-        self.offered = _audible(filter_codecs(offer.codecs))
+        self.offered = self._caller_has = _audible(filter_codecs(offer.codecs))
         self._legs[LegName.A].far = offer
+        if self.transcodes:
+            self.offered = _with_laws(self.offered)
+            self._legs[LegName.A].voice = self._caller_has
         if not self.relay:
             self._legs[LegName.B].local = _as_local(offer)
 
@@ -155,8 +166,8 @@ class CallMedia:
     def prepare_greeting(self) -> None:
         """The caller is to hear us before anybody else: settle the codecs, before ports are opened."""
         leg = self._legs[LegName.A]
-        leg.agreed = leg.voice = OFFER_TO_HEAR if self.late else _one_voice(self.offered)
-        self.offered = _both_laws(leg.agreed)
+        leg.agreed = leg.voice = OFFER_TO_HEAR if self.late else _one_voice(self._caller_has)
+        self.offered = self._beside(leg.agreed)
 
     def greeting(self) -> bytes:
         """SDP for that caller: in a 183, a 200, or both, always the same (RFC 3261 §13.2.1). With a late offer it is
@@ -181,7 +192,12 @@ class CallMedia:
         answer = _audio(body)
         leg.agreed = leg.voice = _audible(answer_codecs(OFFER_TO_HEAR, answer.codecs))
         leg.far = answer
-        self.offered = _both_laws(leg.agreed)
+        self.offered = self._beside(leg.agreed)
+
+    def _beside(self, codecs: tuple[Codec, ...]) -> tuple[Codec, ...]:
+        """What somebody may speak who is to be brought together with one who speaks these."""
+        has_g711 = any(codec.name in _G711 for codec in codecs)
+        return _with_laws(codecs) if has_g711 or self.transcodes else codecs
 
     # -- the callee -------------------------------------------------------------------------------------------
 
@@ -200,10 +216,16 @@ class CallMedia:
         answer = _audio(body)
         leg.agreed = _audible(answer_codecs(self.offered, answer.codecs))
         if not self.greeted:
-            caller.agreed = leg.agreed
+            caller.agreed = self._for_caller(leg.agreed)
         leg.far = answer
         if not self.relay:
             caller.local = _as_local(answer)
+
+    def _for_caller(self, agreed: tuple[Codec, ...]) -> tuple[Codec, ...]:
+        """Of what the callee took that which the caller has; if nothing, the first of the caller's own, which is what a
+        driver transcodes to (seen with rtpengine)."""
+        both = tuple([codec for codec in agreed if any(codec.matches(own) for own in self._caller_has)])
+        return both if has_audio(both) else _voice_and_events(self._caller_has, ())
 
     def sdp_for_caller(self) -> bytes:
         """Answer to the caller's offer, or our late offer, from the callee's SDP; a caller that has our SDP gets it
@@ -248,19 +270,21 @@ class CallMedia:
 
 def _one_voice(codecs: tuple[Codec, ...]) -> tuple[Codec, ...]:
     """Of a caller's codecs the one to talk to it in, G.711 if it has that, and its telephone events."""
+    return _voice_and_events(codecs, _G711)
+
+
+def _voice_and_events(codecs: tuple[Codec, ...], preferred: Container[str]) -> tuple[Codec, ...]:
     voices = [codec for codec in codecs if has_audio((codec,))]
-    voice = next((codec for codec in voices if codec.name in _G711), voices[0])
+    voice = next((codec for codec in voices if codec.name in preferred), voices[0])
     return (voice, *[codec for codec in codecs if codec.is_telephone_event])
 
 
-def _both_laws(codecs: tuple[Codec, ...]) -> tuple[Codec, ...]:
-    """With the other law of G.711 too, when there is one of them."""
+def _with_laws(codecs: tuple[Codec, ...]) -> tuple[Codec, ...]:
+    """With both laws of G.711, behind the audio codecs that are there."""
     names = [codec.name for codec in codecs]
     taken = {codec.payload_type for codec in codecs}
     missing = [codec for name, codec in _G711.items() if name not in names and codec.payload_type not in taken]
-    if len(missing) != 1:
-        return codecs
-    at = sum(name != "telephone-event" for name in names)
+    at = sum(name not in ("telephone-event", "CN") for name in names)
     return (*codecs[:at], *missing, *codecs[at:])
 
 

@@ -59,6 +59,8 @@ class EngineConfig:
     relay: bool = True
     """False: no media driver, `MASKLINE_MEDIA=none`."""
     policy: CallPolicy = USUAL
+    transcodes: bool = False
+    """The media driver makes one codec of another, whatever they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ class EngineCore:
         self._config = config
         self.agent = agent
         self._sip = SipEffects(agent, config.host, config.loop_token)
-        self._book = CallBook(ids, clock, relay=config.relay, policy=config.policy)
+        self._book = CallBook(ids, clock, relay=config.relay, policy=config.policy, transcodes=config.transcodes)
         self._trunks = TrunkBook(trunks)
         self._timers = CallTimers()
         self._work: list[tuple[str, Outside]] = []

@@ -98,7 +98,9 @@ class EngineRunner:
         if self._driver is not None:
             await self._driver.start(self._on_media_event)
         agent = Agent(AgentConfig(self._advertised, bound[1]), self._ids)
-        config = EngineConfig(self._advertised, self._loop_token, self._driver is not None, self._policy)
+        driver = self._driver
+        transcodes = driver is not None and driver.transcodes
+        config = EngineConfig(self._advertised, self._loop_token, driver is not None, self._policy, transcodes)
         self._core = EngineCore(config, agent, self._ids, self._clock, self._router.trunks)
         return bound
 

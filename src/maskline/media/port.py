@@ -126,6 +126,11 @@ class MediaDriver(Protocol):
         """Whether the last contact worked; false means calls are refused with 503."""
         ...
 
+    @property
+    def transcodes(self) -> bool:
+        """Whether the legs of a call may speak any two codecs; else the same one, or the two laws of G.711."""
+        ...
+
     async def open_leg(
         self, call_id: str, leg: LegName, far: FarMedia | None, *, codecs: tuple[Codec, ...]
     ) -> LocalMedia:

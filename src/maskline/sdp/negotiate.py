@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable
 
 from maskline.sdp.session import Codec
 
-DEFAULT_CODECS = ("PCMU", "PCMA", "G722", "G729", "OPUS", "AMR", "AMR-WB", "ILBC", "GSM", "telephone-event")
+DEFAULT_CODECS = ("PCMU", "PCMA", "G722", "G729", "OPUS", "AMR", "AMR-WB", "ILBC", "GSM", "CN", "telephone-event")
 CLOCK_RATES = frozenset((8000, 16000, 24000, 32000, 44100, 48000))
 TELEPHONE_EVENTS = "0-15"
 """The events we write (RFC 4733 §2.4.1): the sixteen DTMF digits."""

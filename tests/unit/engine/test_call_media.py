@@ -71,6 +71,56 @@ def test_an_answer_without_any_offered_codec_is_refused_and_forgotten() -> None:
     assert media.leg(B).far is None
 
 
+G722_ONLY = sdp(codecs="9 101")
+
+
+def transcoded(body: bytes, answer: bytes) -> CallMedia:
+    media = CallMedia(True, 11, 22, transcodes=True)
+    media.take_offer(body)
+    media.leg(A).local, media.leg(B).local = LOCAL_A, LOCAL_B
+    media.offer_to_callee()
+    media.take_callee(answer)
+    return media
+
+
+def test_a_driver_that_transcodes_lets_the_callee_take_what_the_caller_has_not() -> None:
+    media = transcoded(G722_ONLY, sdp(codecs="8 101"))
+    assert [codec.name for codec in parse(media.offer_to_callee()).codecs] == [
+        "G722",
+        "PCMU",
+        "PCMA",
+        "telephone-event",
+    ]
+    assert [codec.name for codec in parse(media.sdp_for_caller()).codecs] == ["G722", "telephone-event"]
+
+
+def test_the_caller_is_answered_with_its_first_codec_when_all_is_transcoded() -> None:
+    body = sdp(codecs="77 9 0 101", extra="a=rtpmap:77 spell-65911/8000\r\n")
+    media = transcoded(body, sdp(codecs="8"))
+    assert [codec.name for codec in parse(media.sdp_for_caller()).codecs] == ["G722", "telephone-event"]
+    far = media.caller_far()
+    assert far is not None
+    assert [codec.payload_type for codec in far.codecs] == [9, 0, 101]
+
+
+def test_wideband_stays_wideband_when_both_have_it() -> None:
+    media = transcoded(sdp(codecs="9 0 101"), sdp(codecs="9 101"))
+    assert [codec.name for codec in parse(media.sdp_for_caller()).codecs] == ["G722", "telephone-event"]
+
+
+def test_a_caller_that_is_greeted_in_another_codec_has_a_callee_with_g711_where_that_can_be_transcoded() -> None:
+    for transcodes, names in (
+        (True, ["G722", "PCMU", "PCMA", "telephone-event"]),
+        (False, ["G722", "telephone-event"]),
+    ):
+        media = CallMedia(True, 11, 22, transcodes=transcodes)
+        media.take_offer(G722_ONLY)
+        media.leg(A).local, media.leg(B).local = LOCAL_A, LOCAL_B
+        media.prepare_greeting()
+        assert [codec.name for codec in parse(media.greeting()).codecs] == ["G722", "telephone-event"]
+        assert [codec.name for codec in parse(media.offer_to_callee()).codecs] == names
+
+
 def test_a_200_without_sdp_stands_for_the_early_answer() -> None:
     media = answered()
     media.take_callee(b"")

@@ -28,6 +28,7 @@ def test_a_number_cannot_ride_on_an_encoding(codec: Codec) -> None:
 def test_events_and_comfort_noise_alone_are_no_audio() -> None:
     assert negotiate.filter_codecs((EVENTS, Codec(13, "CN"))) == ()
     assert not negotiate.has_audio((EVENTS, Codec(13, "CN")))
+    assert negotiate.filter_codecs((PCMU, Codec(13, "CN"))) == (PCMU, Codec(13, "CN"))
 
 
 @pytest.mark.parametrize(

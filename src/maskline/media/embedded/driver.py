@@ -63,6 +63,10 @@ class EmbeddedDriver:
     def available(self) -> bool:
         return any(link.up for link in self._links)
 
+    @property
+    def transcodes(self) -> bool:
+        return False
+
     def calls(self) -> set[str]:
         """What the workers hold, calls of an engine before this one included."""
         return set().union(*(link.calls for link in self._links))

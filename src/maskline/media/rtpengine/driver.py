@@ -86,6 +86,10 @@ class RtpengineDriver:
     def available(self) -> bool:
         return any(node.up for node in self._nodes)
 
+    @property
+    def transcodes(self) -> bool:
+        return True
+
     # --- legs ---------------------------------------------------------------------------------------------------
 
     async def open_leg(

@@ -60,8 +60,6 @@ def read_local(sdp: str) -> LocalMedia:
 
 
 def missing_voice(offered: Sequence[Codec], wanted: Sequence[Codec]) -> list[str]:
-    """Names of the codecs rtpengine must transcode to, when the legs have no voice codec in common."""
+    """Names of the codecs rtpengine must offer beside those `offered`; it transcodes only if one of them is taken."""
     voices = [codec for codec in wanted if not codec.is_telephone_event]
-    if any(voice.matches(codec) for voice in voices for codec in offered):
-        return []
-    return [voice.name for voice in voices]
+    return [voice.name for voice in voices if not any(voice.matches(codec) for codec in offered)]

@@ -37,8 +37,9 @@ def test_a_reply_without_audio_is_unreadable(reply: str) -> None:
         read_local(reply)
 
 
-def test_only_legs_without_a_common_voice_codec_need_transcoding() -> None:
+def test_what_a_leg_is_to_be_offered_beside_the_others_codecs_needs_transcoding() -> None:
     assert missing_voice((PCMU, EVENTS), (PCMA, EVENTS)) == ["PCMA"]
+    assert missing_voice((PCMU, EVENTS), (PCMU, PCMA)) == ["PCMA"]
     assert missing_voice((PCMU, PCMA), (PCMA,)) == []
     assert missing_voice((PCMU,), ()) == []
 
