@@ -18,6 +18,7 @@ from typing import TextIO
 import pytest
 
 from maskline.app import Application
+from maskline.chores import Chores
 from maskline.cli import serve as serve_command
 from maskline.cli.serve import Signals
 from maskline.lab.platform import free_port
@@ -86,10 +87,10 @@ def test_a_tls_port_that_is_set_is_told_to_stay_closed(
 
 
 def test_a_part_that_fails_ends_it_with_1_and_one_sentence(cli: Cli, monkeypatch: pytest.MonkeyPatch):
-    async def broken(_self: Application) -> None:
+    async def broken(_self: Chores) -> None:
         raise RuntimeError("out of luck")
 
-    monkeypatch.setattr(Application, "_sweep_sessions", broken)
+    monkeypatch.setattr(Chores, "sweep_sessions", broken)
     result = cli("serve")
     assert result.code == 1
     assert result.err.endswith("error: the session sweeper ended by itself; the log says why.\n")
