@@ -48,6 +48,7 @@ from maskline.metrics import (
     read_pins,
     read_prompts,
     read_recorder,
+    read_recordings,
     read_webhooks,
 )
 from maskline.net.egress import Egress
@@ -62,6 +63,7 @@ from maskline.webhooks.send import WebhookSender
 from maskline.workflows.build_outbox import param_update_outbox, session_timeout_outbox
 from maskline.workflows.expire_sessions import ExpireSessions
 from maskline.workflows.forget_old import ForgetOld
+from maskline.workflows.process_recordings import ProcessRecordings
 from maskline.workflows.record_call import CallRecording
 from maskline.workflows.route_call import RouteCall
 from maskline.workflows.start_call import StartCalls
@@ -90,7 +92,11 @@ class Application:
         self.egress = Egress(settings.egress_networks)
         self.deliverer = Deliverer(store, WebhookSender(self.egress), StoreKeys(store), clock, ids)
         self._style = style = Style(Generation(settings.plivo_events), settings.callback_prefix)
-        self.recorder = CallRecording(store, clock, ids, self.deliverer.notify, style=style)
+        links = self.services.links
+        self.recordings = ProcessRecordings(store, clock, ids, self.services.recordings, links, self.deliverer.notify)
+        self.recorder = CallRecording(
+            store, clock, ids, self.deliverer.notify, style=style, links=links, recorded=self.recordings.notify
+        )
         self.media = build_media(settings)
         self.prompts = build_prompts(settings, self.egress, clock)
         self.engine = EngineRunner(
@@ -129,6 +135,8 @@ class Application:
         self._running.push_async_callback(self.egress.close)
         await self._open_prompts()
         self._run("webhook deliverer", self.deliverer.run(), self.deliverer.stop)
+        await self.recordings.recover()
+        self._run("recordings", self.recordings.run(), self.recordings.stop)
         self._run("call recorder", self.recorder.run(), self.recorder.stop)
         await self.engine.start()
         self._running.push_async_callback(self.engine.stop)
@@ -234,6 +242,7 @@ class Application:
         collector.add("pins", lambda: read_pins(self.router.pins))
         collector.add("webhooks", lambda: read_webhooks(self.deliverer))
         collector.add("prompts", lambda: read_prompts(self.prompts))
+        collector.add("recordings", lambda: read_recordings(self.recordings))
         collector.add("media", lambda: read_media(self.media))
         collector.add("app", self._samples)
         return build_registry(collector)

@@ -49,6 +49,8 @@ METRICS: tuple[Declared, ...] = (
     Declared("maskline_pins_wrong", "counter", "PINs entered by callers that were nobody's."),
     Declared("maskline_recordings_started", "counter", "Recordings of calls that began."),
     Declared("maskline_recordings_cut", "counter", "Recordings that did not begin, or ended before their call."),
+    Declared("maskline_recording_jobs", "counter", "Recordings made into files, or given up, by result.", ("result",)),
+    Declared("maskline_recording_jobs_in_progress", "gauge", "Recordings that are being made into files."),
     Declared("maskline_media_failures", "counter", "Steps of calls that failed because the media driver was away."),
     Declared("maskline_media_available", "gauge", "1 while the media driver answers, else 0; absent with media off."),
     Declared("maskline_engine_faults", "counter", "Bugs met by the engine, each logged; it goes on."),
@@ -157,6 +159,14 @@ class PinFigures(Protocol):
     locks: Counter[str]
 
 
+class RecordingFigures(Protocol):
+    made: int
+    failed: int
+
+    @property
+    def busy(self) -> int: ...
+
+
 class MediaFigures(Protocol):
     @property
     def available(self) -> bool: ...
@@ -231,6 +241,12 @@ def read_pins(pins: PinFigures) -> Iterator[Sample]:
         yield "maskline_pin_tries", (result,), pins.tries[result]
     for subject in ("caller", "number"):
         yield "maskline_pin_locks", (subject,), pins.locks[subject]
+
+
+def read_recordings(recordings: RecordingFigures) -> Iterator[Sample]:
+    yield "maskline_recording_jobs", ("made",), recordings.made
+    yield "maskline_recording_jobs", ("failed",), recordings.failed
+    yield "maskline_recording_jobs_in_progress", (), recordings.busy
 
 
 def read_media(media: MediaFigures | None) -> Iterator[Sample]:

@@ -11,7 +11,7 @@ from maskline.engine import effects as e
 from maskline.engine.core import Outside
 from maskline.engine.inputs import PlayFailed
 from maskline.engine.media_work import AWAY, MediaWork, NoMedia
-from maskline.engine.ports import PinRouter
+from maskline.engine.ports import CallRouter
 from maskline.engine.prompt_work import PromptWork
 from maskline.engine.route_work import Deliver, RouteWork
 from maskline.masking.facts import LegName
@@ -22,7 +22,7 @@ _A, _B = LegName.A, LegName.B
 
 class OutsideWork:
     def __init__(
-        self, router: PinRouter, clock: Clock, deliver: Deliver, media: MediaDriver | None = None,
+        self, router: CallRouter, clock: Clock, deliver: Deliver, media: MediaDriver | None = None,
         prompter: Prompter | None = None, *, digits: bool = True,
     ) -> None:  # fmt: skip
         """Without `media` nothing is relayed or played, without `prompter` nothing is played. `digits`: whether those

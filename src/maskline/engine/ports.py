@@ -56,16 +56,12 @@ class CallRouter(Protocol):
         Raises `StoreUnavailable`."""
         ...
 
-    def trunks(self) -> tuple[Trunk, ...]:
-        """All trunks, as last read; in-memory and cheap."""
+    async def check_pin(self, asked: AskPin, caller: Number | None, pin: str, wall: float) -> PinDecision:
+        """Whose PIN this is; counts a wrong one. As quick as `route`. Raises `StoreUnavailable`."""
         ...
 
-
-class PinRouter(CallRouter, Protocol):
-    """Joined with `CallRouter` once `RouteCall` fulfils it."""
-
-    async def check_pin(self, asked: AskPin, caller: Number | None, pin: str, wall: float) -> PinDecision:
-        """Whose PIN this is; counts a wrong one. Raises `StoreUnavailable`."""
+    def trunks(self) -> tuple[Trunk, ...]:
+        """All trunks, as last read; in-memory and cheap."""
         ...
 
 

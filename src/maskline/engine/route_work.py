@@ -18,7 +18,7 @@ import structlog
 from maskline.clock import Clock
 from maskline.engine import effects as e
 from maskline.engine import inputs as i
-from maskline.engine.ports import PinRouter
+from maskline.engine.ports import CallRouter
 from maskline.errors import StoreUnavailable
 from maskline.masking.decision import AskPin, Decision, Forward, PinDecision, WrongPin
 from maskline.masking.facts import Cause
@@ -32,7 +32,7 @@ Asked = Coroutine[Any, Any, Decision | PinDecision]
 class RouteWork:
     """Asks the router, one question of a call at a time."""
 
-    def __init__(self, router: PinRouter, clock: Clock, deliver: Deliver) -> None:
+    def __init__(self, router: CallRouter, clock: Clock, deliver: Deliver) -> None:
         self._router = router
         self._clock = clock
         self._deliver = deliver

@@ -14,7 +14,7 @@ import asyncio
 import gc
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any, cast
+from typing import Any
 
 import structlog
 
@@ -23,7 +23,7 @@ from maskline.engine import inputs as i
 from maskline.engine.call import USUAL, CallPolicy
 from maskline.engine.core import EngineConfig, EngineCore
 from maskline.engine.outside import OutsideWork
-from maskline.engine.ports import CallRecorder, CallRouter, PinRouter
+from maskline.engine.ports import CallRecorder, CallRouter
 from maskline.ids import Ids
 from maskline.masking.decision import StartCall
 from maskline.masking.facts import Cause
@@ -53,7 +53,7 @@ class EngineRunner:
         """`media` None means signalling only (`MASKLINE_MEDIA=none`). `advertised_host` is the address written
         into our messages when `host` is not the one peers reach us at. `loop_token` names the installation; by
         default a new one at each start. `prompter` gets what is played."""
-        self._router = cast(PinRouter, router)
+        self._router = router
         self._recorder = recorder
         self._driver = media
         self._clock = clock

@@ -13,7 +13,7 @@ from maskline.clock import SystemClock
 from maskline.engine.ports import CallCommit
 from maskline.engine.runner import EngineRunner, settle_memory
 from maskline.ids import SystemIds
-from maskline.masking.decision import Decision, Refuse, StartCall
+from maskline.masking.decision import AskPin, Decision, PinDecision, Refuse, StartCall, WrongPin
 from maskline.masking.e164 import Number
 from maskline.masking.facts import Cause, Outcome
 from maskline.masking.trunk import Trunk
@@ -53,6 +53,9 @@ class Router:
 
     async def route(self, caller: Number | None, called: Number, trunk: Trunk, wall: float) -> Decision:
         return self.refusal or forward(self.callee)
+
+    async def check_pin(self, asked: AskPin, caller: Number | None, pin: str, wall: float) -> PinDecision:
+        return WrongPin()
 
 
 def answering(phone: UdpPhone, event: Event, now: float) -> None:
