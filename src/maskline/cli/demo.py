@@ -20,12 +20,14 @@ class Scenario(StrEnum):
     """What is shown: the names of `lab.demo.SCENARIOS`, and all of them."""
 
     CALL = "call"
+    SAY = "say"
     ALL = "all"
 
 
 def demo(
     scenario: Annotated[
-        Scenario, typer.Option("--scenario", help="What to show: three plain calls, or all there is.")
+        Scenario,
+        typer.Option("--scenario", help="What to show: calls, or speech."),
     ] = Scenario.CALL,
     keep: Annotated[
         Path | None, typer.Option("--keep", metavar="DIR", help="Leave the demo's database and log here.")
@@ -33,11 +35,11 @@ def demo(
     as_json: JsonFlag = False,
 ) -> None:
     """Watch masked calls over real SIP and RTP; exit 0 only if every check holds."""
-    from maskline.lab.demo import SCENARIOS, run
+    from maskline.lab.demo import everything, run
 
     # With --json stdout belongs to the one document; the story is still told, on stderr.
     with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
-        code = run(keep=keep, scenarios=list(SCENARIOS) if scenario is Scenario.ALL else [scenario.value])
+        code = run(keep=keep, scenarios=everything() if scenario is Scenario.ALL else [scenario.value])
     if as_json:
         emit(True, {"passed": code == 0}, "")
     if code:

@@ -7,17 +7,40 @@ scenarios themselves, a module each. Who uses it: `cli/demo.py`, `make demo`.
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from maskline.lab.demo import calls
+from maskline.lab.demo import calls, say
 from maskline.lab.demo.stage import Stage
 from maskline.lab.platform import LabError
 
-SCENARIOS: dict[str, Callable[[Stage], Awaitable[bool]]] = {"call": calls.play}
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One thing to show."""
+
+    play: Callable[[Stage], Awaitable[bool]]
+    """Tells it; True when every check held."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """What it needs besides the demo's own."""
+    program: str = ""
+    """Without this program it is left out of `all`."""
+
+
+SCENARIOS = {
+    "call": Scenario(calls.play),
+    "say": Scenario(say.play, say.SETTINGS, say.PROGRAM),
+}
 """By name, in the order of `all`."""
+
+
+def everything() -> list[str]:
+    """All that this machine can show."""
+    return [name for name, scenario in SCENARIOS.items() if not scenario.program or shutil.which(scenario.program)]
 
 
 def run(settings: dict[str, str] | None = None, keep: Path | None = None, scenarios: Sequence[str] = ("call",)) -> int:
@@ -33,7 +56,8 @@ def run(settings: dict[str, str] | None = None, keep: Path | None = None, scenar
 
 
 def _run_in(folder: Path, settings: dict[str, str], scenarios: Sequence[str]) -> int:
-    stage = Stage(folder, lambda line: print(line, flush=True), settings)
+    needed = {key: value for name in scenarios for key, value in SCENARIOS[name].settings.items()}
+    stage = Stage(folder, lambda line: print(line, flush=True), needed | settings)
     try:
         good = asyncio.run(_play(stage, scenarios))
     except LabError as error:
@@ -48,7 +72,7 @@ async def _play(stage: Stage, scenarios: Sequence[str]) -> bool:
         await stage.open()
         good = True
         for name in scenarios:
-            good = await SCENARIOS[name](stage) and good
+            good = await SCENARIOS[name].play(stage) and good
         return good
     finally:
         await stage.close()
