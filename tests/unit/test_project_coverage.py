@@ -24,6 +24,7 @@ def complaints(percents: dict[str, float], *exemptions: Exemption, pure_only: bo
         ("masking/e164.py", True),
         ("engine/call.py", True),
         ("engine/call_states.py", True),
+        ("engine/pin_prompt.py", True),
         ("engine/runner.py", False),
         ("webhooks/schedule.py", True),
         ("webhooks/formats/plivo.py", True),

@@ -51,6 +51,7 @@ def end(
         return
     if call.parting is not None:
         cause, by, far_status = call.parting
+        out.append(e.StopTimer(i.TimerName.PIN))
     call.state = CallState.ENDING
     call.hush(now, out)
     outcome = outcome_of(cause, answered=call.talked, dialled=leg_b.dialled or (leg_a.dialled and not leg_a.inbound))
@@ -82,7 +83,8 @@ def lose(
     outcome = outcome_of(cause, answered=False, dialled=call.leg_b.dialled or not call.leg_a.inbound)
     status = _status_of(call, call.leg_b, 0, far_status)
     out.append(e.StopTimer())
-    call.leg_b.step(LegSignal.HANG_UP, out)
+    if call.leg_b.dialled:
+        call.leg_b.step(LegSignal.HANG_UP, out)
     call.record.ended(B, now, outcome, cause, status, by, out)
     call.voice(A).loop(BUSY if cause in _BUSY else CONGESTION, out)
     out.append(e.StartTimer(TONE_SECONDS, i.TimerName.PIN))

@@ -170,14 +170,13 @@ class CallMedia:
         self.offered = self._beside(leg.agreed)
 
     def greeting(self) -> bytes:
-        """SDP for that caller: in a 183, a 200, or both, always the same (RFC 3261 §13.2.1). With a late offer it is
-        ours, and the ACK brings the answer."""
-        if self._greeting is None:
-            leg = self._legs[LegName.A]
-            offer = leg.far
-            leg.awaits_answer = self.late
-            direction, ptime = (mirror_direction(offer.direction), offer.ptime) if offer else ("sendrecv", None)
-            self._greeting = leg.write(leg.agreed, direction, ptime, offer)
+        """SDP for that caller, once; from then on `sdp_for_caller` says the same, since a 200 has to repeat what a 183
+        said (RFC 3261 §13.2.1). With a late offer it is ours, and the ACK brings the answer."""
+        leg = self._legs[LegName.A]
+        offer = leg.far
+        leg.awaits_answer = self.late
+        direction, ptime = (mirror_direction(offer.direction), offer.ptime) if offer else ("sendrecv", None)
+        self._greeting = leg.write(leg.agreed, direction, ptime, offer)
         return self._greeting
 
     def offer_to_first(self) -> bytes:

@@ -123,7 +123,8 @@ class PinPrompt:
         """The wait before the next try, or the longest one for a prompt."""
         if self.state is PinState.WAITING:
             self._step(PinSignal.WAITED, now, out)
-        elif self._voice.skip(now, out):
+        else:
+            self._voice.skip(now, out)
             self._step(PinSignal.HEARD, now, out)
 
     def refused(self, locked: bool, now: float, out: list[e.Effect]) -> None:

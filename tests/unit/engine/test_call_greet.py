@@ -292,6 +292,13 @@ def test_a_callee_may_move_while_it_listens() -> None:
     assert isinstance(response, e.RespondRequest) and response.status == 200
 
 
+def test_a_callee_hears_all_its_prompts() -> None:
+    call = Driven().dialled(with_prompts(callee=(BRIEFING, WELCOME)))
+    call.feed(i.Answered(B_SDP), i.AnswerMediaReady(), i.TimerFired(PIN))
+    assert call.played() == e.Play(B, WELCOME, 2) and call.none(e.BridgeMedia)
+    assert call.feed(call.heard)[-1] == e.BridgeMedia()
+
+
 def test_a_change_that_fails_while_the_callee_listens_does_not_end_the_call() -> None:
     call = informing()
     call.feed(i.AnswerMediaReady(), i.Offered(B, "key", sdp("198.51.100.98", 6002, "0")))
