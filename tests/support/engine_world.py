@@ -15,22 +15,35 @@ from dataclasses import dataclass, field, replace
 from maskline.clock import VirtualClock
 from maskline.engine import effects as e
 from maskline.engine import inputs as i
+from maskline.engine.call import CallPolicy
 from maskline.engine.core import EngineConfig, EngineCore
 from maskline.engine.ports import CallCommit
 from maskline.ids import SeededIds
-from maskline.masking.call_record import CallRecord, Quality
-from maskline.masking.decision import Forward, Refuse
+from maskline.masking.call_record import CallRecord
+from maskline.masking.decision import Forward, Refuse, StartCall, WrongPin
 from maskline.masking.e164 import Number
-from maskline.masking.facts import CallRouted, Cause, Fact, LegName
+from maskline.masking.facts import CallRouted, Cause, Fact, LegDialed, Outcome
 from maskline.masking.match import Ask, AskLastOutside, AskOurs, Matched, match_call
 from maskline.masking.session import PoolMode, Role, Session, SessionOptions
 from maskline.masking.trunk import Trunk
-from maskline.media.port import LocalMedia, MediaLost, MediaTimedOut
 from maskline.sip import events as sip
 from maskline.sip.agent import Agent, AgentConfig, OutgoingInvite
 from maskline.sip.events import Flow
 from maskline.sip.invite_usage import InviteUsage, UsageState
-from tests.support.call_machine import CALLEE, CALLER, NUMBER, VIRTUAL, WALL, sdp, session
+from tests.support.call_machine import (
+    BRIEFING,
+    CALLEE,
+    CALLER,
+    CLIP,
+    NUMBER,
+    VIRTUAL,
+    WALL,
+    WELCOME,
+    asking,
+    sdp,
+    session,
+)  # fmt: skip
+from tests.support.sim_media import SimMedia
 
 ENGINE = Flow("udp", "203.0.113.1", 5060)
 ALICE = Flow("udp", "192.0.2.10", 5060)
@@ -81,11 +94,36 @@ class Scenario:
     route_delay: float = 0.0
     max_forwards: int = 70
     relay: bool = True
+    caller_prompts: int = 0
+    callee_prompts: int = 0
+    prompt_fails: str = ""
+    """The option whose prompt cannot be had."""
+    refused_aloud: bool = False
+    answer_for_prompts: bool = False
+    pins: tuple[str, ...] | None = None
+    """What Alice enters at each question; None: she is not asked."""
+    pin_after: float = 0.5
+    """Of the question's begin, which takes two seconds: below that she barges in."""
+    by_info: bool = False
+    """Keys come as SIP INFO."""
+    locked: bool = False
+    store_away_for_pins: bool = False
+    record: bool = False
+    keys_at: float | None = None
+    """Alice presses a key, after her answer."""
+    click: bool = False
+    """We call Alice, and then Bob."""
+    alice_verdict: int | None = 200
+    alice_after: float = 1.0
+    """Her answer, after our INVITE."""
+    session_ends: float | None = None
+    """After the beginning."""
     kind: str = "shared"
     """How the call finds its way: `shared`, `split`, `open` (any caller of a single party), `withheld` (the same, with
     no number), `callback` (the single party calls back) or `fallback`."""
 
 
+RIGHT_PIN = "4711"
 KINDS = ("shared", "split", "open", "withheld", "callback", "fallback")
 SHOWN = Number("6531590777")
 """What the callee of a split session knows."""
@@ -171,17 +209,46 @@ class Alice(Phone):
     def on(self, event: sip.Event, now: float) -> None:
         super().on(event, now)
         s = self.world.scenario
-        if isinstance(event, sip.InviteAnswered):
+        if isinstance(event, sip.InviteReceived):
+            self.usage = event.usage
+            self.at(s.alice_after / 2, lambda now: self.agent.progress(event.usage, 180, now))
+            if s.alice_verdict is not None:
+                self.at(s.alice_after, self.decide)
+            self.at(110.0, lambda now: self.agent.reject(event.usage, 480, now))
+        elif isinstance(event, sip.InviteAcked) and s.click:
+            self.stay()
+        elif isinstance(event, sip.InviteAnswered):
             if s.alice_acks:
                 self.agent.ack(event.usage, now, A_SDP if s.late_offer else b"")
-                self.at(100.0 if s.alice_bye is None else s.alice_bye, self.bye)
-            if s.alice_hold is not None:
-                self.at(s.alice_hold, lambda now: self.reinvite(now, A_MOVED))
-            if s.alice_asks is not None:
-                self.at(s.alice_asks, lambda now: self.reinvite(now, b""))
+            self.stay()
         elif isinstance(event, sip.RequestFinished) and event.method == "INVITE" and event.status == 200:
             assert event.usage is not None
             self.agent.ack(event.usage, now, A_MOVED)
+
+    def stay(self) -> None:
+        """She is on the line: what she does from now on, and when she hangs up."""
+        s = self.world.scenario
+        if s.alice_acks:
+            self.at(100.0 if s.alice_bye is None else s.alice_bye, self.bye)
+        if s.alice_hold is not None:
+            self.at(s.alice_hold, lambda now: self.reinvite(now, A_MOVED))
+        if s.alice_asks is not None:
+            self.at(s.alice_asks, lambda now: self.reinvite(now, b""))
+        if s.keys_at is not None:
+            self.at(s.keys_at, lambda now: self.inform("7", now))
+
+    def decide(self, now: float) -> None:
+        """We call her."""
+        assert self.usage is not None
+        verdict = self.world.scenario.alice_verdict
+        if verdict == 200:
+            self.agent.answer(self.usage, now, A_SDP)
+        else:
+            self.agent.reject(self.usage, verdict or 480, now)
+
+    def inform(self, digit: str, now: float) -> None:
+        if self.usage is not None and not self.usage.is_over:
+            self.agent.request(self.usage, "INFO", now, f"Signal={digit}\r\n".encode(), "application/dtmf-relay")
 
     def reinvite(self, now: float, body: bytes) -> None:
         if self.usage is not None and not self.usage.is_over:
@@ -240,17 +307,19 @@ class World:
     from_alice: list[bytes] = field(default_factory=list)
     from_bob: list[bytes] = field(default_factory=list)
     commits: list[CallCommit] = field(default_factory=list)
-    media: set[str] = field(default_factory=set)
+    pins_checked: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
         self.clock = VirtualClock()
-        self.serial = self.media_steps = 0
-        self.media_free_at = 0.0
+        self.serial = 0
+        self.entries = self.scenario.pins or ()
+        self.desk = SimMedia(self, ENGINE.host)
         self.bob_died_at: float | None = None
         self.caller: Number | None = None
         agent = Agent(AgentConfig(ENGINE.host, ENGINE.port), SeededIds(self.seed * 10))
-        config = EngineConfig(ENGINE.host, "our-own-mark", self.scenario.relay)
+        policy = CallPolicy(answer_for_prompts=self.scenario.answer_for_prompts)
+        config = EngineConfig(ENGINE.host, "our-own-mark", self.scenario.relay, policy)
         self.core = EngineCore(config, agent, SeededIds(self.seed * 10 + 1), self.clock, lambda: TRUNKS)
         self.alice = Alice(self, ALICE, self.seed * 10 + 2, "alice")
         self.bob = Bob(self, BOB, self.seed * 10 + 3, "bob")
@@ -265,16 +334,28 @@ class World:
     def run(self, until: float = 900.0) -> World:
         """Until nobody has anything left to do; fails when somebody still has after `until` seconds."""
         s = self.scenario
-        self.schedule(0.0, lambda now: (self.alice.call(now), self.pump(now)))
+        begin = self.click if s.click else self.alice.call
+        self.schedule(0.0, lambda now: (begin(now), self.pump(now)))
+        if s.session_ends is not None:
+            self.schedule(s.session_ends, lambda now: (self.core.session_ended("session-1", now), self.pump(now)))
         if s.bob_dies is not None:
             self.schedule(s.bob_dies, self.kill_bob)
         if s.media_event is not None:
-            self.schedule(s.media_event, self.lose_media)
+            self.schedule(s.media_event, self.desk.lose)
         while (when := self.next_time()) is not None:
             assert when < until, f"seed {self.seed}: still busy: {self.core.agent.sizes()}"
             self.clock.advance(max(0.0, when - self.clock.now()))
             self.step(self.clock.now())
         return self
+
+    def click(self, now: float) -> None:
+        """A session asks us to call Alice."""
+        self.caller = CALLER
+        assert self.core.start_call(StartCall(self.way(), CALLER, TRUNKS[0]), now) is None
+
+    @property
+    def media_steps(self) -> int:
+        return self.desk.steps
 
     def next_time(self) -> float | None:
         times = [self.core.next_deadline(), *(phone.agent.next_deadline() for phone in self.phones)]
@@ -351,12 +432,33 @@ class World:
             assert effect.caller == (None if self.scenario.kind == "withheld" else CALLER) and effect.called == VIRTUAL
             self.schedule(self.scenario.route_delay, lambda now: self.give(call_id, self.decision(), now))
             return
-        # One step after the other per call, as the driver's worker does it.
-        self.media_free_at = max(self.clock.now(), self.media_free_at) + self.random.random() * 0.05
-        step, self.media_steps = self.media_steps, self.media_steps + 1
-        fails = step == self.scenario.media_fails_at
-        delay = self.media_free_at - self.clock.now()
-        self.schedule(delay, lambda now: self.give(call_id, self.media_result(call_id, effect, fails), now))
+        if isinstance(effect, e.CheckPin):
+            self.pins_checked.append(effect.pin)
+            self.schedule(self.scenario.route_delay, lambda now: self.give(call_id, self.verdict(effect.pin), now))
+            return
+        self.desk.take(call_id, effect)
+
+    def verdict(self, pin: str) -> i.Input:
+        s = self.scenario
+        if s.store_away_for_pins:
+            return i.RouteFailed(Cause.CONGESTION)
+        if pin != RIGHT_PIN:
+            return i.PinRefused(WrongPin(locked=s.locked))
+        return i.Forwarded(self.way())
+
+    def press_pin(self, call_id: str) -> None:
+        """The question is heard: Alice enters what comes next in her mind."""
+        s = self.scenario
+        entry, self.entries = self.entries[:1], self.entries[1:]
+        for place, digit in enumerate(entry[0] if entry else ""):
+            self.schedule(s.pin_after + 0.4 * place, lambda now, digit=digit: self.press(call_id, digit, now))  # type: ignore[misc]
+
+    def press(self, call_id: str, digit: str, now: float) -> None:
+        if self.scenario.by_info:
+            self.alice.inform(digit, now)
+            self.pump(now)
+        else:
+            self.desk.press(call_id, digit, now)
 
     def decision(self) -> i.Input:
         s = self.scenario
@@ -365,36 +467,20 @@ class World:
         if not s.ours:
             return i.Refused(Refuse(Cause.UNKNOWN_NUMBER, None))
         if s.refused is not None:
-            return i.Refused(Refuse(s.refused, NUMBER))
+            return i.Refused(Refuse(s.refused, NUMBER, None, CLIP if s.refused_aloud else None))
+        if s.pins is not None:
+            return i.PinAsked(asking(retries=2, retry_wait=5.0, longest=len(RIGHT_PIN)))
+        return i.Forwarded(self.way())
+
+    def way(self) -> Forward:
+        s = self.scenario
         found = find_way(s.kind, self.caller)
         assert isinstance(found, Matched)
-        return i.Forwarded(
-            Forward(
-                found.session, found.caller_role, found.callee, NUMBER, TRUNKS[1], found.shown, found.options,
-                found.matched_by,
-            )
+        return Forward(
+            found.session, found.caller_role, found.callee, NUMBER, TRUNKS[1], found.shown,
+            replace(found.options, record=s.record), found.matched_by, (CLIP, WELCOME)[: s.caller_prompts],
+            (BRIEFING, WELCOME)[: s.callee_prompts],
         )  # fmt: skip
-
-    def media_result(self, call_id: str, effect: object, fails: bool) -> i.Input | None:
-        if isinstance(effect, e.OpenMedia):
-            if fails:
-                return i.MediaFailed()
-            self.media.add(call_id)
-            return i.MediaOpened(LocalMedia(ENGINE.host, 20_000, 20_001), LocalMedia(ENGINE.host, 20_002, 20_003))
-        if isinstance(effect, e.AttachMedia):
-            assert call_id in self.media, "attached before it was opened"
-            return i.MediaFailed(effect.then) if fails else effect.then
-        if not isinstance(effect, e.CloseMedia):
-            assert isinstance(effect, e.SendDigit)
-            return None
-        self.media.discard(call_id)
-        return i.MediaClosed({} if fails else {LegName.A: Quality(4.4, 0.0, 0.0, 100, 0)})
-
-    def lose_media(self, now: float) -> None:
-        for call_id in list(self.media):
-            event = MediaLost(call_id) if self.seed % 2 else MediaTimedOut(call_id)
-            self.core.media_event(event, now)
-        self.pump(now)
 
     def give(self, call_id: str, inp: i.Input | None, now: float) -> None:
         if inp is not None:
@@ -421,25 +507,32 @@ class World:
 
     def check_nothing_left(self) -> None:
         assert not self.core.calls and self.core.next_deadline() is None
-        assert not self.media, "media left open"
+        assert not self.desk.open, "media left open"
         for agent in (self.core.agent, *(phone.agent for phone in self.phones)):
             assert not any(agent.sizes().values()), agent.sizes()
 
     def check_facts(self) -> None:
         names = [fact.name for fact in self.facts]
-        routed = not self.scenario.store_away and self.core.counters.calls > 0
-        assert names.count("CallEnded") == self.core.counters.calls * routed
+        calls = self.core.counters.calls + self.core.counters.requested_calls
+        routed = not self.scenario.store_away and calls > 0
+        assert names.count("CallEnded") == calls * routed
         if not routed:
             assert names == []
             return
-        assert names[0] == "CallReceived" and names[-1] == "CallEnded"
+        assert names[0] == ("CallRequested" if self.scenario.click else "CallReceived") and names[-1] == "CallEnded"
         assert [fact.sequence for fact in self.facts] == list(range(1, len(names) + 1))
         if not self.scenario.ours:
             assert names == ["CallReceived", "LegEnded", "CallEnded"] and VIRTUAL.digits not in str(self.facts)
             assert [(commit.context, commit.record) for commit in self.commits] == [(None, None)]
             return
-        legs = 2 if "LegDialed" in names else 1
+        legs = 1 + any(isinstance(fact, LegDialed) and fact.leg == "b" for fact in self.facts)
         assert names.count("LegEnded") == legs == len(self.record.legs)
+        recorded = names.count("RecordingStarted")
+        assert recorded == names.count("RecordingStopped")
+        told = recorded + names.count("RecordingNotStarted")
+        assert told <= self.scenario.record
+        if self.record.outcome is Outcome.COMPLETED and not self.scenario.late_offer:
+            assert told == self.scenario.record
         for leg in self.record.legs:
             assert leg.initiated_at <= (leg.ringing_at or leg.ended_at) <= leg.ended_at
             assert leg.initiated_at <= (leg.answered_at or leg.ended_at) <= leg.ended_at
@@ -458,7 +551,11 @@ class World:
         assert (routed[0].matched_by, record.caller) == (matched_by, role)
         assert record.session_id == (None if s.kind == "fallback" else "session-1")
         shown = SHOWN if s.kind == "split" else VIRTUAL
-        assert record.legs[0].source == (None if s.kind == "withheld" else CALLER)
+        first = record.legs[0]
+        if s.click:
+            assert (first.inbound, first.source, first.destination) == (False, VIRTUAL, CALLER)
+        else:
+            assert (first.inbound, first.source) == (True, None if s.kind == "withheld" else CALLER)
         assert [(leg.source, leg.destination) for leg in record.legs[1:]] in ([], [(shown, CALLEE)])
 
     def check_secrets(self) -> None:
