@@ -24,6 +24,7 @@ from maskline.masking.decision import Forward, Refuse, StartCall, WrongPin
 from maskline.masking.e164 import Number
 from maskline.masking.facts import CallRouted, Cause, Fact, LegDialed, Outcome
 from maskline.masking.match import Ask, AskLastOutside, AskOurs, Matched, match_call
+from maskline.masking.routing_rules import RoutingRules
 from maskline.masking.session import PoolMode, Role, Session, SessionOptions
 from maskline.masking.trunk import Trunk
 from maskline.sip import events as sip
@@ -144,7 +145,7 @@ def find_way(kind: str, caller: Number | None) -> Matched | Refuse:
         "fallback": {},
     }
     number = replace(NUMBER, fallback=CALLEE) if kind == "fallback" else NUMBER
-    steps, answer = match_call(caller, number, WALL, LIMITS), None
+    steps, answer = match_call(caller, number, WALL, RoutingRules(fallback=LIMITS)), None
     while True:
         try:
             question = steps.send(answer)
