@@ -98,7 +98,8 @@ class Application:
             store, clock, ids, self.deliverer.notify, style=style, links=links, recorded=self.recordings.notify
         )
         self.media = build_media(settings)
-        self.prompts = build_prompts(settings, self.egress, clock)
+        self.prompt_egress = Egress(settings.egress_networks)
+        self.prompts = build_prompts(settings, self.prompt_egress, clock)
         self.engine = EngineRunner(
             router=self.router, recorder=self.recorder, media=self.media, clock=clock, ids=ids,
             host=settings.sip_host, port=settings.sip_port,
@@ -180,6 +181,8 @@ class Application:
             ) from None
 
     async def _open_prompts(self) -> None:
+        await self.prompt_egress.open()
+        self._running.push_async_callback(self.prompt_egress.close)
         self._running.push_async_callback(self.prompts.close)
         try:
             await self.prompts.open()

@@ -22,6 +22,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from maskline.net.guard import BAD_PORT, AddressGuard, Network, is_web_port
+from maskline.net.names import ThreadedNames
 
 _NO_URL = "not an http or https URL"
 
@@ -63,7 +64,8 @@ _FAULTS = (aiohttp.ClientError, TimeoutError, OSError, ValueError)
 
 
 class Egress:
-    """`allowed`: internal networks that may be reached. `resolver` and `tls` are for tests and private CAs."""
+    """One for each purpose, since each has threads of its own that look up names. `allowed`: internal networks that may
+    be reached. `resolver` and `tls` are for tests and private CAs."""
 
     def __init__(
         self,
@@ -79,7 +81,7 @@ class Egress:
 
     async def open(self) -> None:
         connector = aiohttp.TCPConnector(
-            resolver=_GuardedResolver(self._resolver or aiohttp.ThreadedResolver(), self._guard),
+            resolver=_GuardedResolver(self._resolver or ThreadedNames(), self._guard),
             socket_factory=self._make_socket,
             ssl=self._tls,
             limit=0,  # each user bounds what it runs at a time
