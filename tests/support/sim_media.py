@@ -13,6 +13,7 @@ from maskline.engine import effects as e
 from maskline.engine import inputs as i
 from maskline.masking.call_record import Quality
 from maskline.masking.facts import LegName
+from maskline.masking.prompt import BUSY, CONGESTION
 from maskline.media.port import LocalMedia, MediaLost, MediaTimedOut, Spool
 
 if TYPE_CHECKING:
@@ -62,8 +63,10 @@ class SimMedia:
                     self._bridge()
             case e.BridgeMedia():
                 self._bridge()
-            case e.Play(leg=leg):
-                assert leg in self._heard_by and not self.bridged, "played to nobody"
+            case e.Play(leg=leg, prompt=prompt):
+                assert leg in self._heard_by, "played to nobody"
+                # A callee whose early media was heard may be busy all the same; the tone takes its place.
+                assert not self.bridged or prompt in (BUSY, CONGESTION)
                 assert leg not in self._playing, "played over something else"
             case e.StopPlaying(leg=leg):
                 self._playing.pop(leg, None)
