@@ -103,7 +103,7 @@ _FROM_FACT: dict[str, type[facts.Fact]] = {
     plivo_events.SESSION_TIMEOUT: facts.SessionExpired,
     plivo_events.PARAM_UPDATE: facts.SessionUpdated,
     plivo_events.NUMBER_REPLACED: facts.VirtualNumberReplaced,
-    plivo_events.PIN_STATUS: facts.CallRouted,
+    plivo_events.PIN_STATUS: facts.PinChecked,
 }
 
 

@@ -99,7 +99,9 @@ EIGHT_FAILURE_EDITS = [
         '"errorCode": -2004',
     ),
     Edit(
-        "C24: that was a voice message; a masked call plays none", '"lastAction": "PLAY_TTS"', '"lastAction": "HANGUP"'
+        "C24: that was a voice message; ours is a call to the first party",
+        '"lastAction": "PLAY_TTS"',
+        '"lastAction": "MAKE_CALL"',
     ),
 ]
 

@@ -24,12 +24,15 @@ from typing import NamedTuple
 from maskline.masking.call_record import CallParties
 from maskline.masking.facts import (
     CallEnded,
+    CallNotStarted,
     CallReceived,
+    CallRequested,
     CallRouted,
     ClaimNote,
     Fact,
     LegDialed,
-    LegName,
+    RecordingCompleted,
+    RecordingFailed,
     SessionCreated,
     SessionExpired,
     SessionFact,
@@ -192,7 +195,7 @@ class Replay:
             self._follow(position, fact)
             if isinstance(fact, SessionFact):
                 self._session_fact(fact)
-            else:
+            elif not isinstance(fact, _OF_NO_CALL):
                 self._call_fact(fact, record)
         except _Broken as broken:
             return Violation(broken.rule, position, f"{broken} (fact {position}, rule {broken.rule}).")
@@ -318,7 +321,7 @@ class Replay:
                 Rule.SEQUENCE, f"{fact.name} {fact.sequence} of call {fact.subject} comes after {call.sequence}"
             )
         call.sequence = fact.sequence
-        if isinstance(fact, CallReceived):
+        if isinstance(fact, (CallReceived, CallRequested)):
             self._counts["calls"] += 1
             call.virtual_number = fact.virtual_number.removeprefix("+")
         elif isinstance(fact, CallRouted):
@@ -326,7 +329,7 @@ class Replay:
             if fact.session_id:
                 self._route(call, fact)
         elif isinstance(fact, LegDialed):
-            if fact.leg == LegName.B and not call.routed:
+            if not call.routed:
                 raise _Broken(Rule.UNROUTED, f"Call {fact.subject} dials somebody although its caller was not matched")
         elif isinstance(fact, CallEnded):
             self._check_record(fact.subject, call, record)
@@ -338,12 +341,14 @@ class Replay:
         if session is None:
             raise _Broken(Rule.ROUTE, f"Call {fact.subject} goes to session {fact.session_id}, which is not there")
         kind = _KINDS.get(fact.matched_by, fact.matched_by)
+        # Whom we call because its session asks for it brings nothing: that the session holds the number is all.
+        kinds = {"party", "pin"} if fact.matched_by == "request" else {kind}
         why = "is not there yet"
         for state, late in session.states_at(fact.at):
             numbers = [
                 note.virtual_number.removeprefix("+")
                 for note in state.claims
-                if note.kind == kind and note.role == fact.caller
+                if note.kind in kinds and note.role == fact.caller
             ]
             if fact.at >= state.live_until:
                 why = f"is over since {_utc(state.live_until)}"
@@ -364,13 +369,15 @@ class Replay:
                 raise _Broken(Rule.PARTY, f"The record of call {call_id} names another {role} than its session has")
 
 
+_OF_NO_CALL = (CallNotStarted, RecordingCompleted, RecordingFailed)
+"""Facts of calls that never were, and of what happens after one."""
 _KINDS = {"open": "anyone"}
 """Kind of the claim by `CallRouted.matched_by`, where the words differ."""
 
 
 def _expected(state: _State, fact: CallRouted) -> CallParties:
     """Who has a PIN or calls an open number may do so from any telephone; the other side may not be anybody."""
-    free = "" if fact.matched_by == "party" else fact.caller
+    free = "" if fact.matched_by in ("party", "request") else fact.caller
     return CallParties(*(None if role == free else state.party(role) for role in CallParties._fields))
 
 

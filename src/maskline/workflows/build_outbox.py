@@ -16,26 +16,17 @@ from dataclasses import dataclass, field
 
 from maskline.engine.ports import CallCommit, CallContext
 from maskline.ids import Ids
-from maskline.masking.call_record import CallRecord, LegRecord
+from maskline.masking.call_record import CallRecord
 from maskline.masking.decision import MatchedBy
 from maskline.masking.e164 import Number
-from maskline.masking.facts import (
-    CallEnded,
-    CallNotStarted,
-    CallReceived,
-    CallRouted,
-    Fact,
-    LegAnswered,
-    LegDialed,
-    LegEnded,
-    LegName,
-)
-from maskline.masking.price import Charge, Direction, charge
+from maskline.masking.facts import CallEnded, CallNotStarted, CallRouted, Fact, LegEnded, LegName, PinChecked
+from maskline.masking.price import Charge
 from maskline.masking.price_table import PriceTable
 from maskline.masking.session import Interaction, Role, Session
 from maskline.storage.store import OutboxRow, RecordedCall
 from maskline.webhooks.formats import eight, plivo, plivo_events, wavecell
 from maskline.webhooks.formats.plivo import DEFAULT_STYLE, Style
+from maskline.workflows.call_progress import FREE, CallProgress, priced
 from maskline.workflows.recording_links import RecordingLinks
 from maskline.workflows.recording_outbox import TOLD_FACTS, RecordingProgress, Teller, recording_end, take_fact
 
@@ -76,51 +67,7 @@ _SUMMARIES = {
 
 _AUTHORIZED = "AuthorizedCaller"
 """Pin status of a caller who was recognised by number (plivo-vts.md §7.2)."""
-_FREE = Charge(0, 0)
-
-
-class CallProgress:
-    """What must be remembered of one call between its commits; dropped with its record."""
-
-    __slots__ = ("answered", "ended", "events", "parties", "recording", "routed", "rows", "trunks")
-
-    def __init__(self) -> None:
-        self.answered: dict[str, float] = {}
-        """Leg name → wall seconds of its answer."""
-        self.trunks: dict[str, str] = {}
-        """Leg name → id of its trunk."""
-        self.ended: dict[str, plivo.Ended] = {}
-        """Leg name → what it came to."""
-        self.events = 0
-        """Plivo's SequenceNumber, from 1 (plivo-vts.md §7.2 REC: per interaction)."""
-        self.rows = 0
-        """Order of all webhooks of this call."""
-        self.routed = False
-        self.parties: plivo.Parties | None = None
-        self.recording: RecordingProgress | None = None
-
-    def number_event(self) -> tuple[int, int]:
-        """The next event's SequenceNumber, and its row's place."""
-        self.events += 1
-        self.rows += 1
-        return self.events, self.rows
-
-    def take(self, fact: Fact, context: CallContext, prices: PriceTable) -> None:
-        """Move on by one fact."""
-        match fact:
-            case CallReceived():
-                self.trunks[LegName.A] = fact.trunk_id
-            case CallRouted():
-                self.routed = True
-            case LegDialed():
-                self.trunks[fact.leg] = fact.trunk_id
-            case LegAnswered():
-                self.answered[fact.leg] = fact.at
-            case LegEnded():
-                answered_at = self.answered.get(fact.leg)
-                trunk = self.trunks.get(fact.leg, "")
-                cost = _charge(fact.leg, answered_at, fact.at, trunk, context, prices)
-                self.ended[fact.leg] = plivo.Ended(plivo.whole_seconds(answered_at, fact.at), cost, fact.cause)
+_PIN_STATUS = {True: "success", False: "failed"}
 
 
 def receiver_owner(context: CallContext) -> str:
@@ -147,7 +94,7 @@ def build_share(commit: CallCommit, progress: CallProgress, rules: Rules, now: f
             teller = Teller(rules.links, ids, now, progress.number_event)
             recording = take_fact(fact, context, session, progress.recording, teller, rows) or recording
     if record is not None:
-        record = _priced(record, progress, context, rules.prices)
+        record = priced(record, progress, context, rules.prices)
         rows.extend(_summaries(context, record, rules.receivers, progress, now, ids))
         end = recording_end(progress.recording, record.ended_at, progress.events + 1, progress.rows + 1, now)
     ended = record is not None and progress.routed and session is not None
@@ -221,7 +168,7 @@ def not_started_outbox(
     if not session.options.callback_url:
         return ()
     who = plivo.parties(session, session.first_party, session.second_party, session.number_of(Role.FIRST))
-    ended = plivo.Ended(0, _FREE, fact.cause)
+    ended = plivo.Ended(0, FREE, fact.cause)
     return tuple(
         _plivo_row(
             session, ids.uuid(), fact.subject, sequence, name, style.call_event(who, name, fact.at, sequence, ended),
@@ -254,33 +201,55 @@ def _tell(
     rows: list[OutboxRow],
 ) -> None:  # fmt: skip
     """Append the rows of one fact."""
-    answered, ended = False, None
+    ended = None
     if isinstance(fact, LegEnded):
-        answered, ended = fact.leg in progress.answered, progress.ended[fact.leg]
+        ended = progress.ended[fact.leg]
     elif isinstance(fact, CallEnded):
         if not progress.routed:
             return
         ended = _whole_call(fact, progress)
-    who = progress.parties
-    if who is None:
-        number = context.virtual_number.number
-        who = progress.parties = plivo.parties(session, context.caller, context.callee, number)
-    if _is_authorized(fact, session) and style.events.tells(plivo_events.PIN_STATUS):
+    elif isinstance(fact, PinChecked) and not session.is_live(fact.at):
+        # The right PIN of a session that is over: such a call is no longer the session's.
+        progress.answer_untold = None
+        return
+    who = _parties(context, session, progress)
+
+    def add(event: str, body: bytes) -> None:
+        rows.append(_plivo_row(session, ids.uuid(), context.call_id, progress.rows, event, body, now))
+
+    def add_events(fact: Fact) -> None:
+        answered = isinstance(fact, LegEnded) and fact.leg in progress.answered
+        for name in style.events.names(fact, answered, progress.requested):
+            sequence, _ = progress.number_event()
+            add(name, style.call_event(who, name, fact.at, sequence, ended))
+
+    status = _pin_status(fact, session)
+    if status is not None and style.events.tells(plivo_events.PIN_STATUS):
         # Its SequenceNumber is null by the page, so it does not count.
         progress.rows += 1
-        body = style.pin_event(who, fact.at, _AUTHORIZED, 0)
-        rows.append(_plivo_row(session, ids.uuid(), context.call_id, progress.rows, plivo_events.PIN_STATUS, body, now))
-    for name in style.events.names(fact, answered):
-        progress.events += 1
-        progress.rows += 1
-        body = style.call_event(who, name, fact.at, progress.events, ended)
-        rows.append(_plivo_row(session, ids.uuid(), context.call_id, progress.rows, name, body, now))
+        add(plivo_events.PIN_STATUS, style.pin_event(who, fact.at, *status))
+    if progress.answer_untold is not None:
+        answer, progress.answer_untold = progress.answer_untold, None
+        add_events(answer)
+    add_events(fact)
 
 
-def _is_authorized(fact: Fact, session: Session) -> bool:
-    """A session with PINs recognised this caller by number, so none was asked for."""
+def _parties(context: CallContext, session: Session, progress: CallProgress) -> plivo.Parties:
+    if progress.parties is None or progress.parties_of is not context:
+        number = context.virtual_number.number
+        progress.parties = plivo.parties(session, context.caller, context.callee, number)
+        progress.parties_of = context
+    return progress.parties
+
+
+def _pin_status(fact: Fact, session: Session) -> tuple[str, int] | None:
+    """Status and wrong PINs so far (plivo-vts.md §7.2): of each PIN that was given or missed, where it is known whose
+    session is meant, and of a caller who was recognised by number and not asked. Who is asked because nobody knows the
+    number belongs to no session until the PIN is right."""
+    if isinstance(fact, PinChecked):
+        return _PIN_STATUS[fact.accepted], fact.failures
     by_number = isinstance(fact, CallRouted) and fact.matched_by == MatchedBy.PARTY
-    return by_number and session.options.is_pin_authentication_required
+    return (_AUTHORIZED, 0) if by_number and session.options.is_pin_authentication_required else None
 
 
 def _whole_call(fact: CallEnded, progress: CallProgress) -> plivo.Ended:
@@ -308,33 +277,6 @@ def _plivo_row(
         created_at=now,
         due_at=now,
     )
-
-
-# -- what a call costs -------------------------------------------------------------------------------------------
-def _charge(
-    leg: str, answered_at: float | None, ended_at: float, trunk_id: str, context: CallContext, prices: PriceTable
-) -> Charge:
-    """Leg A is priced by the dialled virtual number, leg B by whom it calls."""
-    seconds = 0.0 if answered_at is None else ended_at - answered_at
-    if seconds <= 0:
-        return _FREE
-    inbound = leg == LegName.A
-    number = context.virtual_number.number if inbound else context.callee
-    direction = Direction.INBOUND if inbound else Direction.OUTBOUND
-    return charge(None if number is None else prices.find(trunk_id, direction, number.e164), seconds)
-
-
-def _priced(record: CallRecord, progress: CallProgress, context: CallContext, prices: PriceTable) -> CallRecord:
-    """With the charges that the hangup events told; made now for a leg whose facts were lost."""
-
-    def priced(leg: LegRecord) -> LegRecord:
-        told = progress.ended.get(leg.leg)
-        cost = told.charge if told else _charge(
-            leg.leg, leg.answered_at, leg.ended_at, leg.trunk_id, context, prices
-        )  # fmt: skip
-        return leg if cost == _FREE else leg.charged(cost.billed_duration, cost.amount)
-
-    return record.with_legs(tuple(priced(leg) for leg in record.legs))
 
 
 # -- summaries ---------------------------------------------------------------------------------------------------

@@ -28,12 +28,12 @@ from maskline.storage.store import RecordedCall, Store
 from maskline.webhooks.formats.plivo import DEFAULT_STYLE, Style
 from maskline.workflows.build_outbox import (
     NO_LINKS,
-    CallProgress,
     Receiver,
     Rules,
     build_share,
     receiver_owner,
 )
+from maskline.workflows.call_progress import CallProgress
 from maskline.workflows.recording_links import RecordingLinks
 
 T = TypeVar("T")

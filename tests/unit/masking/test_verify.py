@@ -14,7 +14,9 @@ import pytest
 from maskline.masking.call_record import CallParties
 from maskline.masking.facts import (
     CallEnded,
+    CallNotStarted,
     CallReceived,
+    CallRequested,
     CallRouted,
     Cause,
     ClaimNote,
@@ -23,6 +25,8 @@ from maskline.masking.facts import (
     LegDialed,
     LegRinging,
     Outcome,
+    RecordingCompleted,
+    RecordingFailed,
     SessionCreated,
     SessionExpired,
     SessionFact,
@@ -556,3 +560,39 @@ def test_a_session_is_made_once() -> None:
     again = replace(created("s1", 50, 100, ()), sequence=2)
     assert rule_of(replay_facts(created("s1", 0, 100, both(A, B, 100)), again)) is Rule.SEQUENCE
     assert rule_of(replay_facts(expired("s1", 0, (), sequence=1))) is Rule.SEQUENCE
+
+
+def requested(at: float, number: str = VN) -> list[Fact]:
+    return [
+        CallRequested("c1", 1, T0 + at, "s1", number),
+        CallRouted("c1", 2, T0 + at, "s1", "first_party", "request"),
+        LegDialed("c1", 3, T0 + at, "a", "t"),
+        CallEnded("c1", 4, T0 + at + 1, Outcome.COMPLETED, Cause.NORMAL, HungUpBy.CALLER),
+    ]
+
+
+@pytest.mark.parametrize("kind", ["party", "pin"])
+def test_a_call_that_a_session_asks_for_goes_from_its_own_number(kind: str) -> None:
+    claims = (note("a", 60, kind=kind), note("b", 60, kind=kind, role="second_party"))
+    session = created("s1", 0, 60, claims)
+    good = replay_facts(session, *requested(1))
+    assert isinstance(good, Certificate) and (good.calls, good.routed, good.unfinished) == (1, 1, 0)
+    assert rule_of(replay_facts(session, *requested(60))) is Rule.ROUTE
+    assert rule_of(replay_facts(session, *requested(1, "+6599999999"))) is Rule.ROUTE
+    unasked = [fact for fact in requested(1) if not isinstance(fact, CallRouted)]
+    unasked[1] = LegDialed("c1", 2, T0 + 1, "a", "t")
+    assert rule_of(replay_facts(session, *unasked)) is Rule.UNROUTED
+
+
+def test_a_requested_call_names_both_parties_of_its_session() -> None:
+    session = created("s1", 0, 60, both("a", "b", 60))
+    assert rule_of(replay_facts(session, *requested(1), record=CallParties("a", "b"))) is None
+    assert rule_of(replay_facts(session, *requested(1), record=CallParties("x", "b"))) is Rule.PARTY
+
+
+def test_what_belongs_to_no_call_is_none_that_is_missing_its_end() -> None:
+    found = replay_facts(
+        CallNotStarted("c9", 1, T0, "s1", Cause.SHUTDOWN), RecordingCompleted("r", 1, T0, "c", 30, False),
+        RecordingFailed("r2", 1, T0, "c", "lost"),
+    )  # fmt: skip
+    assert isinstance(found, Certificate) and (found.facts, found.calls, found.unfinished) == (3, 0, 0)

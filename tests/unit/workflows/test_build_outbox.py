@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from urllib.parse import parse_qsl
 
 import pytest
@@ -13,6 +14,7 @@ from maskline.masking.e164 import Number
 from maskline.masking.facts import (
     CallEnded,
     CallReceived,
+    CallRequested,
     CallRouted,
     Cause,
     HungUpBy,
@@ -22,6 +24,7 @@ from maskline.masking.facts import (
     LegName,
     LegRinging,
     Outcome,
+    PinChecked,
 )
 from maskline.masking.price import Direction, Price
 from maskline.masking.price_table import PriceTable
@@ -29,7 +32,6 @@ from maskline.masking.session import PoolMode, Role, SessionOptions
 from maskline.webhooks.formats.plivo import DEFAULT_STYLE, Style
 from maskline.webhooks.formats.plivo_events import Generation
 from maskline.workflows.build_outbox import (
-    CallProgress,
     Receiver,
     Rules,
     build_share,
@@ -38,6 +40,7 @@ from maskline.workflows.build_outbox import (
     param_update_outbox,
     session_timeout_outbox,
 )
+from maskline.workflows.call_progress import CallProgress
 from tests.support.calls import (
     ACCOUNT,
     CALL_ID,
@@ -46,6 +49,7 @@ from tests.support.calls import (
     SESSION_ID,
     SUBACCOUNT,
     T0,
+    VIRTUAL,
     make_context,
     make_leg,
     make_record,
@@ -298,6 +302,126 @@ def test_a_caller_known_by_number_is_told_as_authorized_where_pins_are_on():
 def test_a_caller_who_was_not_known_by_number_is_not_told_as_authorized():
     facts = (FACTS[0], CallRouted(CALL_ID, 2, T0, SESSION_ID, "first_party", "pin"))
     assert share(facts, session=pin_session()).outbox == ()
+
+
+def pin(sequence, accepted, failures, *, session=SESSION_ID, given=True):
+    return PinChecked(CALL_ID, sequence, T0 + sequence, session, accepted, failures, given)
+
+
+STATUS = "SessionPinAuthenticationStatus"
+
+
+@pytest.mark.row("7.1/SessionPinAuthenticationStatus", "7.2/PinAuthenticationStatus", "7.2/PinRetryCounter")
+def test_who_is_asked_belongs_to_no_session_until_the_pin_is_right_and_is_told_from_then_on():
+    progress = CallProgress()
+    asked = (FACTS[0], LegAnswered(CALL_ID, 2, T0 + 1, "a"), pin(3, False, 1, session=""))
+    first = share(asked, progress=progress, callee=None)
+    assert (first.outbox, first.session_id) == ((), None)
+    right = (pin(4, True, 1), CallRouted(CALL_ID, 5, T0 + 4, SESSION_ID, "second_party", "pin"))
+    part = share(right, progress=progress, session=pin_session(), caller_role=Role.SECOND)
+    assert part.calls_in_progress_delta == 1
+    assert [row.event for row in part.outbox] == [STATUS, "SessionFirstPartyAnswer"]
+    status, answer = map(form, part.outbox)
+    assert (status["PinAuthenticationStatus"], status["PinRetryCounter"], status["SequenceNumber"]) == (
+        "success", "1", "",
+    )  # fmt: skip
+    assert (answer["EventTimestamp"], answer["SequenceNumber"]) == ("2024-03-25 06:01:29 +0000 UTC", "1")
+    assert (answer["From"], answer["To"]) == (CALLER.digits, CALLEE.digits)
+    assert [row.sequence for row in part.outbox] == [1, 2]
+    last = share((leg_ended(6, "b"), leg_ended(7, "a")), progress=progress, session=pin_session())
+    hangup = form(last.outbox[1])
+    assert (hangup["EventName"], hangup["Duration"], hangup["SequenceNumber"]) == ("SessionFirstPartyHangup", "21", "3")
+
+
+@pytest.mark.row("7.1/SessionPinAuthenticationStatus", "7.2/PinRetryCounter", "7.2/pin status on every call")
+def test_where_the_caller_is_known_and_asked_nevertheless_each_failure_is_told_wrong_or_missing():
+    session = make_session(options=replace(pin_session().options, force_pin_authentication=True))
+    progress = CallProgress()
+    facts = (
+        FACTS[0], LegAnswered(CALL_ID, 2, T0 + 1, "a"), pin(3, False, 1), pin(4, False, 2, given=False),
+        pin(5, False, 3), leg_ended(6, "a", cause=Cause.WRONG_PIN),
+        CallEnded(CALL_ID, 7, T0 + 22, Outcome.REJECTED, Cause.WRONG_PIN, HungUpBy.PLATFORM),
+    )  # fmt: skip
+    part = share(facts, progress=progress, session=session, callee=None, caller_role=None)
+    rows = [form(row) for row in part.outbox]
+    assert [(row["EventName"], row["PinAuthenticationStatus"], row["PinRetryCounter"]) for row in rows] == [
+        ("SessionFirstPartyAnswer", "", ""), (STATUS, "failed", "1"), (STATUS, "failed", "2"), (STATUS, "failed", "3"),
+        ("SessionFirstPartyHangup", "", ""),
+    ]  # fmt: skip
+    assert {(row["From"], row["To"]) for row in rows} == {(CALLER.digits, "")}
+    assert (rows[-1]["PlivoHangupCause"], rows[-1]["PlivoHangupCauseCode"]) == ("Confirm Key Challenge Failed", "9110")
+    assert (part.calls_in_progress_delta, part.interaction) == (0, None)
+
+
+def test_once_the_forced_pin_was_right_both_parties_are_named():
+    progress, session = CallProgress(), pin_session()
+    before = share((FACTS[0], pin(2, False, 1)), progress=progress, session=session, callee=None)
+    routed = CallRouted(CALL_ID, 4, T0 + 4, SESSION_ID, "first_party", "pin")
+    after = share((pin(3, True, 1), routed, leg_ended(5, "b")), progress=progress, session=session)
+    assert [form(row)["To"] for row in (*before.outbox, *after.outbox)] == ["", CALLEE.digits, CALLEE.digits]
+
+
+def test_the_pin_of_a_session_that_is_over_is_told_to_nobody():
+    over = pin_session(ended_at=T0 + 1)
+    progress = CallProgress()
+    share((FACTS[0], LegAnswered(CALL_ID, 2, T0 + 1, "a")), progress=progress)
+    refused = (pin(3, True, 0), leg_ended(4, "a", cause=Cause.SESSION_EXPIRED))
+    assert share(refused, progress=progress, session=over).outbox == ()
+
+
+def test_the_first_generation_knows_no_pin_status():
+    rows = share((FACTS[0], pin(2, False, 1)), session=pin_session(), style=Style(Generation.FIRST)).outbox
+    assert rows == ()
+
+
+REQUESTED = (
+    CallRequested(CALL_ID, 1, T0, SESSION_ID, "+6568332048"),
+    CallRouted(CALL_ID, 2, T0, SESSION_ID, "first_party", "request"),
+    LegDialed(CALL_ID, 3, T0, "a", "trunk-a"),
+    LegRinging(CALL_ID, 4, T0 + 1, "a", False),
+    LegAnswered(CALL_ID, 5, T0 + 2, "a"),
+    LegDialed(CALL_ID, 6, T0 + 2, "b", "trunk-b"),
+    LegRinging(CALL_ID, 7, T0 + 3, "b", False),
+    LegAnswered(CALL_ID, 8, T0 + 9, "b"),
+    leg_ended(9, "b"),
+    leg_ended(10, "a"),
+    CallEnded(CALL_ID, 11, T0 + 22, Outcome.COMPLETED, Cause.NORMAL, HungUpBy.CALLER),
+)
+
+
+@pytest.mark.row("6.1/two flows", "7.1/ring and answer", "7.1/events of the first generation")
+@pytest.mark.parametrize(
+    ("generation", "events"),
+    [
+        (Generation.SECOND, ["FirstPartyAnswer", "SecondPartyRing", "SecondPartyAnswer", "SecondPartyHangup",
+                             "FirstPartyHangup"]),
+        (Generation.FIRST, ["FirstPartyInitiated", "FirstPartyRinging", "FirstPartyAnswer", "SecondPartyInitiated",
+                            "SecondPartyRing", "SecondPartyAnswer", "SecondPartyComplete", "FirstPartyComplete"]),
+    ],
+)  # fmt: skip
+def test_a_call_that_we_start_tells_of_the_first_party_first(generation, events):
+    rows = share(REQUESTED, session=pin_session(), style=Style(generation)).outbox
+    assert [row.event.removeprefix("Session") for row in rows] == events, "and of no PIN: nobody was asked"
+    assert {(form(row)["From"], form(row)["To"]) for row in rows} == {(CALLER.digits, CALLEE.digits)}
+    assert [form(row)["SequenceNumber"] for row in rows] == [str(i + 1) for i in range(len(rows))]
+
+
+def test_both_legs_of_a_call_that_we_start_cost_what_calls_to_their_parties_cost():
+    prices = (
+        Price("in", None, Direction.INBOUND, "", 900_000, 0, 60),
+        Price("us", "trunk-a", Direction.OUTBOUND, "+1", 60_000, 0, 60),
+        Price("sg", "trunk-b", Direction.OUTBOUND, "+65", 120_000, 0, 60),
+    )
+    leg = make_leg(A, inbound=False, source=VIRTUAL, destination=CALLER, trunk_id="trunk-a")
+    record = make_record(leg, make_leg(B, trunk_id="trunk-b"))
+    part = share(REQUESTED, record, session=make_session(), prices=prices)
+    assert [(form(row)["Amount"], row.event) for row in part.outbox[-2:]] == [
+        ("0.12000", "SessionSecondPartyHangup"), ("0.06000", "SessionFirstPartyHangup"),
+    ]  # fmt: skip
+    assert [one.amount for one in part.record.legs] == [60_000, 120_000]
+    lost = share((), record, session=make_session(), prices=prices)
+    assert [one.amount for one in lost.record.legs] == [60_000, 120_000], "also when the facts were lost"
+    assert part.interaction.first_party_leg_id == "leg-a"
 
 
 @pytest.mark.row("7.1/SessionPartiesHangup")

@@ -26,7 +26,8 @@ from maskline.masking.recording import Recording, RecordingStatus
 from maskline.masking.session import SessionOptions
 from maskline.storage.store import OutboxRow, RecordedCall
 from maskline.webhooks.formats import plivo_recordings
-from maskline.workflows.build_outbox import CallProgress, Rules, build_share
+from maskline.workflows.build_outbox import Rules, build_share
+from maskline.workflows.call_progress import CallProgress
 from maskline.workflows.recording_links import RecordingLinks
 from maskline.workflows.recording_outbox import file_url, recording_row
 from tests.support.calls import (

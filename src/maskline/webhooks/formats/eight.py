@@ -74,7 +74,7 @@ def session_summary(record: CallRecord, sub_account_id: str) -> bytes:
         "sessionStatus": summary.session,
         "startTime": start,
         "endTime": end,
-        "lastAction": "HANGUP" if leg_b is None else "MAKE_CALL",
+        "lastAction": "HANGUP" if leg_b is None and leg_a.inbound else "MAKE_CALL",
         "callCount": len(record.legs),
     }
     if summary.error is not None:

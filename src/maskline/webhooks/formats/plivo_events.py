@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import product
 
 from maskline.masking.facts import (
     CallEnded,
@@ -26,6 +27,7 @@ from maskline.masking.facts import (
     LegEnded,
     LegName,
     LegRinging,
+    PinChecked,
 )
 
 SESSION_TIMEOUT = "SessionTimeout"
@@ -72,14 +74,18 @@ class LegEvent:
     generations: frozenset[Generation]
     answered: bool | None = None
     """For `LegEnded`: of a leg that was answered, or that never was; None: both."""
+    requested: bool | None = None
+    """In calls that the platform starts (click-to-call), or in those of a caller; None: both."""
 
 
 A, B = LegName.A, LegName.B
 LEG_EVENTS = (
-    LegEvent("SessionFirstPartyInitiated", CallRouted, "", _FIRST),
-    LegEvent("SessionVirtualNumberAnswer", CallRouted, "", _FIRST),
+    LegEvent("SessionFirstPartyInitiated", CallRouted, "", _FIRST, requested=False),
+    LegEvent("SessionVirtualNumberAnswer", CallRouted, "", _FIRST, requested=False),
+    LegEvent("SessionFirstPartyInitiated", LegDialed, A, _FIRST),
+    LegEvent("SessionFirstPartyRinging", LegRinging, A, _FIRST),
     LegEvent("SessionSecondPartyInitiated", LegDialed, B, _FIRST),
-    LegEvent("SessionFirstPartyRinging", LegRinging, B, _FIRST),
+    LegEvent("SessionFirstPartyRinging", LegRinging, B, _FIRST, requested=False),
     LegEvent("SessionSecondPartyRing", LegRinging, B, _EVERY),
     LegEvent("SessionSecondPartyAnswer", LegAnswered, B, _EVERY),
     LegEvent("SessionFirstPartyAnswer", LegAnswered, A, _EVERY),
@@ -93,8 +99,13 @@ LEG_EVENTS = (
     LegEvent("SessionFirstPartyHangup", CallNotStarted, "", _LATER),
     LegEvent(PARTIES_HANGUP, CallEnded, "", _CURRENT),
 )
-"""Several rows of one fact are told in this order. The caller's side rings when the callee's does: there is no ring of
-its own. A leg that was dialled and never answered ends with its Hangup event too; the cause tells."""
+"""Several rows of one fact are told in this order. A caller's side rings when the callee's does: there is no ring of
+its own. A first party that we call is initiated and rings by itself, and no virtual number answers. A leg that was
+dialled and never answered ends with its Hangup event too; the cause tells."""
+
+
+def _either(flag: bool | None) -> tuple[bool, ...]:
+    return (False, True) if flag is None else (flag,)
 
 
 class EventTable:
@@ -104,24 +115,25 @@ class EventTable:
 
     def __init__(self, generation: Generation) -> None:
         self.generation = generation
-        by_fact: dict[tuple[type[Fact], str, bool], tuple[str, ...]] = {}
+        by_fact: dict[tuple[type[Fact], str, bool, bool], tuple[str, ...]] = {}
         for row in LEG_EVENTS:
             if generation in row.generations:
-                for answered in (False, True) if row.answered is None else (row.answered,):
-                    key = (row.fact, str(row.leg), answered)
+                for answered, requested in product(_either(row.answered), _either(row.requested)):
+                    key = (row.fact, str(row.leg), answered, requested)
                     by_fact[key] = (*by_fact.get(key, ()), row.event)
         self._by_fact = by_fact
-        self.facts = frozenset(fact for fact, _, _ in by_fact)
+        self.facts = frozenset(fact for fact, *_ in by_fact)
         """Kinds of facts that are told at all."""
-        self.facts_with_pins = self.facts | {CallRouted}
+        self.facts_with_pins = self.facts | {CallRouted, PinChecked}
         """The same for a session with PINs, where each call has its PIN status."""
 
-    def names(self, fact: Fact, answered: bool) -> tuple[str, ...]:
-        """What this fact of a session's call is told as; `answered`: whether its leg ever was."""
+    def names(self, fact: Fact, answered: bool, requested: bool = False) -> tuple[str, ...]:
+        """What this fact of a session's call is told as; `answered`: whether its leg ever was; `requested`: whether we
+        started the call."""
         if isinstance(fact, (LegEnded, CallEnded, CallNotStarted)) and fact.cause is Cause.SESSION_EXPIRED:
             return ()
         leg = getattr(fact, "leg", "")
-        return self._by_fact.get((type(fact), leg, answered), ())
+        return self._by_fact.get((type(fact), leg, answered, requested), ())
 
     def tells(self, event: str) -> bool:
         """Whether an event of `SESSION_EVENTS` is sent."""

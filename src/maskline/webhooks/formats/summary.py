@@ -8,7 +8,8 @@ How a call that never got a leg B is told (the vendors know no sessions that exp
 - refused by us (unknown or withheld caller, expired session, no route, no media): leg A ERROR, session ERROR,
   the published row "the inbound leg had an error while processing the call";
 - session busy with another call: leg A BUSY, session BUSY (the D row "first leg fails: same as A");
-- the caller gave up before leg B was dialled: CANCELED.
+- the caller gave up before leg B was dialled: CANCELED;
+- a first party that we called (click-to-call) and did not reach: that leg's status, as of any outbound one.
 """
 
 from __future__ import annotations
@@ -113,6 +114,8 @@ def summarize(record: CallRecord) -> Summary:
 
 def _status_alone(leg: LegRecord) -> Status:
     status = _leg_status(leg)
+    if leg.outcome is Outcome.CANCELED:
+        return _X  # who was asked for a PIN, or heard a prompt, and left: nobody talked, though it was answered
     # A refusal is our own act: congestion or a loop here is an error of this platform, not of a callee.
     return _E if leg.outcome is Outcome.REJECTED and status is _F else status
 
@@ -128,8 +131,8 @@ def _status_beside_b(leg: LegRecord, b: Status) -> Status:
 def _leg_status(leg: LegRecord) -> Status:
     if leg.outcome is Outcome.ERROR:
         return _E
-    # Answered and FAILED: a 200 that never became a conversation (lost ACK, no common codec).
-    if leg.answered_at is not None and leg.outcome is not Outcome.FAILED:
+    # Answered and FAILED or REJECTED: a 200 that never became a conversation (lost ACK, no common codec, wrong PIN).
+    if leg.answered_at is not None and leg.outcome not in (Outcome.FAILED, Outcome.REJECTED):
         return _C
     # 480 without prior ringing means switched off or unreachable, which the comment column files under FAILED.
     if leg.cause is Cause.NO_ANSWER and leg.ringing_at is None:

@@ -51,7 +51,7 @@ def call_status(record: CallRecord, sub_account_id: str) -> bytes:
             "status": WORDS[summary.session],
             "startTime": start,
             "endTime": end,
-            "lastAction": "Hangup" if leg_b is None else "MakeCall",
+            "lastAction": "Hangup" if leg_b is None and record.legs[0].inbound else "MakeCall",
             "callCount": len(record.legs),
             "details": details,
         }

@@ -103,5 +103,13 @@ def test_a_call_refused_because_its_session_was_over_is_not_told(generation: Gen
     assert table.names(over, False) == ()
 
 
-def test_the_callers_own_side_has_no_ring_fact() -> None:
-    assert EventTable(ALL).names(LegRinging("call", 3, 0.0, A, False), False) == ()
+def test_a_first_party_that_we_call_is_initiated_and_rings_by_itself_where_a_caller_does_with_the_callee() -> None:
+    ring, routed = LegRinging("call", 3, 0.0, B, False), CallRouted("call", 2, 0.0, "s", "first_party", "request")
+    first, later = EventTable(Generation.FIRST), EventTable(Generation.SECOND)
+    assert first.names(ring, False) == ("SessionFirstPartyRinging", "SessionSecondPartyRing")
+    assert first.names(ring, False, True) == ("SessionSecondPartyRing",)
+    assert first.names(routed, False) == ("SessionFirstPartyInitiated", "SessionVirtualNumberAnswer")
+    assert first.names(routed, False, True) == ()
+    assert first.names(LegDialed("call", 3, 0.0, A, "t"), False, True) == ("SessionFirstPartyInitiated",)
+    own = LegRinging("call", 3, 0.0, A, False)
+    assert (first.names(own, False, True), later.names(own, False, True)) == (("SessionFirstPartyRinging",), ())

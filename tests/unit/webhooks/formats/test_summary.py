@@ -86,6 +86,15 @@ def unanswered(name, outcome, cause, **changes):
         pytest.param(unanswered(A, Outcome.REJECTED, Cause.UNKNOWN_CALLER), None, (E, None, E), id="unknown caller"),
         pytest.param(unanswered(A, Outcome.REJECTED, Cause.SESSION_EXPIRED), None, (E, None, E), id="session expired"),
         pytest.param(unanswered(A, Outcome.REJECTED, Cause.MEDIA_UNAVAILABLE), None, (E, None, E), id="media away"),
+        pytest.param(make_leg(A, outcome=Outcome.REJECTED, cause=Cause.WRONG_PIN), None, (E, None, E), id="wrong PIN"),
+        pytest.param(
+            make_leg(A, outcome=Outcome.REJECTED, cause=Cause.SESSION_BUSY), None, (BUSY, None, BUSY),
+            id="right PIN, session busy",
+        ),
+        pytest.param(make_leg(A, outcome=Outcome.CANCELED, cause=Cause.CANCELED), None, (X, None, X), id="left asked"),
+        pytest.param(
+            unanswered(A, Outcome.BUSY, Cause.BUSY, inbound=False), None, (BUSY, None, BUSY), id="called first, busy"
+        ),
         pytest.param(unanswered(A, Outcome.REJECTED, Cause.CONGESTION), None, (E, None, E), id="our own limit"),
         pytest.param(unanswered(A, Outcome.REJECTED, Cause.SESSION_BUSY), None, (BUSY, None, BUSY), id="session busy"),
         pytest.param(
