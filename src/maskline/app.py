@@ -113,9 +113,10 @@ class Application:
             store, clock, ids, outbox=partial(session_timeout_outbox, style=style), ended=self._on_ended
         )
         self.chores = Chores(
-            sweep=self.sweep, forget=ForgetOld(store, clock, settings.retention_days), refresh=self.router.refresh,
+            sweep=self.sweep, forget=self._forget_old, refresh=self.router.refresh,
             swept=self.deliverer.notify, is_busy=lambda: bool(self.engine.core.calls), clock=clock,
         )  # fmt: skip
+        self._forget_rows = ForgetOld(store, clock, settings.retention_days)
         self.stopping = False
         self._running = AsyncExitStack()
         self._ended: asyncio.Queue[tuple[str, BaseException | None]] = asyncio.Queue()
@@ -155,7 +156,7 @@ class Application:
 
     def _make_folders(self) -> None:
         """What holds audio is nobody's but ours, also when somebody made the folder before."""
-        for name in ("prompts", "spool"):
+        for name in ("prompts", "spool", "recordings"):
             folder = self.settings.data_dir / name
             folder.mkdir(mode=0o700, exist_ok=True)
             folder.chmod(0o700)
@@ -179,6 +180,11 @@ class Application:
             raise ConfigurationError(
                 f"Another maskline serve is running with the data directory {folder} (MASKLINE_DATA_DIR)."
             ) from None
+
+    async def _forget_old(self) -> bool:
+        """Whether there may be more to delete."""
+        rows = await self._forget_rows()
+        return await self.recordings.forget() or rows
 
     async def _open_prompts(self) -> None:
         await self.prompt_egress.open()
@@ -216,6 +222,7 @@ class Application:
             create_window=settings.create_window, vts_hosts=settings.vts_host_names,
             update_outbox=partial(param_update_outbox, style=self._style), committed=self.deliverer.notify,
             created=self._on_created, ended=self._on_ended,
+            recordings=services.recordings, links=services.links,
         )  # fmt: skip
         http = HttpServer(app, settings.http_host, settings.http_port)
         http.bind()

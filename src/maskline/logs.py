@@ -45,6 +45,7 @@ EVENTS: dict[str, str] = {
     "recording_job_failed": "A recording met a bug or a full disk on its way; it is taken up again.",
     "recording_lease_lost": "A recording took so long that it was taken up again meanwhile; its result was dropped.",
     "recording_spool_orphaned": "A spool of no recording that is known was deleted at the start.",
+    "recording_not_deleted": "A file of a recording could not be deleted; it is tried again.",
     "recordings_recovered": "Recordings that a killed server left are made into files, the cut ones marked partial.",
     "recordings_delayed": "The store is away: finished calls wait for their recordings' files.",
     "recordings_deleted": "Files older than MASKLINE_RECORDING_RETENTION_DAYS were deleted.",

@@ -21,13 +21,13 @@ T = TypeVar("T")
 class ServerThread:
     """An event loop in a thread with the store and the server on it."""
 
-    def __init__(self, make_store: Callable[[], Any]) -> None:
+    def __init__(self, make_store: Callable[[], Any], **settings: Any) -> None:
         self.clock, self.ids = SystemClock(), SystemIds()
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self.loop.run_forever, name="api-under-test", daemon=True)
         self._thread.start()
         self.store = self.run(self._open(make_store))
-        app = build_http_app(store=self.store, clock=self.clock, ids=self.ids, registry=CollectorRegistry())
+        app = build_http_app(store=self.store, clock=self.clock, ids=self.ids, registry=CollectorRegistry(), **settings)
         self._server = self.run(self._serve(app))
         self.url = f"http://127.0.0.1:{self._server.port}"
 
@@ -54,8 +54,9 @@ class ServerThread:
 
 
 @contextmanager
-def serving(make_store: Callable[[], Any]) -> Iterator[ServerThread]:
-    server = ServerThread(make_store)
+def serving(make_store: Callable[[], Any], **settings: Any) -> Iterator[ServerThread]:
+    """`settings` go to `build_http_app`."""
+    server = ServerThread(make_store, **settings)
     try:
         yield server
     finally:

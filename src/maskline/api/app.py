@@ -1,4 +1,4 @@
-"""All of the HTTP side as one ASGI application: the dialects, `/healthz` and `/metrics`.
+"""All of the HTTP side as one ASGI application: the dialects, recordings by link, `/healthz` and `/metrics`.
 
 What it is: composition of what listens on the one port. What it is not: a server (`server.py`) or an owner of
 resources: the process opens and closes the store itself. Who uses it: the product's `app.py`, and tests.
@@ -18,14 +18,18 @@ from maskline.api.health import Health, no_parts
 from maskline.api.limits import RequestLimiter
 from maskline.api.metrics import HttpMetrics
 from maskline.api.plivo.routes import PlivoDialect
+from maskline.api.recordings import RecordingDownload
 from maskline.api.services import ApiServices
 from maskline.clock import Clock
 from maskline.errors import MasklineError
 from maskline.ids import Ids
 from maskline.masking.session import SessionOptions
 from maskline.storage.store import Store
-from maskline.workflows.build_outbox import param_update_outbox
+from maskline.workflows.build_outbox import NO_LINKS, param_update_outbox
 from maskline.workflows.hooks import Notify, SessionHook, nobody_asks, nobody_waits
+from maskline.workflows.open_recording import OpenRecording
+from maskline.workflows.process_recordings import RecordingPlan
+from maskline.workflows.recording_links import RecordingLinks
 from maskline.workflows.update_session import UpdateOutbox
 
 
@@ -45,6 +49,8 @@ def build_http_app(
     created: SessionHook = nobody_asks,
     ended: SessionHook = nobody_asks,
     health: Health = no_parts,
+    recordings: RecordingPlan | None = None,
+    links: RecordingLinks = NO_LINKS,
 ) -> AsgiApp:
     """Everything that answers HTTP. `store` is open already; `rate_limit` is requests per account in any five
     seconds (0: no limit); `create_window`, `vts_hosts` and what follows as in `ApiServices`; `health`
@@ -52,7 +58,7 @@ def build_http_app(
     services = ApiServices(
         store, clock, ids, Authenticator(store, clock), RequestLimiter(rate_limit), HttpMetrics(registry),
         session_defaults or SessionOptions(), public_url, create_window, frozenset(map(str.lower, vts_hosts)),
-        update_outbox, committed, created, ended,
+        update_outbox, committed, created, ended, recordings or RecordingPlan(), links,
     )  # fmt: skip
 
     async def healthz(_request: Request) -> Response:
@@ -61,7 +67,11 @@ def build_http_app(
     async def metrics(_request: Request) -> Response:
         return Response(200, generate_latest(registry), ((b"content-type", CONTENT_TYPE_LATEST.encode()),))
 
-    common = (Route("/healthz", {"GET": healthz}), Route("/metrics", {"GET": metrics}))
+    download = RecordingDownload(OpenRecording(store, clock, links, services.recordings))
+    common = (
+        Route("/healthz", {"GET": healthz}), Route("/metrics", {"GET": metrics}),
+        Route("/recordings/{name}", {"GET": download}),
+    )  # fmt: skip
     plivo = PlivoDialect(services)
     return Dispatcher([plivo.section("/v1"), plivo.section("/vts/v1", flat=True), Section("", common, _no_route)])
 

@@ -11,7 +11,8 @@ CPU (docs/decisions/0015-own-dispatcher.md).
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -91,6 +92,9 @@ class Response:
     body: bytes
     headers: RawHeaders
     """Names in lower case; Content-Length is added."""
+    pieces: AsyncGenerator[bytes, None] | None = None
+    """Sent instead of `body`, one after the other as the client takes them; `length` bytes in all."""
+    length: int = 0
 
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -138,6 +142,16 @@ class _Pattern:
         return True
 
 
+async def _send_pieces(scope: Scope, send: Send, response: Response, pieces: AsyncGenerator[bytes, None]) -> None:
+    headers = [(b"content-length", b"%d" % response.length), *response.headers]
+    async with aclosing(pieces):
+        await send({"type": "http.response.start", "status": response.status, "headers": headers})
+        if scope["method"] != "HEAD":
+            async for piece in pieces:
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+
 class Dispatcher:
     """The ASGI application. `/a/b`, `/a/b/` and `/a//b` are one path: SDKs differ, and a redirect would lose body and
     credentials (plivo-vts.md §1)."""
@@ -157,6 +171,9 @@ class Dispatcher:
         if scope["type"] != "http":
             raise RuntimeError(f"There is nothing here but HTTP: {scope['type']}")
         response = await self._answer(scope, receive, one_slash(scope["path"]).split("/"))
+        if response.pieces is not None:
+            await _send_pieces(scope, send, response, response.pieces)
+            return
         # RFC 9110 §8.6: a 204 has no length.
         length = () if response.status == 204 else ((b"content-length", b"%d" % len(response.body)),)
         await send({"type": "http.response.start", "status": response.status, "headers": [*length, *response.headers]})

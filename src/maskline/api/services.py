@@ -5,7 +5,7 @@ What it is: the parts and settings handed down by `build_http_app`. What it is n
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from maskline.api.auth import Authenticator
 from maskline.api.limits import RequestLimiter
@@ -14,8 +14,10 @@ from maskline.clock import Clock
 from maskline.ids import Ids
 from maskline.masking.session import SessionOptions
 from maskline.storage.store import Store
-from maskline.workflows.build_outbox import param_update_outbox
+from maskline.workflows.build_outbox import NO_LINKS, param_update_outbox
 from maskline.workflows.hooks import Notify, SessionHook, nobody_asks, nobody_waits
+from maskline.workflows.process_recordings import RecordingPlan
+from maskline.workflows.recording_links import RecordingLinks
 from maskline.workflows.update_session import UpdateOutbox
 
 
@@ -43,3 +45,5 @@ class ApiServices:
     """Called with each session that a request makes."""
     ended: SessionHook = nobody_asks
     """Called with each session that a request ends."""
+    recordings: RecordingPlan = field(default_factory=RecordingPlan)
+    links: RecordingLinks = NO_LINKS

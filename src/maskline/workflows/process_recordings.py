@@ -231,7 +231,11 @@ class ProcessRecordings:
             )  # fmt: skip
 
     async def _drop_spool(self, recording: Recording) -> None:
-        await asyncio.to_thread(remove_spool, recording)
+        try:
+            await asyncio.to_thread(remove_spool, recording)
+        except OSError as error:  # rtpengine's folder may be another user's; the next start tries again
+            _log.error("recording_not_deleted", recording_id=recording.id, error=error.strerror)
+            return
         await self._store.drop_spool(recording.id)
 
     # -- retention -------------------------------------------------------------------------------------------------
@@ -242,11 +246,16 @@ class ProcessRecordings:
             return False
         before = self._clock.wall() - self._plan.retention_days * _DAY
         old = await self._store.old_recordings(before, _AT_ONCE)
+        deleted = 0
         for recording in old:
-            await remove_recording(self._store, self._plan.folder, recording)
-        if old:
-            _log.info("recordings_deleted", count=len(old))
-        return len(old) == _AT_ONCE
+            try:
+                await remove_recording(self._store, self._plan.folder, recording)
+                deleted += 1
+            except OSError as error:
+                _log.error("recording_not_deleted", recording_id=recording.id, error=error.strerror)
+        if deleted:
+            _log.info("recordings_deleted", count=deleted)
+        return deleted == _AT_ONCE
 
 
 def result_of(recording: Recording, done: Done, now: float) -> RecordingResult:

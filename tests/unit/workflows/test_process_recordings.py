@@ -281,6 +281,22 @@ class TestDeleting:
         assert not (world.plan.folder / GOOD.file).exists()
         assert await world.status() is RecordingStatus.DELETED
 
+    async def test_what_cannot_be_deleted_is_not_said_to_be(self, world: World) -> None:
+        await self.completed(world)
+        (world.plan.folder / GOOD.file).unlink()
+        (world.plan.folder / GOOD.file).mkdir()
+        world.clock.advance(86_400)
+        assert not await world.process.forget()
+        assert await world.status() is RecordingStatus.COMPLETED
+
+    async def test_a_spool_that_cannot_be_removed_is_tried_again_at_the_next_start(self, world: World) -> None:
+        (world.folder / "spool" / "rec-1.pcap").mkdir(parents=True)
+        spool = json.dumps({"path": str(world.folder / "spool" / "rec-1.pcap"), "format": "pcap", "legs": []})
+        done = recording(spool=spool, status=RecordingStatus.COMPLETED)
+        await world.store.commit_calls([recorded_call(recording=done)])
+        await world.process.recover()
+        assert (await world.store.recording(ACCOUNT.id, "rec-1")).spool == spool
+
     async def test_nothing_is_deleted_when_all_is_to_be_kept(self, world: World) -> None:
         await self.completed(world)
         forever = ProcessRecordings(

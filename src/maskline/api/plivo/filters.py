@@ -90,7 +90,7 @@ def _filter(query: Mapping[str, str], wall: float) -> SessionFilter:
     for key, raw in query.items():
         if key in _RANGE_KEYS:
             name, operator = _RANGE_KEYS[key]
-            ranges[name] += _duration_bound(raw, operator) if name == "duration" else _time_bound(name, raw, operator)
+            ranges[name] += _duration_bound(raw, operator) if name == "duration" else time_bound(name, raw, operator)
     created, expires = (_check_window(name, ranges[name], wall) for name in ("created_time", "expiry_time"))
     if not created and not expires:
         created = (("gte", wall - DEFAULT_WINDOW),)
@@ -140,7 +140,8 @@ def _whole_number(name: str, raw: str) -> int:
     raise _invalid(name, "is outside the allowed range" if too_long else "should be an integer")
 
 
-def _time_bound(name: str, raw: str, operator: str) -> Bounds:
+def time_bound(name: str, raw: str, operator: str) -> Bounds:
+    """Wall seconds that a time with an operator stands for. Raises `InvalidParameter`."""
     value = _seconds(name, raw)
     if not value.is_integer():
         return ((operator, value),)

@@ -12,6 +12,7 @@ from maskline.api.once import LONGEST_KEY
 from maskline.api.plivo.attributes import ATTRIBUTES, PIN_DIGITS, URL_LIMIT, Attribute, Kind
 from maskline.api.plivo.filters import MAX_LIMIT, NUMBERS, OPERATORS, RANGES, STATUSES
 from maskline.api.plivo.openapi_account import account_paths, account_schemas
+from maskline.api.plivo.openapi_recordings import recording_paths, recording_schemas
 from maskline.masking.session import PoolMode, SessionOptions
 
 _PATH = "/v1/Account/{auth_id}/Masking/Session/"
@@ -88,10 +89,13 @@ def openapi_document(defaults: SessionOptions) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {"title": "Maskline, Plivo and VTS dialect", "version": maskline.__version__},
         "security": [{"basic": []}],
-        "paths": _paths(_PATH, "", _PLIVO_ANSWERS) | _paths(_VTS_PATH, "_vts", _VTS_ANSWERS) | account_paths(),
+        "paths": _paths(_PATH, "", _PLIVO_ANSWERS)
+        | _paths(_VTS_PATH, "_vts", _VTS_ANSWERS)
+        | account_paths()
+        | recording_paths(),
         "components": {
             "securitySchemes": {"basic": {"type": "http", "scheme": "basic"}},
-            "schemas": _schemas(defaults) | account_schemas(),
+            "schemas": _schemas(defaults) | account_schemas() | recording_schemas(),
         },
     }
 

@@ -1,7 +1,7 @@
 """The published description of numbers and subaccounts, beside that of sessions (`openapi.py`).
 
 What it is: paths and schemas as data; a test holds the schemas against what `numbers.py` and `subaccounts.py` answer.
-Who uses it: `openapi.py` merges them into its document.
+Who uses it: `openapi.py` merges them into its document; `openapi_recordings.py` takes its builders.
 """
 
 from __future__ import annotations
@@ -37,33 +37,34 @@ SUBACCOUNT_FIELDS: dict[str, dict[str, Any]] = {
 
 
 def account_paths() -> dict[str, Any]:
-    number, subaccount = [_path("auth_id"), _path("number")], [_path("auth_id"), _path("subauth_id")]
+    account = path_parameter("auth_id")
+    number, subaccount = [account, path_parameter("number")], [account, path_parameter("subauth_id")]
     filters = ["type", "number_startswith", "subaccount", "alias", "services"]
     return {
         _ACCOUNT + "Number/": {
-            "parameters": [_path("auth_id")],
-            "get": _operation("list_numbers", "List virtual numbers", "NumberList", query=filters),
+            "parameters": [path_parameter("auth_id")],
+            "get": operation("list_numbers", "List virtual numbers", "NumberList", query=filters),
         },
         _ACCOUNT + "Number/{number}/": {
             "parameters": number,
-            "get": _operation("get_number", "Show a virtual number", "NumberRetrieved"),
-            "post": _operation("update_number", "Rename or move a virtual number", "Message", 202, "UpdateNumber"),
-            "delete": _operation("retire_number", "Give a virtual number back", "", 204),
+            "get": operation("get_number", "Show a virtual number", "NumberRetrieved"),
+            "post": operation("update_number", "Rename or move a virtual number", "Message", 202, "UpdateNumber"),
+            "delete": operation("retire_number", "Give a virtual number back", "", 204),
         },
         _ACCOUNT + "PhoneNumber/": {
-            "parameters": [_path("auth_id")],
-            "get": _operation("search_numbers", "Search numbers to rent: there are none", "NothingFound", query=[]),
+            "parameters": [path_parameter("auth_id")],
+            "get": operation("search_numbers", "Search numbers to rent: there are none", "NothingFound", query=[]),
         },
         _ACCOUNT + "Subaccount/": {
-            "parameters": [_path("auth_id")],
-            "get": _operation("list_subaccounts", "List subaccounts", "SubaccountList", query=[]),
-            "post": _operation("create_subaccount", "Open a subaccount", "SubaccountCreated", 201, "Subaccounts"),
+            "parameters": [path_parameter("auth_id")],
+            "get": operation("list_subaccounts", "List subaccounts", "SubaccountList", query=[]),
+            "post": operation("create_subaccount", "Open a subaccount", "SubaccountCreated", 201, "Subaccounts"),
         },
         _ACCOUNT + "Subaccount/{subauth_id}/": {
             "parameters": subaccount,
-            "get": _operation("get_subaccount", "Show a subaccount", "SubaccountRetrieved"),
-            "post": _operation("update_subaccount", "Rename, enable or disable", "Message", 202, "Subaccounts"),
-            "delete": _operation("remove_subaccount", "Close a subaccount", "", 204),
+            "get": operation("get_subaccount", "Show a subaccount", "SubaccountRetrieved"),
+            "post": operation("update_subaccount", "Rename, enable or disable", "Message", 202, "Subaccounts"),
+            "delete": operation("remove_subaccount", "Close a subaccount", "", 204),
         },
     }
 
@@ -75,37 +76,37 @@ def account_schemas() -> dict[str, Any]:
     move = {**_TEXT, "description": "Move it to this subaccount; empty: back to the main account."}
     return {
         "Number": _object(NUMBER_FIELDS),
-        "NumberRetrieved": _answer(NUMBER_FIELDS),
-        "NumberList": _page({"$ref": "#/components/schemas/Number"}),
-        "NothingFound": _page({}, most=0),
+        "NumberRetrieved": answer(NUMBER_FIELDS),
+        "NumberList": listing({"$ref": "#/components/schemas/Number"}),
+        "NothingFound": listing({}, most=0),
         "UpdateNumber": {"type": "object", "properties": {"alias": alias, "subaccount": move}},
         "Subaccount": _object(SUBACCOUNT_FIELDS),
-        "SubaccountRetrieved": _answer(SUBACCOUNT_FIELDS),
-        "SubaccountList": _page({"$ref": "#/components/schemas/Subaccount"}),
-        "SubaccountCreated": _answer({"auth_id": _TEXT, "auth_token": _TEXT, "message": _TEXT}),
+        "SubaccountRetrieved": answer(SUBACCOUNT_FIELDS),
+        "SubaccountList": listing({"$ref": "#/components/schemas/Subaccount"}),
+        "SubaccountCreated": answer({"auth_id": _TEXT, "auth_token": _TEXT, "message": _TEXT}),
         "Subaccounts": {"type": "object", "properties": {"name": name, "enabled": switch}},
     }
 
 
-def _path(name: str) -> dict[str, Any]:
+def path_parameter(name: str) -> dict[str, Any]:
     return {"name": name, "in": "path", "required": True, "schema": _TEXT}
 
 
-def _operation(
+def operation(
     name: str, summary: str, answer: str, status: int = 200, body: str = "", query: list[str] | None = None
 ) -> dict[str, Any]:
     done = {"description": "Done."} | ({"content": _json_of(answer)} if answer else {})
     refused = {"description": "Refused.", "content": _json_of("Error")}
-    operation: dict[str, Any] = {
+    described: dict[str, Any] = {
         "summary": summary, "operationId": name, "responses": {str(status): done, "default": refused},
     }  # fmt: skip
     if body:
-        operation["requestBody"] = {"content": _json_of(body)}
+        described["requestBody"] = {"content": _json_of(body)}
     if query is not None:
         limit = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": MAX_LIMIT}
         names = {**dict.fromkeys(query, _TEXT), "limit": limit, "offset": {"type": "integer", "minimum": 0}}
-        operation["parameters"] = [{"name": key, "in": "query", "schema": schema} for key, schema in names.items()]
-    return operation
+        described["parameters"] = [{"name": key, "in": "query", "schema": schema} for key, schema in names.items()]
+    return described
 
 
 def _json_of(schema: str) -> dict[str, Any]:
@@ -116,11 +117,11 @@ def _object(fields: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "properties": fields, "required": list(fields)}
 
 
-def _answer(fields: dict[str, Any]) -> dict[str, Any]:
+def answer(fields: dict[str, Any]) -> dict[str, Any]:
     return _object({"api_id": {"type": "string", "format": "uuid"}, **fields})
 
 
-def _page(item: dict[str, Any], most: int = MAX_LIMIT) -> dict[str, Any]:
+def listing(item: dict[str, Any], most: int = MAX_LIMIT) -> dict[str, Any]:
     whole = {"type": "integer"}
     meta = {"limit": whole, "next": _MAYBE, "offset": whole, "previous": _MAYBE, "total_count": whole}
-    return _answer({"meta": _object(meta), "objects": {"type": "array", "items": item, "maxItems": most}})
+    return answer({"meta": _object(meta), "objects": {"type": "array", "items": item, "maxItems": most}})

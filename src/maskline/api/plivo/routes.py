@@ -20,6 +20,7 @@ from maskline.api.plivo.errors import INTERNAL, NO_SUCH_RESOURCE, WRONG_METHOD, 
 from maskline.api.plivo.exchange import Exchange, Operation, Resource
 from maskline.api.plivo.numbers import NumberOperations
 from maskline.api.plivo.openapi import openapi_document
+from maskline.api.plivo.recordings import RecordingOperations
 from maskline.api.plivo.sessions import SessionOperations
 from maskline.api.plivo.subaccounts import SubaccountOperations
 from maskline.api.services import ApiServices
@@ -44,6 +45,7 @@ class PlivoDialect:
             SessionOperations(services).resource(),
             *NumberOperations(services).resources(),
             SubaccountOperations(services).resource(),
+            RecordingOperations(services).resource(),
         )
 
     def section(self, prefix: str, *, flat: bool = False) -> Section:

@@ -131,14 +131,16 @@ def _pin_object(session: Session, options: SessionOptions) -> dict[str, Any]:
 
 
 def interaction_object(interaction: Interaction, account_id: str, base_url: str) -> dict[str, Any]:
-    calls = f"{base_url}/v1/Account/{account_id}/Call/"
+    account = f"{base_url}/v1/Account/{account_id}"
+    calls = f"{account}/Call/"
     first, second = interaction.first_party_leg_id, interaction.second_party_leg_id
+    recording = interaction.recording_id
     return {
         "start_time": time_text(interaction.started_at),
         "end_time": time_text(interaction.ended_at),
         "first_party_resource_url": calls + first if first else None,
         "second_party_resource_url": calls + second if second else None,
-        "recording_resource_url": None,
+        "recording_resource_url": f"{account}/Recording/{recording}/" if recording else None,
         "type": "call",
         "total_call_amount": money(interaction.amount),
         "call_billed_duration": interaction.billed_duration,

@@ -207,6 +207,13 @@ def test_interactions_are_an_array_with_absolute_links():
     ]
 
 
+@pytest.mark.row("5.1/recording_resource_url")
+def test_a_recorded_interaction_links_its_recording():
+    used = replace(SESSION, interactions=(replace(INTERACTION, recording_id="rec-1"),))
+    url = shown(used)["interaction"][0]["recording_resource_url"]
+    assert url == "https://h.example/v1/Account/MA0123456789ABCDEFGH/Recording/rec-1/"
+
+
 @pytest.mark.row("5/parties")
 def test_a_missing_party_is_an_empty_string():
     assert shown(replace(SESSION, second_party=None))["second_party"] == ""

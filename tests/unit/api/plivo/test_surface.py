@@ -59,7 +59,7 @@ async def test_each_operation_and_each_refusal_has_its_status_and_shape(monkeypa
             assert body["error"] and isinstance(body["error"], str)
 
 
-VENDORS, OUR_OWN = {400, 401, 404, 405, 429, 500}, {403, 408, 409, 413, 422, 503}
+VENDORS, OUR_OWN = {400, 401, 404, 405, 429, 500}, {403, 408, 409, 410, 413, 422, 503}
 
 
 def every_error(cls=MasklineError):
