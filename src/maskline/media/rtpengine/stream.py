@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import cast
 
 from maskline.media.rtpengine import ng_codec
 
@@ -53,8 +54,8 @@ class NgStream(asyncio.Protocol):
         return True
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # uvloop's transports, on which the server runs, are no subclass of asyncio's.
+        self._transport = cast(asyncio.Transport, transport)
         self._buffer = b""
 
     def connection_lost(self, exc: Exception | None) -> None:

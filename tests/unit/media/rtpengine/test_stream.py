@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import uvloop
 
 from maskline.media.rtpengine.ng_codec import pack
 from maskline.media.rtpengine.stream import NgStream
@@ -87,3 +88,20 @@ async def test_where_nobody_listens_there_is_no_connection(ear: Ear) -> None:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     assert not await NgStream(ear.receive, ear.lost.set).connect("127.0.0.1", port)
+
+
+def test_it_connects_on_the_servers_own_loop_too() -> None:
+    """`serve` runs on uvloop, whose transports are no subclass of asyncio's."""
+
+    async def ask() -> bool:
+        daemon, ear = await NgDaemon().start(), Ear()
+        stream = NgStream(ear.receive, ear.lost.set)
+        connected = await stream.connect("127.0.0.1", daemon.port) and stream.send(pack("q", {"command": "ping"}))
+        async with asyncio.timeout(5):
+            await ear.came.wait()
+        stream.close()
+        await daemon.stop()
+        return connected
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(ask())
