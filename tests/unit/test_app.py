@@ -343,3 +343,21 @@ async def test_what_the_settings_let_everybody_hear_is_fetched_at_the_start(
     await application.start()
     await application.stop()
     assert fetched == [("say:Over.", "say:We record.")]
+
+
+async def test_what_a_killed_process_recorded_is_taken_up_before_the_first_call(
+    tmp_path: Path, log: TextIO, monkeypatch: pytest.MonkeyPatch
+):
+    application = Application(settings(tmp_path))
+    order: list[str] = []
+
+    async def recover() -> int:
+        order.append("recover")
+        return 0
+
+    start = application.engine.start
+    monkeypatch.setattr(application.recordings, "recover", recover)
+    monkeypatch.setattr(application.engine, "start", lambda: order.append("engine") or start())
+    await application.start()
+    await application.stop()
+    assert order == ["recover", "engine"]

@@ -20,6 +20,7 @@ from maskline.metrics import (
     read_media,
     read_prompts,
     read_recorder,
+    read_recordings,
     read_webhooks,
 )
 from maskline.sip.core import Counters
@@ -49,6 +50,7 @@ class Figures:
     fetched = Counter({"ok": 2, "http_4xx": 1})
     spoken = Counter({"no_speech": 6})
     size = 96_044
+    made, failed, busy = 12, 1, 2
     counts = Counter({("plivo", "delivered"): 9, ("eight", "failed"): 1})
 
 
@@ -67,6 +69,7 @@ def test_every_part_is_read_at_each_scrape():
     collector.add("webhooks", lambda: read_webhooks(Figures()))
     collector.add("media", lambda: read_media(Figures()))
     collector.add("prompts", lambda: read_prompts(Figures()))
+    collector.add("recordings", lambda: read_recordings(Figures()))
     text = scrape(collector)
     for line in (
         "maskline_calls_total 5.0",
@@ -85,6 +88,9 @@ def test_every_part_is_read_at_each_scrape():
         'maskline_prompt_speech_total{result="no_speech"} 6.0',
         "maskline_prompt_prefetch_dropped_total 1.0",
         "maskline_prompt_cache_bytes 96044.0",
+        'maskline_recording_jobs_total{result="made"} 12.0',
+        'maskline_recording_jobs_total{result="failed"} 1.0',
+        "maskline_recording_jobs_in_progress 2.0",
         "process_resident_memory_bytes",
     ):
         assert line in text

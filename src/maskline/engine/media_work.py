@@ -25,6 +25,9 @@ from maskline.media.port import Clip, LocalMedia, MediaDriver
 
 log = structlog.get_logger()
 
+MOST_WAITING = 32
+"""Steps of a call behind which no further digit waits: whoever sends INFO faster than keys can be pressed must not put
+off the end of the call."""
 AWAY, BUG = "media_unavailable", "internal_error"
 """Reasons why nothing is played or recorded, when it is not the prompt's own fault."""
 
@@ -73,7 +76,8 @@ class MediaWork:
     def submit(self, call_id: str, step: MediaStep) -> None:
         waiting = self._steps.get(call_id)
         if waiting is not None:
-            waiting.append(step)
+            if len(waiting) < MOST_WAITING or not isinstance(step, e.SendDigit):
+                waiting.append(step)
             return
         self._steps[call_id] = deque((step,))
         task = asyncio.get_running_loop().create_task(self._run(call_id))

@@ -9,7 +9,7 @@ import structlog
 
 from maskline.engine import effects as e
 from maskline.engine import inputs as i
-from maskline.engine.media_work import MediaStep, MediaWork, NoMedia, PlayClip
+from maskline.engine.media_work import MOST_WAITING, MediaStep, MediaWork, NoMedia, PlayClip
 from maskline.errors import MediaUnavailable
 from maskline.masking.facts import LegName
 from maskline.media.port import Clip, FarMedia
@@ -180,3 +180,13 @@ async def test_a_driver_that_raises_in_one_call_does_not_hold_up_the_next_step()
     assert (await inbox.until(2))[1] == ("x", i.Bridged())
     await asyncio.sleep(0)
     assert not work._steps and not work._tasks
+
+
+async def test_digits_faster_than_anybody_presses_keys_do_not_put_off_the_end_of_the_call() -> None:
+    inbox, driver = Inbox(), FakeDriver()
+    work = MediaWork(driver, inbox.deliver)
+    for _ in range(1_000):
+        work.submit("x", e.SendDigit(LegName.B, "5"))
+    work.submit("x", e.CloseMedia())
+    await inbox.until(1)
+    assert len(driver.asked) == MOST_WAITING + 1 and driver.asked[-1] == ("close", "x")
