@@ -49,16 +49,23 @@ module_app ctrl_tcp.so
 ctrl_tcp_listen {host}:{control}
 snd_path {folder}
 """
-_ACCOUNT = "<sip:{number}@{host}:{port}>;regint=0;audio_codecs={codecs};answermode={mode}\n"
+_ACCOUNT = "<sip:{number}@{host}:{port}>;regint=0;audio_codecs={codecs};answermode={mode}{security}\n"
+_SECURITIES = {
+    "": ("", ()),
+    "sdes": (";mediaenc=srtp-mand", ("srtp",)),
+    "dtls": (";mediaenc=dtls_srtp;medianat=ice", ("dtls_srtp", "ice")),
+}
+"""Parameters of the account and modules."""
 _WAV_HEAD = 44
 
 
 class Baresip:
-    """One telephone. `number` in E.164, `voice` what it says as soon as it talks (it hangs up at the end of it)."""
+    """One telephone. `number` in E.164, `voice` what it says as soon as it talks (it hangs up at the end of it).
+    `security`: none, `sdes` (RTP/SAVP) or `dtls` (with ICE, as browsers do it)."""
 
     def __init__(
         self, folder: Path, number: str, port: int, rtp: int, voice: Samples,
-        *, codecs: str = "PCMU", answers: bool = True,
+        *, codecs: str = "PCMU", answers: bool = True, security: str = "",
     ) -> None:  # fmt: skip
         self.folder, self.number, self.host, self.port, self.rtp = folder, number, "127.0.0.1", port, rtp
         with socket.socket() as probe:
@@ -71,10 +78,13 @@ class Baresip:
                 host=self.host, port=port, folder=folder, rtp=rtp, rtp_end=rtp + 10, control=self._control_port
             )
         )
+        parameters, modules = _SECURITIES[security]
+        with (folder / "config").open("a") as config:
+            config.writelines(f"module {name}.so\n" for name in modules)
         names = ",".join(f"{name}/8000/1" for name in codecs.split(","))
         mode = "auto" if answers else "manual"
         (folder / "accounts").write_text(
-            _ACCOUNT.format(number=number, host=self.host, port=port, codecs=names, mode=mode)
+            _ACCOUNT.format(number=number, host=self.host, port=port, codecs=names, mode=mode, security=parameters)
         )
         self.events: list[dict[str, Any]] = []
         self._process: subprocess.Popen[bytes] | None = None

@@ -24,6 +24,7 @@ class FakeDriver:
         self.away = False
         self.available = True
         self.transcodes = False
+        self.encrypts = False
         self.bug: Exception | None = None
         self.on_event: Callable[[MediaEvent], None] | None = None
         self._changed = asyncio.Event()

@@ -16,15 +16,33 @@ from maskline.masking.facts import LegName
 
 
 class CallBook:
-    __slots__ = ("_clock", "_ids", "_in_session", "_policy", "_relay", "_session_of", "_transcodes", "calls")
+    __slots__ = (
+        "_clock",
+        "_encrypts",
+        "_ids",
+        "_in_session",
+        "_policy",
+        "_relay",
+        "_session_of",
+        "_transcodes",
+        "calls",
+    )
 
     def __init__(
-        self, ids: Ids, clock: Clock, *, relay: bool, policy: CallPolicy = USUAL, transcodes: bool = False
+        self,
+        ids: Ids,
+        clock: Clock,
+        *,
+        relay: bool,
+        policy: CallPolicy = USUAL,
+        transcodes: bool = False,
+        encrypts: bool = False,
     ) -> None:
         self._ids = ids
         self._clock = clock
         self._relay = relay
         self._transcodes = transcodes
+        self._encrypts = encrypts
         self._policy = policy
         self.calls: dict[str, Call] = {}
         """Calls in progress by id."""
@@ -39,7 +57,10 @@ class CallBook:
         ids = self._ids
         leg_a, leg_b = Leg(LegName.A, ids.uuid(), inbound=inbound), Leg(LegName.B, ids.uuid(), inbound=False)
         call_id, sdp_ids = ids.uuid(), ids.token(8)
-        media = CallMedia(self._relay, int(sdp_ids[:8], 16), int(sdp_ids[8:], 16), transcodes=self._transcodes)
+        media = CallMedia(
+            self._relay, int(sdp_ids[:8], 16), int(sdp_ids[8:], 16),
+            transcodes=self._transcodes, encrypts=self._encrypts,
+        )  # fmt: skip
         record = CallRecordBuilder(call_id, leg_a.id, leg_b.id, self._clock.wall(now) - now)
         call = self.calls[call_id] = Call(call_id, (leg_a, leg_b), media, record, ids.uuid, self._policy)
         leg_a.call = leg_b.call = call

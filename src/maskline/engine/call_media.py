@@ -92,6 +92,7 @@ class LegMedia:
             ptime if ptime in _PACKET_TIMES else None,
             like.refused if like else (),
             like.audio_index if like else 0,
+            self.local.secure,
         )
         if description != self._written:
             self._written = description
@@ -110,17 +111,28 @@ class LegMedia:
         far = self.far
         assert far is not None, "attached only after its SDP was read"
         codecs = common(far.codecs, self.voice) if self.voice else far.codecs
-        return FarMedia(far.address, far.port, far.rtcp_port, codecs, self.nat)
+        return FarMedia(far.address, far.port, far.rtcp_port, codecs, self.nat, far.secure)
+
+    @property
+    def encrypted(self) -> bool:
+        """Decided by the first offer, for the whole call."""
+        return self.far is not None and self.far.secure is not None
 
 
 class CallMedia:
     """Both legs. Every `take_*` raises `SdpError`, and then the media stays as it was."""
 
-    __slots__ = ("_caller_has", "_greeting", "_legs", "early_fork", "is_open", "late", "offered", "relay", "transcodes")
+    __slots__ = (
+        "_caller_has", "_encrypts", "_greeting", "_legs", "early_fork", "is_open", "late", "offered", "relay",
+        "transcodes",
+    )  # fmt: skip
 
-    def __init__(self, relay: bool, session_id_a: int, session_id_b: int, *, transcodes: bool = False) -> None:
+    def __init__(
+        self, relay: bool, session_id_a: int, session_id_b: int, *, transcodes: bool = False, encrypts: bool = False
+    ) -> None:
         self.relay = relay
         self.transcodes = transcodes
+        self._encrypts = encrypts
         self._caller_has: tuple[Codec, ...] = OUR_OFFER
         """What the caller offered, as far as it may pass; with a late offer what we offer to it."""
         self._legs = {LegName.A: LegMedia(session_id_a), LegName.B: LegMedia(session_id_b)}
@@ -151,7 +163,7 @@ class CallMedia:
                 raise SdpError(488, "without relay there is no address to offer")
             self.late = True
             return
-        offer = _audio(body)
+        offer = _audio(body, encrypted=None if self._encrypts else False)
         self.offered = self._caller_has = _audible(filter_codecs(offer.codecs))
         self._legs[LegName.A].far = offer
         if self.transcodes:
@@ -246,7 +258,7 @@ class CallMedia:
         """The answer in an ACK; False when there is nothing new to attach."""
         leg = self._legs[name]
         leg.awaits_answer = False
-        answer = _audio(body)
+        answer = _audio(body, encrypted=leg.encrypted)
         common(leg.agreed, answer.codecs)
         return self._move(leg, answer)
 
@@ -256,7 +268,7 @@ class CallMedia:
         The other side is not asked, so only what was agreed with it can be taken.
         """
         leg = self._legs[name]
-        offer = _audio(body)
+        offer = _audio(body, encrypted=leg.encrypted)
         codecs = common(leg.agreed, offer.codecs)
         answer = leg.write(codecs, mirror_direction(offer.direction), offer.ptime, offer)
         return answer, self._move(leg, offer)
@@ -287,10 +299,13 @@ def _with_laws(codecs: tuple[Codec, ...]) -> tuple[Codec, ...]:
     return (*codecs[:at], *missing, *codecs[at:])
 
 
-def _audio(body: bytes) -> AudioDescription:
+def _audio(body: bytes, *, encrypted: bool | None = False) -> AudioDescription:
+    """`encrypted`: whether it must be; None: as it likes."""
     description = parse(body)
     if description.port == 0:
         raise SdpError(488, "the audio stream is refused")
+    if encrypted is not None and encrypted != (description.secure is not None):
+        raise SdpError(488, "not the encryption of this leg")
     return description
 
 

@@ -61,6 +61,8 @@ class EngineConfig:
     policy: CallPolicy = USUAL
     transcodes: bool = False
     """The media driver makes one codec of another, whatever they are."""
+    encrypts: bool = False
+    """The media driver takes part in encrypted legs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,10 @@ class EngineCore:
         self._config = config
         self.agent = agent
         self._sip = SipEffects(agent, config.host, config.loop_token)
-        self._book = CallBook(ids, clock, relay=config.relay, policy=config.policy, transcodes=config.transcodes)
+        self._book = CallBook(
+            ids, clock, relay=config.relay, policy=config.policy,
+            transcodes=config.transcodes, encrypts=config.encrypts,
+        )  # fmt: skip
         self._trunks = TrunkBook(trunks)
         self._timers = CallTimers()
         self._work: list[tuple[str, Outside]] = []

@@ -99,8 +99,10 @@ class EngineRunner:
             await self._driver.start(self._on_media_event)
         agent = Agent(AgentConfig(self._advertised, bound[1]), self._ids)
         driver = self._driver
-        transcodes = driver is not None and driver.transcodes
-        config = EngineConfig(self._advertised, self._loop_token, driver is not None, self._policy, transcodes)
+        config = EngineConfig(
+            self._advertised, self._loop_token, driver is not None, self._policy,
+            transcodes=driver is not None and driver.transcodes, encrypts=driver is not None and driver.encrypts,
+        )  # fmt: skip
         self._core = EngineCore(config, agent, self._ids, self._clock, self._router.trunks)
         return bound
 

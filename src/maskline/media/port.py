@@ -14,6 +14,7 @@ from typing import Protocol
 from maskline.masking.call_record import Quality
 from maskline.masking.facts import LegName
 from maskline.masking.prompt import Prompt
+from maskline.sdp.secure import Secure
 from maskline.sdp.session import Codec
 
 
@@ -27,6 +28,8 @@ class FarMedia:
     codecs: tuple[Codec, ...]
     nat: bool = False
     """True: latch to the first source that sends from another port or address; False: SDP address only."""
+    secure: Secure | None = None
+    """Of an encrypted leg; only for drivers that encrypt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,8 @@ class LocalMedia:
     address: str
     port: int
     rtcp_port: int
+    secure: Secure | None = None
+    """Our keys, certificate and candidates for this leg, if it is encrypted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +134,11 @@ class MediaDriver(Protocol):
     @property
     def transcodes(self) -> bool:
         """Whether the legs of a call may speak any two codecs; else the same one, or the two laws of G.711."""
+        ...
+
+    @property
+    def encrypts(self) -> bool:
+        """Whether legs may be RTP/SAVP (SDES, or DTLS with ICE)."""
         ...
 
     async def open_leg(

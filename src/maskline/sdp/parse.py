@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from maskline.sdp.errors import SdpError
+from maskline.sdp.secure import PROTOCOLS, SecureLines, combine
 from maskline.sdp.session import AudioDescription, Codec, RefusedStream
 
 __all__ = ["SdpError", "parse"]
@@ -41,6 +42,11 @@ _FMTP = re.compile(r"([0-9]{1,3})[ \t]+([^\x00-\x1f]{1,512})")
 _PORT = re.compile(r"([0-9]{1,5})(?: .*)?")
 
 
+_SECURE = frozenset(
+    ("crypto", "fingerprint", "setup", "ice-ufrag", "ice-pwd", "ice-lite", "candidate", "rtcp-mux", "mid")
+)
+
+
 @dataclass(slots=True)
 class _Media:
     """What was read of one m= section so far."""
@@ -55,19 +61,33 @@ class _Media:
     ptime: int | None = None
     maps: dict[int, Codec] = field(default_factory=dict)
     fmtps: dict[int, str] = field(default_factory=dict)
+    secure: SecureLines | None = None
+    """Made at the first such line: most calls have none."""
 
 
 def parse(body: bytes, content_type: str = "application/sdp") -> AudioDescription:
     """Read an offer or answer. Raises `SdpError`: 415 for any other `content_type` (multipart included), 400
-    for text that is not SDP, 488 for SDP without an RTP/AVP audio stream at an IP address."""
+    for text that is not SDP, 488 for SDP without an audio stream at an IP address that is RTP/AVP, or encrypted
+    with what it takes to decrypt it. Where both are offered, RTP/AVP is read."""
     if content_type not in ("application/sdp", ""):
         raise SdpError(415, "Unsupported Media Type")
     session, sections = _sections(_lines(body))
+    index = _choose(sections)
+    media = sections[index]
+    refused = tuple(RefusedStream(m.kind, m.protocol, m.formats) for m in sections if m is not media)
+    return _describe(media, session, refused, index)
+
+
+def _choose(sections: list[_Media]) -> int:
+    secure = None
     for index, media in enumerate(sections):
         if media.kind == "audio" and media.protocol == "RTP/AVP":
-            refused = tuple(RefusedStream(m.kind, m.protocol, m.formats) for m in sections if m is not media)
-            return _describe(media, session, refused, index)
-    raise SdpError(488, "No RTP/AVP audio stream")
+            return index
+        if media.kind == "audio" and media.protocol in PROTOCOLS and secure is None:
+            secure = index
+    if secure is None:
+        raise SdpError(488, "No RTP audio stream")
+    return secure
 
 
 def _lines(body: bytes) -> list[str]:
@@ -134,6 +154,10 @@ def _attribute(media: _Media, value: str) -> None:
         if match is None or not 0 < int(match[1]) < 65_536:
             raise SdpError(400, "Malformed a=rtcp")
         media.rtcp_port = int(match[1])
+    elif name in _SECURE:
+        if media.secure is None:
+            media.secure = SecureLines()
+        media.secure.take(name, text.strip())
     elif name == "ptime" and text.strip().isascii() and text.strip().isdigit() and 0 < int(text.strip()[:6]) <= 1000:
         media.ptime = int(text.strip()[:6])
 
@@ -158,6 +182,11 @@ def _describe(media: _Media, session: _Media, refused: tuple[RefusedStream, ...]
     address = media.address or session.address
     if address is None:
         raise SdpError(400, "No c= line")
+    secure = None
+    if media.protocol != "RTP/AVP":
+        secure = combine(media.protocol, session.secure or SecureLines(), media.secure or SecureLines())
+        if secure is None:
+            raise SdpError(488, "An encrypted stream without a key")
     direction = media.direction or session.direction or "sendrecv"
     if media.port:
         held = _check_address(address)
@@ -172,6 +201,7 @@ def _describe(media: _Media, session: _Media, refused: tuple[RefusedStream, ...]
         ptime=media.ptime or session.ptime,
         refused=refused,
         audio_index=index,
+        secure=secure,
     )
 
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from maskline.sdp.secure import Secure
+
 
 @dataclass(frozen=True, slots=True)
 class Codec:
@@ -57,3 +59,5 @@ class AudioDescription:
     refused: tuple[RefusedStream, ...] = field(default=())
     """Other m= lines, in order; `audio_index` is the place of the audio line among all."""
     audio_index: int = 0
+    secure: Secure | None = None
+    """Of a stream that is encrypted; None: RTP/AVP."""

@@ -9,6 +9,7 @@ engine, the lab phones.
 
 from __future__ import annotations
 
+from maskline.sdp.secure import lines as secure_lines
 from maskline.sdp.session import AudioDescription, Codec
 
 
@@ -25,12 +26,14 @@ def write(local: AudioDescription, *, session_id: int, version: int) -> bytes:
 
 def _audio(local: AudioDescription) -> str:
     formats = " ".join([str(codec.payload_type) for codec in local.codecs])
+    protocol = local.secure.protocol if local.secure else "RTP/AVP"
     if local.port == 0:
-        return f"m=audio 0 RTP/AVP {formats or '0'}\r\n"
+        return f"m=audio 0 {protocol} {formats or '0'}\r\n"
     lines = "".join([_codec_lines(codec) for codec in local.codecs])
     rtcp = f"a=rtcp:{local.rtcp_port}\r\n" if local.rtcp_port != local.port + 1 else ""
     ptime = f"a=ptime:{local.ptime}\r\n" if local.ptime else ""
-    return f"m=audio {local.port} RTP/AVP {formats}\r\n{lines}{rtcp}{ptime}a={local.direction}\r\n"
+    secure = secure_lines(local.secure) if local.secure else ""
+    return f"m=audio {local.port} {protocol} {formats}\r\n{lines}{rtcp}{ptime}{secure}a={local.direction}\r\n"
 
 
 def _codec_lines(codec: Codec) -> str:

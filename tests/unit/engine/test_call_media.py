@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from maskline.engine.call_media import OUR_OFFER, CallMedia, LegMedia
@@ -5,6 +7,7 @@ from maskline.masking.facts import LegName
 from maskline.media.port import LocalMedia
 from maskline.sdp.errors import SdpError
 from maskline.sdp.parse import parse
+from maskline.sdp.secure import Crypto, Secure
 from tests.support.call_machine import A_SDP, B_SDP, LOCAL_A, LOCAL_B, sdp
 
 A, B = LegName.A, LegName.B
@@ -119,6 +122,46 @@ def test_a_caller_that_is_greeted_in_another_codec_has_a_callee_with_g711_where_
         media.prepare_greeting()
         assert [codec.name for codec in parse(media.greeting()).codecs] == ["G722", "telephone-event"]
         assert [codec.name for codec in parse(media.offer_to_callee()).codecs] == names
+
+
+KEY = "inline:" + "A" * 40
+ENCRYPTED = A_SDP.replace(b"RTP/AVP", b"RTP/SAVP") + f"a=crypto:1 AEAD_AES_256_GCM {KEY}\r\n".encode()
+OURS = Secure("RTP/SAVP", (Crypto(1, "AEAD_AES_256_GCM", "inline:" + "B" * 40),))
+
+
+def encrypted() -> CallMedia:
+    media = CallMedia(True, 11, 22, encrypts=True)
+    media.take_offer(ENCRYPTED)
+    media.leg(A).local, media.leg(B).local = replace(LOCAL_A, secure=OURS), LOCAL_B
+    return media
+
+
+def test_an_encrypted_caller_is_answered_with_our_key_and_the_callee_sees_neither() -> None:
+    media = encrypted()
+    far = media.caller_far()
+    assert far is not None and far.secure is not None and far.secure.cryptos[0].key == KEY
+    offer = media.offer_to_callee()
+    assert b"RTP/AVP" in offer and b"crypto" not in offer
+    media.take_callee(B_SDP)
+    assert parse(media.sdp_for_caller()).secure == OURS
+
+
+def test_a_driver_that_does_not_encrypt_refuses_an_encrypted_caller() -> None:
+    with pytest.raises(SdpError) as caught:
+        offered(ENCRYPTED)
+    assert caught.value.status == 488
+
+
+@pytest.mark.parametrize("change", [A_SDP, ENCRYPTED])
+def test_a_leg_stays_as_encrypted_as_it_began(change: bytes) -> None:
+    media = encrypted() if change is A_SDP else offered()
+    media.offer_to_callee()
+    with pytest.raises(SdpError):
+        media.take_callee(ENCRYPTED)
+    media.take_callee(B_SDP)
+    media.sdp_for_caller()
+    with pytest.raises(SdpError):
+        media.take_change(A, change)
 
 
 def test_a_200_without_sdp_stands_for_the_early_answer() -> None:

@@ -67,6 +67,10 @@ class EmbeddedDriver:
     def transcodes(self) -> bool:
         return False
 
+    @property
+    def encrypts(self) -> bool:
+        return False
+
     def calls(self) -> set[str]:
         """What the workers hold, calls of an engine before this one included."""
         return set().union(*(link.calls for link in self._links))

@@ -90,6 +90,10 @@ class RtpengineDriver:
     def transcodes(self) -> bool:
         return True
 
+    @property
+    def encrypts(self) -> bool:
+        return True
+
     # --- legs ---------------------------------------------------------------------------------------------------
 
     async def open_leg(

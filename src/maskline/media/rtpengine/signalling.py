@@ -16,17 +16,13 @@ from maskline.media.port import FarMedia, LocalMedia
 from maskline.media.rtpengine import synthetic_sdp
 from maskline.media.rtpengine.call_state import CallState
 from maskline.media.rtpengine.client import NgRefused
+from maskline.sdp.secure import Secure
 
 _NOBODY = "v"
-_COMMON: dict[str, Any] = {
-    "replace": ["origin"],
-    "ICE": "remove",
-    "rtcp-mux": ["demux"],
-    "transport protocol": "RTP/AVP",
-}
+_PLAIN: dict[str, Any] = {"ICE": "remove", "rtcp-mux": ["demux"], "transport protocol": "RTP/AVP"}
 # Without port-latching the second answer changes A's port; without generate-RTCP the far side's RTCP, and with it
 # its CNAME, would be passed on.
-_FLAGS = ["trust-address", "strict-source", "port-latching", "generate-RTCP"]
+_FLAGS = ["trust-address", "port-latching", "generate-RTCP"]
 
 
 async def open_a(call: CallState) -> LocalMedia:
@@ -61,26 +57,44 @@ async def _offer(call: CallState, *, to_tag: str | None) -> LocalMedia:
         transcode = synthetic_sdp.missing_voice(far.codecs, call.codecs.get(LegName.B, ()))
         if transcode:
             fields["codec"] = {"transcode": transcode}
-    return await _signal(call, "offer", far, fields)
+    return await _signal(call, "offer", far, {**_PLAIN, **fields})
 
 
 async def _answer(call: CallState, to_tag: str, far: FarMedia) -> LocalMedia:
-    return await _signal(call, "answer", far, {"to-tag": to_tag, "label": to_tag})
+    listener = call.far.get(LegName.A)
+    way = _PLAIN if listener is None or listener.secure is None else _encrypted(listener.secure)
+    return await _signal(call, "answer", far, {**way, "to-tag": to_tag, "label": to_tag})
+
+
+def _encrypted(listener: Secure) -> dict[str, Any]:
+    """How the SDP for an encrypted leg is to be: as that leg's own offer."""
+    return {
+        "ICE": "force" if listener.ice else "remove",
+        "rtcp-mux": ["accept"] if listener.rtcp_mux else ["demux"],
+        "transport protocol": listener.protocol,
+    }
 
 
 async def _signal(call: CallState, command: str, far: FarMedia, fields: dict[str, Any]) -> LocalMedia:
-    # Behind NAT the first sender is believed; a trunk's SDP address is true, and a window in which anybody is
-    # learned from (the daemon's default: 3 s after each offer and answer) would let strangers in.
-    learning = "endpoint-learning-immediate" if far.nat else "endpoint-learning-off"
     message = {
         "call-id": call.id,
         "from-tag": LegName.A.value,
         "sdp": synthetic_sdp.write(far),
-        "flags": [*_FLAGS, learning, *(["inject-DTMF"] if call.injects else ())],
-        **_COMMON,
+        "flags": [*_FLAGS, *_sources(far), *(["inject-DTMF"] if call.injects else ())],
+        "replace": ["origin"],
+        "DTLS": "passive",
         **fields,
     }
     try:
         return synthetic_sdp.read_local((await call.node.request(command, message))["sdp"])
     except (NgRefused, KeyError, synthetic_sdp.UnreadableReply) as error:
         raise MediaUnavailable("rtpengine refused the media of this call.") from error
+
+
+def _sources(far: FarMedia) -> list[str]:
+    """Whose packets are believed. Behind NAT the first sender is; a trunk's SDP address is true, and a window in which
+    anybody is learned from (the daemon's default: 3 s after each offer and answer) would let strangers in. With ICE the
+    checks say where packets come from, and what is not encrypted with the leg's keys is dropped anyway."""
+    if far.secure is not None and far.secure.ice is not None:
+        return []
+    return ["strict-source", "endpoint-learning-immediate" if far.nat else "endpoint-learning-off"]

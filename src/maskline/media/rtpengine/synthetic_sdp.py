@@ -7,15 +7,13 @@ parties receive; the engine writes that. Who uses it: `driver.py`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from maskline.media.port import FarMedia, LocalMedia
+from maskline.sdp.errors import SdpError
+from maskline.sdp.parse import parse
+from maskline.sdp.secure import lines as secure_lines
 from maskline.sdp.session import Codec
-
-_CONNECTION = re.compile(r"^c=IN IP[46] (\S+)", re.MULTILINE)
-_AUDIO = re.compile(r"^m=audio (\d+) ", re.MULTILINE)
-_RTCP = re.compile(r"^a=rtcp:(\d+)", re.MULTILINE)
 
 
 class UnreadableReply(ValueError):
@@ -36,13 +34,13 @@ def write(far: FarMedia) -> str:
         "s=-",
         f"c=IN {family} {far.address}",
         "t=0 0",
-        f"m=audio {far.port} RTP/AVP {numbers}",
+        f"m=audio {far.port} {far.secure.protocol if far.secure else 'RTP/AVP'} {numbers}",
         *(_rtpmap(codec) for codec in far.codecs),
         *(f"a=fmtp:{codec.payload_type} {codec.fmtp}" for codec in far.codecs if codec.fmtp),
         f"a=rtcp:{far.rtcp_port}",
         "a=sendrecv",
     ]
-    return "\r\n".join(lines) + "\r\n"
+    return "\r\n".join(lines) + "\r\n" + (secure_lines(far.secure) if far.secure else "")
 
 
 def _rtpmap(codec: Codec) -> str:
@@ -51,12 +49,14 @@ def _rtpmap(codec: Codec) -> str:
 
 
 def read_local(sdp: str) -> LocalMedia:
-    """Address and ports of rtpengine's answer; raises `UnreadableReply`."""
-    connection, audio, rtcp = _CONNECTION.search(sdp), _AUDIO.search(sdp), _RTCP.search(sdp)
-    if connection is None or audio is None:
+    """Address, ports and what encrypts of rtpengine's answer; raises `UnreadableReply`."""
+    try:
+        local = parse(sdp.encode())
+    except SdpError as error:
+        raise UnreadableReply("no audio port") from error
+    if not local.port:
         raise UnreadableReply("no audio port")
-    port = int(audio.group(1))
-    return LocalMedia(connection.group(1), port, int(rtcp.group(1)) if rtcp else port + 1)
+    return LocalMedia(local.address, local.port, local.rtcp_port, local.secure)
 
 
 def missing_voice(offered: Sequence[Codec], wanted: Sequence[Codec]) -> list[str]:

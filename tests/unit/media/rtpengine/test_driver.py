@@ -13,6 +13,7 @@ from maskline.errors import MediaUnavailable
 from maskline.masking.facts import LegName
 from maskline.media.port import Clip, DigitPressed, FarMedia, MediaEvent, MediaLost, PlayDone, RecordingLost
 from maskline.media.rtpengine.driver import RtpengineDriver
+from maskline.sdp.secure import Crypto, Ice, Secure
 from maskline.sdp.session import Codec
 from tests.support.media_harness import until
 from tests.support.ng_daemon import NgDaemon
@@ -221,6 +222,26 @@ async def test_a_call_that_cannot_be_made_ready_for_digits_is_tried_again(
     del daemon.replies["offer"]
     await driver.send_digit("C", B, "5")
     assert "play DTMF" in daemon.commands()
+
+
+async def test_an_encrypted_caller_is_answered_as_it_asked_and_the_callee_in_the_clear(
+    daemon: NgDaemon, driver: RtpengineDriver
+) -> None:
+    ice = Ice("abcd", "p" * 22)
+    secure = Secure("UDP/TLS/RTP/SAVPF", (), ("sha-256", ":".join(["AB"] * 32)), "actpass", ice, rtcp_mux=True)
+    await connect(driver, FarMedia("127.0.0.1", 6000, 6001, VOICE, secure=secure))
+    assert field(daemon, "offer", "transport protocol") == ["RTP/AVP"] * 2
+    assert field(daemon, "answer", "transport protocol") == ["UDP/TLS/RTP/SAVPF"] * 2
+    assert field(daemon, "answer", "ICE") == ["force"] * 2
+    assert field(daemon, "answer", "rtcp-mux") == [["accept"]] * 2
+    assert ["strict-source" in flags for flags in field(daemon, "offer", "flags")] == [False, False]
+    assert ["strict-source" in flags for flags in field(daemon, "answer", "flags")] == [True, True]
+    sdes = Secure("RTP/SAVP", (Crypto(1, "AEAD_AES_256_GCM", "inline:" + "A" * 40),))
+    daemon.asked.clear()
+    await driver.open_leg("D", A, FarMedia("127.0.0.1", 6000, 6001, VOICE, secure=sdes), codecs=VOICE)
+    assert field(daemon, "answer", "ICE") == ["remove"]
+    assert field(daemon, "answer", "rtcp-mux") == [["demux"]]
+    assert "strict-source" in field(daemon, "offer", "flags")[0]
 
 
 # --- recording --------------------------------------------------------------------------------------------------

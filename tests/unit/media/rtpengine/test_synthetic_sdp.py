@@ -6,6 +6,7 @@ import pytest
 
 from maskline.media.port import FarMedia, LocalMedia
 from maskline.media.rtpengine.synthetic_sdp import UnreadableReply, missing_voice, nobody, read_local, write
+from maskline.sdp.secure import Crypto, Secure
 from maskline.sdp.session import Codec
 
 PCMU, PCMA, EVENTS = Codec(0, "PCMU"), Codec(8, "PCMA"), Codec(101, "telephone-event", fmtp="0-15")
@@ -42,6 +43,13 @@ def test_what_a_leg_is_to_be_offered_beside_the_others_codecs_needs_transcoding(
     assert missing_voice((PCMU, EVENTS), (PCMU, PCMA)) == ["PCMA"]
     assert missing_voice((PCMU, PCMA), (PCMA,)) == []
     assert missing_voice((PCMU,), ()) == []
+
+
+def test_keys_go_both_ways() -> None:
+    secure = Secure("RTP/SAVP", (Crypto(1, "AEAD_AES_256_GCM", "inline:" + "A" * 40),))
+    text = write(FarMedia("192.0.2.7", 4000, 4001, (PCMU,), secure=secure))
+    assert "m=audio 4000 RTP/SAVP 0" in text
+    assert read_local(text) == LocalMedia("192.0.2.7", 4000, 4001, secure)
 
 
 def test_nobody_sits_on_the_discard_port() -> None:

@@ -1,0 +1,41 @@
+"""Encrypted legs between baresips: with rtpengine they are heard, and the embedded relay refuses them."""
+
+from __future__ import annotations
+
+import pytest
+
+from maskline.lab.likeness import agreement
+from tests.support.heard_field import Evening, Voices, together
+
+pytestmark = pytest.mark.wire
+
+
+def _is_heard(evening: Evening, security: str) -> None:
+    caller, callee = evening.baresip(11, security=security), evening.baresip(12)
+    evening.session(caller.number, callee.number, first_party_play_url="PROMPT")
+    evening.dial(caller)
+    if evening.driver == "embedded":
+        closed = caller.wait_for("CALL_CLOSED")
+        assert "488" in closed["param"]
+        assert not callee.has("CALL_INCOMING")
+        return
+    caller.wait_to_hear(Voices.PROMPT)
+    caller.wait_for("CALL_ESTABLISHED")
+    callee.wait_to_hear(Voices.of(11)[48_000:56_000])  # it began to talk while the prompt was played
+    caller.wait_to_hear(Voices.of(12)[8_000:16_000])
+    caller.press("7")
+    callee.wait_to_hear(Voices.of(11)[64_000:72_000])
+    caller.hang_up()
+    callee.wait_for("CALL_CLOSED")
+    assert callee.pressed_at_it == "7"
+    assert agreement(caller.heard, callee.said).likeness > 0.9
+
+
+@together
+def test_a_caller_that_sends_keys_in_its_sdp_is_heard(evening: Evening) -> None:
+    _is_heard(evening, "sdes")
+
+
+@together
+def test_a_caller_with_dtls_and_ice_is_heard(evening: Evening) -> None:
+    _is_heard(evening, "dtls")
