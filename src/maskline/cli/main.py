@@ -25,6 +25,7 @@ from maskline.cli import (
     pool,
     price,
     prompt,
+    recording,
     serve,
     session,
     subaccount,
@@ -49,7 +50,7 @@ app.command("demo")(demo.demo)
 app.command("media", hidden=True, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(
     media.media
 )
-for _noun in (account, subaccount, number, pool, trunk, price, session, call, prompt, webhook, lab):
+for _noun in (account, subaccount, number, pool, trunk, price, session, call, recording, prompt, webhook, lab):
     app.add_typer(_noun.app)
 
 
