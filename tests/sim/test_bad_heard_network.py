@@ -11,7 +11,8 @@ import pytest
 
 from maskline.masking.facts import Cause
 from tests.sim.test_bad_network import scenario_of
-from tests.support.engine_world import KINDS, Scenario, World
+from tests.support.engine_world import World
+from tests.support.sim_scenario import KINDS, Scenario
 
 BLOCKS, BLOCK = 8, 50
 _ENTRIES = ((), ("4711",), ("4711",), ("1", "4711"), ("12", "", "4711"), ("1", "2", "3"), ("4711#",))

@@ -12,7 +12,8 @@ import random
 import pytest
 
 from maskline.masking.facts import Cause
-from tests.support.engine_world import B_SDP, KINDS, Scenario, World
+from tests.support.engine_world import World
+from tests.support.sim_scenario import B_SDP, KINDS, Scenario
 
 BLOCKS, BLOCK = 24, 50
 KNOWN = (1017,)

@@ -4,7 +4,8 @@ import pytest
 
 from maskline.masking.facts import CallEnded, Cause, HungUpBy, Outcome
 from maskline.sip import events as sip
-from tests.support.engine_world import B_SDP, KINDS, RING_TIMEOUT, TIME_LIMIT, Scenario, clean
+from tests.support.engine_world import clean
+from tests.support.sim_scenario import B_SDP, KINDS, RING_TIMEOUT, TIME_LIMIT, Scenario
 
 CALLER, CALLEE, PLATFORM, CARRIER = HungUpBy.CALLER, HungUpBy.CALLEE, HungUpBy.PLATFORM, HungUpBy.CARRIER
 DONE = Outcome.COMPLETED

@@ -9,7 +9,8 @@ import pytest
 
 from maskline.masking.decision import StartCall
 from maskline.masking.facts import Cause, HungUpBy, Outcome, PinChecked, PromptNotPlayed, PromptPlayed
-from tests.support.engine_world import B_SDP, CALLEE, CALLER, RING_TIMEOUT, TIME_LIMIT, TRUNKS, Scenario, World, clean
+from tests.support.engine_world import CALLEE, CALLER, World, clean
+from tests.support.sim_scenario import B_SDP, RING_TIMEOUT, TIME_LIMIT, TRUNKS, Scenario
 
 CALLER_HUNG_UP, CALLEE_HUNG_UP = HungUpBy.CALLER, HungUpBy.CALLEE
 PLATFORM, CARRIER = HungUpBy.PLATFORM, HungUpBy.CARRIER

@@ -22,7 +22,8 @@ from maskline.sip.agent import Agent, AgentConfig
 from maskline.sip.events import Flow
 from maskline.sip.parser import parse
 from tests.support.call_machine import CALLER, TRUNK_A, forward
-from tests.support.engine_world import B_SDP, BOB, ENGINE, Scenario, World, clean
+from tests.support.engine_world import World, clean
+from tests.support.sim_scenario import B_SDP, BOB, ENGINE, Scenario
 
 CARRIER, STRANGER = Flow("udp", "192.0.2.10", 5060), Flow("udp", "192.0.2.66", 5060)
 

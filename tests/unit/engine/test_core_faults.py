@@ -13,7 +13,8 @@ from maskline.engine.call_record_builder import CallRecordBuilder
 from maskline.engine.call_states import CallState
 from maskline.masking.facts import CallEnded, Cause, Outcome
 from maskline.sip import events as sip
-from tests.support.engine_world import Scenario, World
+from tests.support.engine_world import World
+from tests.support.sim_scenario import Scenario
 
 STEPS = [
     (CallState.ROUTING, i.Forwarded), (CallState.OPENING, i.MediaOpened), (CallState.DIALING, i.Progressed),
