@@ -206,7 +206,6 @@ def plivo_attributes() -> set[str]:
     return {pair.partition("=")[0] for pair in body.split("&")}
 
 
-@pytest.mark.row("7.3/attributes")
 def test_plivo_events_and_attributes_are_the_kept_ones():
     assert plivo_attributes() == PLIVO_ATTRIBUTES
     assert len(plivo_events()) == 9

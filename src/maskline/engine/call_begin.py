@@ -108,6 +108,8 @@ def forward(call: Call, inp: i.Forwarded, now: float, out: list[e.Effect]) -> No
     identify(call, decision, now, out)
     if not _understand(call, now, out):
         return
+    if decision.session is not None and decision.session.options.record:
+        call.media.keep_to_g711()
     if not call.media.relay:
         for prompt in decision.caller_prompts:
             call.record.prompt_missed(A, now, prompt, UNAVAILABLE, out)

@@ -172,6 +172,13 @@ class CallMedia:
         if not self.relay:
             self._legs[LegName.B].local = _as_local(offer)
 
+    def keep_to_g711(self) -> None:
+        """A recorded call speaks what recordings are made of, if its caller can (docs/decisions/0026)."""
+        if any(codec.name in _G711 for codec in self._caller_has):
+            self.offered, self._caller_has = _g711_of(self.offered), _g711_of(self._caller_has)
+            if self.transcodes:
+                self._legs[LegName.A].voice = self._caller_has
+
     def caller_far(self) -> FarMedia | None:
         return None if self.late else self._legs[LegName.A].far_media()
 
@@ -288,6 +295,10 @@ def _voice_and_events(codecs: tuple[Codec, ...], preferred: Container[str]) -> t
     voices = [codec for codec in codecs if has_audio((codec,))]
     voice = next((codec for codec in voices if codec.name in preferred), voices[0])
     return (voice, *[codec for codec in codecs if codec.is_telephone_event])
+
+
+def _g711_of(codecs: tuple[Codec, ...]) -> tuple[Codec, ...]:
+    return tuple([codec for codec in codecs if codec.name in _G711 or not has_audio((codec,))])
 
 
 def _with_laws(codecs: tuple[Codec, ...]) -> tuple[Codec, ...]:

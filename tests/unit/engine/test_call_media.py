@@ -111,6 +111,25 @@ def test_wideband_stays_wideband_when_both_have_it() -> None:
     assert [codec.name for codec in parse(media.sdp_for_caller()).codecs] == ["G722", "telephone-event"]
 
 
+@pytest.mark.parametrize("transcodes", [False, True])
+def test_a_recorded_call_keeps_to_g711(transcodes: bool) -> None:
+    media = CallMedia(True, 11, 22, transcodes=transcodes)
+    media.take_offer(sdp(codecs="9 8 13 101"))
+    media.leg(A).local, media.leg(B).local = LOCAL_A, LOCAL_B
+    media.keep_to_g711()
+    names = [codec.name for codec in parse(media.offer_to_callee()).codecs]
+    assert "G722" not in names
+    assert {"PCMA", "CN", "telephone-event"} <= set(names)
+    media.take_callee(sdp("198.51.100.99", 6000, "8 101"))
+    assert parse(media.sdp_for_caller()).codecs[0].name == "PCMA"
+
+
+def test_a_recorded_call_of_a_caller_without_g711_goes_on_as_it_is() -> None:
+    media = offered(sdp(codecs="9 101"))
+    media.keep_to_g711()
+    assert [codec.name for codec in parse(media.offer_to_callee()).codecs] == ["G722", "telephone-event"]
+
+
 def test_a_caller_that_is_greeted_in_another_codec_has_a_callee_with_g711_where_that_can_be_transcoded() -> None:
     for transcodes, names in (
         (True, ["G722", "PCMU", "PCMA", "telephone-event"]),

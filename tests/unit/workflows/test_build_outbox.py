@@ -139,8 +139,8 @@ def test_a_session_without_a_callback_url_tells_nothing():
     assert share(session=make_session("")).outbox == ()
 
 
-@pytest.mark.row("7.3/events", "7.3/parties under both names", "2/record", "2/recording_callback_url")
-def test_a_session_that_asks_for_recording_is_told_no_more_than_others():
+@pytest.mark.row("2/record", "2/recording_callback_url")
+def test_a_call_in_which_nobody_answered_is_told_to_no_recording_callback():
     options = SessionOptions(
         callback_url="https://h.example/cb", record=True, recording_callback_url="https://h.example/recordings"
     )

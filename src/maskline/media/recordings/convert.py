@@ -3,8 +3,8 @@
 What it is: decoding and the walk over the records; the time between start and stop is the file's length, whatever came
 or did not. What it is not: placement (`track.py`), or a process (`__main__.py`). Who uses it: one job per recording.
 
-Memory is bounded whatever the length of the call: a few seconds of each channel. G.711 is what is decoded; a recorded
-call is offered no other codec (docs/decisions: recordings are made of G.711).
+Memory is bounded whatever the length of the call: a few seconds of each channel. G.711 is what is decoded; the engine
+keeps recorded calls to it where the caller has it (docs/decisions/0026-recordings-are-made-of-g711.md).
 """
 
 from __future__ import annotations
@@ -23,9 +23,6 @@ from maskline.media.quality import ReceiverCounts
 from maskline.media.recordings.track import RATE, Samples, Track
 from maskline.media.spool import Codecs, Spooled, SpooledCodecs, SpooledEnd, SpooledPacket
 
-FORMATS = ("mp3", "wav")
-RECORDABLE = frozenset({"PCMU", "PCMA"})
-"""Names of the codecs that are decoded; a leg of a recorded call agrees on nothing else but telephone-event and CN."""
 _TABLES: dict[str, Samples] = {
     "PCMU": np.array(MU_TO_LINEAR, np.int16),
     "PCMA": np.array(A_TO_LINEAR, np.int16),
