@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 from types import ModuleType
 from typing import Any
 
@@ -54,7 +55,7 @@ class Call:
     """The rows of `CALL` are carried out by the functions of `call_*.py`, for which everything here is open."""
 
     __slots__ = ("asked", "callee_prompts", "caller_prompts", "decision", "early_media_ready", "hops", "id", "leg_a",
-                 "leg_b", "media", "new_id", "offer_taken", "parting", "pin", "plays", "policy", "rang", "record",
+                 "leg_b", "media", "new_id", "offer_taken", "parting", "pin", "policy", "rang", "record",
                  "refusal", "request", "state", "talked", "voices")  # fmt: skip
 
     def __init__(
@@ -88,7 +89,6 @@ class Call:
         self.parting: Parting | None = None
         self.pin: PinPrompt | None = None
         self.voices: dict[LegName, Announcer] | None = None
-        self.plays = 0
 
     # -- what the machine is fed ------------------------------------------------------------------------------
 
@@ -137,9 +137,9 @@ class Call:
     def voice(self, leg: LegName) -> Announcer:
         """Who speaks to this leg; made at the first word, since most calls have no word of ours in them."""
         if self.voices is None:
-            self.voices = {}
-        if leg not in self.voices:
-            self.voices[leg] = Announcer(leg, self._next_play, self.record)
+            # One counter for both; a method of ours would tie a cycle that only the collector undoes.
+            new_id = count(1).__next__
+            self.voices = {name: Announcer(name, new_id, self.record) for name in LegName}
         return self.voices[leg]
 
     def hush(self, now: float, out: list[e.Effect]) -> None:
@@ -148,10 +148,6 @@ class Call:
             self.pin.stop(now, out)
         for voice in (self.voices or {}).values():
             voice.stop(now, out)
-
-    def _next_play(self) -> int:
-        self.plays += 1
-        return self.plays
 
 
 _Action = Callable[[Call, Any, float, list[e.Effect]], None]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 
 from maskline.engine import effects as e
 from maskline.engine import inputs as i
+from maskline.engine.announcer import Announcer
 from maskline.engine.call_end import TONE_SECONDS
 from maskline.engine.call_states import CallState
 from maskline.masking.decision import Refuse, WrongPin
@@ -192,6 +195,26 @@ def test_a_store_that_goes_away_during_the_check_sounds_congested() -> None:
     assert call.played().prompt == CONGESTION
     call.feed(i.TimerFired(PIN))
     assert finish(call) == (Outcome.REJECTED, Cause.CONGESTION, HungUpBy.PLATFORM)
+
+
+def announcers() -> int:
+    return sum(isinstance(thing, Announcer) for thing in gc.get_objects())
+
+
+def test_a_call_leaves_no_cycle_behind() -> None:
+    """A thousand calls a second must not wait for the collector."""
+    gc.collect()
+    gc.disable()
+    before = announcers()
+    call = checking()
+    call.feed(i.Forwarded(with_prompts(caller=(CLIP,), callee=(BRIEFING,))), call.heard, i.MediaOpened(b=LOCAL_B))
+    call.feed(i.Progressed(180, "f"), i.Failed(486), i.TimerFired(PIN))
+    finish(call)
+    assert announcers() == before + 2
+    del call
+    left = announcers() - before
+    gc.enable()
+    assert left == 0
 
 
 # -- races --------------------------------------------------------------------------------------------------------
