@@ -144,9 +144,11 @@ class Call:
 
     def hush(self, now: float, out: list[e.Effect]) -> None:
         """Nobody is asked or told anything any more."""
+        if self.voices is None:
+            return
         if self.pin is not None:
             self.pin.stop(now, out)
-        for voice in (self.voices or {}).values():
+        for voice in self.voices.values():
             voice.stop(now, out)
 
 
