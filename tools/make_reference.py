@@ -365,8 +365,6 @@ def _taken(each: attributes.Attribute) -> str:
             return f"{each.minimum} to {each.maximum}"
         case attributes.Kind.CHOICE:
             return " or ".join(f"`{choice}`" for choice in each.choices)
-        case attributes.Kind.SWITCH:
-            return "`false`; true is refused"
         case attributes.Kind.PIN:
             return "{} to {} digits".format(*attributes.PIN_DIGITS)
         case attributes.Kind.URL:

@@ -20,9 +20,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from maskline.clock import VirtualClock
 from maskline.errors import Conflict, InvalidParameter, PoolExhausted, SessionEnded
 from maskline.ids import SeededIds
-from maskline.masking.decision import Forward, MatchedBy, NumberState, NumberUse, Refuse
+from maskline.masking.decision import AskPin, Forward, MatchedBy, NumberState, NumberUse, Refuse, WrongPin
 from maskline.masking.e164 import Number
 from maskline.masking.facts import Cause
+from maskline.masking.pin import PinLimits
 from maskline.masking.policy import AccountPolicy
 from maskline.masking.session import PoolMode, Role, Session, SessionChange, SessionOptions
 from maskline.masking.trunk import Trunk
@@ -53,6 +54,8 @@ MODES = st.sampled_from([
 ])  # fmt: skip
 TRUNK = Trunk("trunk-1", "carrier", None, "192.0.2.1", 5060)
 SCOPE = Scope(ACCOUNT.id)
+LIMITS = PinLimits(caller=1_000_000, number=1_000_000)
+"""Here guessers may try as often as they like: what is judged is where a right PIN leads."""
 
 
 class NoStranger(RuleBasedStateMachine):
@@ -65,7 +68,7 @@ class NoStranger(RuleBasedStateMachine):
         self.store = SqliteStore(Path(self.folder.name) / "m.db", Sealer(bytes(KEY_BYTES)))
         self.create_session = CreateSession(self.store, self.clock, ids)
         self.sweep = ExpireSessions(self.store, self.clock, ids)
-        self.route_call = RouteCall(self.store, self.clock)
+        self.route_call = RouteCall(self.store, self.clock, limits=LIMITS)
         self.told: dict[str, Session] = {}
         """Each session as its customer was told of it last."""
         self.ours = set(NUMBERS)
@@ -125,9 +128,12 @@ class NoStranger(RuleBasedStateMachine):
     def set_policy(self, modes: tuple[PoolMode, ...], first: int, second: int) -> None:
         self.run(self.store.update_account(replace(ACCOUNT, policy=AccountPolicy(modes, first, second))))
 
-    @rule(first=PERSON, second=PERSON, expiry=SECONDS, pins=st.booleans())
-    def create(self, first: Number, second: Number, expiry: int, pins: bool) -> None:
-        options = SessionOptions(session_expiry=expiry + 1, is_pin_authentication_required=pins, generate_pin=pins)
+    @rule(first=PERSON, second=PERSON, expiry=SECONDS, pins=st.booleans(), forced=st.booleans())
+    def create(self, first: Number, second: Number, expiry: int, pins: bool, forced: bool) -> None:
+        options = SessionOptions(
+            session_expiry=expiry + 1, is_pin_authentication_required=pins, generate_pin=pins,
+            force_pin_authentication=pins and forced,
+        )  # fmt: skip
         self._create(SessionWish(first, second, options))
 
     @rule(known=PERSON, missing=st.sampled_from(list(Role)), expiry=SECONDS, pins=st.booleans())
@@ -238,8 +244,69 @@ class NoStranger(RuleBasedStateMachine):
         assert len(meant) <= 1, "two sessions for one caller and number"
         if isinstance(decision, Forward):
             self._check_forward(decision, caller, dialled, meant)
+        elif isinstance(decision, AskPin):
+            self._check_asked(decision, dialled, meant)
         else:
             self._check_refusal(decision, meant)
+
+    @rule(
+        caller=st.none() | PERSON,
+        dialled=NUMBER,
+        index=st.integers(0, 99),
+        of=st.sampled_from(list(Role)),
+        later=st.sampled_from([0, 0, 0, 59]),
+    )
+    def call_with_a_pin(self, caller: Number | None, dialled: Number, index: int, of: Role, later: int) -> None:
+        """Somebody's PIN, from whatever telephone, to whatever number; perhaps some time after it was asked for."""
+        told = self.some(index)
+        asked = self.run(self.route_call.route(caller, dialled, TRUNK, self.now))
+        if told is None or not isinstance(asked, AskPin):
+            return
+        self.clock.advance(later)
+        pin = told.pin(of) or "0000"
+        found = self.run(self.route_call.check_pin(asked, caller, pin, self.now))
+        if asked.session is not None:
+            assert caller is not None
+            holders = [(s, r) for s in self.told.values() for r in Role if s.id == asked.session.id]
+            holders = [(s, r) for s, r in holders if s.party(r) == caller and s.pin(r) == pin]
+        else:
+            sessions = self.told.values()
+            holders = [(s, r) for s in sessions for r in Role if s.pin(r) == pin and s.number_of(r) == dialled]
+        live = [(session, role) for session, role in holders if self.is_live(session)]
+        if isinstance(found, Forward):
+            self._check_by_pin(found, caller, live)
+        else:
+            self._check_no_way_by_pin(found, live)
+
+    def _check_by_pin(self, found: Forward, caller: Number | None, live: list[tuple[Session, Role]]) -> None:
+        ((session, role),) = live
+        assert found.session is not None and found.session.id == session.id
+        assert (found.caller_role, found.matched_by) == (role, MatchedBy.PIN)
+        assert found.shown == session.number_of(role.other)
+        assert found.callee == session.party(role.other), "a stranger"
+        assert found.callee != caller and found.callee not in self.ours
+
+    def _check_no_way_by_pin(self, found: Refuse | WrongPin, live: list[tuple[Session, Role]]) -> None:
+        """Who has a live session's PIN is not told that it is wrong, and gets through unless nobody is to be had."""
+        if isinstance(found, WrongPin):
+            assert (live, found.locked) == ([], False)
+        elif live:
+            assert found.cause in (Cause.NO_OTHER_PARTY, Cause.LOOP)
+        else:
+            assert found.cause is Cause.SESSION_EXPIRED
+
+    def _check_asked(self, asked: AskPin, dialled: Number, meant: list[tuple[Session, Role]]) -> None:
+        """Only a number with PINs asks, and who is known by number only where its session insists."""
+        assert asked.prompted_by is not None
+        prompting = self.told[asked.prompted_by.id]
+        assert self.is_live(prompting) and dialled in prompting.numbers
+        if meant:
+            assert [session.id for session, _ in meant] == [prompting.id]
+            assert asked.session is not None and prompting.options.force_pin_authentication
+        else:
+            assert asked.session is None
+            holders = [s for s in self.live() for role in Role if s.pin(role) and s.number_of(role) == dialled]
+            assert prompting.id in {session.id for session in holders}
 
     def _check_forward(
         self, decision: Forward, caller: Number | None, dialled: Number, meant: list[tuple[Session, Role]]
@@ -258,6 +325,7 @@ class NoStranger(RuleBasedStateMachine):
         assert decision.shown == told.number_of(role.other)
         if decision.matched_by is MatchedBy.PARTY:
             assert meant == [(told, role)]
+            assert not told.options.force_pin_authentication
             assert decision.callee == told.party(role.other), "a stranger"
         else:
             assert decision.matched_by is MatchedBy.OPEN

@@ -25,6 +25,8 @@ class Harness(ABC):
     driver: MediaDriver
     needs_reports = False
     """Whether loss and jitter are known from the parties' RTCP only."""
+    restores = False
+    """Whether calls outlive the media process."""
 
     def __init__(self) -> None:
         self.events: list[MediaEvent] = []
@@ -97,6 +99,8 @@ def free_range(ports: int = 40) -> tuple[int, int]:
 
 
 class EmbeddedHarness(Harness):
+    restores = True
+
     def __init__(self, folder: Path, timeout: float = 60.0, ports: int = 40) -> None:
         super().__init__()
         self.driver: EmbeddedDriver = EmbeddedDriver(

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from maskline.masking.facts import LegName
+from maskline.media.embedded.events import Latched, Stands, WorkerEvent
 from maskline.media.embedded.relay import Relay
-from maskline.media.port import MediaEvent, MediaTimedOut
+from maskline.media.port import MediaTimedOut
 from maskline.media.rtp import RtpPacket, build, parse
 from tests.support.media_harness import free_range
 from tests.support.rtp_party import Party
@@ -24,7 +25,7 @@ class Bench:
     rest_seconds: float = 5.0
     ports: tuple[int, int] = field(default_factory=free_range)
     spool: Path = Path("nowhere")
-    events: list[MediaEvent] = field(default_factory=list)
+    events: list[WorkerEvent] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.selector = selectors.DefaultSelector()
@@ -38,6 +39,11 @@ class Bench:
             spool_folder=self.spool,
             rest_seconds=self.rest_seconds,
         )
+
+    @property
+    def told(self) -> list[WorkerEvent]:
+        """What the engine gets to know."""
+        return [event for event in self.events if not isinstance(event, Latched | Stands)]
 
     @property
     def timed_out(self) -> list[str]:

@@ -27,20 +27,17 @@ class SessionOptions(TypedDict, total=False):
     callback_method: Method | None
     """HTTP method of session events; POST unless given."""
     record: bool | None
-    """Whether calls are to be recorded, from the moment both parties have answered; one file per call. Kept and shown;
-    recording comes with a later release."""
+    """Whether calls are to be recorded, from the moment both parties have answered; one file per call."""
     record_file_format: Literal["mp3", "wav"] | None
-    """Format of recordings; mp3 unless given. Recording comes with a later release."""
+    """Format of recordings; mp3 unless given."""
     recording_callback_url: str | None
-    """Where recording events are sent. Recording comes with a later release."""
+    """Where recording events are sent."""
     recording_callback_method: Method | None
-    """HTTP method of recording events; POST unless given. Recording comes with a later release."""
+    """HTTP method of recording events; POST unless given."""
     first_party_play_url: str | None
-    """Audio (MP3 or WAV) for the first party before it is connected. Kept and shown; playing audio comes with a later
-    release."""
+    """Audio (MP3 or WAV) for the first party before it is connected."""
     second_party_play_url: str | None
-    """Audio (MP3 or WAV) for the second party before it is connected. Kept and shown; playing audio comes with a later
-    release."""
+    """Audio (MP3 or WAV) for the second party before it is connected."""
     subaccount: str | None
     """Take the virtual number from this subaccount's; fixed once the session exists."""
     geomatch: bool | None
@@ -53,13 +50,11 @@ class CreateOptions(SessionOptions, total=False):
     """Everything a create takes besides the two parties."""
 
     initiate_call_to_first_party: bool | None
-    """Ring the first party at once and connect it with the second. Comes with a later release: True is refused."""
+    """Ring the first party at once and connect it with the second. Needs both parties."""
     is_pin_authentication_required: bool | None
-    """Ask callers from unknown numbers for a PIN. Asking comes with a later release; until then a caller who would be
-    asked is refused."""
+    """Ask callers from unknown numbers for a PIN."""
     force_pin_authentication: bool | None
-    """Ask registered callers for their PIN too; only with `is_pin_authentication_required`. Asking comes with a later
-    release; until then a caller who would be asked is refused."""
+    """Ask registered callers for their PIN too; only with `is_pin_authentication_required`."""
     generate_pin: bool | None
     """Let the server make both PINs."""
     generate_pin_length: int | None
@@ -69,17 +64,15 @@ class CreateOptions(SessionOptions, total=False):
     second_party_pin: str | None
     """PIN of the second party, 4 to 15 digits."""
     pin_prompt_play: str | None
-    """Audio that asks for the PIN; needed with PIN authentication. Kept and shown; playing audio comes with a later
-    release."""
+    """Audio that asks for the PIN; needed with PIN authentication."""
     pin_retry: int | None
     """Further tries (0 to 5) after a wrong PIN; 1 unless given."""
     pin_retry_wait: int | None
     """Seconds (5 to 10) before a further try; 5 unless given."""
     incorrect_pin_play: str | None
-    """Audio after a wrong PIN. Kept and shown; playing audio comes with a later release."""
+    """Audio after a wrong PIN."""
     unknown_caller_play: str | None
-    """Audio for a caller who belongs to no session, when no PIN is asked for. Kept and shown; playing audio comes with
-    a later release."""
+    """Audio for a caller who belongs to no session, when no PIN is asked for."""
     virtual_number_cooloff_period: int | None
     """Seconds (0 to 3600) after the end during which the parties do not meet this virtual number again."""
 

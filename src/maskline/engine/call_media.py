@@ -173,7 +173,7 @@ class CallMedia:
             self._legs[LegName.B].local = _as_local(offer)
 
     def keep_to_g711(self) -> None:
-        """A recorded call speaks what recordings are made of, if its caller can (docs/decisions/0026)."""
+        """A recorded call speaks what recordings are made of, if its caller can (docs/decisions/0028)."""
         if any(codec.name in _G711 for codec in self._caller_has):
             self.offered, self._caller_has = _g711_of(self.offered), _g711_of(self._caller_has)
             if self.transcodes:

@@ -10,7 +10,7 @@ moment cannot all look first. A locked caller's PIN is not looked up at all: a r
   wrong PINs in a day, then it is locked, each time for twice as long, up to a day.
 - **A number** has more of them in a day, by whomever. Then it takes PINs only from callers it knows: those who gave a
   right one lately, and parties whose own telephone calls. One caller alone cannot get it there, because it is locked
-  itself long before (docs/decisions/0026-guessing-a-pin.md has the arithmetic).
+  itself long before (docs/decisions/0027-guessing-a-pin.md has the arithmetic).
 """
 
 from __future__ import annotations

@@ -24,8 +24,6 @@ class Kind(StrEnum):
     SUBACCOUNT = "subaccount"
     PIN = "pin"
     """Digits a caller types, 4 to 15 of them; a JSON number is read as its digits."""
-    SWITCH = "switch"
-    """A boolean whose feature is not built: off is accepted, on is refused by name."""
 
 
 URL_LIMIT = 1_000
@@ -54,10 +52,6 @@ class Attribute:
     """Other spellings that official clients send (plivo-vts.md §2.3)."""
 
 
-_RECORDING = " Accepted and shown; recording comes with a later release."
-_PLAYING = " Accepted and shown; playing audio comes with a later release."
-# Accepted, because official SDKs send them in their own examples: docs/decisions/0013.
-_ASKING = " Asking for PINs comes with a later release; until then a caller who would be asked is refused."
 _VERBS = ("GET", "POST")
 
 _PARTIES = (
@@ -90,27 +84,30 @@ _TIMES = (
 _CALLBACKS = (
     Attribute("callback_url", Kind.URL, "Where session events are sent.", updatable=True),
     Attribute("callback_method", Kind.CHOICE, "HTTP method of session events.", choices=_VERBS, updatable=True),
-    Attribute("record", Kind.BOOLEAN, "Whether calls are to be recorded." + _RECORDING, updatable=True),
     Attribute(
-        "record_file_format", Kind.CHOICE, "Format of recordings." + _RECORDING, choices=("mp3", "wav"), updatable=True
+        "record", Kind.BOOLEAN, "Whether calls are recorded, from when both parties are connected.", updatable=True
     ),
     Attribute(
-        "recording_callback_url", Kind.URL, "Where recording events are sent." + _RECORDING, updatable=True
+        "record_file_format", Kind.CHOICE, "Format of recordings.", choices=("mp3", "wav"), updatable=True
     ),
     Attribute(
-        "recording_callback_method", Kind.CHOICE, "HTTP method of recording events." + _RECORDING,
+        "recording_callback_url", Kind.URL, "Where recording events are sent.", updatable=True
+    ),
+    Attribute(
+        "recording_callback_method", Kind.CHOICE, "HTTP method of recording events.",
         choices=_VERBS, updatable=True,
     ),
     Attribute(
-        "first_party_play_url", Kind.URL, "Audio for the first party before it is connected." + _PLAYING, updatable=True
+        "first_party_play_url", Kind.URL, "Audio (mp3 or wav) for the first party before it is connected.",
+        updatable=True,
     ),
     Attribute(
-        "second_party_play_url", Kind.URL, "Audio for the second party before it is connected." + _PLAYING,
+        "second_party_play_url", Kind.URL, "Audio (mp3 or wav) for the second party before it is connected.",
         updatable=True,
     ),
     Attribute(
         "unknown_caller_play", Kind.URL,
-        "Audio for a caller who belongs to no session; ignored with PIN authentication." + _PLAYING,
+        "Audio for a caller who belongs to no session; ignored with PIN authentication.",
     ),
 )  # fmt: skip
 _NUMBERS = (
@@ -126,16 +123,19 @@ _NUMBERS = (
     Attribute(
         "subaccount", Kind.SUBACCOUNT, "Take the virtual number from this subaccount's.", aliases=("sub_account",)
     ),
-    Attribute("initiate_call_to_first_party", Kind.SWITCH, "Ring the first party at once."),
+    Attribute(
+        "initiate_call_to_first_party", Kind.BOOLEAN,
+        "Ring the first party at once, with the virtual number as caller, and connect it with the second.",
+    ),
 )  # fmt: skip
 _PINS = (
     Attribute(
-        "is_pin_authentication_required", Kind.BOOLEAN, "Ask unknown callers for a PIN." + _ASKING,
+        "is_pin_authentication_required", Kind.BOOLEAN, "Ask unknown callers for a PIN.",
         aliases=("is_pin_authentication", "pin_authentication_required"),
     ),
     Attribute(
         "force_pin_authentication", Kind.BOOLEAN,
-        "Ask registered callers for a PIN too; only with is_pin_authentication_required." + _ASKING,
+        "Ask registered callers for a PIN too; only with is_pin_authentication_required.",
     ),
     Attribute("generate_pin", Kind.BOOLEAN, "Make the PINs that are not given.", pin_detail=True),
     Attribute(
@@ -153,14 +153,14 @@ _PINS = (
         pin_detail=True,
     ),
     Attribute(
-        "pin_prompt_play", Kind.URL, "Audio that asks for the PIN; needed with PIN authentication." + _PLAYING,
+        "pin_prompt_play", Kind.URL, "Audio that asks for the PIN; needed with PIN authentication.",
         pin_detail=True,
     ),
     Attribute("pin_retry", Kind.COUNT, "Further tries after a wrong PIN.", maximum=5, pin_detail=True),
     Attribute(
         "pin_retry_wait", Kind.INTEGER, "Seconds before a further try.", minimum=5, maximum=10, pin_detail=True
     ),
-    Attribute("incorrect_pin_play", Kind.URL, "Audio after a wrong PIN." + _PLAYING, pin_detail=True),
+    Attribute("incorrect_pin_play", Kind.URL, "Audio after a wrong PIN.", pin_detail=True),
 )  # fmt: skip
 
 ATTRIBUTES: tuple[Attribute, ...] = (*_PARTIES, *_TIMES, *_CALLBACKS, *_NUMBERS, *_PINS)

@@ -225,9 +225,6 @@ def _attribute(attribute: Attribute, defaults: SessionOptions | None) -> dict[st
             schema |= {"type": "integer", "minimum": attribute.minimum, "maximum": attribute.maximum}
         case Kind.BOOLEAN:
             schema["type"] = "boolean"
-        case Kind.SWITCH:
-            schema |= {"type": "boolean", "const": False}
-            schema["description"] += " Not supported yet: true is refused."
         case Kind.PIN:
             schema |= {"type": "string", "pattern": f"^[0-9]{{{PIN_DIGITS[0]},{PIN_DIGITS[1]}}}$"}
         case Kind.CHOICE:

@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from maskline.api.plivo.attributes import ATTRIBUTES, BY_KEY, PIN_DIGITS, URL_LIMIT, Attribute, Kind
-from maskline.errors import InvalidParameter, MissingParameter, NotSupported
+from maskline.errors import InvalidParameter, MissingParameter
 from maskline.masking.e164 import parse_number
 from maskline.masking.session import SessionOptions
 from maskline.workflows.check_url import url_fault
@@ -209,14 +209,6 @@ def _read_pin(attribute: Attribute, raw: Any) -> Any:
     return text
 
 
-def _read_switch(attribute: Attribute, raw: Any) -> Any:
-    if raw in ("", 0, "0", False) or as_boolean(raw) is False:
-        return _ABSENT
-    if as_boolean(raw) is None:
-        raise _invalid(attribute, "allowed values are true or false")
-    raise NotSupported(f"Invalid parameter. {attribute.name} is not supported yet", parameter=attribute.name)
-
-
 _READERS: dict[Kind, Callable[[Attribute, Any], Any]] = {
     Kind.NUMBER: _read_number,
     Kind.INTEGER: _read_integer,
@@ -226,5 +218,4 @@ _READERS: dict[Kind, Callable[[Attribute, Any], Any]] = {
     Kind.SUBACCOUNT: _read_subaccount,
     Kind.COUNT: _read_integer,
     Kind.PIN: _read_pin,
-    Kind.SWITCH: _read_switch,
 }

@@ -1,7 +1,8 @@
 """`python -m maskline.media.embedded`: a relay worker, started by `driver.py`.
 
-What it is: the arguments of a worker. What it is not: the public command; that is `maskline media`, which means the
-same but imports the whole CLI first (half a second that a restart of a lost worker should not take).
+What it is: the arguments of a worker, and the waiting of one that is to take a dead one's place. What it is not: the
+public command; that is `maskline media`, which means the same but imports the whole CLI first (half a second that a
+restart of a lost worker should not take).
 """
 
 from __future__ import annotations
@@ -27,5 +28,13 @@ def read_arguments(arguments: list[str]) -> WorkerOptions:
     return WorkerOptions(read.socket, read.host, ports, read.timeout, read.spool, read.orphan_seconds)
 
 
+def run(arguments: list[str]) -> int:
+    """With `--standby` first: only when a byte comes on stdin; nothing is done when it is closed instead."""
+    if arguments[:1] != ["--standby"]:
+        return main(read_arguments(arguments))
+    options = read_arguments(arguments[1:])
+    return main(options) if sys.stdin.buffer.read(1) else 0
+
+
 if __name__ == "__main__":
-    sys.exit(main(read_arguments(sys.argv[1:])))
+    sys.exit(run(sys.argv[1:]))

@@ -13,12 +13,13 @@ from maskline.masking.call_record import Quality
 from maskline.masking.facts import LegName
 from maskline.media.embedded.clips import EncodedClip
 from maskline.media.embedded.ear import Ear
+from maskline.media.embedded.events import Latched, WorkerEvent
 from maskline.media.embedded.keypad import Keypad, event_type
 from maskline.media.embedded.leg import Leg
 from maskline.media.embedded.pace import Pace, Speaker
 from maskline.media.embedded.player import Player, voice_codec
 from maskline.media.embedded.spooling import Recording
-from maskline.media.port import DigitPressed, MediaEvent, PlayDone, RecordingLost, Spool
+from maskline.media.port import DigitPressed, PlayDone, RecordingLost, Spool
 from maskline.media.spool import SpoolError
 from maskline.sdp.session import Codec
 
@@ -37,12 +38,16 @@ class RelayCall:
     active_at: float
     """When it was opened or bridged: the timeout counts from here until packets come."""
     pace: Pace
-    emit: Callable[[MediaEvent], None]
+    emit: Callable[[WorkerEvent], None]
     legs: dict[LegName, Leg] = field(default_factory=dict)
     bridged: bool = False
     players: dict[LegName, Player] = field(default_factory=dict)
     keypads: dict[LegName, Keypad] = field(default_factory=dict)
     recording: Recording | None = None
+
+    def add(self, name: LegName, leg: Leg) -> None:
+        self.legs[name] = leg
+        leg.on_latch = lambda source: self.emit(Latched(self.id, name, source))
 
     def leg(self, name: LegName) -> Leg:
         """Raises `UnknownCall`."""

@@ -21,6 +21,7 @@ from maskline.media.embedded.call import UnknownCall, Unplayable
 from maskline.media.embedded.clips import UnplayableClip
 from maskline.media.embedded.relay import NoPorts, Relay
 from maskline.media.embedded.sockets import UnusableAddress
+from maskline.media.embedded.wanted import read_call, write_position
 from maskline.media.spool import SpoolError
 
 _REFUSALS: dict[type[Exception], str] = {
@@ -86,6 +87,7 @@ class Operations:
             "send_digit": self._send_digit,
             "start_recording": self._start_recording,
             "stop_recording": self._stop_recording,
+            "restore": self._restore,
             "stats": self._stats,
             "close": self._close,
             "shutdown": self._shutdown,
@@ -112,7 +114,8 @@ class Operations:
             wire.read_codecs(request["codecs"]),
             time.monotonic(),
         )
-        return wire.write_local(local)
+        leg = LegName(request["leg"])
+        return {**wire.write_local(local), "position": write_position(self._relay.position(request["call"], leg))}
 
     def _attach(self, request: wire.Message) -> wire.Message:
         far = wire.read_far(request["far"])
@@ -151,6 +154,16 @@ class Operations:
     def _stop_recording(self, request: wire.Message) -> wire.Message:
         self._relay.stop_recording(request["call"], time.monotonic())
         return {}
+
+    def _restore(self, request: wire.Message) -> wire.Message:
+        lost = []
+        for value in request["calls"]:
+            call = read_call(value)
+            try:
+                self._relay.restore(call, time.monotonic())
+            except NoPorts:
+                lost.append(call.id)
+        return {"lost": lost}
 
     def _stats(self, request: wire.Message) -> wire.Message:
         return {leg.value: wire.write_quality(figures) for leg, figures in self._relay.stats(request["call"]).items()}

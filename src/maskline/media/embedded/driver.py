@@ -8,6 +8,7 @@ the engine calls it through the port.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -15,7 +16,9 @@ from maskline.errors import ConfigurationError, MediaUnavailable
 from maskline.masking.call_record import Quality
 from maskline.masking.facts import LegName
 from maskline.media.embedded import wire
-from maskline.media.embedded.link import DEFAULT_COMMAND, WorkerLink, WorkerSetup
+from maskline.media.embedded.link import WorkerLink
+from maskline.media.embedded.process import DEFAULT_COMMAND, WorkerSetup
+from maskline.media.embedded.wanted import CallWanted, LegWanted, Playing, read_position
 from maskline.media.port import Clip, FarMedia, LocalMedia, MediaEvent, Spool
 from maskline.sdp.session import Codec
 
@@ -91,25 +94,50 @@ class EmbeddedDriver:
             )
         except MediaUnavailable:
             if held_by is None and link.up:  # it answered, and refused: it holds nothing
-                link.calls.discard(call_id)
+                link.forget(call_id)
             raise
-        return wire.read_local(reply)
+        local, position = wire.read_local(reply), read_position(reply["position"])
+        wanted = link.wanted.setdefault(call_id, CallWanted(call_id))
+        known = wanted.legs.setdefault(leg, LegWanted(local.port, codecs, position))
+        known.codecs = codecs
+        known.attached(far)
+        return local
 
     async def attach(self, call_id: str, leg: LegName, far: FarMedia) -> None:
-        await self._need_link(call_id).request("attach", call=call_id, leg=leg.value, far=wire.write_far(far))
+        link = self._need_link(call_id)
+        await link.request("attach", call=call_id, leg=leg.value, far=wire.write_far(far))
+        if (known := link.leg(call_id, leg)) is not None:
+            known.attached(far)
 
     async def bridge(self, call_id: str, *, digits: bool = True) -> None:
-        await self._need_link(call_id).request("bridge", call=call_id, digits=digits)
+        link = self._need_link(call_id)
+        await link.request("bridge", call=call_id, digits=digits)
+        if (wanted := link.wanted.get(call_id)) is not None:
+            wanted.bridge(digits=digits)
 
     async def play(self, call_id: str, leg: LegName, clip: Clip, play_id: int, *, repeat: int = 1) -> None:
         link = self._need_link(call_id)
-        await link.request("play", call=call_id, leg=leg.value, path=clip.path, play=play_id, repeat=repeat)
+        known, before = link.leg(call_id, leg), None
+        if known is not None:  # before it is asked for: a short clip may end before the answer is read
+            before, known.playing = known.playing, Playing(clip.path, play_id, repeat, time.monotonic())
+        try:
+            await link.request("play", call=call_id, leg=leg.value, path=clip.path, play=play_id, repeat=repeat)
+        except MediaUnavailable:
+            if known is not None:
+                known.playing = before
+            raise
 
     async def stop_playing(self, call_id: str, leg: LegName) -> None:
-        await self._need_link(call_id).request("stop_playing", call=call_id, leg=leg.value)
+        link = self._need_link(call_id)
+        await link.request("stop_playing", call=call_id, leg=leg.value)
+        if (wanted := link.wanted.get(call_id)) is not None:
+            wanted.stopped(leg)
 
     async def collect(self, call_id: str, leg: LegName, on: bool) -> None:
-        await self._need_link(call_id).request("collect", call=call_id, leg=leg.value, on=on)
+        link = self._need_link(call_id)
+        await link.request("collect", call=call_id, leg=leg.value, on=on)
+        if (known := link.leg(call_id, leg)) is not None:
+            known.collecting = on
 
     async def send_digit(self, call_id: str, leg: LegName, digit: str, *, duration_ms: int = 160) -> None:
         link = self._need_link(call_id)
@@ -117,10 +145,16 @@ class EmbeddedDriver:
 
     async def start_recording(self, call_id: str, recording_id: str) -> Spool:
         link = self._need_link(call_id)
-        return wire.read_spool(await link.request("start_recording", call=call_id, recording=recording_id))
+        spool = wire.read_spool(await link.request("start_recording", call=call_id, recording=recording_id))
+        if (wanted := link.wanted.get(call_id)) is not None:
+            wanted.recording = recording_id
+        return spool
 
     async def stop_recording(self, call_id: str) -> None:
-        await self._need_link(call_id).request("stop_recording", call=call_id)
+        link = self._need_link(call_id)
+        await link.request("stop_recording", call=call_id)
+        if (wanted := link.wanted.get(call_id)) is not None:
+            wanted.recording = ""
 
     async def stats(self, call_id: str) -> dict[LegName, Quality]:
         return _read_figures(await self._need_link(call_id).request("stats", call=call_id))
@@ -136,7 +170,7 @@ class EmbeddedDriver:
         except MediaUnavailable:
             link.close_later(call_id)
             raise
-        link.calls.discard(call_id)
+        link.forget(call_id)
         return figures
 
     def _emit(self, event: MediaEvent) -> None:

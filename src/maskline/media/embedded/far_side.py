@@ -180,6 +180,11 @@ class FarSide:
         self.rtcp.look_for(source[0])
         self._selector.modify(self._rtp, selectors.EVENT_READ, self.on_rtp)
 
+    def latch_again(self, source: Address) -> None:
+        """As `latch`, to where it was found by a worker before this one: nobody else is listened to first."""
+        self.latch(source)
+        self._sift()
+
     def _sift(self) -> None:
         """Take from the queue what came before the kernel checked sources: only the far side's is relayed."""
         for _ in range(_QUEUED):

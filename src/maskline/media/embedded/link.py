@@ -1,8 +1,9 @@
 """The engine's end of one worker: find it or start it, talk to it, notice when it is gone, bring it back.
 
 What it is: one supervised connection. A worker that lives (it outlives engines) is taken over with its calls; a
-dead one is started anew and its calls are reported lost; one that stops answering is killed after a while, since
-its calls are silent anyway. What it is not: the choice among workers (`driver.py`).
+dead one is started anew and told of its calls, and only those it cannot take are reported lost; one that stops
+answering is killed after a while, since its calls are silent anyway. What it is not: the choice among workers
+(`driver.py`).
 """
 
 from __future__ import annotations
@@ -12,18 +13,18 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import structlog
 
-import maskline
 from maskline.errors import MediaUnavailable
+from maskline.masking.facts import LegName
 from maskline.media.embedded import wire
-from maskline.media.port import MediaEvent, MediaLost
+from maskline.media.embedded.events import Latched, Stands, WorkerEvent, read_event
+from maskline.media.embedded.process import Standby, WorkerSetup, reap, start_worker
+from maskline.media.embedded.wanted import CallWanted, LegWanted, write_call
+from maskline.media.port import MediaEvent, MediaLost, PlayDone, RecordingLost
 
 ANSWER_WITHIN = 1.2
 """Seconds; the port promises `MediaUnavailable` within 2, and a loaded machine is late."""
@@ -31,9 +32,11 @@ _PING_EVERY = 1.0
 _KILL_AFTER = 10.0
 """Seconds without an answer after which a worker is taken for hung: ten times what any pause of it lasts."""
 _START_WITHIN = 5.0
+_RESTART_WITHIN = 0.7
+"""Seconds that a request waits for a worker that is being started anew; with ANSWER_WITHIN less than the promised 2."""
+_RESTORED_AT_ONCE = 200
+"""Calls in one frame: some 150 KB of JSON."""
 _SLOWEST_RETRY = 5.0
-
-DEFAULT_COMMAND = (sys.executable, "-m", "maskline.media.embedded")
 
 _log = structlog.get_logger()
 
@@ -47,46 +50,18 @@ _SENTENCES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerSetup:
-    socket: Path
-    host: str
-    ports: tuple[int, int]
-    timeout: float
-    spool: Path
-    command: Sequence[str] = DEFAULT_COMMAND
-
-    def arguments(self) -> list[str]:
-        low, high = self.ports
-        options = {
-            "--socket": self.socket,
-            "--host": self.host,
-            "--ports": f"{low}-{high}",
-            "--timeout": self.timeout,
-            "--spool": self.spool,
-        }
-        return [*self.command, *(str(part) for pair in options.items() for part in pair)]
-
-    def agrees_with(self, identity: wire.Message) -> bool:
-        """Whether a living worker runs with these settings and this protocol."""
-        return (
-            identity.get("version") == wire.VERSION
-            and identity.get("host") == self.host
-            and identity.get("ports") == list(self.ports)
-            and identity.get("timeout") == self.timeout
-            and identity.get("spool") == str(self.spool)
-        )
-
-
 class WorkerLink:
     def __init__(self, setup: WorkerSetup, on_event: Callable[[MediaEvent], None]) -> None:
         self._setup = setup
         self._on_event = on_event
         self.calls: set[str] = set()
         """What the worker holds, as far as we know."""
+        self.wanted: dict[str, CallWanted] = {}
+        """What to ask of a new worker; calls that were taken over from another engine are not in it."""
         self._to_close: set[str] = set()
         """Calls whose `close` the worker did not hear; it is told when it answers again."""
         self._process: subprocess.Popen[bytes] | None = None
+        self._standby = Standby(setup)
         self.pid = 0
         self._writer: asyncio.StreamWriter | None = None
         self._waiting: dict[int, asyncio.Future[wire.Message]] = {}
@@ -94,11 +69,21 @@ class WorkerLink:
         self._responsive = False
         self._said_away = False
         self._ready = asyncio.Event()
+        self._coming_back: asyncio.Event | None = None
+        """While a dead worker is replaced."""
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
     def up(self) -> bool:
         return self._writer is not None and self._responsive
+
+    def leg(self, call_id: str, name: LegName) -> LegWanted | None:
+        wanted = self.wanted.get(call_id)
+        return None if wanted is None else wanted.legs.get(name)
+
+    def forget(self, call_id: str) -> None:
+        self.calls.discard(call_id)
+        self.wanted.pop(call_id, None)
 
     # --- life ---------------------------------------------------------------------------------------------------
 
@@ -119,17 +104,10 @@ class WorkerLink:
             with contextlib.suppress(OSError):
                 self._writer.write(wire.pack({"id": 0, "op": "shutdown"}))
                 await self._writer.drain()
+        self._standby.dismiss()
         if self._process is not None:
-            await asyncio.to_thread(self._reap, self._process)
+            await asyncio.to_thread(reap, self._process)
         self._disconnect()
-
-    @staticmethod
-    def _reap(process: subprocess.Popen[bytes]) -> None:
-        try:
-            process.wait(2.0)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
     async def _supervise(self) -> None:
         retry = 0.1
@@ -138,24 +116,44 @@ class WorkerLink:
                 reader = await self._connect()
             except (OSError, MediaUnavailable, wire.BrokenFrame):
                 self._set_responsive(False)
+                self._came_back()
                 await asyncio.sleep(retry)
                 retry = min(retry * 2.0, _SLOWEST_RETRY)
                 continue
             retry = 0.1
+            self._came_back()
             await self._read(reader)
+            self._coming_back = asyncio.Event()
             self._disconnect()
+
+    def _came_back(self) -> None:
+        """Or could not be started: who waits for it need not wait longer."""
+        if self._coming_back is not None:
+            self._coming_back.set()
+            self._coming_back = None
 
     async def _connect(self) -> asyncio.StreamReader:
         """Reach the living worker, or a new one; raises `OSError` when neither comes up."""
         try:
             reader = await self._greet()
         except (FileNotFoundError, ConnectionError):
-            self._lose(set(self.calls))
-            self._spawn()
-            reader = await self._greet_new()
+            reader = await self._greet_next()
         self._set_responsive(True)
         self._ready.set()
         return reader
+
+    async def _greet_next(self) -> asyncio.StreamReader:
+        """A worker in the dead one's place; the one in waiting may have died of the same cause."""
+        self._spawn()
+        try:
+            return await self._greet_new()
+        except (FileNotFoundError, ConnectionError):
+            self._spawn()
+        try:
+            return await self._greet_new()
+        except OSError:
+            self._lose(set(self.calls))
+            raise
 
     async def _greet_new(self) -> asyncio.StreamReader:
         deadline = asyncio.get_running_loop().time() + _START_WITHIN
@@ -178,31 +176,48 @@ class WorkerLink:
                 writer.write(wire.pack({"id": 0, "op": "shutdown"}))
                 await asyncio.wait_for(reader.read(), ANSWER_WITHIN)
                 raise ConnectionResetError("the worker had other settings")
+            self._writer = writer
+            await self._agree_on_calls(reader, identity)
         except (asyncio.IncompleteReadError, KeyError) as error:
             writer.close()
+            self._writer = None
             raise ConnectionResetError("no hello") from error
         except BaseException:
             writer.close()
+            self._writer = None
             raise
-        self._writer, self.pid = writer, identity["pid"]
-        held = set(identity["calls"])
-        self._lose(self.calls - held)
-        self.calls = held
         return reader
+
+    async def _agree_on_calls(self, reader: asyncio.StreamReader, identity: wire.Message) -> None:
+        """What it holds is ours to close; what it does not hold it is given, if it took a dead one's place."""
+        held, replaced = set(identity["calls"]), identity["pid"] != self.pid
+        self.pid = identity["pid"]
+        missing = self.calls - held
+        self.calls |= held
+        if replaced:
+            known = [self.wanted[call_id] for call_id in missing - self._to_close if call_id in self.wanted]
+            for start in range(0, len(known), _RESTORED_AT_ONCE):
+                missing -= await self._restore(reader, known[start : start + _RESTORED_AT_ONCE])
+        self._lose(missing)
+
+    async def _restore(self, reader: asyncio.StreamReader, calls: list[CallWanted]) -> set[str]:
+        """Ids of the calls that go on."""
+        assert self._writer is not None  # greeted
+        self._writer.write(wire.pack({"id": 0, "op": "restore", "calls": [write_call(call) for call in calls]}))
+        try:
+            while "ok" not in (message := await asyncio.wait_for(_read_frame(reader), ANSWER_WITHIN)):
+                self._hear(read_event(message))
+        except BaseException:
+            self._lose({call.id for call in calls})  # once is enough: it may be one of them that it fails on
+            raise
+        restored = {call.id for call in calls} - set(message["ok"]["lost"])
+        _log.warning("media_restored", driver="embedded", worker=self._setup.socket.stem, calls=len(restored))
+        return restored
 
     def _spawn(self) -> None:
         if self._process is not None:
             self._process.poll()  # reaps the one that died
-        # The worker must run this very code, also from a checkout that nobody installed.
-        source = str(Path(maskline.__file__).parents[1])
-        paths = [source, *filter(None, [os.environ.get("PYTHONPATH")])]
-        self._process = subprocess.Popen(  # its own session: Ctrl-C on the engine ends calls in order, not at once
-            self._setup.arguments(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
-            start_new_session=True,
-        )
+        self._process = self._standby.take_over() or start_worker(self._setup.arguments())
 
     def _disconnect(self) -> None:
         if self._writer is not None:
@@ -214,7 +229,8 @@ class WorkerLink:
                 future.set_exception(MediaUnavailable())
 
     def _lose(self, calls: set[str]) -> None:
-        self.calls -= calls
+        for call_id in calls:
+            self.forget(call_id)
         for call_id in calls - self._to_close:
             self._on_event(MediaLost(call_id))
         self._to_close -= calls
@@ -223,6 +239,9 @@ class WorkerLink:
 
     async def request(self, op: str, **fields: Any) -> wire.Message:
         """The `ok` of the reply; raises `MediaUnavailable` within 2 s."""
+        if not self.up and self._coming_back is not None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._coming_back.wait(), _RESTART_WITHIN)
         if not self.up:
             raise MediaUnavailable
         return await self._ask(op, fields)
@@ -252,14 +271,32 @@ class WorkerLink:
         while True:
             try:
                 message = await _read_frame(reader)
-                event = wire.read_event(message) if "event" in message else None
+                event = read_event(message) if "event" in message else None
             except (asyncio.IncompleteReadError, OSError, wire.BrokenFrame):
                 self._set_responsive(False)
                 return
             if event is not None:
-                self._on_event(event)
+                self._hear(event)
             elif (future := self._waiting.get(message["id"])) is not None and not future.done():
                 future.set_result(message)
+
+    def _hear(self, event: WorkerEvent) -> None:
+        """Remember what a new worker would have to know, and pass on what the engine wants to."""
+        match event:
+            case Latched(call_id, leg, source):
+                if (known := self.leg(call_id, leg)) is not None:
+                    known.source = source
+                return
+            case Stands(call_id, positions):
+                for leg, position in positions.items():
+                    if (known := self.leg(call_id, leg)) is not None:
+                        known.position = position
+                return
+            case PlayDone(call_id, leg, play_id) if call_id in self.wanted:
+                self.wanted[call_id].stopped(leg, play_id)
+            case RecordingLost(call_id) if call_id in self.wanted:
+                self.wanted[call_id].recording = ""
+        self._on_event(event)
 
     # --- health -------------------------------------------------------------------------------------------------
 
@@ -283,6 +320,7 @@ class WorkerLink:
             else:
                 answered = loop.time()
                 self._set_responsive(True)
+                self._standby.prepare(answered)
 
     def close_later(self, call_id: str) -> None:
         """The call is over, but its worker is away."""
@@ -292,7 +330,7 @@ class WorkerLink:
         for call_id in list(self._to_close):
             await self._ask("close", {"call": call_id})
             self._to_close.discard(call_id)
-            self.calls.discard(call_id)
+            self.forget(call_id)
 
     def _set_responsive(self, responsive: bool) -> None:
         """Remember it, and say it once each way."""

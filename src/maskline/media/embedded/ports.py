@@ -36,5 +36,9 @@ class PortPool:
             self._free.append(self._resting.popleft()[1])
         return self._free.popleft() if self._free else None
 
+    def claim(self, port: int) -> None:
+        """This very one, for a call that had it; raises `ValueError` when it is not free."""
+        self._free.remove(port)
+
     def give_back(self, port: int, now: float) -> None:
         self._resting.append((now + self._rest_seconds, port))

@@ -16,14 +16,18 @@ from pathlib import Path
 
 from maskline.masking.call_record import Quality
 from maskline.masking.facts import LegName
-from maskline.media.embedded.call import RelayCall, UnknownCall
-from maskline.media.embedded.clips import ClipCache
+from maskline.media.embedded.call import RelayCall, UnknownCall, Unplayable
+from maskline.media.embedded.clips import ClipCache, UnplayableClip
+from maskline.media.embedded.events import Stands, WorkerEvent
 from maskline.media.embedded.leg import Leg
-from maskline.media.embedded.pace import Pace
+from maskline.media.embedded.outgoing import Position
+from maskline.media.embedded.pace import PERIOD, Pace
 from maskline.media.embedded.ports import REST_SECONDS, PortPool
 from maskline.media.embedded.reports import INTERVAL
 from maskline.media.embedded.spooling import FLUSH_EVERY
-from maskline.media.port import FarMedia, LocalMedia, MediaEvent, MediaTimedOut, Spool
+from maskline.media.embedded.wanted import CallWanted, LegWanted, Playing
+from maskline.media.port import FarMedia, LocalMedia, MediaTimedOut, PlayDone, RecordingLost, Spool
+from maskline.media.spool import SpoolError
 from maskline.sdp.session import Codec
 from maskline.timers import Timers
 
@@ -50,7 +54,7 @@ class Relay:
         ports: tuple[int, int],
         *,
         timeout: float,
-        emit: Callable[[MediaEvent], None],
+        emit: Callable[[WorkerEvent], None],
         wall: Callable[[], float],
         spool_folder: Path = Path("spool"),
         rest_seconds: float = REST_SECONDS,
@@ -94,7 +98,7 @@ class Relay:
             except ValueError:
                 self._free_leg(leg, now)
                 raise
-            call.legs[name] = leg
+            call.add(name, leg)
         else:
             call.offer(name, codecs, now)
             if far is not None:
@@ -103,6 +107,10 @@ class Relay:
             self._calls[call_id] = call
             self._timers.set((call_id, _IDLE), now + self._timeout)
         return leg.local
+
+    def position(self, call_id: str, name: LegName) -> Position:
+        """Where our stream to this leg's far side stands."""
+        return self._call(call_id).leg(name).position()
 
     def attach(self, call_id: str, name: LegName, far: FarMedia) -> None:
         self._call(call_id).leg(name).attach(far)
@@ -116,9 +124,11 @@ class Relay:
         self._timers.set((call_id, _IDLE), now + self._timeout)
         self._timers.set((call_id, _REPORT), now + self._report_interval() / 2.0)
 
-    def play(self, call_id: str, name: LegName, path: str, play_id: int, repeat: int, now: float) -> None:
+    def play(
+        self, call_id: str, name: LegName, path: str, play_id: int, repeat: int, now: float, skipped: int = 0
+    ) -> None:
         """Raises `UnplayableClip`, `Unplayable`, `UnknownCall`."""
-        self._call(call_id).play(name, self._clips.get(path), play_id, repeat, now)
+        self._call(call_id).play(name, self._clips.get(path), play_id, repeat, now, skipped)
 
     def stop_playing(self, call_id: str, name: LegName) -> None:
         self._call(call_id).stop_playing(name)
@@ -165,6 +175,62 @@ class Relay:
         for call_id in self.calls():
             self.close(call_id, now)
 
+    # --- in place of a worker that died -------------------------------------------------------------------------
+
+    def restore(self, wanted: CallWanted, now: float) -> None:
+        """Set up a call as it was: ports, peers, streams, and what was said, heard and kept. Raises `NoPorts`."""
+        call = RelayCall(wanted.id, now, self._pace, self._emit)
+        try:
+            for name, leg in wanted.legs.items():
+                call.add(name, self._restored_leg(leg, now))
+        except (OSError, ValueError) as error:
+            for opened in call.legs.values():
+                self._free_leg(opened, now)
+            raise NoPorts from error
+        self._calls[call.id] = call
+        self._timers.set((call.id, _IDLE), now + self._timeout)
+        if wanted.bridged:
+            self.bridge(call.id, now, digits=wanted.digits)
+        for name, leg in wanted.legs.items():
+            self.collect(call.id, name, leg.collecting, now)
+            if leg.playing is not None:
+                self._play_on(call.id, name, leg.playing, now)
+        if wanted.recording:
+            self._record_on(call.id, wanted.recording, now)
+
+    def _restored_leg(self, wanted: LegWanted, now: float) -> Leg:
+        self._ports.claim(wanted.port)
+        try:
+            leg = Leg(self._selector, self._host, wanted.port, wanted.codecs, now=now)
+        except OSError:
+            self._ports.give_back(wanted.port, now)
+            raise
+        leg.resume(wanted.position, now)
+        try:
+            if wanted.far is not None:
+                leg.attach(wanted.far)
+            if wanted.source is not None:
+                leg.latch_again(wanted.source)
+        except ValueError:
+            self._free_leg(leg, now)
+            raise
+        return leg
+
+    def _play_on(self, call_id: str, name: LegName, playing: Playing, now: float) -> None:
+        """From the place that a listener would be at by now."""
+        skipped = max(int((now - playing.begun_at) / PERIOD), 0)
+        try:
+            self.play(call_id, name, playing.path, playing.play_id, playing.repeat, now, skipped)
+        except (Unplayable, UnplayableClip):
+            self._emit(PlayDone(call_id, name, playing.play_id))
+
+    def _record_on(self, call_id: str, recording_id: str, now: float) -> None:
+        """In a part of its own beside the one that the dead worker wrote."""
+        try:
+            self.start_recording(call_id, recording_id, now)
+        except (SpoolError, UnknownCall):
+            self._emit(RecordingLost(call_id))
+
     # --- time ---------------------------------------------------------------------------------------------------
 
     def next_deadline(self) -> float | None:
@@ -180,6 +246,7 @@ class Relay:
                 wall = self._wall()
                 for leg in call.legs.values():
                     leg.report(now, wall)
+                self._emit(Stands(call_id, {name: leg.position() for name, leg in call.legs.items()}))
                 self._timers.set((call_id, _REPORT), now + self._report_interval())
             elif kind == _IDLE:
                 self._check_idle(call, now)

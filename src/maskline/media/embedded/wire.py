@@ -1,6 +1,6 @@
 """The control protocol between driver and worker: length-prefixed JSON over a unix socket.
 
-What it is: frames and the JSON shapes of `FarMedia`, `LocalMedia`, `Quality` and the events. A request is
+What it is: frames and the JSON shapes of `FarMedia`, `LocalMedia`, `Quality` and `Spool`. A request is
 `{"id", "op", …}`, its reply `{"id", "ok": {…}}` or `{"id", "error": code}`, an event `{"event", "call", …}`.
 What it is not: a public interface; driver and worker are always of the same version (`VERSION` is checked).
 Who uses it: `link.py` on the engine's side, `control.py` on the worker's.
@@ -16,17 +16,7 @@ from typing import Any
 
 from maskline.masking.call_record import Quality
 from maskline.masking.facts import LegName
-from maskline.media.port import (
-    DigitPressed,
-    FarMedia,
-    LocalMedia,
-    MediaEvent,
-    MediaTimedOut,
-    PlayDone,
-    RecordingLost,
-    Spool,
-    SpoolLeg,
-)
+from maskline.media.port import FarMedia, LocalMedia, Spool, SpoolLeg
 from maskline.sdp.session import Codec
 
 VERSION = 2
@@ -122,33 +112,3 @@ def write_quality(quality: Quality) -> Message:
 
 def read_quality(value: Message) -> Quality:
     return Quality(**value)
-
-
-def write_event(event: MediaEvent) -> Message:
-    """Of those that a worker knows of."""
-    match event:
-        case PlayDone(call_id, leg, play_id):
-            return {"event": "play_done", "call": call_id, "leg": leg.value, "play": play_id}
-        case DigitPressed(call_id, leg, digit):
-            return {"event": "digit", "call": call_id, "leg": leg.value, "digit": digit}
-        case RecordingLost(call_id):
-            return {"event": "recording_lost", "call": call_id}
-        case _:
-            return {"event": "timed_out", "call": event.call_id}
-
-
-def read_event(message: Message) -> MediaEvent:
-    """Raises `BrokenFrame`."""
-    try:
-        kind, call_id = message["event"], message["call"]
-        if kind == "play_done":
-            return PlayDone(call_id, LegName(message["leg"]), message["play"])
-        if kind == "digit":
-            return DigitPressed(call_id, LegName(message["leg"]), message["digit"])
-        if kind == "recording_lost":
-            return RecordingLost(call_id)
-        if kind == "timed_out":
-            return MediaTimedOut(call_id)
-    except (KeyError, ValueError) as error:
-        raise BrokenFrame("not an event") from error
-    raise BrokenFrame("not an event")

@@ -24,6 +24,7 @@ from types import FrameType
 
 from maskline.media.embedded import wire
 from maskline.media.embedded.control import Controllers, Operations, SocketInUse, listen
+from maskline.media.embedded.events import write_event
 from maskline.media.embedded.relay import Relay
 
 _LONGEST_SLEEP = 0.5
@@ -61,7 +62,7 @@ class Worker:
             options.host,
             options.ports,
             timeout=options.timeout,
-            emit=lambda event: self._controllers.push(wire.write_event(event)),
+            emit=lambda event: self._controllers.push(write_event(event)),
             wall=time.time,
             spool_folder=options.spool.absolute(),
         )

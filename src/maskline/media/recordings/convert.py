@@ -4,7 +4,7 @@ What it is: decoding and the walk over the records; the time between start and s
 or did not. What it is not: placement (`track.py`), or a process (`__main__.py`). Who uses it: one job per recording.
 
 Memory is bounded whatever the length of the call: a few seconds of each channel. G.711 is what is decoded; the engine
-keeps recorded calls to it where the caller has it (docs/decisions/0026-recordings-are-made-of-g711.md).
+keeps recorded calls to it where the caller has it (docs/decisions/0028-recordings-are-made-of-g711.md).
 """
 
 from __future__ import annotations

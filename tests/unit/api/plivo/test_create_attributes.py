@@ -83,8 +83,8 @@ ATTRIBUTES = [
     ),
     pytest.param(
         "initiate_call_to_first_party",
-        Case(False, ((False, False), ("false", False)), ((True, "is not supported yet"), ("x", NO_BOOLEAN))),
-        marks=pytest.mark.row("2/initiate_call_to_first_party", "6.1/two flows"),
+        Case(False, ((True, True), ("true", True), (False, False), ("false", False)), (("x", NO_BOOLEAN),)),
+        marks=pytest.mark.row("2/initiate_call_to_first_party"),
     ),
 ]
 

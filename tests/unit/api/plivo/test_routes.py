@@ -260,8 +260,8 @@ class TestBadInput:
                 "Invalid parameter. recording_callback_url should be under 1000 characters",
             ),
             (
-                {"initiate_call_to_first_party": True},
-                "Invalid parameter. initiate_call_to_first_party is not supported yet",
+                {"second_party": None, "create_session_with_single_party": True, "initiate_call_to_first_party": True},
+                "Invalid parameter. initiate_call_to_first_party needs both parties",
             ),
             ({"subaccount": "SA0"}, "Invalid parameter. subaccount is not a subaccount of this account"),
         ],

@@ -8,7 +8,7 @@ import pytest
 
 from maskline.api.plivo.attributes import ATTRIBUTES
 from maskline.api.plivo.schemas import WishMaker, read_create, read_update
-from maskline.errors import InvalidParameter, MissingParameter, NotSupported
+from maskline.errors import InvalidParameter, MissingParameter
 from maskline.masking.e164 import Number
 from maskline.masking.session import SessionOptions
 from maskline.workflows.update_session import UPDATABLE
@@ -152,14 +152,13 @@ def test_unknown_keys_are_ignored_whatever_they_hold():
 
 
 class TestClickToCall:
-    """`initiate_call_to_first_party`, whose feature is not built yet."""
+    """`initiate_call_to_first_party`."""
 
-    def test_is_refused_by_its_name_when_switched_on(self):
-        with pytest.raises(NotSupported) as caught:
-            create(initiate_call_to_first_party=True)
-        assert caught.value.sentence == "Invalid parameter. initiate_call_to_first_party is not supported yet"
+    @pytest.mark.parametrize("value", [True, "true"])
+    def test_is_an_option_like_others(self, value):
+        assert create(initiate_call_to_first_party=value).options.initiate_call_to_first_party is True
 
-    @pytest.mark.parametrize("value", [False, "false", None, "", 0, "0"])
+    @pytest.mark.parametrize("value", [False, "false", None, ""])
     def test_may_be_switched_off(self, value):
         assert create(initiate_call_to_first_party=value) == create()
 

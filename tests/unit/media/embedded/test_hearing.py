@@ -72,7 +72,7 @@ def test_digits_of_a_leg_that_is_alone_are_told_while_collected(bench: Bench, al
     bench.turn()
     bench.relay.collect("call", A, False, 0.0)
     send_digit(bench, alice, "4")
-    assert bench.events == told("3", "#")
+    assert bench.told == told("3", "#")
     assert bench.relay.stats("call") == {}
 
 
@@ -84,7 +84,7 @@ def test_the_end_packets_of_a_digit_are_not_a_new_one_when_collecting_begins_aga
         alice.rtp.sendto(build(RtpPacket(101, index, 5000, 9, payload)), alice.to)
         bench.turn()
         bench.relay.collect("call", A, index > 0, 0.0)
-    assert bench.events == told("#")
+    assert bench.told == told("#")
 
 
 def test_a_lost_end_is_noticed_in_time(bench: Bench, alice: Party) -> None:
@@ -95,7 +95,7 @@ def test_a_lost_end_is_noticed_in_time(bench: Bench, alice: Party) -> None:
     assert deadline is not None
     assert deadline <= 0.05
     bench.relay.tick(1e9)
-    assert bench.events == told("5")
+    assert bench.told == told("5")
     bench.relay.collect("call", A, False, 2e9)
     bench.relay.tick(2e9)
     deadline = bench.relay.next_deadline()
@@ -111,7 +111,7 @@ def test_any_payload_type_that_was_agreed_is_understood_also_the_phone_s_own(ben
         send_digit(bench, alice, "7", 110)
         send_digit(bench, alice, "8", 96)
         send_digit(bench, alice, "9", 101)
-        assert bench.events == told("7", "8")
+        assert bench.told == told("7", "8")
 
 
 def test_on_a_bridge_they_are_told_and_cross(bench: Bench, alice: Party) -> None:
@@ -120,7 +120,7 @@ def test_on_a_bridge_they_are_told_and_cross(bench: Bench, alice: Party) -> None
         bench.relay.collect("call", A, True, 0.0)
         bench.relay.collect("call", A, True, 0.0)
         send_digit(bench, alice, "6")
-        assert bench.events == told("6")
+        assert bench.told == told("6")
         packets = [parse(bob.rtp.recv(2048)) for _ in press("6", 100)]
         assert {packet.payload_type for packet in packets if packet} == {96}
         assert packets[0] is not None
@@ -141,7 +141,7 @@ def test_blocked_digits_stay_here_and_leave_no_gap(bench: Bench, alice: Party, b
     assert not bob.queued()
     assert (second.sequence - first.sequence) & 0xFFFF == 1
     assert second.payload == b"a" * 160
-    assert bench.events == (told("1", "2") if collected else [])
+    assert bench.told == (told("1", "2") if collected else [])
     figures = bench.relay.stats("call")[A]
     assert (figures.packets_received, figures.packets_lost) == (2 + 2 * len(press("1", 100)), 0)
     send_digit(bench, bob, "3")
@@ -172,21 +172,21 @@ class TestTones:
             alice.aim(bench.relay.open_leg("call", A, alice.far, (PCMA, EVENTS), 0.0))
             bench.relay.collect("call", A, True, 0.0)
             self.play(bench, alice, (770, 1336), A_OF_LINEAR, 8)
-            assert bench.events == told("5")
+            assert bench.told == told("5")
             bench.connect(alice, bob)
             self.play(bench, alice, (852, 1477), A_OF_LINEAR, 8)
-            assert bench.events == told("5", "9")
+            assert bench.told == told("5", "9")
             assert bench.relay.stats("call")[A].packets_relayed == 8
             bench.relay.collect("call", A, False, 0.0)
             self.play(bench, alice, (697, 1209), A_OF_LINEAR, 8)
-            assert bench.events == told("5", "9")
+            assert bench.told == told("5", "9")
 
     def test_and_nowhere_else(self, bench: Bench) -> None:
         with Party(1, codecs=(PCMA, EVENTS)) as alice:
             open_a(bench, alice)
             bench.relay.collect("call", A, True, 0.0)
             self.play(bench, alice, (770, 1336), A_OF_LINEAR, 8)
-            assert bench.events == []
+            assert bench.told == []
 
 
 def test_ears_need_a_leg(bench: Bench, alice: Party) -> None:
@@ -212,4 +212,4 @@ def test_rubbish_in_any_shape_is_survived_by_a_listening_leg(bench: Bench, alice
     bench.events.clear()
     alice.ssrc = 0x12345678
     send_digit(bench, alice, "5")
-    assert bench.events[-1:] == told("5")
+    assert bench.told[-1:] == told("5")

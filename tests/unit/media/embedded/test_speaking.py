@@ -85,9 +85,9 @@ class TestClips:
         bench.relay.play("call", A, clip.path, 7, 1, 1.0)
         assert len(take(alice)) == 1
         now = beats(bench, 1.01, 4)
-        assert bench.events == []
+        assert bench.told == []
         beats(bench, now, 2)
-        assert bench.events == [PlayDone("call", A, 7)]
+        assert bench.told == [PlayDone("call", A, 7)]
         assert bench.relay.next_deadline() == 60.0
 
     def test_its_packets_are_one_stream_with_a_marker_at_the_start(
@@ -102,7 +102,7 @@ class TestClips:
         assert {(later.timestamp - sooner.timestamp) for sooner, later in pairwise(packets)} == {160}
         assert {packet.payload_type for packet in packets} == {0}
         assert_one_stream(packets)
-        assert bench.events == [PlayDone("call", A, 7)]
+        assert bench.told == [PlayDone("call", A, 7)]
 
     def test_for_ever_is_until_it_is_stopped(self, bench: Bench, alice: Party, clip: Clip) -> None:
         open_a(bench, alice)
@@ -113,7 +113,7 @@ class TestClips:
         bench.relay.stop_playing("call", A)
         beats(bench, now, 5)
         assert take(alice) == []
-        assert bench.events == []
+        assert bench.told == []
 
     def test_another_one_replaces_it_without_an_event(self, bench: Bench, alice: Party, clip: Clip) -> None:
         open_a(bench, alice)
@@ -124,7 +124,7 @@ class TestClips:
         packets = take(alice)
         assert [packet.marker for packet in packets].count(True) == 2
         assert_one_stream(packets)
-        assert bench.events == [PlayDone("call", A, 2)]
+        assert bench.told == [PlayDone("call", A, 2)]
 
     def test_it_is_encoded_for_the_leg(self, bench: Bench, clip: Clip) -> None:
         with Party(1, codecs=(Codec(9, "G722"), PCMA, PCMU)) as alice, Party(2, codecs=(PCMU, PCMA)) as bob:
@@ -160,7 +160,7 @@ class TestClips:
         bench.relay.play("call", A, clip.path, 1, 1, 1.0)
         beats(bench, 1.01, 7)
         assert take(alice) == []
-        assert bench.events == [PlayDone("call", A, 1)]
+        assert bench.told == [PlayDone("call", A, 1)]
 
 
 class TestOnABridge:

@@ -63,7 +63,7 @@ def test_both_parties_are_kept_as_they_spoke_until_the_end(bench: Bench, alice: 
     assert isinstance(records[-1], SpooledEnd)
     arrivals = [item.arrival for item in records if isinstance(item, SpooledPacket)]
     assert all(abs(arrival - 1_700_000_000.0) < 5.0 for arrival in arrivals)
-    assert bench.events == []
+    assert bench.told == []
 
 
 def test_also_while_the_other_side_is_on_hold_or_hears_a_clip_and_digits_that_stay_here(
@@ -92,7 +92,7 @@ def test_what_is_kept_reaches_the_file_every_half_second(bench: Bench, alice: Pa
     assert len(said(spool.path, 0)) == 2
     bench.relay.stop_recording("call", 3.0)
     bench.relay.tick(3 * FLUSH_EVERY)
-    assert bench.events == []
+    assert bench.told == []
 
 
 def test_a_changed_codec_is_noted(bench: Bench, alice: Party, bob: Party) -> None:
@@ -119,10 +119,10 @@ def test_a_full_disk_ends_the_recording_and_not_the_call(
     monkeypatch.setattr(os, "write", full)
     bench.relay.tick(1.0)
     bench.relay.tick(2.0)
-    assert bench.events == [RecordingLost("call")]
+    assert bench.told == [RecordingLost("call")]
     assert bench.pass_on(alice, bob, alice.next(b"a" * 160)).payload_type == 8
     bench.relay.stop_recording("call", 3.0)
-    assert bench.events == [RecordingLost("call")]
+    assert bench.told == [RecordingLost("call")]
 
 
 def test_a_disk_that_is_full_at_the_end_is_told_too(
@@ -136,7 +136,7 @@ def test_a_disk_that_is_full_at_the_end_is_told_too(
 
     monkeypatch.setattr(os, "write", full)
     bench.relay.close("call", 3.0)
-    assert bench.events == [RecordingLost("call")]
+    assert bench.told == [RecordingLost("call")]
 
 
 def test_a_recording_needs_both_legs_a_folder_and_a_fit_name(

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from maskline.masking.call_record import Quality
-from maskline.masking.facts import LegName
 from maskline.media.embedded import wire
-from maskline.media.port import DigitPressed, FarMedia, LocalMedia, MediaEvent, MediaTimedOut, PlayDone, RecordingLost
+from maskline.media.port import FarMedia, LocalMedia
 from maskline.sdp.session import Codec
 
 FAR = FarMedia("192.0.2.1", 4000, 4001, (Codec(0, "PCMU"), Codec(101, "telephone-event")), nat=True)
@@ -37,22 +36,3 @@ def test_values_survive_the_way() -> None:
     assert wire.read_local(wire.write_local(local)) == local
     quality = Quality(4.2, 0.01, 3.5, 100, 1, 100)
     assert wire.read_quality(wire.write_quality(quality)) == quality
-
-
-@pytest.mark.parametrize(
-    "event",
-    [
-        PlayDone("c", LegName.A, 5),
-        DigitPressed("c", LegName.B, "#"),
-        RecordingLost("c"),
-        MediaTimedOut("c"),
-    ],
-)
-def test_events_survive_the_way(event: MediaEvent) -> None:
-    assert wire.read_event(wire.write_event(event)) == event
-
-
-@pytest.mark.parametrize("rubbish", [{}, {"event": "dance", "call": "c"}, {"event": "digit", "call": "c", "leg": "z"}])
-def test_what_is_no_event_is_a_broken_frame(rubbish: wire.Message) -> None:
-    with pytest.raises(wire.BrokenFrame):
-        wire.read_event(rubbish)
