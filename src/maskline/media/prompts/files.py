@@ -15,7 +15,7 @@ import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,7 +38,7 @@ def key_of(*source: str) -> str:
     return hashlib.sha256("\0".join(source).encode("utf-8", "surrogatepass")).hexdigest()[:40]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Kept:
     clip: Clip
     size: int
@@ -46,7 +46,7 @@ class Kept:
     asked: float
     """Wall seconds at which its source was last asked for it."""
     used: float
-    """Wall seconds."""
+    """Wall seconds; moves on with each use."""
 
 
 class Listed(NamedTuple):
@@ -86,8 +86,12 @@ class ClipFiles:
         if not os.path.exists(kept.clip.path):
             del self._kept[key]
             return None
-        kept = self._kept[key] = replace(kept, used=self._clock.wall())
+        kept.used = self._clock.wall()
         return kept
+
+    def peek(self, key: str) -> Kept | None:
+        """What is known, without a look at the disk and without counting as a use."""
+        return self._kept.get(key)
 
     def write(self, key: str, wav: bytes) -> Path:
         """Put a clip's bytes into their file; may run in a thread. Raises `OSError`."""

@@ -18,8 +18,10 @@ import math
 import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TypeVar
 
 import structlog
 
@@ -44,6 +46,7 @@ _STATUS = re.compile(r"http_([0-9])[0-9]*\Z")
 
 _log = structlog.get_logger("maskline.prompts")
 
+T = TypeVar("T")
 Fetch = Callable[[str], Awaitable[bytes]]
 """URL → file; `fetch.Fetcher`."""
 Convert = Callable[[bytes], Awaitable[bytes]]
@@ -95,7 +98,10 @@ class PromptStore:
         self._tones: dict[Tone, Clip] = {}
         self._making: dict[str, asyncio.Task[Kept]] = {}
         self._failed: dict[str, _Failed] = {}
-        self._ahead: dict[str, Prompt] = {}
+        self._ahead: dict[str, None] = {}
+        """Sources in the order they came; each once."""
+        # Not the loop's own threads: those may all be waiting for name servers.
+        self._disk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="prompts")
         self._runners: set[asyncio.Task[None]] = set()
         self._opened = False
         self.asked: Counter[str] = Counter()
@@ -114,7 +120,7 @@ class PromptStore:
 
     async def open(self) -> None:
         """Find the clips of earlier runs, write the tones. Raises `OSError`."""
-        await asyncio.to_thread(self._files.open)
+        await self._on_disk(self._files.open)
         for tone in Tone:
             self._tones[tone] = await self._tone(tone)
         self._opened = True
@@ -127,6 +133,7 @@ class PromptStore:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self._disk.shutdown()
         await asyncio.to_thread(self._on_close)
 
     async def run(self) -> None:
@@ -147,7 +154,7 @@ class PromptStore:
             for tone in self._tones:
                 if self._files.find(key_of("tone", tone)) is None:  # which also says that it is in use
                     self._tones[tone] = await self._tone(tone)
-            step = self._files.sweep(await asyncio.to_thread(self._files.listed), _SWEEP_STEP)
+            step = self._files.sweep(await self._on_disk(self._files.listed), _SWEEP_STEP)
             removed += step
             if step < _SWEEP_STEP:
                 break
@@ -159,7 +166,15 @@ class PromptStore:
 
     async def clip(self, prompt: Prompt) -> Clip:
         """The prompt's audio. Raises `PromptUnavailable` within 10 s; its reason is a code."""
-        return self._tones[prompt.tone] if prompt.tone is not None else await self._asked(self._of(prompt))
+        if prompt.tone is not None:
+            return self._tones[prompt.tone]
+        if prompt.url:
+            # Most calls: without the timer that waiting needs.
+            kept = self._files.find(key_of("url", prompt.url))
+            if kept is not None and self._age(kept) < self._fresh_for:
+                self.asked["hit"] += 1
+                return kept.clip
+        return await self._asked(self._of(prompt))
 
     async def speak(self, text: str, *, voice: str = "", speed: float = 1.0) -> Clip:
         """`text` in a voice of `speech.voices()` (empty: the default), `speed` from 0.5 to 2. Raises
@@ -183,25 +198,27 @@ class PromptStore:
         """Have prompts made soon, if they are not there: URLs, or `say:` texts as settings write them. Returns at once
         and never raises."""
         for source in sources:
-            prompt = said_or_fetched("prefetch", source)
-            if prompt is None or not self._opened or (prompt.url and self._fresh(prompt.url)):
+            if not source or not self._opened or self._fresh(source):
                 continue
             if len(self._ahead) >= _MOST_AHEAD:
                 self.dropped += 1
                 continue
-            self._ahead[source] = prompt
+            self._ahead[source] = None
         while len(self._runners) < min(_AHEAD_AT_A_TIME, len(self._ahead)):
             runner = asyncio.ensure_future(self._work_ahead())
             self._runners.add(runner)
             runner.add_done_callback(self._runners.discard)
 
     def _fresh(self, url: str) -> bool:
-        kept = self._files.find(key_of("url", url))
+        kept = self._files.peek(key_of("url", url))
         return kept is not None and self._age(kept) < self._fresh_for
 
     async def _work_ahead(self) -> None:
         while self._ahead:
-            prompt = self._ahead.pop(next(iter(self._ahead)))
+            source = next(iter(self._ahead))
+            del self._ahead[source]
+            prompt = said_or_fetched("prefetch", source)
+            assert prompt is not None, "an empty source is never queued"
             with contextlib.suppress(PromptUnavailable):  # noted where it happened; the call will meet it again
                 await self._of(prompt)
 
@@ -251,7 +268,7 @@ class PromptStore:
     async def _make(self, key: str, source: _Source) -> Kept:
         try:
             wav = await self._convert(await source.get())
-            path = await asyncio.to_thread(self._files.write, key, wav)
+            path = await self._on_disk(self._files.write, key, wav)
             kept = self._files.keep(key, path)
         except PromptUnavailable as unavailable:
             reason = unavailable.reason
@@ -270,7 +287,10 @@ class PromptStore:
 
     async def _tone(self, tone: Tone) -> Clip:
         key = key_of("tone", tone)
-        return self._files.keep(key, await asyncio.to_thread(self._files.write, key, tone_wav(tone))).clip
+        return self._files.keep(key, await self._on_disk(self._files.write, key, tone_wav(tone))).clip
+
+    async def _on_disk(self, work: Callable[..., T], *given: object) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._disk, work, *given)
 
 
 def _is_temporary(reason: str) -> bool:
