@@ -19,7 +19,7 @@ from maskline.media.embedded.leg import Leg
 from maskline.media.embedded.pace import Pace, Speaker
 from maskline.media.embedded.player import Player, voice_codec
 from maskline.media.embedded.spooling import Recording
-from maskline.media.port import DigitPressed, PlayDone, RecordingLost, Spool
+from maskline.media.port import DigitPressed, FarMedia, PlayDone, RecordingLost, Spool
 from maskline.media.spool import SpoolError
 from maskline.sdp.session import Codec
 
@@ -72,6 +72,14 @@ class RelayCall:
         a.digits_cross = b.digits_cross = digits
         a.join(b)
         b.join(a)
+
+    def attach(self, name: LegName, far: FarMedia) -> None:
+        """Raises `UnknownCall`, `UnusableAddress`."""
+        leg = self.leg(name)
+        leg.attach(far)
+        player, codec = self.players.get(name), voice_codec(leg)
+        if player is not None and codec is not None:
+            player.speak(codec)
 
     # --- what we say ----------------------------------------------------------------------------------------------
 

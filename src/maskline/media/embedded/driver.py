@@ -157,7 +157,8 @@ class EmbeddedDriver:
             wanted.recording = ""
 
     async def stats(self, call_id: str) -> dict[LegName, Quality]:
-        return _read_figures(await self._need_link(call_id).request("stats", call=call_id))
+        link = self._need_link(call_id)
+        return link.with_earlier(call_id, _read_figures(await link.request("stats", call=call_id)))
 
     async def close(self, call_id: str) -> dict[LegName, Quality]:
         link = self._link_of(call_id)
@@ -170,6 +171,7 @@ class EmbeddedDriver:
         except MediaUnavailable:
             link.close_later(call_id)
             raise
+        figures = link.with_earlier(call_id, figures)
         link.forget(call_id)
         return figures
 

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from maskline.masking.call_record import Quality
 from maskline.masking.facts import LegName
 from maskline.media.embedded.outgoing import Position
 from maskline.media.embedded.sockets import Address
 from maskline.media.embedded.wanted import read_position, write_position
-from maskline.media.embedded.wire import BrokenFrame, Message
+from maskline.media.embedded.wire import BrokenFrame, Message, read_quality, write_quality
 from maskline.media.port import DigitPressed, MediaEvent, MediaTimedOut, PlayDone, RecordingLost
 
 
@@ -26,10 +27,11 @@ class Latched:
 
 @dataclass(frozen=True, slots=True)
 class Stands:
-    """Where the streams to both far sides stand, told with every RTCP report."""
+    """Where the streams to both far sides stand, and the figures so far, told with every RTCP report."""
 
     call_id: str
     positions: dict[LegName, Position]
+    figures: dict[LegName, Quality]
 
 
 WorkerEvent = MediaEvent | Latched | Stands
@@ -46,9 +48,10 @@ def write_event(event: WorkerEvent) -> Message:
             return {"event": "recording_lost", "call": call_id}
         case Latched(call_id, leg, source):
             return {"event": "latched", "call": call_id, "leg": leg.value, "source": source}
-        case Stands(call_id, positions):
+        case Stands(call_id, positions, figures):
             stand = {leg.value: write_position(position) for leg, position in positions.items()}
-            return {"event": "stands", "call": call_id, "at": stand}
+            counted = {leg.value: write_quality(quality) for leg, quality in figures.items()}
+            return {"event": "stands", "call": call_id, "at": stand, "figures": counted}
         case _:
             return {"event": "timed_out", "call": event.call_id}
 
@@ -72,7 +75,9 @@ def _read(kind: str, call_id: str, message: Message) -> WorkerEvent:
         host, port = message["source"]
         return Latched(call_id, LegName(message["leg"]), (host, port))
     if kind == "stands":
-        return Stands(call_id, {LegName(leg): read_position(value) for leg, value in message["at"].items()})
+        positions = {LegName(leg): read_position(value) for leg, value in message["at"].items()}
+        figures = {LegName(leg): read_quality(value) for leg, value in message["figures"].items()}
+        return Stands(call_id, positions, figures)
     if kind == "timed_out":
         return MediaTimedOut(call_id)
     raise ValueError(kind)

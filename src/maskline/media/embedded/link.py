@@ -19,6 +19,7 @@ from typing import Any
 import structlog
 
 from maskline.errors import MediaUnavailable
+from maskline.masking.call_record import Quality
 from maskline.masking.facts import LegName
 from maskline.media.embedded import wire
 from maskline.media.embedded.events import Latched, Stands, WorkerEvent, read_event
@@ -80,6 +81,11 @@ class WorkerLink:
     def leg(self, call_id: str, name: LegName) -> LegWanted | None:
         wanted = self.wanted.get(call_id)
         return None if wanted is None else wanted.legs.get(name)
+
+    def with_earlier(self, call_id: str, figures: dict[LegName, Quality]) -> dict[LegName, Quality]:
+        """With those of workers before this one."""
+        wanted = self.wanted.get(call_id)
+        return figures if wanted is None else wanted.with_earlier(figures)
 
     def forget(self, call_id: str) -> None:
         self.calls.discard(call_id)
@@ -211,6 +217,8 @@ class WorkerLink:
             self._lose({call.id for call in calls})  # once is enough: it may be one of them that it fails on
             raise
         restored = {call.id for call in calls} - set(message["ok"]["lost"])
+        for call in calls:
+            call.worker_died()
         _log.warning("media_restored", driver="embedded", worker=self._setup.socket.stem, calls=len(restored))
         return restored
 
@@ -287,10 +295,10 @@ class WorkerLink:
                 if (known := self.leg(call_id, leg)) is not None:
                     known.source = source
                 return
-            case Stands(call_id, positions):
+            case Stands(call_id, positions, figures):
                 for leg, position in positions.items():
                     if (known := self.leg(call_id, leg)) is not None:
-                        known.position = position
+                        known.position, known.figures = position, figures.get(leg)
                 return
             case PlayDone(call_id, leg, play_id) if call_id in self.wanted:
                 self.wanted[call_id].stopped(leg, play_id)

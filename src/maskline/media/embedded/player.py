@@ -86,6 +86,12 @@ class Player:
         self.step(now)
         return True
 
+    def speak(self, codec: Codec) -> None:
+        """In another law or under another number from the next frame on: the far side was agreed with anew."""
+        self._codec = codec
+        if self._frame % FRAMES_PER_PIECE:
+            self._piece = self._clip.piece(codec.name, self._frame // FRAMES_PER_PIECE)
+
     def step(self, now: float) -> bool:
         frame = self._frame
         if frame == self._clip.frames:

@@ -102,7 +102,7 @@ class Relay:
         else:
             call.offer(name, codecs, now)
             if far is not None:
-                leg.attach(far)
+                call.attach(name, far)
         if call_id not in self._calls:
             self._calls[call_id] = call
             self._timers.set((call_id, _IDLE), now + self._timeout)
@@ -113,7 +113,7 @@ class Relay:
         return self._call(call_id).leg(name).position()
 
     def attach(self, call_id: str, name: LegName, far: FarMedia) -> None:
-        self._call(call_id).leg(name).attach(far)
+        self._call(call_id).attach(name, far)
 
     def bridge(self, call_id: str, now: float, *, digits: bool = True) -> None:
         call = self._call(call_id)
@@ -246,7 +246,8 @@ class Relay:
                 wall = self._wall()
                 for leg in call.legs.values():
                     leg.report(now, wall)
-                self._emit(Stands(call_id, {name: leg.position() for name, leg in call.legs.items()}))
+                positions = {name: leg.position() for name, leg in call.legs.items()}
+                self._emit(Stands(call_id, positions, call.quality()))
                 self._timers.set((call_id, _REPORT), now + self._report_interval())
             elif kind == _IDLE:
                 self._check_idle(call, now)

@@ -11,8 +11,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from maskline.masking.call_record import Quality
 from maskline.masking.facts import LegName
 from maskline.media.embedded import wire
+from maskline.media.embedded.figures import joined
 from maskline.media.embedded.outgoing import Position
 from maskline.media.embedded.sockets import Address
 from maskline.media.port import FarMedia
@@ -39,6 +41,10 @@ class LegWanted:
     """Where a far side behind NAT was found."""
     playing: Playing | None = None
     collecting: bool = False
+    figures: Quality | None = None
+    """As its worker last told them; not for the next one."""
+    earlier: Quality | None = None
+    """What workers before this one counted."""
 
     def attached(self, far: FarMedia | None) -> None:
         if far is not None and far != self.far:
@@ -53,6 +59,15 @@ class CallWanted:
     digits: bool = True
     recording: str = ""
     """Id of the recording that runs."""
+
+    def worker_died(self) -> None:
+        for leg in self.legs.values():
+            leg.earlier, leg.figures = joined(leg.earlier, leg.figures), None
+
+    def with_earlier(self, figures: dict[LegName, Quality]) -> dict[LegName, Quality]:
+        """With what was counted before this worker."""
+        sums = ((name, joined(leg.earlier, figures.get(name))) for name, leg in self.legs.items())
+        return {name: quality for name, quality in sums if quality is not None}
 
     def bridge(self, *, digits: bool) -> None:
         if not self.bridged:

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from maskline.masking.call_record import Quality
 from maskline.masking.facts import LegName
 from maskline.media.embedded import wire
 from maskline.media.embedded.events import Latched, Stands, WorkerEvent, read_event, write_event
@@ -23,7 +24,7 @@ A, B = LegName.A, LegName.B
         RecordingLost("c"),
         MediaTimedOut("c"),
         Latched("c", A, ("192.0.2.1", 4000)),
-        Stands("c", {A: Position(1, 2, 3, 4.5), B: Position(5, 6, 7, 8.5)}),
+        Stands("c", {A: Position(1, 2, 3, 4.5), B: Position(5, 6, 7, 8.5)}, {A: Quality(4.2, 0.1, 3.5, 90, 10, 90)}),
     ],
 )
 def test_events_survive_the_way(event: WorkerEvent) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from maskline.masking.call_record import Quality
 from maskline.media.embedded.events import Latched, Stands
 from maskline.media.embedded.outgoing import Position
 from maskline.media.embedded.relay import NoPorts
@@ -81,6 +82,17 @@ def test_the_memory_keeps_what_was_asked_last(alice: Party, bob: Party, bench: B
     call.bridge(digits=False)
     call.bridge(digits=True)
     assert (call.bridged, call.digits, leg.playing) == (True, False, None)
+
+
+def test_the_memory_adds_what_each_worker_counted(alice: Party, bob: Party, bench: Bench) -> None:
+    call = wanted(bench, alice, bob)
+    first, second = Quality(4.3, 0.0, 1.0, 100, 0, 100), Quality(4.3, 0.0, 1.0, 50, 0, 50)
+    call.legs[A].figures = first
+    call.worker_died()
+    call.worker_died()  # before anything was told of the second one
+    figures = call.with_earlier({B: second})
+    assert figures == {A: first, B: second}
+    assert call.with_earlier({A: second})[A].packets_received == 150
 
 
 def test_both_streams_go_on_where_they_must_be_by_now(bench: Bench, alice: Party, bob: Party) -> None:

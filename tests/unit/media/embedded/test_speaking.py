@@ -11,7 +11,7 @@ import pytest
 
 from maskline.media.embedded.call import UnknownCall, Unplayable
 from maskline.media.embedded.clips import UnplayableClip
-from maskline.media.g711 import MU_OF_LINEAR
+from maskline.media.g711 import A_OF_LINEAR, MU_OF_LINEAR
 from maskline.media.port import Clip, FarMedia, PlayDone
 from maskline.media.rtp import Report, RtpPacket, parse, parse_rtcp
 from maskline.sdp.session import Codec
@@ -134,6 +134,20 @@ class TestClips:
             bob.aim(bench.relay.open_leg("call", B, bob.far, (PCMA,), 0.0))
             bench.relay.play("call", B, clip.path, 1, 1, 1.0)
             assert take(bob)[0].payload_type == 8, "what both sides named comes first"
+
+    def test_a_far_side_agreed_with_anew_hears_the_rest_in_its_new_law(self, bench: Bench, clip: Clip) -> None:
+        with Party(1, codecs=(PCMU, PCMA)) as alice:
+            open_a(bench, alice)
+            bench.relay.play("call", A, clip.path, 1, 1, 1.0)
+            now = beats(bench, 1.01, 1)
+            far = alice.far
+            bench.relay.attach("call", A, FarMedia(far.address, far.port, far.rtcp_port, (PCMA,)))
+            beats(bench, now, 6)
+            packets = take(alice)
+            assert [packet.payload_type for packet in packets] == [0, 0, 8, 8, 8]
+            samples = bytes(A_OF_LINEAR[sample & 0xFFFF] for sample in tone(440, 0.1))
+            assert b"".join(packet.payload for packet in packets[2:]) == samples[320:]
+            assert_one_stream(packets)
 
     def test_what_cannot_be_played_is_refused_and_changes_nothing(
         self, bench: Bench, alice: Party, clip: Clip, tmp_path: Path
