@@ -12,14 +12,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import structlog
 
 from maskline.clock import Clock
-from maskline.errors import NotFound, StoreUnavailable
+from maskline.errors import ConfigurationError, NotFound, StoreUnavailable
 from maskline.ids import Ids
 from maskline.masking.facts import Fact, RecordingCompleted, RecordingFailed
 from maskline.masking.recording import Recording, RecordingResult, RecordingStatus
@@ -45,6 +47,7 @@ _RECOVERY_PAUSE = 3.0
 _POLL = 1.0
 _AT_ONCE = 100
 _DAY = 86_400.0
+_LIBRARIES = {"s3": "obstore", "sftp": "asyncssh"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,10 @@ class ProcessRecordings:
         return len(self._jobs)
 
     async def recover(self) -> int:
-        """At the start, before any call: take up what a former process left. Returns how many recordings."""
+        """At the start, before any call: take up what a former process left. Returns how many recordings. Raises
+        `ConfigurationError` when recordings could not be pushed where they are to go."""
+        if self._plan.destination is not None:
+            await asyncio.to_thread(check_destination, self._plan.destination)
         found = await self._store.recover_recordings(self._clock.wall() + _RECOVERY_PAUSE)
         for recording in await self._store.recordings_to_clean(_AT_ONCE):
             await self._drop_spool(recording)
@@ -256,6 +262,15 @@ class ProcessRecordings:
         if deleted:
             _log.info("recordings_deleted", count=deleted)
         return deleted == _AT_ONCE
+
+
+def check_destination(to: Destination) -> None:
+    """Raises `ConfigurationError` when it cannot work from here: before the first call, not after it."""
+    if find_spec(_LIBRARIES[to.kind]) is None:
+        raise ConfigurationError(f"MASKLINE_RECORDING_DESTINATION needs the extra: pip install maskline[{to.kind}].")
+    for name, path in (("KEY_FILE", to.key_file), ("KNOWN_HOSTS", to.known_hosts)):
+        if path and not os.access(path, os.R_OK):
+            raise ConfigurationError(f"The file {path} cannot be read (MASKLINE_RECORDING_SFTP_{name}).")
 
 
 def result_of(recording: Recording, done: Done, now: float) -> RecordingResult:

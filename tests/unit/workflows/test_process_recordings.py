@@ -12,11 +12,11 @@ from urllib.parse import parse_qsl
 import pytest
 
 from maskline.clock import VirtualClock
-from maskline.errors import Conflict, Gone, LinkRefused, NotFound, StoreUnavailable
+from maskline.errors import ConfigurationError, Conflict, Gone, LinkRefused, NotFound, StoreUnavailable
 from maskline.ids import SeededIds
 from maskline.masking.facts import RecordingCompleted, RecordingFailed
 from maskline.masking.recording import Recording, RecordingStatus
-from maskline.media.recordings.job import Done, Job
+from maskline.media.recordings.job import Destination, Done, Job
 from maskline.media.recordings.vault import seal_file
 from maskline.storage.memory import MemoryStore
 from maskline.workflows.delete_recording import delete_recording
@@ -261,6 +261,25 @@ class TestStart:
         assert await world.process.recover() == 0
         assert sorted(path.name for path in world.plan.spools.iterdir()) == ["rec-3.spool", "rec-3.spool.2"]
         assert (await world.store.recording(ACCOUNT.id, "rec-1")).spool == ""
+
+    async def test_a_destination_that_cannot_work_ends_the_start(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        readable = str(world.folder / "hosts")
+        Path(readable).touch()
+
+        async def start(to: Destination) -> int:
+            plan = replace(world.plan, destination=to)
+            process = ProcessRecordings(world.store, world.clock, SeededIds(1), plan, LINKS, lambda: None)
+            return await process.recover()
+
+        assert await start(Destination("s3", "p", bucket="b")) == 0
+        assert await start(Destination("sftp", "p", key_file=readable, known_hosts=readable)) == 0
+        with pytest.raises(ConfigurationError, match="MASKLINE_RECORDING_SFTP_KEY_FILE"):
+            await start(Destination("sftp", "p", key_file="/none", known_hosts=readable))
+        monkeypatch.setattr("maskline.workflows.process_recordings.find_spec", lambda name: None)
+        with pytest.raises(ConfigurationError, match="maskline\\[s3\\]"):
+            await start(Destination("s3", "p", bucket="b"))
 
 
 class TestDeleting:

@@ -1,0 +1,39 @@
+"""What a push says when it cannot be done at all; servers are in tests/contract/test_recording_push.py."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from maskline.media.recordings import push as module
+from maskline.media.recordings.job import Destination
+from maskline.media.recordings.push import PushFailed, push
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "rec.mp3"
+    path.write_bytes(b"audio")
+    return path
+
+
+@pytest.mark.parametrize(("kind", "library"), [("s3", "obstore"), ("sftp", "asyncssh")])
+def test_a_library_that_is_not_installed_is_named_with_its_extra(
+    file: Path, monkeypatch: pytest.MonkeyPatch, kind: str, library: str
+) -> None:
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(PushFailed, match=rf"pip install maskline\[{kind}\]"):
+        push(file, "rec.mp3", Destination(kind, "calls"))
+
+
+def test_fewer_bytes_there_than_here_are_a_failure(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_push_s3", lambda path, key, to: (4, f"s3://b/{key}"))
+    with pytest.raises(PushFailed, match="another number of bytes"):
+        push(file, "rec.mp3", Destination("s3", ""))
+
+
+def test_without_a_prefix_the_name_is_the_key(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_push_s3", lambda path, key, to: (5, f"s3://b/{key}"))
+    assert push(file, "day/rec.mp3", Destination("s3", "")) == "s3://b/day/rec.mp3"
