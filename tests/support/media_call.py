@@ -70,6 +70,7 @@ async def refused_call(rig: Rig) -> None:
     assert await happened(rig.caller.ended)
     assert rig.caller.final_status == 503
     assert rig.callee.trace == []
+    await rig.summary()  # the session is free again, and this does not come during the next call
 
 
 def health(rig: Rig) -> tuple[int, bool]:

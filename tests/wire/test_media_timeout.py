@@ -90,6 +90,7 @@ async def test_a_frozen_relay_refuses_calls_with_one_line_and_thaws(rig: Rig) ->
         rig.dial()
         assert await happened(rig.caller.ended, 20)
         assert rig.caller.final_status == 503
+        await rig.summary()
         await media_is(rig, False)
         for _ in range(3):
             await refused_call(rig)

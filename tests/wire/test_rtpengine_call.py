@@ -56,6 +56,7 @@ async def test_away_means_503_and_one_line_and_back_means_calls(office: Office) 
     await media_is(rig, False)
     rig.caller.hang_up()
     assert await happened(rig.callee.ended)
+    await rig.summary()
     for _ in range(3):
         await refused_call(rig)
     assert len(said(rig, "media_away")) == 1
@@ -74,6 +75,7 @@ async def test_a_frozen_rtpengine_refuses_calls_and_thaws(office: Office) -> Non
         rig.dial()
         assert await happened(rig.caller.ended, 20)
         assert rig.caller.final_status == 503
+        await rig.summary()
     finally:
         process.send_signal(signal.SIGCONT)
     await media_is(rig, True)

@@ -27,8 +27,8 @@ PROBE_EVERY = 1.0
 _CHECKS_PER_TIMEOUT = 4
 _SOON = 0.05
 """Seconds between two looks for a daemon that was just killed; it is back after some 0.07 s."""
-_PATIENCE = 30
-"""Such looks, before it is a daemon that is away."""
+_PATIENCE = 12
+"""Such looks, of a tenth of a second each at most, before it is a daemon that is away."""
 
 
 class Owner(Protocol):
@@ -88,7 +88,7 @@ class Supervision:
             await node.probe(_SOON, patient=True)
             if node.answered:
                 return
-        await node.probe()
+        await node.probe(_SOON)
 
     async def _look_after(self, held: list[CallState], anew: bool) -> None:
         for call in held:
