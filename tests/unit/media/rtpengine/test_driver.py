@@ -11,7 +11,16 @@ import pytest
 
 from maskline.errors import MediaUnavailable
 from maskline.masking.facts import LegName
-from maskline.media.port import Clip, DigitPressed, FarMedia, MediaEvent, MediaLost, PlayDone, RecordingLost
+from maskline.media.port import (
+    Clip,
+    DigitPressed,
+    FarMedia,
+    MediaEvent,
+    MediaLost,
+    MediaTimedOut,
+    PlayDone,
+    RecordingLost,
+)
 from maskline.media.rtpengine.driver import RtpengineDriver
 from maskline.sdp.secure import Crypto, Ice, Secure
 from maskline.sdp.session import Codec
@@ -369,6 +378,92 @@ async def test_a_daemon_without_tcp_is_used_and_said_to_be_deaf(tmp_path: Path, 
     finally:
         await driver.stop()
         await daemon.stop()
+
+
+# --- the rest of the port -----------------------------------------------------------------------------------------
+
+
+async def test_figures_of_a_call_come_from_the_daemon_and_those_of_none_are_empty(
+    daemon: NgDaemon, driver: RtpengineDriver
+) -> None:
+    await connect(driver)
+    streams = [{"stats": {"packets": 7, "errors": 0}}]
+    daemon.replies["query"] = daemon.replies["delete"] = {"tags": {"a": {"medias": [{"streams": streams}]}}}
+    assert (await driver.stats("C"))[A].packets_received == 7
+    assert (await driver.close("C"))[A].packets_received == 7
+    assert await driver.close("C") == {}
+    with pytest.raises(MediaUnavailable):
+        await driver.stats("C")
+
+
+async def test_figures_of_a_call_that_the_daemon_lost_are_an_error(daemon: NgDaemon, driver: RtpengineDriver) -> None:
+    await connect(driver)
+    daemon.replies["query"] = NO
+    with pytest.raises(MediaUnavailable):
+        await driver.stats("C")
+
+
+async def test_an_open_leg_is_not_opened_again_and_one_that_is_refused_is_forgotten(
+    daemon: NgDaemon, driver: RtpengineDriver
+) -> None:
+    first = await driver.open_leg("C", A, FAR, codecs=VOICE)
+    daemon.asked.clear()
+    assert await driver.open_leg("C", A, None, codecs=VOICE) == first
+    assert daemon.commands() == []
+    daemon.replies["offer"] = NO
+    with pytest.raises(MediaUnavailable):
+        await driver.open_leg("D", A, FAR, codecs=VOICE)
+    assert set(driver.calls) == {"C"}
+
+
+async def test_without_a_daemon_everything_is_unavailable_at_once(tmp_path: Path) -> None:
+    driver = RtpengineDriver([("127.0.0.1", 9)], recordings=tmp_path)
+    with pytest.raises(MediaUnavailable):
+        await driver.open_leg("C", A, FAR, codecs=VOICE)
+    with pytest.raises(MediaUnavailable):
+        await driver.close("C")
+    assert not driver.available
+
+
+async def test_a_call_closed_in_a_daemon_that_does_not_answer_is_closed_when_it_does(
+    daemon: NgDaemon, driver: RtpengineDriver
+) -> None:
+    await connect(driver)
+    daemon.silent = True
+    with pytest.raises(MediaUnavailable):
+        await driver.close("C")
+    with pytest.raises(MediaUnavailable):
+        await driver.bridge("C")
+    daemon.silent = False
+    await until(lambda: driver.calls == {})
+    assert "delete" in daemon.commands()
+
+
+async def test_a_conversation_in_which_nobody_speaks_is_timed_out_once(
+    daemon: NgDaemon, events: list[MediaEvent], tmp_path: Path
+) -> None:
+    driver = RtpengineDriver([("127.0.0.1", daemon.port)], timeout=0.2, recordings=tmp_path)
+    await driver.start(events.append)
+    try:
+        await connect(driver)
+        await until(lambda: events == [MediaTimedOut("C")])
+    finally:
+        await driver.stop()
+
+
+async def test_a_silent_conversation_that_the_daemon_freed_itself_is_timed_out_too(
+    daemon: NgDaemon, events: list[MediaEvent], tmp_path: Path
+) -> None:
+    driver = RtpengineDriver([("127.0.0.1", daemon.port)], timeout=0.4, recordings=tmp_path)
+    await driver.start(events.append)
+    try:
+        await connect(driver)
+        await until(lambda: daemon.commands().count("query") >= 2)
+        daemon.replies["query"] = NO
+        await until(lambda: events == [MediaTimedOut("C")])
+        assert driver.calls == {}
+    finally:
+        await driver.stop()
 
 
 async def test_a_driver_that_stops_leaves_nothing_behind(
