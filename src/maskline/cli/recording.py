@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -94,7 +95,7 @@ def fetch(
         opener = OpenRecording(services.store, services.clock, services.links, services.recordings)
         target = to or Path(f"{found.id}.{found.format}")
         with await opener.of(found) as file:
-            _write(target, b"".join(file.read(0, file.size)))
+            _write(target, file.read(0, file.size))
             return target, file.size
 
     path, size = run(work)
@@ -131,10 +132,10 @@ async def _find(services: Services, account: str | None, recording_id: str) -> R
     )
 
 
-def _write(path: Path, data: bytes) -> None:
+def _write(path: Path, pieces: Iterable[bytes]) -> None:
     try:
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(data)
+            file.writelines(pieces)
     except OSError as error:
         raise InvalidParameter(f"The file {path} cannot be written: {error.strerror}.") from None
 
