@@ -107,8 +107,9 @@ class Application:
             prompter=self.prompts, policy=build_policy(settings),
         )  # fmt: skip
         self.starts = StartCalls(
-            store, clock, ids, self.router, self.engine.start_call, self.deliverer.notify, style=style
-        )
+            store, clock, ids, self.router, self.engine.start_call, self.deliverer.notify,
+            on_the_way=self.engine.sessions_on_request, ended=self.engine.session_ended, style=style,
+        )  # fmt: skip
         self.sweep = ExpireSessions(
             store, clock, ids, outbox=partial(session_timeout_outbox, style=style), ended=self._on_ended
         )

@@ -13,6 +13,7 @@ from maskline.engine.call_record_builder import CallRecordBuilder
 from maskline.engine.leg import Leg
 from maskline.ids import Ids
 from maskline.masking.facts import LegName
+from maskline.masking.session import Session
 
 
 class CallBook:
@@ -82,6 +83,11 @@ class CallBook:
     def in_session(self, session_id: str) -> Call | None:
         """The call that the session has."""
         return self._in_session.get(session_id)
+
+    def on_request(self) -> list[Session]:
+        """Sessions whose requested call is on its way: their parties do not hear each other yet."""
+        asked = [call.request.forward.session for call in self.calls.values() if call.request and not call.talked]
+        return [session for session in asked if session is not None]
 
     def forget(self, call: Call) -> None:
         """Drop the call and cut its cycles: a thousand calls a second must not wait for the collector."""

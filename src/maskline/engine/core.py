@@ -87,6 +87,7 @@ class EngineCore:
             ids, clock, relay=config.relay, policy=config.policy,
             transcodes=config.transcodes, encrypts=config.encrypts,
         )  # fmt: skip
+        self.sessions_on_request = self._book.on_request
         self._trunks = TrunkBook(trunks)
         self._timers = CallTimers()
         self._work: list[tuple[str, Outside]] = []

@@ -27,6 +27,7 @@ from maskline.engine.ports import CallRecorder, CallRouter
 from maskline.ids import Ids
 from maskline.masking.decision import StartCall
 from maskline.masking.facts import Cause
+from maskline.masking.session import Session
 from maskline.media.port import MediaDriver, MediaEvent, Prompter
 from maskline.net.udp import UdpSocket
 from maskline.sip.agent import Agent, AgentConfig
@@ -143,6 +144,10 @@ class EngineRunner:
         if self._core is not None:
             self._feed(self._core.session_ended, session_id)
             self._arm()
+
+    def sessions_on_request(self) -> list[Session]:
+        """Whose requested calls are on their way: not connected yet."""
+        return [] if self._core is None else self._core.sessions_on_request()
 
     @property
     def core(self) -> EngineCore:

@@ -42,22 +42,26 @@ class StartCalls:
     """Run `run()` as a task; `notify()` after each create that asked for a call."""
 
     __slots__ = (
-        "_away", "_begin", "_clock", "_committed", "_ids", "_owner", "_router", "_stopping", "_store", "_style",
-        "_wake",
+        "_away", "_begin", "_clock", "_committed", "_ended", "_ids", "_on_the_way", "_owner", "_router", "_stopping",
+        "_store", "_style", "_wake",
     )  # fmt: skip
 
     def __init__(
         self, store: Store, clock: Clock, ids: Ids, router: StartRouter, begin: Callable[[StartCall], Cause | None],
-        committed: Callable[[], None], *, style: Style = DEFAULT_STYLE,
+        committed: Callable[[], None], *, on_the_way: Callable[[], Sequence[Session]],
+        ended: Callable[[str], None], style: Style = DEFAULT_STYLE,
     ) -> None:  # fmt: skip
         """`begin` starts the call and returns at once, with a cause when it does not, such as a session in a call.
-        `committed` is called when there are webhooks to deliver."""
+        `committed` is called when there are webhooks to deliver. `ended` takes the id of a session among those
+        `on_the_way` that is over."""
         self._store = store
         self._clock = clock
         self._ids = ids
         self._router = router
         self._begin = begin
         self._committed = committed
+        self._on_the_way = on_the_way
+        self._ended = ended
         self._style = style
         self._owner = ids.uuid()
         self._wake = asyncio.Event()
@@ -90,6 +94,7 @@ class StartCalls:
         """Whether there may be more to do at once."""
         try:
             taken = await self()
+            await self._cancel_ended()
         except StoreUnavailable as error:
             if not self._away:
                 _log.warning("requested_calls_delayed", reason=error.code)
@@ -108,6 +113,17 @@ class StartCalls:
         for request in leased:
             await self._take(request, now)
         return len(leased)
+
+    async def _cancel_ended(self) -> None:
+        """Who ends a session in this process tells the engine at once; what another one did, such as the command line,
+        is seen here."""
+        for session in self._on_the_way():
+            try:
+                over = (await self._store.session(session.account_id, session.id)).ended_at is not None
+            except NotFound:
+                over = True
+            if over:
+                self._ended(session.id)
 
     async def _take(self, request: RequestedCall, now: float) -> None:
         if now - request.requested_at >= REQUEST_AGE:

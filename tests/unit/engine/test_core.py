@@ -262,6 +262,15 @@ def test_the_end_of_a_session_is_told_to_the_call_it_has(monkeypatch: pytest.Mon
     assert told.inputs[-1] == i.SessionEnded()
 
 
+def test_a_requested_call_is_on_its_way_until_its_parties_talk() -> None:
+    bench = Bench("192.0.2.10")
+    assert bench.core.start_call(requested(), 0.0) is None
+    (call,) = bench.core.calls.values()
+    assert [session.id for session in bench.core.sessions_on_request()] == ["session-1"]
+    call.talked = True
+    assert bench.core.sessions_on_request() == []
+
+
 def test_a_timer_goes_with_its_call() -> None:
     bench = Bench("192.0.2.10")
     call = bench.core._book.open(0.0)

@@ -236,6 +236,7 @@ async def test_nothing_is_read_before_the_start() -> None:
     office.runner._on_unreachable("127.0.0.1", 9)
     office.runner._on_media_event(MediaLost("x"))
     office.runner.session_ended("session-1")
+    assert office.runner.sessions_on_request() == []
     with pytest.raises(AssertionError):
         _ = office.runner.core
     office.alice.close()
@@ -257,6 +258,7 @@ async def test_a_runner_that_drains_starts_no_requested_call() -> None:
         office.runner.drain()
         assert office.runner.start_call(StartCall(forward(), CALLER, TRUNK_A)) is Cause.SHUTDOWN
         office.runner.session_ended("session-1")
+        assert office.runner.sessions_on_request() == []
         assert office.runner.metrics()["requested_calls"] == 0
 
 

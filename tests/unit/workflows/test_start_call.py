@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 import pytest
 import structlog
 
-from maskline.errors import InvalidParameter, StoreUnavailable
+from maskline.errors import InvalidParameter, NotFound, StoreUnavailable
 from maskline.masking.decision import MatchedBy, StartCall
 from maskline.masking.e164 import Number, parse_number
 from maskline.masking.facts import CallNotStarted, CallRequested, Cause
@@ -40,9 +40,10 @@ class Calls(World):
         await self.number(self.acme)
         self.trunk = await self.add_trunk("carrier", **trunk)
         self.router = RouteCall(self.store, self.clock, RoutingRules(consent=CONSENT))
-        self.begun, self.committed, self.woken = [], [], []
+        self.begun, self.committed, self.woken, self.over = [], [], [], []
         self.starts = StartCalls(
             self.store, self.clock, self.ids, self.router, self.begun.append, lambda: self.committed.append(1),
+            on_the_way=lambda: [one.forward.session for one in self.begun], ended=self.over.append,
             style=Style(generation),
         )  # fmt: skip
         self.create = CreateSession(self.store, self.clock, self.ids, self.woken.append)
@@ -275,3 +276,26 @@ async def test_a_call_that_the_engine_does_not_begin_ends_with_its_cause():
     await world.starts()
     assert [fact.cause for fact in await world.facts()] == [Cause.SESSION_BUSY]
     assert world.committed == [1]
+
+
+async def test_a_session_that_another_process_ends_takes_its_call_along():
+    world = await Calls().begin()
+    session = await world.ask()
+    await world.starts._step()
+    assert (len(world.begun), world.over) == (1, []), "it is on its way, and its session lives"
+    await expire_session(world.store, world.clock, Scope(world.acme.id), session.id)
+    await world.starts._step()
+    assert world.over == [session.id]
+
+
+async def test_a_session_that_is_there_no_more_takes_its_call_along():
+    world = await Calls().begin()
+    session = await world.ask()
+    await world.starts._step()
+
+    async def forgotten(*_):
+        raise NotFound
+
+    world.store.session = forgotten
+    await world.starts._step()
+    assert world.over == [session.id]
