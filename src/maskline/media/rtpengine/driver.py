@@ -125,12 +125,13 @@ class RtpengineDriver:
             if leg is LegName.A:
                 await signalling.open_a(call)
                 return
-            await signalling.answer_b(call, far)
-            # After the answer, with which the daemon writes the call to Redis: what is blocked then would be blocked
-            # again after a restart, also when it was unblocked meanwhile.
+            # Before the answer, from which on the daemon relays: a packet of A's that slips through makes a phone take
+            # the clip that follows for late packets of the same stream (seen: baresip hears nothing of it). The answer
+            # is what Redis keeps, so a restarted daemon has the call blocked until `renew` joins it.
             if not call.bridged:
                 call.apart = True
                 await sound.keep_apart(call)
+            await signalling.answer_b(call, far)
 
     async def bridge(self, call_id: str, *, digits: bool = True) -> None:
         """The daemon relays from the answer on, unless it is told not to; from here the silence is watched."""

@@ -75,11 +75,13 @@ def field(daemon: NgDaemon, command: str, name: str) -> list[Any]:
     return [message.get(name) for message in daemon.asked if message["command"] == command]
 
 
-async def test_two_legs_are_kept_apart_from_the_answer_to_the_bridge(daemon: NgDaemon, driver: RtpengineDriver) -> None:
+async def test_two_legs_are_kept_apart_from_before_the_answer_to_the_bridge(
+    daemon: NgDaemon, driver: RtpengineDriver
+) -> None:
     await connect(driver)
     await driver.bridge("C")
     assert daemon.commands() == [
-        "offer", "answer", "offer", "answer", "block media", "block DTMF", "unblock media", "unblock DTMF",
+        "offer", "answer", "offer", "block media", "block DTMF", "answer", "unblock media", "unblock DTMF",
     ]  # fmt: skip
     assert field(daemon, "block media", "flags") == [["all"]]
 
