@@ -32,7 +32,8 @@ class Run:
     def call(self, title: str) -> str:
         """What was printed of one call."""
         parts = self.out.split("── Call ")
-        return next(part for part in parts[1:] if title in part.partition("\n")[0])
+        told = next(part for part in parts[1:] if title in part.partition("\n")[0])
+        return told.partition("\n── ")[0]
 
 
 def processes_with(mark: str) -> list[str]:
@@ -105,10 +106,19 @@ def test_the_busy_and_the_abandoned_call_are_told_alike(demo: Run) -> None:
     assert "CANCEL ─" in demo.call("abandoned")
 
 
-def test_a_text_is_spoken_to_who_calls_after_the_end(demo: Run) -> None:
-    told = demo.out.partition("── Speech")[2]
-    assert "ok   rider heard" in told
-    assert "refused with 410" in told
+@pytest.mark.parametrize(
+    ("title", "checks"),
+    [
+        ("PIN", ("stranger heard", "after a wrong PIN", "right PIN, into the prompt", "prompt stopped", "webhooks")),
+        ("Click to call", ("rider rings first", "rider heard", "then the driver rings", "driver heard", "webhooks")),
+        ("Recording", ("talked", "file", "left channel", "right channel", "webhooks")),
+        ("Speech", ("rider heard", "for nothing", "and then", "driver")),
+    ],
+)
+def test_each_scenario_tells_what_was_heard(demo: Run, title: str, checks: tuple[str, ...]) -> None:
+    told = demo.out.partition(f"── {title}")[2].partition("\n── ")[0]
+    for check in checks:
+        assert f"ok   {check}" in told
 
 
 def test_it_prints_no_real_number(demo: Run) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from maskline.lab.likeness import Match, find
+from maskline.lab.likeness import Match, Search
 from maskline.lab.sound import Samples, silence, write_wav
 
 _CONFIG = """\
@@ -32,7 +32,7 @@ ausrc_srate 8000
 auplay_srate 8000
 ausrc_channels 1
 auplay_channels 1
-audio_txmode thread
+audio_txmode poll
 rtp_ports {rtp}-{rtp_end}
 rtcp_mux no
 jitter_buffer_type fixed
@@ -57,10 +57,14 @@ _SECURITIES = {
 }
 """Parameters of the account and modules."""
 _WAV_HEAD = 44
+REAL_TIME = ("chrt", "--rr", "1")
+"""Before a command: a telephone has a processor of its own, and what it says and hears must not waver with the machine.
+Root may."""
 
 
 class Baresip:
-    """One telephone. `number` in E.164, `voice` what it says as soon as it talks (it hangs up at the end of it).
+    """One telephone at `port` (SIP) to `port` + 2 (control). `number` in E.164, `voice` what it says as soon as it
+    talks; it hangs up at the end of it.
     `security`: none, `sdes` (RTP/SAVP) or `dtls` (with ICE, as browsers do it)."""
 
     def __init__(
@@ -68,9 +72,7 @@ class Baresip:
         *, codecs: str = "PCMU", answers: bool = True, security: str = "",
     ) -> None:  # fmt: skip
         self.folder, self.number, self.host, self.port, self.rtp = folder, number, "127.0.0.1", port, rtp
-        with socket.socket() as probe:
-            probe.bind((self.host, 0))
-            self._control_port = int(probe.getsockname()[1])
+        self._control_port = port + 2
         folder.mkdir()
         write_wav(folder / "say.wav", voice)
         (folder / "config").write_text(
@@ -97,7 +99,10 @@ class Baresip:
         """Returns when it listens."""
         with (self.folder / "out").open("wb") as out:
             self._process = subprocess.Popen(
-                ["baresip", "-f", str(self.folder)], stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT
+                [*REAL_TIME, "baresip", "-f", str(self.folder)],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
             )
         deadline = time.monotonic() + 10.0
         while self._control is None:
@@ -160,6 +165,12 @@ class Baresip:
         return any(event.get("type") == kind for event in self.events)
 
     @property
+    def was_called(self) -> bool:
+        """Whether any call reached it up to now, also one it took by itself."""
+        self._read(0.0)
+        return any(str(event.get("type")).startswith("CALL_") for event in self.events)
+
+    @property
     def pressed_at_it(self) -> str:
         """Digits the far side pressed, as they were shown."""
         return "".join(re.findall(r"received event: '(.)' \(end=1\)", self._printed))
@@ -181,8 +192,9 @@ class Baresip:
     def wait_to_hear(self, sound: Samples, within: float = 20.0) -> Match:
         """As soon as it has heard `sound` to its end; fails when it does not."""
         deadline = time.monotonic() + within
+        search = Search(sound)
         while True:
-            match = find(sound, self.heard)
+            match = search.look(self.heard)
             if match.heard:
                 return match
             assert time.monotonic() < deadline, f"likeness {match.likeness:.2f} after {within} s:\n{self.story()}"

@@ -9,6 +9,7 @@ beside those of the others. What it is not: the tests (`tests/wire/test_heard_*.
 from __future__ import annotations
 
 import asyncio
+import random
 import socket
 import threading
 import time
@@ -37,8 +38,7 @@ from tests.support.sipp_field import Side
 from tests.support.sipp_script import Callee, Caller, Script
 
 HOST = "127.0.0.1"
-VIRTUAL = "+18005550199"
-LINES = 40
+LINES, TENANTS = 40, 6
 DRIVERS = ("embedded", "rtpengine")
 
 
@@ -61,6 +61,15 @@ class Line:
     port: int
     """Of SIP."""
     rtp: int
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """An account with one virtual number."""
+
+    id: str
+    token: str
+    virtual: str
 
 
 class SippPhone:
@@ -98,12 +107,15 @@ class Evening:
                 "MASKLINE_RTPENGINE_RECORDINGS": str(self._daemon.recordings),
             }  # fmt: skip
         (folder / "platform").mkdir()
-        self.platform = Platform(folder / "platform", HOST, **settings)
+        sip, http = _ports()
+        ports = {"MASKLINE_SIP_PORT": str(sip), "MASKLINE_HTTP_PORT": str(http)}
+        self.platform = Platform(folder / "platform", HOST, **settings, **ports)
+        self.platform.sip_port, self.platform.http_port = sip, http
         self._lines = [Line(f"+44770090{index:04d}", *_ports()) for index in range(1, LINES + 1)]
         self._free = list(self._lines)
         self._lock = threading.Lock()
         self._open_things: list[Any] = []
-        self.account_id = self.token = ""
+        self._tenants: list[Tenant] = []
         self._tellers = ThreadPoolExecutor(max_workers=LINES, thread_name_prefix=f"calls of {driver}")
         self._told: dict[str, Future[None]] = {}
 
@@ -122,9 +134,12 @@ class Evening:
     async def _provision(self) -> None:
         async with services_of(self.platform) as services:
             store, clock, ids = services.store, services.clock, services.ids
-            account = await create_account(store, clock, ids, "evening")
-            self.account_id, self.token = account.id, account.auth_token
-            await add_number(store, clock, VIRTUAL, account.id)
+            for index in range(TENANTS):
+                account = await create_account(store, clock, ids, f"tenant {index}")
+                virtual = f"+1800555019{index}"
+                await add_number(store, clock, virtual, account.id)
+                self._tenants.append(Tenant(account.id, account.auth_token, virtual))
+            self._unused = self._tenants[1:]
             for line in self._lines:
                 wish = TrunkWish(f"line {line.number[-4:]}", HOST, line.port, prefixes=(line.number,))
                 await add_trunk(store, clock, ids, wish)
@@ -155,23 +170,33 @@ class Evening:
         with self._lock:
             return self._free.pop()
 
-    def baresip(self, voice: int, line: Line | None = None, **options: Any) -> Baresip:
+    @property
+    def tenant(self) -> Tenant:
+        """The one that most calls share."""
+        return self._tenants[0]
+
+    def own_tenant(self) -> Tenant:
+        """One nobody else has: what a caller nobody knows is asked is a matter of the number, not of a session."""
+        with self._lock:
+            return self._unused.pop()
+
+    def baresip(self, voice: int, **options: Any) -> Baresip:
         """A telephone that says `Voices.of(voice)` when it is connected."""
-        line = line or self.line()
+        line = self.line()
         folder = self.folder / f"baresip-{line.number[-4:]}"
         phone = Baresip(folder, line.number, line.port, line.rtp, Voices.of(voice), **options)
         self._open_things.append(phone)
         phone.start()
         return phone
 
-    def sipp_caller(self, line: Line | None = None) -> tuple[SippPhone, Caller]:
+    def sipp_caller(self, tenant: Tenant | None = None) -> tuple[SippPhone, Caller]:
         """A caller of the virtual number whose script is to be written, then `dial`."""
-        line = line or self.line()
-        script = Caller(line.number[1:], VIRTUAL[1:])
+        line = self.line()
+        script = Caller(line.number[1:], (tenant or self.tenant).virtual[1:])
         return self._sipp(line, script, "caller"), script
 
-    def sipp_callee(self, line: Line | None = None) -> tuple[SippPhone, Callee]:
-        line = line or self.line()
+    def sipp_callee(self) -> tuple[SippPhone, Callee]:
+        line = self.line()
         script = Callee(line.number[1:])
         return self._sipp(line, script, "callee"), script
 
@@ -184,26 +209,27 @@ class Evening:
 
     def dial(self, phone: SippPhone | Baresip) -> None:
         if isinstance(phone, Baresip):
-            phone.dial(VIRTUAL, self.platform.sip_address)
+            phone.dial(self.tenant.virtual, self.platform.sip_address)
         else:
             phone.side.start(f"{HOST}:{self.platform.sip_port}")
 
     # -- the customer -------------------------------------------------------------------------------------------------
 
-    def session(self, first: str, second: str, **options: Any) -> dict[str, Any]:
+    def session(self, first: str, second: str, tenant: Tenant | None = None, **options: Any) -> dict[str, Any]:
         """Create one over REST; `…_play` options may be names of `Voices`."""
         body = {"first_party": first, "second_party": second, "callback_url": self.customer.url("/hook")}
         body |= {key: self._url(value) for key, value in options.items()}
-        return self.rest("POST", "Masking/Session/", body)
+        return self.rest("POST", "Masking/Session/", body, tenant)
 
     def _url(self, value: Any) -> Any:
         path = f"/{str(value).lower()}.wav"
         return self.customer.url(path) if path in self.customer.files else value
 
-    def rest(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        answer = self._loop.run(
-            self.platform.rest(method, f"/v1/Account/{self.account_id}/{path}", (self.account_id, self.token), body)
-        )
+    def rest(
+        self, method: str, path: str, body: dict[str, Any] | None = None, tenant: Tenant | None = None
+    ) -> dict[str, Any]:
+        who = tenant or self.tenant
+        answer = self._loop.run(self.platform.rest(method, f"/v1/Account/{who.id}/{path}", (who.id, who.token), body))
         status, document = answer
         assert status < 300, (status, document)
         return dict(document)
@@ -232,18 +258,20 @@ class Evening:
         with urllib.request.urlopen(url, timeout=10) as answer:
             return bytes(answer.read())
 
-    def record(self, session: dict[str, Any], within: float = 15.0) -> CallRecord:
-        """The record of the session's one call, once it is there."""
+    def record(self, number: str, within: float = 15.0) -> CallRecord:
+        """The record of the one call with the telephone of this number, once it is there."""
         deadline = time.monotonic() + within
-        while not (found := asyncio.run(self._records(session["session_uuid"]))):
+        while not (found := asyncio.run(self._records(number))):
             assert time.monotonic() < deadline, f"no record within {within} s: {self.platform.log_tail(20)}"
             time.sleep(0.1)
         assert len(found) == 1
         return found[0]
 
-    async def _records(self, session_id: str) -> list[CallRecord]:
+    async def _records(self, number: str) -> list[CallRecord]:
         async with services_of(self.platform) as services:
-            return await services.store.calls(self.account_id, session_id=session_id)
+            calls = [call for who in self._tenants for call in await services.store.calls(who.id, limit=100)]
+        ends = ((call, [end for leg in call.legs for end in (leg.source, leg.destination)]) for call in calls)
+        return [call for call, numbers in ends if any(end is not None and end.e164 == number for end in numbers)]
 
     def facts(self, record: CallRecord, name: str) -> list[dict[str, Any]]:
         """The call's facts of this name, as the log keeps them."""
@@ -268,7 +296,7 @@ def together(story: Callable[[Evening], None]) -> Callable[[Evening], None]:
 
 
 STORIES: dict[str, Callable[[Evening], None]] = {}
-_PORTS = iter(range(11_000, 19_000, 24))
+_PORTS = iter(range(random.randrange(11_000, 16_000, 24), 19_000, 24))
 """Below the ports that the system gives to others meanwhile."""
 
 

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from maskline.lab.ear import Ear
-from maskline.lab.likeness import Match
+from maskline.lab.likeness import Match, Search
 from maskline.lab.mouth import Mouth
 from maskline.lab.sound import RATE, Samples
 
@@ -71,28 +71,33 @@ class Tap:
         self._socket.setsockopt(
             socket.SOL_SOCKET, _ATTACH_FILTER, struct.pack("HL", len(program), ctypes.addressof(code))
         )
+        # The kernel's own time of arrival: this thread may be late on a busy machine, and would hear gaps.
+        self._socket.setsockopt(socket.SOL_SOCKET, _TIMESTAMP_NS, 1)
         self._socket.bind(("127.0.0.1", 0))
         self._thread = threading.Thread(target=self._listen, name=f"tap {port}", daemon=True)
         self._thread.start()
 
     def _listen(self) -> None:
         self._socket.settimeout(0.2)
+        wall = time.time() - time.monotonic()
         while self._socket.fileno() >= 0:
             try:
-                datagram = self._socket.recv(4096)
+                datagram, ancillary, _, _ = self._socket.recvmsg(4096, 64)
             except TimeoutError:
                 continue
             except OSError:
                 return
             # Datagrams of the moment between the socket and its filter are of other ports.
             if int.from_bytes(datagram[22:24], "big") == self._port:
-                self.ear.hear(datagram[28:])
+                seconds, nanoseconds = struct.unpack("qq", ancillary[0][2][:16])
+                self.ear.hear(datagram[28:], seconds + nanoseconds / 1e9 - wall)
 
     def wait_to_hear(self, sound: Samples, within: float = 20.0, since: float = 0.0) -> Match:
         """As soon as `sound` came to its end; fails when it does not. `since`: monotonic seconds."""
         deadline = time.monotonic() + within
+        search = Search(sound)
         while True:
-            match = self.ear.find(sound, since)
+            match = search.look(self.ear.samples(since))
             if match.heard:
                 return match
             assert time.monotonic() < deadline, f"likeness {match.likeness:.2f} after {within} s"
@@ -109,5 +114,5 @@ class Tap:
         self._thread.join(2.0)
 
 
-_ATTACH_FILTER = 26
-"""SO_ATTACH_FILTER of Linux, which Python's socket module does not name."""
+_ATTACH_FILTER, _TIMESTAMP_NS = 26, 35
+"""SO_ATTACH_FILTER and SO_TIMESTAMPNS of Linux, which Python's socket module does not name."""

@@ -29,6 +29,7 @@ from maskline.cli import main
 from maskline.lab.leaks import find_leaks
 from maskline.lab.platform import Platform
 from maskline.masking.e164 import parse_number
+from tests.support.baresip import REAL_TIME
 from tests.support.sipp_script import Callee, Caller, Script
 
 HOST, CALLERS = "127.0.0.1", "127.0.0.77"
@@ -110,9 +111,10 @@ class Side:
         scenario = self.folder / f"{self.name}.xml"
         self.script.write(scenario)
         media = ["-mp", str(self.media_port), "-cid_str", self._call_id] if self.media_port else []
+        program = [*REAL_TIME, "sipp"] if self.media_port else ["sipp"]
         with (self.folder / f"{self.name}.out").open("wb") as out:
             self.process = subprocess.Popen(
-                ["sipp", *target, "-sf", str(scenario), "-i", self.host, "-mi", self.host, "-p", str(self.port),
+                [*program, *target, "-sf", str(scenario), "-i", self.host, "-mi", self.host, "-p", str(self.port),
                  "-m", "1", "-l", "1", "-nostdin", "-trace_msg", "-message_file", str(self.log), "-trace_err",
                  "-error_file", str(self.folder / f"{self.name}.errors"), "-deadcall_wait", "0",
                  "-default_behaviors", "none", "-timeout", "90", "-timeout_error", *media],

@@ -17,9 +17,9 @@ def _is_heard(evening: Evening, security: str) -> None:
     if evening.driver == "embedded":
         closed = caller.wait_for("CALL_CLOSED")
         assert "488" in closed["param"]
-        assert not callee.has("CALL_INCOMING")
+        assert not callee.was_called
         return
-    caller.wait_to_hear(Voices.PROMPT)
+    caller.wait_to_hear(Voices.PROMPT[3_200:7_200])  # its middle: it begins while DTLS is still agreeing on keys
     caller.wait_for("CALL_ESTABLISHED")
     callee.wait_to_hear(Voices.of(11)[48_000:56_000])  # it began to talk while the prompt was played
     caller.wait_to_hear(Voices.of(12)[8_000:16_000])

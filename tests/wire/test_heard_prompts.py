@@ -14,9 +14,7 @@ pytestmark = pytest.mark.wire
 def test_each_party_hears_its_own_prompt_and_then_the_other_party(evening: Evening) -> None:
     """The caller's comes as early media, before anybody else rings; the callee's after it answered."""
     caller, callee = evening.baresip(1), evening.baresip(2, answers=False)
-    session = evening.session(
-        caller.number, callee.number, first_party_play_url="PROMPT", second_party_play_url="SECOND_PROMPT"
-    )
+    evening.session(caller.number, callee.number, first_party_play_url="PROMPT", second_party_play_url="SECOND_PROMPT")
     evening.dial(caller)
     caller.wait_to_hear(Voices.PROMPT)
     callee.wait_for("CALL_INCOMING")
@@ -29,7 +27,7 @@ def test_each_party_hears_its_own_prompt_and_then_the_other_party(evening: Eveni
     callee.wait_for("CALL_CLOSED")
     assert not find(Voices.SECOND_PROMPT, caller.heard).heard
     assert not find(Voices.PROMPT, callee.heard).heard
-    record = evening.record(session)
+    record = evening.record(caller.number)
     assert (record.outcome, record.cause) == ("completed", "normal")
     first, second = evening.facts(record, "PromptPlayed")
     assert (first["leg"], first["prompt"], first["completed"]) == ("a", "first_party_play_url", True)
@@ -42,12 +40,10 @@ def test_each_party_hears_its_own_prompt_and_then_the_other_party(evening: Eveni
 @together
 def test_a_prompt_that_cannot_be_had_does_not_keep_people_apart(evening: Evening) -> None:
     caller, callee = evening.baresip(3), evening.baresip(4)
-    session = evening.session(
-        caller.number, callee.number, first_party_play_url=evening.customer.url("/nothing-here.wav")
-    )
+    evening.session(caller.number, callee.number, first_party_play_url=evening.customer.url("/nothing-here.wav"))
     evening.dial(caller)
     callee.wait_to_hear(Voices.of(3)[56_000:64_000])
     caller.hang_up()
     callee.wait_for("CALL_CLOSED")
-    (missed,) = evening.facts(evening.record(session), "PromptNotPlayed")
+    (missed,) = evening.facts(evening.record(caller.number), "PromptNotPlayed")
     assert (missed["leg"], missed["prompt"]) == ("a", "first_party_play_url")

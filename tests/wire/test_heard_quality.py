@@ -15,7 +15,7 @@ SECONDS, LOSS = 12.0, 0.05
 def test_a_call_with_five_percent_loss_is_told_as_such(evening: Evening) -> None:
     callee = evening.baresip(2)
     phone, script = evening.sipp_caller()
-    session = evening.session(phone.line.number, callee.number)
+    evening.session(phone.line.number, callee.number)
     track = Track(seed=7)
     track.mouth.loss = LOSS
     capture = evening.folder / "lossy.pcap"
@@ -25,7 +25,7 @@ def test_a_call_with_five_percent_loss_is_told_as_such(evening: Evening) -> None
     evening.dial(phone)
     phone.finish()
     callee.wait_for("CALL_CLOSED")
-    caller_leg, callee_leg = evening.record(session).legs
+    caller_leg, callee_leg = evening.record(phone.line.number).legs
     assert caller_leg.quality is not None
     assert caller_leg.quality.packet_loss == pytest.approx(lost, abs=0.015)
     # G.107 for G.711 with concealment: R = 93.2 - 95 * 5 / (5 + 23) = 76.2, which is 3.9.

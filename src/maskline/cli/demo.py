@@ -20,6 +20,9 @@ class Scenario(StrEnum):
     """What is shown: the names of `lab.demo.SCENARIOS`, and all of them."""
 
     CALL = "call"
+    PIN = "pin"
+    CLICK = "click"
+    RECORD = "record"
     SAY = "say"
     ALL = "all"
 
@@ -27,7 +30,7 @@ class Scenario(StrEnum):
 def demo(
     scenario: Annotated[
         Scenario,
-        typer.Option("--scenario", help="What to show: calls, or speech."),
+        typer.Option("--scenario", help="What to show: calls, a PIN, click-to-call, a recording, speech."),
     ] = Scenario.CALL,
     keep: Annotated[
         Path | None, typer.Option("--keep", metavar="DIR", help="Leave the demo's database and log here.")

@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from maskline.lab.likeness import Match, find
+from maskline.lab.likeness import Match, Search, find
 from maskline.lab.sound import DIGITS, FRAME, PCMA, PCMU, RATE, Samples, decode, encode, silence, write_wav
 
 _OFF = RATE // 5
@@ -101,8 +101,9 @@ class Ear:
     async def wait_for(self, sound: Samples, within: float, since: float = 0.0) -> Match:
         """As soon as `sound` has been heard to its end; the best match there is when `within` seconds have passed."""
         deadline = time.monotonic() + within
+        search = Search(sound)
         while True:
-            match = self.find(sound, since)
+            match = search.look(self.samples(since))
             if match.heard or time.monotonic() >= deadline:
                 return match
             await asyncio.sleep(_LOOK)

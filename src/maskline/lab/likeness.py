@@ -51,6 +51,24 @@ def find(sound: Samples, heard: Samples) -> Match:
     return Match(float(likeness[start]), start)
 
 
+class Search:
+    """Looks for one sound in what is heard and grows; what was searched is not searched again."""
+
+    def __init__(self, sound: Samples) -> None:
+        self._sound = sound
+        self._searched = 0
+        self.best = Match(0.0, 0)
+
+    def look(self, heard: Samples) -> Match:
+        """The best match up to now; `heard` begins as it did before."""
+        start = max(0, self._searched - len(self._sound) + 1)
+        found = find(self._sound, heard[start:])
+        if found.likeness > self.best.likeness:
+            self.best = Match(found.likeness, found.start + start)
+        self._searched = max(self._searched, len(heard))
+        return self.best
+
+
 def agreement(kept: Samples, sent: Samples) -> Match:
     """How like a recording is to what was sent, over all of it that overlaps when both are laid on each other as well
     as they can be; `start` is where the recording begins in `sent`, negative when it began earlier."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from maskline.lab import sound
-from maskline.lab.likeness import ENOUGH, agreement, everywhere, find
+from maskline.lab.likeness import ENOUGH, Search, agreement, everywhere, find
 from maskline.lab.sound import PCMA, RATE, Samples
 
 CLIPS = [sound.speech(seed, 1.0) for seed in range(4)]
@@ -87,3 +87,13 @@ def test_a_recording_of_somebody_else_or_of_nothing_does_not_agree() -> None:
 def test_a_recording_that_slips_by_a_packet_halfway_does_not_agree() -> None:
     sent = sound.speech(5, 4.0)
     assert agreement(np.delete(sent, slice(16_000, 16_160)), sent).likeness < 0.95
+
+
+def test_a_search_goes_on_where_it_stopped_and_finds_what_lies_across() -> None:
+    around = WRONG["other speech"]
+    heard = through(np.concatenate((around[:20_000], CLIPS[1], around[20_000:40_000])))
+    search = Search(CLIPS[1])
+    for end in (9_000, 24_000, 27_900):
+        assert not search.look(heard[:end]).heard
+    assert search.look(heard[:28_100]) == search.look(heard)
+    assert (search.best.start, search.best.heard) == (20_000, True)

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from maskline.lab.demo import calls, say
+from maskline.lab.demo import calls, click, pin, record, say
 from maskline.lab.demo.stage import Stage
 from maskline.lab.platform import LabError
 
@@ -33,6 +33,9 @@ class Scenario:
 
 SCENARIOS = {
     "call": Scenario(calls.play),
+    "pin": Scenario(pin.play),
+    "click": Scenario(click.play),
+    "record": Scenario(record.play),
     "say": Scenario(say.play, say.SETTINGS, say.PROGRAM),
 }
 """By name, in the order of `all`."""
