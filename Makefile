@@ -99,6 +99,10 @@ cover: core ## table of what the core suites leave uncovered
 .PHONY: bench
 bench: setup ## calls/s, CPU per call, added latency and memory per held call, by SIPp; then the media relay
 	@$(PY) tools/bench_sip.py
+	@$(PY) tools/bench_media.py --brief
+
+.PHONY: bench-media
+bench-media: setup ## calls that one core relays, records and plays prompts to: both media drivers, in turns (5 minutes; needs cc)
 	@$(PY) tools/bench_media.py
 
 .PHONY: bench-create

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from maskline.masking.call_record import Quality
 from maskline.masking.facts import LegName
 from maskline.media.port import FarMedia
 from tests.support.media_harness import Harness
-from tests.support.rtp_load import Load, Outcome
+from tests.support.rtp_load import PYTHON_LOAD, Load, Outcome
 from tests.support.rtp_party import VOICE
 
 
@@ -35,10 +36,15 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-async def measure(media: Harness, calls: int, seconds: float) -> Measured:
-    load = await asyncio.to_thread(Load, calls, seconds)
+async def measure(
+    media: Harness, calls: int, seconds: float, *, recorded: bool = False, generator: Sequence[str] = PYTHON_LOAD
+) -> Measured:
+    load = await asyncio.to_thread(Load, calls, seconds, generator)
     try:
         targets = [port for index in range(calls) for port in await set_up(media, load, index)]
+        if recorded:
+            for index in range(calls):
+                await media.driver.start_recording(f"load-{index}", f"load-{index}")
         before = cpu_seconds(media.pid)
         outcome = await asyncio.to_thread(load.run, targets)
         spent = cpu_seconds(media.pid) - before

@@ -135,12 +135,16 @@ class Outcome:
     """The 99th percentile of each second, and of those the median."""
 
 
+PYTHON_LOAD = (sys.executable, "-m", "tests.support.rtp_load")
+
+
 class Load:
     """The other end of that process: `ports` first, then `run` with where to send."""
 
-    def __init__(self, calls: int, seconds: float) -> None:
+    def __init__(self, calls: int, seconds: float, generator: Sequence[str] = PYTHON_LOAD) -> None:
+        """`generator`: a command that takes and prints what this module does (tools/rtp_load.c)."""
         self.calls, self.seconds = calls, seconds
-        command = [sys.executable, "-m", "tests.support.rtp_load", str(calls), str(seconds)]
+        command = [*generator, str(calls), f"{seconds:g}"]
         root = Path(__file__).parents[2]
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(command, cwd=root, stdin=pipe, stdout=pipe, text=True)
