@@ -1,10 +1,10 @@
 """Calls that one core relays, records and plays prompts to: both media drivers, in turns, `make bench-media`.
 
-What it is: each driver's process alone on one core, the generator (tools/rtp_load.c) on the other; levels of
-calls from low to high, each as often as there are turns and the drivers one after the other in each, so that neighbours
-on the machine meet both alike. A level is held when the median turn lost no packet and its 99th percentile of added delay is at most 5 ms. Printed:
-a line per run, the tables of docs/topics/performance.md, and which promises are met; status 1 if one is not. What it
-is not: a limit of the machine; the generator, the kernel's loopback and whatever else runs take their part.
+What it is: each driver's process alone on one core, the generator (tools/rtp_load.c) on the other; levels of calls from
+low to high, each as often as there are turns and the drivers one after the other in each, so that neighbours on the
+machine meet both alike. A level is held when the median turn lost no packet and its 99th percentile of added delay is
+at most 5 ms. Printed: a line per run, the tables of docs/topics/performance.md, and which promises are met; status 1 if
+one is not. What it is not: a limit of the machine; the kernel's loopback and whatever else runs take their part.
 Who calls it: `make bench-media`, `make bench` (`--brief`), and whoever changes the path of a packet.
 """
 
@@ -132,18 +132,17 @@ class Bench:
             media = await _started(driver, Path(folder), calls)
             try:
                 async with asyncio.timeout(_SET_UP_WITHIN + self._seconds):
-                    measured = await measure(
-                        media, calls, self._seconds, recorded=recorded, generator=self._generator
-                    )
+                    measured = await measure(media, calls, self._seconds, recorded=recorded, generator=self._generator)
             finally:
                 await media.stop()
         self._results.levels.setdefault((driver, recorded, calls), Level()).runs.append(measured)
         self._results.stolen = max(self._results.stolen, taken.share)
         outcome = measured.outcome
         print(
-            f"{driver:<10} {'recorded' if recorded else 'relayed':<9} {calls:>6} {outcome.lost:>6} {outcome.p50_ms:>8.2f}"
-            f" {outcome.p99_ms:>8.2f} {outcome.steady_p99_ms:>8.2f} {outcome.max_ms:>8.2f}"
-            f" {100 * measured.cpu_per_call:>8.3f} {100 * measured.cpu_per_call * calls:>6.1f} {100 * taken.share:>6.1f}",
+            f"{driver:<10} {'recorded' if recorded else 'relayed':<9} {calls:>6} {outcome.lost:>6}"
+            f" {outcome.p50_ms:>8.2f} {outcome.p99_ms:>8.2f} {outcome.steady_p99_ms:>8.2f} {outcome.max_ms:>8.2f}"
+            f" {100 * measured.cpu_per_call:>8.3f} {100 * measured.cpu_per_call * calls:>6.1f}"
+            f" {100 * taken.share:>6.1f}",
             flush=True,
         )
 
@@ -243,7 +242,9 @@ def _levels(text: str) -> list[int]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--calls", type=_levels, default=[300, 400, 500, 600], help="levels of calls, with commas between")
+    parser.add_argument(
+        "--calls", type=_levels, default=[300, 400, 500, 600], help="levels of calls, with commas between"
+    )
     parser.add_argument("--recorded", type=_levels, default=[250, 400], help="levels of recorded calls")
     parser.add_argument("--seconds", type=float, default=6.0, help="of each run, whole seconds")
     parser.add_argument("--turns", type=int, default=3)

@@ -70,4 +70,4 @@ async def _probe(media: Harness, call_id: str, sound: Clip) -> float:
         _, ancillary, _, _ = await asyncio.to_thread(ear.recvmsg, 2048, 64)
         seconds, nanoseconds = _STAMP.unpack(ancillary[0][2][:16])
         await media.driver.close(call_id)
-    return (seconds * 1_000_000_000 + nanoseconds - started) / 1e6
+    return float(seconds * 1_000_000_000 + nanoseconds - started) / 1e6

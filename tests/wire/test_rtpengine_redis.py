@@ -15,6 +15,7 @@ from maskline.media.spool import SpooledPacket, read_pcap, spool_parts
 from tests.support.media_harness import attach_both, connect, until
 from tests.support.media_load import set_up
 from tests.support.media_sound import clip, drain, hear, loudness, press, whistle
+from tests.support.media_strangers import Ears, flood_a_while, flooded
 from tests.support.redis_process import RedisProcess
 from tests.support.rtp_load import Load
 from tests.support.rtp_party import PCMU, Party
@@ -119,3 +120,21 @@ async def test_what_was_asked_for_a_call_is_asked_again(media: RtpengineHarness,
         for call_id in ("listens", "whistles", "talks", "waits"):
             await driver.close(call_id)
         assert not [event for event in media.events if isinstance(event, MediaLost)]
+
+
+async def test_strangers_are_not_heard_once_a_restarted_daemon_is_told_again(media: RtpengineHarness) -> None:
+    ears = Ears()
+    with Party(0xA) as alice, Party(0xB) as bob:
+        await connect(media, alice, bob)
+        async with flooded(alice, bob) as strangers:
+            await ears.talk(alice, bob)
+            await kill_and_start(media)
+            # What the daemon restored follows anybody until it is told again (docs/howto/rtpengine.md, section 3).
+            await hear(alice, 0.05)
+            drain(bob)
+            while strangers.heard_anything():
+                pass
+            await flood_a_while(strangers)
+            await ears.talk(alice, bob)
+            assert not strangers.heard_anything()
+        assert ears.foreign == 0

@@ -7,7 +7,7 @@ other modules of this package.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from maskline.masking.facts import LegName
@@ -43,6 +43,8 @@ class CallState:
     id: str
     node: NgNode
     far: dict[LegName, FarMedia] = field(default_factory=dict)
+    latched: dict[LegName, FarMedia] = field(default_factory=dict)
+    """Far sides behind NAT, as they were found."""
     codecs: dict[LegName, tuple[Codec, ...]] = field(default_factory=dict)
     local: dict[LegName, LocalMedia] = field(default_factory=dict)
     apart: bool = False
@@ -59,6 +61,15 @@ class CallState:
     injects: bool = False
     """The daemon was told to be ready to press digits (its transcoder runs for this call)."""
     recording: Recording | None = None
+
+    def meet(self, leg: LegName, far: FarMedia) -> None:
+        """Its SDP says this now. Who has moved has to be found again."""
+        before = self.far.get(leg)
+        if before is None or (before.address, before.port, before.nat) != (far.address, far.port, far.nat):
+            self.latched.pop(leg, None)
+        elif leg in self.latched:
+            self.latched[leg] = replace(self.latched[leg], codecs=far.codecs, secure=far.secure)
+        self.far[leg] = far
 
     def has_events(self, leg: LegName) -> bool:
         """Whether the far side of a leg knows telephone events."""

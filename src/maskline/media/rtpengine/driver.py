@@ -105,7 +105,7 @@ class RtpengineDriver:
         known = call.local.get(leg)
         call.codecs[leg] = codecs
         if far is not None:
-            call.far[leg] = far
+            call.meet(leg, far)
         if known is not None and far is None:
             return known
         try:
@@ -120,7 +120,7 @@ class RtpengineDriver:
 
     async def attach(self, call_id: str, leg: LegName, far: FarMedia) -> None:
         call = self._known(call_id)
-        call.far[leg] = far
+        call.meet(leg, far)
         async with _promptly():
             if leg is LegName.A:
                 await signalling.open_a(call)
@@ -131,7 +131,7 @@ class RtpengineDriver:
             if not call.bridged:
                 call.apart = True
                 await sound.keep_apart(call)
-            await signalling.answer_b(call, far)
+            await signalling.attach_b(call, far)
 
     async def bridge(self, call_id: str, *, digits: bool = True) -> None:
         """The daemon relays from the answer on, unless it is told not to; from here the silence is watched."""
@@ -265,8 +265,7 @@ class RtpengineDriver:
 
     async def renew(self, call: CallState) -> None:
         """The daemon has the call from Redis, which holds offers and answers only. Raises `MediaUnavailable`."""
-        if call.injects:
-            await signalling.open_a(call)
+        await signalling.believe_anew(call)
         if call.apart:
             await sound.keep_apart(call)
         elif call.bridged:

@@ -38,6 +38,15 @@ def _streams(reply: dict[str, Any], leg: LegName) -> list[dict[str, Any]]:
     return streams
 
 
+def learned(reply: dict[str, Any], leg: LegName, component: int) -> tuple[str, int] | None:
+    """Where RTP (component 0) or RTCP (1) of a leg's far side comes from, once the daemon is sure of it."""
+    for stream in _streams(reply, leg)[component : component + 1]:
+        endpoint = stream.get("endpoint", {})
+        if "confirmed" in stream.get("flags", ()) and endpoint.get("port"):
+            return str(endpoint["address"]), int(endpoint["port"])
+    return None
+
+
 def _accepted(reply: dict[str, Any], leg: LegName) -> int:
     """RTP packets of the far side; the daemon counts a stranger's among `packets` too, and as `errors`."""
     return next(map(_less_errors, _streams(reply, leg)), 0)

@@ -8,6 +8,7 @@ uses it: `driver.py`, and `sound.py` where a digit needs another mode.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from maskline.errors import MediaUnavailable
@@ -16,6 +17,7 @@ from maskline.media.port import FarMedia, LocalMedia
 from maskline.media.rtpengine import synthetic_sdp
 from maskline.media.rtpengine.call_state import CallState
 from maskline.media.rtpengine.client import NgRefused
+from maskline.media.rtpengine.figures import learned
 from maskline.sdp.secure import Secure
 
 _NOBODY = "v"
@@ -27,6 +29,7 @@ _FLAGS = ["trust-address", "port-latching", "generate-RTCP"]
 
 async def open_a(call: CallState) -> LocalMedia:
     """Offer A's side; the answer that comes back to A carries its port. Also A's new offer in a call."""
+    await _find_latched(call)
     far_b = call.far.get(LegName.B)
     dialled = LegName.B in call.local
     await _offer(call, to_tag=LegName.B.value if dialled else None)
@@ -37,20 +40,63 @@ async def open_a(call: CallState) -> LocalMedia:
     return await _answer(call, _NOBODY, synthetic_sdp.nobody(call.codecs[LegName.A]))
 
 
+async def believe_anew(call: CallState) -> None:
+    """After a restart with Redis, which does not hold whose packets are believed: until it is told, a restored call
+    follows whoever sends (seen with 10.5.3.5), and an address that it was told before does not bring it back. So both
+    legs are moved away and back. Not with an encrypted one, whose keys would be agreed anew, nor where the other party
+    has not answered: the daemon refuses to offer a lone leg again after a restart."""
+    if len(call.far) < 2 or any(far.secure is not None for far in call.far.values()):
+        if call.injects:
+            await open_a(call)
+        return
+    nobody = {leg: synthetic_sdp.nobody(call.codecs[leg]) for leg in call.local}
+    kept, call.latched = call.latched, nobody
+    try:
+        await open_a(call)
+    finally:
+        call.latched = kept
+    await open_a(call)
+
+
 async def open_b(call: CallState) -> LocalMedia:
+    await _find_latched(call)
     local = await _offer(call, to_tag=LegName.B.value)
-    far = call.far.get(LegName.B)
-    if far is not None:
-        await answer_b(call, far)
+    # Nobody answers at once: a port without an answer is open to every source, and who sent to it while the other
+    # party's telephone rings was heard by the caller (seen with 10.5.3.5, in spite of strict-source).
+    await answer_b(call, call.far.get(LegName.B) or synthetic_sdp.nobody(call.codecs[LegName.B]))
     return local
 
 
+async def attach_b(call: CallState, far: FarMedia) -> LocalMedia:
+    """The answer of B's side, or another one in a call."""
+    await _find_latched(call)
+    return await answer_b(call, far)
+
+
 async def answer_b(call: CallState, far: FarMedia) -> LocalMedia:
-    return await _answer(call, LegName.B.value, far)
+    return await _answer(call, LegName.B.value, call.latched.get(LegName.B, far))
+
+
+async def _find_latched(call: CallState) -> None:
+    """Where far sides behind NAT were found to send from. With each offer and answer the daemon would believe anybody's
+    first packet again, and follow a stranger; so from then on it is told that address, as a true one."""
+    seeking = [leg for leg, far in call.far.items() if far.nat and leg in call.local and leg not in call.latched]
+    if not seeking:
+        return
+    try:
+        reply = await call.node.request("query", {"call-id": call.id})
+    except NgRefused as error:
+        raise MediaUnavailable("The media of this call is gone.") from error
+    for leg in seeking:
+        rtp, rtcp = (learned(reply, leg, component) for component in (0, 1))
+        if rtp is not None:
+            far = call.far[leg]
+            rtcp_port = rtcp[1] if rtcp is not None else rtp[1] + 1
+            call.latched[leg] = replace(far, address=rtp[0], port=rtp[1], rtcp_port=rtcp_port, nat=False)
 
 
 async def _offer(call: CallState, *, to_tag: str | None) -> LocalMedia:
-    far = call.far.get(LegName.A) or synthetic_sdp.nobody(call.codecs[LegName.A])
+    far = call.latched.get(LegName.A) or call.far.get(LegName.A) or synthetic_sdp.nobody(call.codecs[LegName.A])
     fields: dict[str, Any] = {"label": "a"}
     if to_tag is not None:
         fields["to-tag"] = to_tag

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,8 @@ async def test_two_legs_are_kept_apart_from_before_the_answer_to_the_bridge(
     await connect(driver)
     await driver.bridge("C")
     assert daemon.commands() == [
-        "offer", "answer", "offer", "block media", "block DTMF", "answer", "unblock media", "unblock DTMF",
+        "offer", "answer", "offer", "answer",
+        "block media", "block DTMF", "answer", "unblock media", "unblock DTMF",
     ]  # fmt: skip
     assert field(daemon, "block media", "flags") == [["all"]]
 
@@ -242,11 +244,11 @@ async def test_an_encrypted_caller_is_answered_as_it_asked_and_the_callee_in_the
     secure = Secure("UDP/TLS/RTP/SAVPF", (), ("sha-256", ":".join(["AB"] * 32)), "actpass", ice, rtcp_mux=True)
     await connect(driver, FarMedia("127.0.0.1", 6000, 6001, VOICE, secure=secure))
     assert field(daemon, "offer", "transport protocol") == ["RTP/AVP"] * 2
-    assert field(daemon, "answer", "transport protocol") == ["UDP/TLS/RTP/SAVPF"] * 2
-    assert field(daemon, "answer", "ICE") == ["force"] * 2
-    assert field(daemon, "answer", "rtcp-mux") == [["accept"]] * 2
+    assert field(daemon, "answer", "transport protocol") == ["UDP/TLS/RTP/SAVPF"] * 3
+    assert field(daemon, "answer", "ICE") == ["force"] * 3
+    assert field(daemon, "answer", "rtcp-mux") == [["accept"]] * 3
     assert ["strict-source" in flags for flags in field(daemon, "offer", "flags")] == [False, False]
-    assert ["strict-source" in flags for flags in field(daemon, "answer", "flags")] == [True, True]
+    assert ["strict-source" in flags for flags in field(daemon, "answer", "flags")] == [True, True, True]
     sdes = Secure("RTP/SAVP", (Crypto(1, "AEAD_AES_256_GCM", "inline:" + "A" * 40),))
     daemon.asked.clear()
     await driver.open_leg("D", A, FarMedia("127.0.0.1", 6000, 6001, VOICE, secure=sdes), codecs=VOICE)
@@ -332,7 +334,7 @@ async def test_after_a_restart_all_is_asked_again_that_redis_does_not_hold(
     daemon.hang_up()
     await until(lambda: driver.renewed == 1)
     assert daemon.commands() == [
-        "query", "offer", "answer", "unblock media", "unblock DTMF", "block media", "play media", "unblock DTMF",
+        "query", *["offer", "answer"] * 2, "unblock media", "unblock DTMF", "block media", "play media", "unblock DTMF",
         "start recording",
     ]  # fmt: skip
     assert sorted(path.name for path in (tmp_path / "pcaps").iterdir()) == ["rec.pcap", "rec.pcap.2"]
@@ -350,7 +352,8 @@ async def test_after_a_restart_legs_that_wait_are_kept_apart_and_clips_go_on(
     daemon.asked.clear()
     daemon.hang_up()
     await until(lambda: driver.renewed == 1)
-    assert daemon.commands() == ["query", "block media", "block DTMF", "play media"]
+    assert daemon.commands() == ["query", *["offer", "answer"] * 2, "block media", "block DTMF", "play media"]
+    assert ["m=audio 9 " in sdp for sdp in field(daemon, "offer", "sdp")] == [True, False], "moved away and back"
     await until(lambda: events == [PlayDone("C", A, 9)])
 
 
@@ -477,3 +480,30 @@ async def test_a_driver_that_stops_leaves_nothing_behind(
     await asyncio.sleep(0.1)
     assert events == []
     assert driver.calls == {}
+
+
+async def test_a_far_side_behind_nat_is_told_as_found_from_the_moment_it_was(
+    daemon: NgDaemon, driver: RtpengineDriver
+) -> None:
+    behind = replace(FAR, nat=True)
+    await connect(driver, behind)
+    assert "endpoint-learning-immediate" in field(daemon, "offer", "flags")[-1]
+    found = [{"flags": ["confirmed"], "endpoint": {"address": "127.0.0.9", "port": port}} for port in (7000, 7077)]
+    daemon.replies["query"] = {"result": "ok", "tags": {"a": {"medias": [{"streams": found}]}}}
+    await driver.attach("C", A, behind)
+    assert "endpoint-learning-off" in field(daemon, "offer", "flags")[-1]
+    sdp = field(daemon, "offer", "sdp")[-1]
+    assert "c=IN IP4 127.0.0.9" in sdp
+    assert "m=audio 7000 " in sdp
+    assert "a=rtcp:7077" in sdp
+    asked = daemon.commands().count("query")
+    await driver.attach("C", A, replace(behind, codecs=(PCMU,)))
+    assert daemon.commands().count("query") == asked, "found once"
+    assert "m=audio 7000 RTP/AVP 0\r" in field(daemon, "offer", "sdp")[-1]
+    daemon.replies["query"] = {"result": "ok", "tags": {"a": {"medias": [{"streams": [{"flags": []}]}]}}}
+    await driver.attach("C", A, replace(behind, port=6600))
+    assert "m=audio 6600 " in field(daemon, "offer", "sdp")[-1], "who moved is looked for again"
+    assert "endpoint-learning-immediate" in field(daemon, "offer", "flags")[-1]
+    daemon.replies["query"] = NO
+    with pytest.raises(MediaUnavailable):
+        await driver.attach("C", A, behind)
