@@ -117,7 +117,7 @@ async def flooded(*victims: Party) -> AsyncIterator[Strangers]:
 
 
 def is_foreign(packet: RtpPacket) -> bool:
-    pressed = packet.payload_type == 101 and packet.payload[0] == DIGIT
+    pressed = packet.payload_type == 101 and packet.payload[:1] == bytes((DIGIT,))
     return pressed or MARK in packet.payload or b"stranger" in packet.payload or packet.ssrc == 0x666
 
 

@@ -17,6 +17,7 @@ take the parts in order. A write error (disk full) ends the recording, never the
 from __future__ import annotations
 
 import json
+import math
 import os
 import struct
 from collections.abc import Iterator, Mapping, Sequence
@@ -180,8 +181,8 @@ def _plain(codecs: Codecs) -> list[list[object]]:
 def read_spool(path: Path) -> Iterator[Spooled]:
     """All records of a recording and its further parts, by part in order of arrival; arrivals as wall seconds.
 
-    A part begins with the codecs of its legs. What is torn at the end of a part is left out. Raises `SpoolError` when a
-    file is none of ours, and `OSError`."""
+    A part begins with the codecs of its legs. What follows a torn or damaged record in a part is left out. Raises
+    `SpoolError` when a file is none of ours, and `OSError`."""
     for part in spool_parts(path):
         with part.open("rb") as file:
             yield from _read_part(file)
@@ -191,28 +192,40 @@ def _read_part(file: BinaryIO) -> Iterator[Spooled]:
     magic = file.read(len(MAGIC))
     if not MAGIC.startswith(magic):
         raise SpoolError("This is not a spool file of this version.")
-    epoch = 0.0
+    epoch, legs = 0.0, 1
     while True:
         head = file.read(_HEAD.size)
         if len(head) < _HEAD.size:
             return
         kind, leg, length, arrival = _HEAD.unpack(head)
         body = file.read(length)
-        if len(body) < length:
+        if len(body) < length or leg >= legs or not math.isfinite(arrival):
             return
         if kind == _PACKET:
             yield SpooledPacket(epoch + arrival, leg, body)
-        elif kind == _CODECS:
-            yield SpooledCodecs(epoch + arrival, leg, _read_codecs(json.loads(body)))
-        elif kind == _OPENING:
-            opening = json.loads(body)
-            epoch = opening["epoch"]
-            for index, codecs in enumerate(opening["codecs"]):
-                yield SpooledCodecs(epoch + arrival, index, _read_codecs(codecs))
         elif kind == _CLOSING:
             yield SpooledEnd(epoch + arrival)
+        elif kind in (_CODECS, _OPENING):
+            try:
+                if kind == _OPENING:
+                    epoch, said = _read_opening(body)
+                    legs = len(said)
+                else:
+                    said = [(leg, _read_codecs(json.loads(body)))]
+            except (ValueError, TypeError, KeyError):
+                return  # damaged: nothing after it can be trusted
+            for index, codecs in said:
+                yield SpooledCodecs(epoch + arrival, index, codecs)
         else:
             return
+
+
+def _read_opening(body: bytes) -> tuple[float, list[tuple[int, Codecs]]]:
+    opening = json.loads(body)
+    epoch = float(opening["epoch"])
+    if not math.isfinite(epoch):
+        raise ValueError("no time of day")
+    return epoch, [(index, _read_codecs(codecs)) for index, codecs in enumerate(opening["codecs"])]
 
 
 def _read_codecs(plain: list[list[object]]) -> Codecs:
