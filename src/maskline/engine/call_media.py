@@ -12,8 +12,8 @@ A caller that is to hear something before the callee has spoken gets its answer 
 G.711; the callee is then offered both laws of G.711, since the media driver translates the one to the other. The same
 holds for the first party of a call that we start ourselves.
 
-A driver that transcodes lets the legs speak different codecs: the callee is offered both laws of G.711 beside what the
-caller has, and when it takes none of the caller's, the caller is answered with one of its own.
+A callee is offered both laws of G.711 also when its caller has but one, or none and the driver transcodes; when it
+takes none of the caller's codecs, the caller is answered with one of its own.
 
 Without relay (`MASKLINE_MEDIA=none`) our SDP names the other side's own address and port, and later changes
 of it are not told to the other side.
@@ -166,17 +166,17 @@ class CallMedia:
         offer = _audio(body, encrypted=None if self._encrypts else False)
         self.offered = self._caller_has = _audible(filter_codecs(offer.codecs))
         self._legs[LegName.A].far = offer
-        if self.transcodes:
-            self.offered = _with_laws(self.offered)
+        if self.relay:
+            self.offered = self._beside(self.offered)
             self._legs[LegName.A].voice = self._caller_has
-        if not self.relay:
+        else:
             self._legs[LegName.B].local = _as_local(offer)
 
     def keep_to_g711(self) -> None:
         """A recorded call speaks what recordings are made of, if its caller can (docs/decisions/0028)."""
         if any(codec.name in _G711 for codec in self._caller_has):
             self.offered, self._caller_has = _g711_of(self.offered), _g711_of(self._caller_has)
-            if self.transcodes:
+            if self.relay:
                 self._legs[LegName.A].voice = self._caller_has
 
     def caller_far(self) -> FarMedia | None:
@@ -241,9 +241,9 @@ class CallMedia:
 
     def _for_caller(self, agreed: tuple[Codec, ...]) -> tuple[Codec, ...]:
         """Of what the callee took that which the caller has; if nothing, the first of the caller's own, which is what a
-        driver transcodes to (seen with rtpengine)."""
+        driver transcodes to (seen with rtpengine), or the caller's law of G.711, which every relay translates to."""
         both = tuple([codec for codec in agreed if any(codec.matches(own) for own in self._caller_has)])
-        return both if has_audio(both) else _voice_and_events(self._caller_has, ())
+        return both if has_audio(both) else _voice_and_events(self._caller_has, () if self.transcodes else _G711)
 
     def sdp_for_caller(self) -> bytes:
         """Answer to the caller's offer, or our late offer, from the callee's SDP; a caller that has our SDP gets it

@@ -70,8 +70,16 @@ def test_an_answer_without_any_offered_codec_is_refused_and_forgotten() -> None:
     media = offered(sdp(codecs="0"))
     media.offer_to_callee()
     with pytest.raises(SdpError):
-        media.take_callee(sdp(codecs="8"))
+        media.take_callee(sdp(codecs="9"))
     assert media.leg(B).far is None
+
+
+def test_a_caller_of_one_law_and_a_callee_of_the_other_each_keep_their_own() -> None:
+    media = offered(sdp(codecs="9 0 101"))
+    names = [codec.name for codec in parse(media.offer_to_callee()).codecs]
+    assert names == ["G722", "PCMU", "PCMA", "telephone-event"]
+    media.take_callee(sdp(codecs="8 101"))
+    assert [codec.name for codec in parse(media.sdp_for_caller()).codecs] == ["PCMU", "telephone-event"]
 
 
 G722_ONLY = sdp(codecs="9 101")
