@@ -44,14 +44,20 @@ async def _call(stage: Stage) -> list[Check]:
     checks.append(sounds_like("stranger heard", "enter-your-pin.wav", await caller.ear.wait_for(PROMPT, 10.0)))
     caller.press(WRONG_PIN)
     since = time.monotonic()
-    checks.append(sounds_like("after a wrong PIN", "wrong-pin.wav", await caller.ear.wait_for(WRONG, 10.0, since)))
+    checks.append(
+        sounds_like(
+            "after a wrong PIN", f"{WRONG_PIN} pressed; wrong-pin.wav", await caller.ear.wait_for(WRONG, 10.0, since)
+        )
+    )
     half = PROMPT[: len(PROMPT) // 2]
     since = time.monotonic()
     checks.append(sounds_like("asked again", "half of it", await caller.ear.wait_for(half, 15.0, since)))
     checks.append(Check("not rung yet", not callee.ringing.is_set(), "no INVITE at the driver's phone so far"))
     caller.press(PIN)
     pressed = time.monotonic()
-    checks.append(Check("right PIN, into the prompt", await happened(callee.answered), "the driver answers"))
+    checks.append(
+        Check("right PIN, into the prompt", await happened(callee.answered), f"{PIN} pressed; the driver answers")
+    )
     rest = caller.ear.find(PROMPT[-len(PROMPT) // 3 :], pressed)
     checks.append(Check("prompt stopped", not rest.heard, f"its end was not heard: likeness {rest.likeness:.2f}"))
     heard = await callee.ear.wait_for(sound.tone((stage.stranger.tone,), 0.5), 5.0)
