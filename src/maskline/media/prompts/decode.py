@@ -33,6 +33,8 @@ _CPU_SECONDS = 10
 _MEMORY = 1 << 30
 """Bytes of address space: 600 s of stereo at 48 kHz take a third of it."""
 _FILES = 64
+_FRAME = 160
+"""Samples of one packet. rtpengine plays whole frames only: up to 20 ms of a clip's end would be missing."""
 
 
 class _Refused(Exception):
@@ -74,6 +76,7 @@ def make_clip(audio: bytes, longest: float) -> bytes:
         raise _Refused(NOT_AUDIO)
     if rate != RATE:
         samples = soxr.resample(samples, rate, RATE)
+    samples = np.pad(samples, (0, -len(samples) % _FRAME))
     return _write(np.clip(np.rint(samples * 32768.0), -32768, 32767).astype(np.int16))
 
 

@@ -48,6 +48,16 @@ def test_every_second_of_an_mp3_sounds_the_same():
     assert max(levels) < 0.37
 
 
+@pytest.mark.parametrize("rate", [8000, 11025, 44100])
+def test_a_clip_is_made_of_whole_frames_and_its_last_sound_is_in_it(rate):
+    """Of a clip's end, rtpengine plays no part of a frame."""
+    made = samples_of(make(sound_file(rate=rate, seconds=0.507)))
+    sounding = round(0.507 * 8000)
+    assert len(made) == 26 * 160
+    assert np.abs(made[sounding - 40 : sounding]).max() > 0.45
+    assert np.abs(made[sounding + 8 :]).max() < 0.05
+
+
 def test_what_telephones_cannot_carry_is_filtered_and_does_not_come_back_as_another_tone():
     wav = make(sound_file(rate=44100, hertz=6000.0))
     assert level_of(wav) < 0.002
