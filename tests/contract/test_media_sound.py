@@ -232,8 +232,29 @@ async def test_a_digit_we_press_is_a_telephone_event_for_the_far_side(media: Har
         events = [packet for packet in heard if packet.payload_type == 101]
         assert events
         assert {packet.payload[0] for packet in events} == {7}
+        assert {packet.payload[1] & 0x3F for packet in events} == {10}
         assert len({packet.timestamp for packet in events}) == 1
         assert events[-1].payload[1] & 0x80
+
+
+async def test_a_digit_we_press_is_heard_behind_keys_of_the_other_party_and_in_order(media: Harness) -> None:
+    with Party(0xA) as alice, Party(0xB) as bob:
+        await connect(media, alice, bob)
+        for key in "159":
+            for _ in range(5):
+                alice.send()
+                bob.send()
+                await asyncio.sleep(0.01)
+            await press(alice, key)
+        for digit in "720":
+            await sounding(media).send_digit(CALL, B, digit)
+        heard = []
+        for _ in range(75):
+            alice.send()
+            heard += await hear(bob, 0.02)
+        ends = {packet.timestamp: packet.payload[0] for packet in heard if packet.payload_type == 101}
+        # The keys above were pressed faster than the clock, and rtpengine paces what it passes.
+        assert list(ends.values())[-3:] == [7, 2, 0]
 
 
 # --- recording --------------------------------------------------------------------------------------------------

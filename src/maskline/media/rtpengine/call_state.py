@@ -7,7 +7,9 @@ other modules of this package.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from maskline.masking.facts import LegName
@@ -60,6 +62,12 @@ class CallState:
     collecting: set[LegName] = field(default_factory=set)
     injects: bool = False
     """The daemon was told to be ready to press digits (its transcoder runs for this call)."""
+    keyed_at: dict[LegName, float] = field(default_factory=dict)
+    """Loop time at which a leg's far side last let go of a key."""
+    pressing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Digits we press go out one behind the other, in the order they were asked for."""
+    pressed: deque[tuple[LegName, str]] = field(default_factory=partial(deque, maxlen=8))
+    """Ours, by the party in whose stream they go: the daemon gives notice of them as if they were that one's."""
     recording: Recording | None = None
 
     def meet(self, leg: LegName, far: FarMedia) -> None:
@@ -75,3 +83,10 @@ class CallState:
         """Whether the far side of a leg knows telephone events."""
         far = self.far.get(leg)
         return far is not None and any(codec.is_telephone_event for codec in far.codecs)
+
+    def is_our_digit(self, leg: LegName, digit: str) -> bool:
+        """Whether a digit in this leg's stream is one that we pressed; each is one once."""
+        if (leg, digit) not in self.pressed:
+            return False
+        self.pressed.remove((leg, digit))
+        return True

@@ -236,7 +236,8 @@ class RtpengineDriver:
         call = self._known(call_id)
         if call.bridged and call.has_events(leg):
             async with _promptly():
-                await sound.press(call, leg, digit, duration_ms)
+                await sound.be_ready_to_press(call)
+            self._spawn(sound.press(call, leg, digit, duration_ms))
 
     def _on_notice(self, notice: Dictionary) -> None:
         """A digit ended in a call of this daemon, ours or not, collecting or not."""
@@ -246,7 +247,10 @@ class RtpengineDriver:
             digit = _DIGITS[data["event"]] if data["event"] >= 0 else ""
         except (LookupError, TypeError, ValueError):
             return  # of nobody's leg (tag v), or no digit
-        if call is not None and digit and leg in call.collecting:
+        if call is None or not digit or call.is_our_digit(leg, digit):
+            return
+        call.keyed_at[leg] = asyncio.get_running_loop().time()
+        if leg in call.collecting:
             self.tell(DigitPressed(call.id, leg, digit))
 
     # --- recording ----------------------------------------------------------------------------------------------

@@ -22,6 +22,12 @@ from maskline.media.rtpengine.call_state import OTHER, CallState
 from maskline.media.rtpengine.client import NgRefused
 
 _FOR_EVER = 1_000_000_000
+_AUDIO_AGAIN = 0.7
+"""Seconds of audio behind a party's last key until its stream takes a digit of ours: 17 packets of up to 40 ms. The
+daemon presses into the payload type that most of the last 32 packets had. After two or three keys that is
+telephone-event, whose packets it passes by, and a digit pressed there is answered with ok and never heard."""
+_LOUDNESS = -10
+"""dBm0 of digits we press. The daemon's own choice is -63, which receivers have to pass by (RFC 4733 §2.5.2.3)."""
 _ALL = {"flags": ["all"]}
 
 
@@ -66,21 +72,31 @@ async def listen_for_tones(call: CallState, leg: LegName, on: bool) -> None:
     await _ask(call, "unblock DTMF", {"from-tag": leg.value, **flags})
 
 
-async def press(call: CallState, leg: LegName, digit: str, duration_ms: int) -> None:
-    """A telephone event toward this leg's far side, in the stream of the other one. Being ready for it costs the
-    transcoder and 20 ms, so a call is made ready at its first digit and stays so: more will follow."""
-    if not call.injects:
-        call.injects = True
-        try:
-            await signalling.open_a(call)
-        except MediaUnavailable:
-            call.injects = False
-            raise
-    fields = {"from-tag": OTHER[leg].value, "code": digit, "duration": duration_ms}
+async def be_ready_to_press(call: CallState) -> None:
+    """Being ready for it costs the transcoder and 20 ms, so a call is made ready at its first digit and stays so: more
+    will follow."""
+    if call.injects:
+        return
+    call.injects = True
     try:
-        await call.node.request("play DTMF", {"call-id": call.id, **fields})
-    except NgRefused:
-        return  # the other side has not sent a packet yet: there is no stream to press it in
+        await signalling.open_a(call)
+    except MediaUnavailable:
+        call.injects = False
+        raise
+
+
+async def press(call: CallState, leg: LegName, digit: str, duration_ms: int) -> None:
+    """A telephone event toward this leg's far side, in the stream of the other one, as soon as that takes it."""
+    async with call.pressing:
+        keyed_at = call.keyed_at.get(OTHER[leg])
+        if keyed_at is not None:
+            await asyncio.sleep(keyed_at + _AUDIO_AGAIN - asyncio.get_running_loop().time())
+        fields = {"from-tag": OTHER[leg].value, "code": digit, "volume": _LOUDNESS, "duration": duration_ms}
+        call.pressed.append((OTHER[leg], digit))
+        try:
+            await call.node.request("play DTMF", {"call-id": call.id, **fields})
+        except NgRefused:
+            call.pressed.pop()  # over, or the other side has not sent a packet yet: there is no stream to press it in
 
 
 async def _ask(call: CallState, command: str, fields: dict[str, Any]) -> None:

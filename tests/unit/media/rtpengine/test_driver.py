@@ -22,6 +22,7 @@ from maskline.media.port import (
     PlayDone,
     RecordingLost,
 )
+from maskline.media.rtpengine import sound
 from maskline.media.rtpengine.driver import RtpengineDriver
 from maskline.sdp.secure import Crypto, Ice, Secure
 from maskline.sdp.session import Codec
@@ -206,8 +207,10 @@ async def test_a_digit_makes_the_call_ready_once_and_is_pressed_from_the_other_s
     await connect(driver)
     daemon.asked.clear()
     await driver.send_digit("C", B, "5")
+    await until(lambda: "play DTMF" in daemon.commands())
     daemon.replies["play DTMF"] = NO
     await driver.send_digit("C", B, "6", duration_ms=200)
+    await until(lambda: daemon.commands().count("play DTMF") == 2)
     assert daemon.commands() == ["offer", "answer", "play DTMF", "play DTMF"]
     assert all("inject-DTMF" in flags for flags in field(daemon, "answer", "flags"))
     assert field(daemon, "play DTMF", "from-tag") == ["a", "a"]
@@ -234,7 +237,27 @@ async def test_a_call_that_cannot_be_made_ready_for_digits_is_tried_again(
         await driver.send_digit("C", B, "5")
     del daemon.replies["offer"]
     await driver.send_digit("C", B, "5")
-    assert "play DTMF" in daemon.commands()
+    await until(lambda: "play DTMF" in daemon.commands())
+
+
+async def test_a_digit_waits_for_audio_behind_a_key_of_that_stream_and_not_behind_one_of_ours(
+    daemon: NgDaemon, driver: RtpengineDriver, events: list[MediaEvent], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sound, "_AUDIO_AGAIN", 0.2)
+    await connect(driver)
+    await driver.collect("C", A, True)
+    daemon.notify({"callid": "C", "source_tag": "a", "event": 9})
+    await until(lambda: bool(events))
+    loop = asyncio.get_running_loop()
+    keyed_at = loop.time()
+    await driver.send_digit("C", B, "5")
+    assert "play DTMF" not in daemon.commands()
+    await until(lambda: "play DTMF" in daemon.commands())
+    assert loop.time() - keyed_at >= 0.15
+    daemon.notify({"callid": "C", "source_tag": "a", "event": 5})  # that was ours
+    daemon.notify({"callid": "C", "source_tag": "a", "event": 5})
+    await until(lambda: len(events) == 2)
+    assert events == [DigitPressed("C", A, "9"), DigitPressed("C", A, "5")]
 
 
 async def test_an_encrypted_caller_is_answered_as_it_asked_and_the_callee_in_the_clear(
