@@ -134,7 +134,10 @@ class Walk:
             moves.append(Move(20, self.result(self.steps[0], dice.random() < 0.04), self.steps.popleft))
         for leg, play_id in self.playing.items():
             gone = lambda leg=leg: self.playing.pop(leg)  # noqa: E731
-            moves += [Move(8, i.PlayDone(leg, play_id), gone), Move(2, i.PlayFailed(leg, play_id, "timeout"), gone)]
+            moves += [
+                Move(4, i.PlayBegun(leg, play_id)), Move(8, i.PlayDone(leg, play_id), gone),
+                Move(2, i.PlayFailed(leg, play_id, "timeout"), gone),
+            ]  # fmt: skip
         for leg in sorted(self.finals):
             early = i.Progressed(dice.choice((180, 183)), dice.choice("xy"), dice.choice((b"", B_SDP, BODIES[3])), leg)
             final = lambda leg=leg: self.finals.discard(leg)  # noqa: E731
@@ -179,7 +182,8 @@ class Walk:
                 i.RouteFailed(Cause.CONGESTION),
             ]
         wrong = i.PinRefused(WrongPin(self.dice.random() < 0.1))
-        return [yes, yes, wrong, wrong, i.Refused(refuse), i.RouteFailed(Cause.CONGESTION)]
+        told = Refuse(Cause.SESSION_EXPIRED, NUMBER, session(), CLIP)
+        return [yes, yes, wrong, wrong, i.Refused(self.dice.choice((refuse, told))), i.RouteFailed(Cause.CONGESTION)]
 
     def result(self, step: e.Effect, fails: bool) -> i.Input:
         match step:

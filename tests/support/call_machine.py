@@ -109,6 +109,10 @@ class Driven:
         """The latest thing that somebody was to hear."""
         return self.every(e.Play)[-1]
 
+    def begun(self) -> i.PlayBegun:
+        """Its audio was there, and plays."""
+        return i.PlayBegun(self.played().leg, self.played().play_id)
+
     def heard(self) -> i.PlayDone:
         """It was heard to its end."""
         return i.PlayDone(self.played().leg, self.played().play_id)

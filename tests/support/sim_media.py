@@ -123,12 +123,18 @@ class SimMedia:
         world, option = self._world, play.prompt.option
         self._playing[play.leg] = play.play_id
         self.options.append(option)
+        if world.scenario.prompt_fails != option:
+            world.schedule(0.0, lambda now: self._begin(call_id, i.PlayBegun(play.leg, play.play_id), now))
         if world.scenario.prompt_fails == option:
             world.schedule(0.3, lambda now: self._end(call_id, i.PlayFailed(play.leg, play.play_id, "timeout"), now))
         elif play.repeat:
             world.schedule(CLIP_SECONDS, lambda now: self._end(call_id, i.PlayDone(play.leg, play.play_id), now))
         if option in QUESTIONS:
             world.press_pin(call_id)
+
+    def _begin(self, call_id: str, begun: i.PlayBegun, now: float) -> None:
+        if self._playing.get(begun.leg) == begun.play_id:
+            self._world.give(call_id, begun, now)
 
     def _end(self, call_id: str, over: i.PlayDone | i.PlayFailed, now: float) -> None:
         """Nothing comes of a play that was stopped."""

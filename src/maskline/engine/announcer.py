@@ -19,6 +19,8 @@ from maskline.masking.prompt import Prompt
 LONGEST_PROMPT = 120.0
 """Seconds for one prompt, fetching it included; carriers cut early media off at about that age. The runner gives up
 fetching long before, so this one is for a driver that never says that it has finished."""
+_STOPPED = "stopped"
+"""Why a prompt was not played that was still being fetched when nobody was to hear it any more."""
 
 
 class Hearing(Enum):
@@ -64,7 +66,7 @@ HEARING: dict[tuple[Hearing, HearingSignal], tuple[Hearing, tuple[HearingAction,
 class Announcer:
     """Begin with `play` or `loop`; feed it `over` and `skip`; `stop` before anything else is to be heard."""
 
-    __slots__ = ("_left", "_leg", "_new_id", "_play_id", "_record", "prompt", "state")
+    __slots__ = ("_begun", "_left", "_leg", "_new_id", "_play_id", "_record", "prompt", "state")
 
     def __init__(self, leg: LegName, new_id: Callable[[], int], record: CallRecordBuilder) -> None:
         self._leg = leg
@@ -72,6 +74,8 @@ class Announcer:
         self._record = record
         self._left: tuple[Prompt, ...] = ()
         self._play_id = 0
+        self._begun = False
+        """The latest one is heard, not only asked for."""
         self.prompt: Prompt | None = None
         """The latest one."""
         self.state = Hearing.NOTHING
@@ -88,6 +92,10 @@ class Announcer:
             self.prompt, self._left = tone, ()
             self._step(HearingSignal.LOOP, out)
 
+    def begun(self, inp: i.PlayBegun) -> None:
+        """Its audio is there, and heard."""
+        self._begun = self._begun or inp.play_id == self._play_id
+
     def over(self, inp: i.PlayDone | i.PlayFailed, now: float, out: list[e.Effect]) -> bool:
         """One play is over; True when it was the last. What was stopped before it could be over is not meant."""
         if inp.play_id != self._play_id or self.state is Hearing.NOTHING:
@@ -95,6 +103,7 @@ class Announcer:
         if isinstance(inp, i.PlayFailed):
             self._record.prompt_missed(self._leg, now, self._heard(), inp.reason, out)
         else:
+            self._begun = True
             self._note(now, True, out)
         return self._go_on(out)
 
@@ -121,8 +130,12 @@ class Announcer:
 
     def _note(self, now: float, completed: bool, out: list[e.Effect]) -> None:
         prompt = self._heard()
-        if prompt.tone is None:
+        if prompt.tone is not None:
+            return
+        if self._begun:
             self._record.prompt_played(self._leg, now, prompt, completed, out)
+        else:
+            self._record.prompt_missed(self._leg, now, prompt, _STOPPED, out)
 
     def _heard(self) -> Prompt:
         assert self.prompt is not None, "play and loop set it"
@@ -138,7 +151,7 @@ class Announcer:
     def _effect(self, action: HearingAction) -> e.Effect:
         match action:
             case HearingAction.START | HearingAction.REPEAT:
-                self._play_id = self._new_id()
+                self._play_id, self._begun = self._new_id(), False
                 return e.Play(self._leg, self._heard(), self._play_id, 1 if action is HearingAction.START else 0)
             case HearingAction.SILENCE:
                 return e.StopPlaying(self._leg)

@@ -101,6 +101,8 @@ class Call:
             (self.leg_a if signal[0](inp) is A else self.leg_b).step(signal[1], out)
         elif kind is i.TimerFired:
             kind = inp.timer  # type: ignore[attr-defined]
+        elif isinstance(inp, i.PlayBegun):
+            self.voice(inp.leg).begun(inp)
         row = _ROWS.get((self.state, kind))
         if row is not None:
             self.state = row[0]

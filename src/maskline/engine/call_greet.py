@@ -18,6 +18,7 @@ from maskline.engine.call_dial import invite
 from maskline.engine.call_end import end
 from maskline.engine.call_states import CallState, LegSignal
 from maskline.engine.pin_prompt import PinPrompt
+from maskline.masking.decision import Refuse
 from maskline.masking.facts import Cause, HungUpBy, LegName
 from maskline.sdp.errors import SdpError
 
@@ -47,10 +48,16 @@ def face(call: Call, inp: i.MediaOpened, now: float, out: list[e.Effect]) -> Non
     if call.refusal is None:
         _accept(call, now, out)
         return
-    call.state = CallState.REFUSING
     _let_hear(call, out)
-    assert call.refusal.prompt is not None, "nothing to tell needs no ports"
-    call.voice(A).play((call.refusal.prompt,), out)
+    tell_why(call, call.refusal, out)
+
+
+def tell_why(call: Call, refusal: Refuse, out: list[e.Effect]) -> None:
+    """To a caller that can hear us: by early media, or answered already since it was asked for a PIN."""
+    assert refusal.prompt is not None, "there is something to tell"
+    call.refusal = refusal
+    call.state = CallState.REFUSING
+    call.voice(A).play((refusal.prompt,), out)
 
 
 def told_why(call: Call, inp: i.PlayDone | i.PlayFailed, now: float, out: list[e.Effect]) -> None:

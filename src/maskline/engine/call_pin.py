@@ -11,7 +11,7 @@ from maskline.engine import effects as e
 from maskline.engine import inputs as i
 from maskline.engine.call_begin import identify
 from maskline.engine.call_end import end, lose
-from maskline.engine.call_greet import announce
+from maskline.engine.call_greet import announce, tell_why
 from maskline.engine.pin_prompt import PinPrompt
 from maskline.masking.facts import HungUpBy, LegName
 
@@ -58,7 +58,10 @@ def turn_away(call: Call, inp: i.Refused, now: float, out: list[e.Effect]) -> No
     assert asked is not None, "it was asked"
     _prompt(call).accepted(refusal.session.id if refusal.session else "", now, out)
     call.record.identify(asked.virtual_number, refusal.session, None, None, None, out)
-    lose(call, refusal.cause, HungUpBy.PLATFORM, now, out)
+    if refusal.prompt is None:
+        lose(call, refusal.cause, HungUpBy.PLATFORM, now, out)
+    else:
+        tell_why(call, refusal, out)
 
 
 def lose_router(call: Call, inp: i.RouteFailed, now: float, out: list[e.Effect]) -> None:

@@ -144,7 +144,7 @@ class CallState(_Identity):
     ANNOUNCING = auto()
     """The caller hears its prompts; nobody else has been dialled."""
     REFUSING = auto()
-    """The caller hears why, before it is refused."""
+    """The caller hears why, before it is refused or, if it was answered to be asked for a PIN, hung up."""
     DIALING = auto()
     RINGING = auto()
     """The callee's side sent 180 or 183."""

@@ -142,6 +142,14 @@ Ready = EarlyMediaReady | AnswerMediaReady | LateMediaReady | ChangeReady | Brid
 
 
 @dataclass(frozen=True, slots=True)
+class PlayBegun(Input):
+    """The leg hears it from here on; before, its audio was still being fetched."""
+
+    leg: LegName
+    play_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class PlayDone(Input):
     """A clip was heard to its end."""
 

@@ -131,8 +131,9 @@ class MediaWork:
         await self._driver.bridge(call_id, digits=self._digits)
         return i.Bridged()
 
-    async def _play(self, call_id: str, step: PlayClip) -> None:
+    async def _play(self, call_id: str, step: PlayClip) -> i.Input:
         await self._driver.play(call_id, step.leg, step.clip, step.play_id, repeat=step.repeat)
+        return i.PlayBegun(step.leg, step.play_id)
 
     async def _stop_playing(self, call_id: str, step: e.StopPlaying) -> None:
         await self._driver.stop_playing(call_id, step.leg)

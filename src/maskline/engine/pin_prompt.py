@@ -77,8 +77,8 @@ ASKING: dict[tuple[PinState, PinSignal], tuple[PinState, str]] = {
 class PinPrompt:
     """Begin it, feed it what the caller does, and look at `failed_for` after each step."""
 
-    __slots__ = ("_asked", "_caller", "_deadline", "_digits", "_failures", "_given", "_record", "_voice", "failed_for",
-                 "state")  # fmt: skip
+    __slots__ = ("_asked", "_caller", "_deadline", "_digits", "_failures", "_given", "_locked", "_record", "_voice",
+                 "failed_for", "state")  # fmt: skip
 
     def __init__(self, asked: AskPin, caller: Number | None, voice: Announcer, record: CallRecordBuilder) -> None:
         self._asked = asked
@@ -89,6 +89,7 @@ class PinPrompt:
         self._deadline = 0.0
         self._failures = 0
         self._given = False
+        self._locked = False
         self.state = PinState.READY
         self.failed_for: Cause | None = None
         """Set once no try is left: why the call ends."""
@@ -128,13 +129,12 @@ class PinPrompt:
             self._step(PinSignal.HEARD, now, out)
 
     def refused(self, locked: bool, now: float, out: list[e.Effect]) -> None:
-        """The router knows no such PIN; `locked`: it takes no more from here."""
+        """The router knows no such PIN; `locked`: it takes no more from here, so this was the last try, and sounds like
+        any other last one."""
         self._given = True
+        self._locked = locked
         self._count(True, now, out)
-        if locked:
-            self._fail(now, out)
-        else:
-            self._step(PinSignal.WRONG, now, out)
+        self._step(PinSignal.WRONG, now, out)
 
     def accepted(self, session_id: str, now: float, out: list[e.Effect]) -> None:
         """It was right."""
@@ -194,7 +194,7 @@ class PinPrompt:
             self._step(PinSignal.HEARD, now, out)
 
     def _wait(self, now: float, out: list[e.Effect]) -> None:
-        if self._failures > self._asked.rules.retries:
+        if self._locked or self._failures > self._asked.rules.retries:
             self._fail(now, out)
         else:
             out.append(e.StartTimer(self._asked.rules.retry_wait, i.TimerName.PIN))

@@ -156,7 +156,8 @@ class PromptNotPlayed(Fact):
     prompt: str
     """Name of the option, such as `unknown_caller_play`."""
     reason: str
-    """A code: `timeout`, `too_large`, `not_audio`, `forbidden_address`, `media_unavailable`, `left` …"""
+    """A code: `timeout`, `too_large`, `not_audio`, `forbidden_address`, `media_unavailable`, `stopped` (before it
+    began), `left` …"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from maskline.engine import effects as e
 from maskline.engine import inputs as i
 from maskline.engine.announcer import HEARING, LONGEST_PROMPT, Announcer, Hearing, HearingSignal
 from maskline.engine.call_record_builder import CallRecordBuilder
-from maskline.masking.facts import LegName
+from maskline.masking.facts import LegName, PromptNotPlayed, PromptPlayed
 from maskline.masking.prompt import BEEP, BUSY, RINGBACK
 from tests.support.call_machine import CLIP, WALL, WELCOME
 
@@ -44,9 +44,22 @@ def test_a_short_tone_is_not_told_unless_it_could_not_be_played() -> None:
     assert not [effect for effect in out if isinstance(effect, e.Emit)]
 
 
+def test_what_is_stopped_before_it_began_was_not_heard() -> None:
+    voice, out = made()
+    voice.play((CLIP, WELCOME), out)
+    assert not voice.over(i.PlayDone(A, 1), 1.0, out)
+    voice.begun(i.PlayBegun(A, 1))
+    voice.stop(2.0, out)
+    facts = [effect.fact for effect in out if isinstance(effect, e.Emit)]
+    assert [type(fact) for fact in facts] == [PromptPlayed, PromptNotPlayed]
+    assert facts[1].reason == "stopped"  # type: ignore[attr-defined]
+
+
 def test_what_is_stopped_was_heard_in_part() -> None:
     voice, out = made()
     voice.play((CLIP, WELCOME), out)
+    voice.begun(i.PlayBegun(A, 1))
+    voice.begun(i.PlayBegun(A, 99))
     voice.stop(1.0, out)
     (told,) = [effect.fact for effect in out if isinstance(effect, e.Emit)]
     assert (told.prompt, told.completed) == ("first_party_play_url", False)  # type: ignore[attr-defined]

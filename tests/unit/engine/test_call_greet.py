@@ -136,9 +136,9 @@ def test_a_prompt_that_cannot_be_had_is_a_fact_and_the_call_goes_on() -> None:
 
 def test_a_prompt_of_which_nothing_is_heard_any_more_is_cut() -> None:
     call = announcing()
-    made = call.feed(i.TimerFired(PIN))
+    made = call.feed(call.begun, i.TimerFired(PIN))
     assert made[0] == e.StopPlaying(A) and call.played().prompt == WELCOME
-    call.feed(i.TimerFired(PIN))
+    call.feed(call.begun, i.TimerFired(PIN))
     assert call.only(e.SendInvite)
     assert [fact.completed for fact in call.facts if isinstance(fact, PromptPlayed)] == [False, False]
 
@@ -276,7 +276,7 @@ def test_after_a_late_offer_the_caller_is_answered_when_the_callee_has_listened(
 )
 def test_somebody_leaves_while_the_callee_listens(gone: i.Input, expected: tuple[Outcome, Cause, HungUpBy]) -> None:
     call = informing()
-    call.feed(i.AnswerMediaReady())
+    call.feed(i.AnswerMediaReady(), call.begun)
     assert e.StopPlaying(B) in call.feed(gone)
     assert end(call) == expected
     assert [fact.completed for fact in call.facts if isinstance(fact, PromptPlayed)] == [False]

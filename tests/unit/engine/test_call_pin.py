@@ -13,7 +13,7 @@ from maskline.engine.call_end import TONE_SECONDS
 from maskline.engine.call_states import CallState
 from maskline.masking.decision import Refuse, WrongPin
 from maskline.masking.facts import Cause, HungUpBy, LegName, Outcome, PinChecked, PromptNotPlayed
-from maskline.masking.prompt import BUSY, CONGESTION, RINGBACK
+from maskline.masking.prompt import BUSY, CONGESTION, RINGBACK, Prompt
 from maskline.sdp.parse import parse
 from tests.support.call_machine import (
     A_SDP,
@@ -78,7 +78,7 @@ def test_a_caller_is_answered_asked_and_reaches_whom_its_pin_names() -> None:
     assert parse(call.only(e.Answer).body).port == LOCAL_A.port and call.none(e.Play)
     made = call.feed(i.Acked(A))
     assert made[0] == e.Collect(A, True) and call.played().prompt.option == "pin_prompt_play"
-    call.feed(*press("4711#"))
+    call.feed(call.begun, *press("4711#"))
     check = call.only(e.CheckPin)
     assert (check.pin, check.caller) == ("4711", CALLER) and "4711" not in repr(call.all)
     made = call.feed(i.Forwarded(forward()))
@@ -158,10 +158,38 @@ def test_a_caller_that_enters_nothing_was_never_right_or_wrong() -> None:
     assert checks(call) == [("", False, 1, False), ("", False, 2, False)]
 
 
-def test_a_locked_caller_is_hung_up_whatever_tries_are_left() -> None:
+@pytest.mark.row("2/incorrect_pin_play")
+def test_a_locked_caller_hears_that_it_was_wrong_and_is_hung_up_whatever_tries_are_left() -> None:
     call = checking(retries=5)
+    call.feed(i.PinRefused(WrongPin(locked=True)))
+    assert call.played().prompt.option == "incorrect_pin_play" and call.none(e.Bye)
+    assert e.Bye(A) in call.feed(call.heard)
+    assert finish(call)[1] is Cause.WRONG_PIN
+
+
+def test_a_locked_caller_is_hung_up_at_once_where_there_is_nothing_to_hear() -> None:
+    call = checking(retries=5, wrong=None)
     assert e.Bye(A) in call.feed(i.PinRefused(WrongPin(locked=True)))
     assert finish(call)[1] is Cause.WRONG_PIN
+
+
+ENDED = Prompt("session_ended", text="This number is no longer in use.")
+
+
+@pytest.mark.parametrize("heard", [True, False])
+def test_a_pin_of_a_session_that_is_over_is_told_so_and_hung_up(heard: bool) -> None:
+    call = checking()
+    call.feed(i.Refused(Refuse(Cause.SESSION_EXPIRED, NUMBER, session(), ENDED)))
+    assert call.played() == e.Play(A, ENDED, 2) and call.call.state is CallState.REFUSING and call.none(e.Bye)
+    assert e.Bye(A) in call.feed(call.heard if heard else call.unheard)
+    assert finish(call) == (Outcome.REJECTED, Cause.SESSION_EXPIRED, HungUpBy.PLATFORM)
+    assert call.record.legs[0].sip_status == 200 and call.only(e.Answer)
+
+
+def test_a_caller_that_leaves_while_it_is_told_why_has_cancelled() -> None:
+    call = checking()
+    call.feed(i.Refused(Refuse(Cause.SESSION_EXPIRED, NUMBER, session(), ENDED)), call.begun, i.HungUp(A))
+    assert finish(call) == (Outcome.CANCELED, Cause.CANCELED, HungUpBy.CALLER)
 
 
 def test_a_session_that_has_a_call_already_sounds_busy() -> None:

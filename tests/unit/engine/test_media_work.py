@@ -118,13 +118,14 @@ async def test_what_is_played_collected_and_recorded_reaches_the_driver_in_order
     ]  # fmt: skip
     for step in steps:
         work.submit("x", step)
-    await inbox.until(3)
+    await inbox.until(4)
     assert driver.asked == [
         ("play", "x", LegName.A, CLIP, 7, 2), ("collect", "x", LegName.A, True), ("stop playing", "x", LegName.A),
         ("collect", "x", LegName.A, False), ("bridge", "x", True), ("record", "x", "r-1"),
         ("send digit", "x", LegName.B, "5"), ("stop recording", "x"), ("close", "x"),
     ]  # fmt: skip
-    assert [result for _, result in inbox.results[:2]] == [i.Bridged(), i.RecordingOn("r-1", SPOOL)]
+    begun = i.PlayBegun(LegName.A, 7)
+    assert [result for _, result in inbox.results[:3]] == [begun, i.Bridged(), i.RecordingOn("r-1", SPOOL)]
 
 
 async def test_where_digits_are_blocked_none_crosses_the_bridge() -> None:

@@ -83,7 +83,7 @@ async def test_a_prompt_is_fetched_and_then_played() -> None:
     bench.submit(e.Play(B, PROMPT, 4, repeat=0))
     await bench.turns()
     assert bench.driver.asked == [("play", "x", B, CLIP, 4, 0)]
-    assert bench.inbox.results == [], "that it was heard is said by the driver"
+    assert bench.inbox.results == [("x", i.PlayBegun(B, 4))], "that it was heard to its end is said by the driver"
 
 
 async def test_a_slow_prompt_delays_neither_its_call_nor_another() -> None:

@@ -149,6 +149,7 @@ def test_a_known_session_is_named_with_each_try() -> None:
     talk.pin.begin(0.0, talk.out)
     talk.press("1#")
     talk.pin.refused(True, 1.0, talk.out)
+    talk.heard()
     (fact,) = [effect.fact for effect in talk.out if isinstance(effect, e.Emit) and type(effect.fact) is PinChecked]
     assert (fact.session_id, fact.accepted, talk.pin.failed_for) == ("session-1", False, Cause.WRONG_PIN)
 
