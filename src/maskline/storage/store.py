@@ -430,7 +430,8 @@ class Store(RecordingStore, Protocol):
         ...
 
     async def longest_pin(self, virtual_number: Number) -> int:
-        """The most digits that a PIN ever had on this number; 0: there was none. Never suspends on SQLite."""
+        """The most digits that a PIN ever had on this number; 0: there was none. It never shrinks: PINs are kept as
+        hashes, and all that one gone too long costs is the pause after a shorter one. Never suspends on SQLite."""
         ...
 
     async def count_pin(self, one: PinTry, limits: PinLimits, now: float) -> Counted:
