@@ -92,7 +92,7 @@ class SendDigit(Effect):
     """A digit that came by SIP INFO crosses as a telephone event to this leg's far side."""
 
     leg: LegName
-    digit: str
+    digit: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ so a call never holds a header of either side. Bodies are bytes of SDP, read by 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from maskline.masking.call_record import Quality
@@ -172,7 +172,8 @@ class Digit(Input):
     """A key was pressed on this leg: in the audio or by telephone event while collecting, by SIP INFO at any time."""
 
     leg: LegName
-    digit: str
+    digit: str = field(repr=False)
+    """Part of a PIN, or whatever else somebody tells a machine by keys."""
     by_info: bool = False
     """Came by SIP INFO, so the other side has not heard it."""
 

@@ -44,20 +44,21 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SessionOptions:
-    """What the customer chose at creation or update; times in seconds, URLs empty when unset."""
+    """What the customer chose at creation or update; times in seconds, URLs empty when unset. These may hold secrets of
+    the customer's, so no repr shows them."""
 
     session_expiry: int = 3600
     call_time_limit: int = 3600
     ring_timeout: int = 120
-    callback_url: str = ""
+    callback_url: str = field(default="", repr=False)
     callback_method: str = "POST"
     record: bool = False
     record_file_format: str = "mp3"
-    recording_callback_url: str = ""
+    recording_callback_url: str = field(default="", repr=False)
     recording_callback_method: str = "POST"
-    first_party_play_url: str = ""
-    second_party_play_url: str = ""
-    unknown_caller_play: str = ""
+    first_party_play_url: str = field(default="", repr=False)
+    second_party_play_url: str = field(default="", repr=False)
+    unknown_caller_play: str = field(default="", repr=False)
     initiate_call_to_first_party: bool = False
     virtual_number_cooloff_period: int = 0
     geomatch: bool = False
@@ -66,10 +67,10 @@ class SessionOptions:
     force_pin_authentication: bool = False
     generate_pin: bool = False
     generate_pin_length: int = 4
-    pin_prompt_play: str = ""
+    pin_prompt_play: str = field(default="", repr=False)
     pin_retry: int = 1
     pin_retry_wait: int = 5
-    incorrect_pin_play: str = ""
+    incorrect_pin_play: str = field(default="", repr=False)
     create_session_with_single_party: bool = False
     first_party_cooloff: int = 0
     """Seconds after the end during which the first party's key stays held; the account's policy and

@@ -8,7 +8,7 @@ address and port. Who uses it: `engine/outside.py` calls, `app.py` picks the dri
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from maskline.masking.call_record import Quality
@@ -103,7 +103,7 @@ class DigitPressed:
 
     call_id: str
     leg: LegName
-    digit: str
+    digit: str = field(repr=False)
     """One of `0`-`9`, `*`, `#`, `A`-`D`."""
 
 

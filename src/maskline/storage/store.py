@@ -62,7 +62,7 @@ class Endpoint:
     account_id: str
     """The subaccount's id, or the account's when it applies to calls without a subaccount."""
     kind: str
-    url: str
+    url: str = field(repr=False)
     authorization: str = field(default="", repr=False)
     """Sent verbatim as Authorization header; sealed at rest."""
     external_id: str = ""
@@ -84,7 +84,7 @@ class OutboxRow:
     """`plivo`, `eight` or `wavecell`: picks headers, signature and retry schedule."""
     event: str
     method: str
-    url: str
+    url: str = field(repr=False)
     content_type: str
     body: bytes = field(repr=False)
     """Holds real numbers: sealed at rest."""

@@ -36,7 +36,7 @@ class Receiver:
     """Who gets a summary: a configured endpoint, with the name it knows the (sub)account by."""
 
     kind: str
-    url: str
+    url: str = field(repr=False)
     sub_account_id: str
     authorization: str = field(default="", repr=False)
 

@@ -81,6 +81,7 @@ def test_a_caller_is_answered_asked_and_reaches_whom_its_pin_names() -> None:
     call.feed(call.begun, *press("4711#"))
     check = call.only(e.CheckPin)
     assert (check.pin, check.caller) == ("4711", CALLER) and "4711" not in repr(call.all)
+    assert "7" not in repr(press("7", True)) + repr(e.SendDigit(B, "7"))
     made = call.feed(i.Forwarded(forward()))
     assert e.Collect(A, False) in made and made[-1] == e.OpenMedia(None, call.call.media.offered, (B,))
     call.feed(i.MediaOpened(b=LOCAL_B), i.Progressed(180, "f"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 from maskline.masking.claims import ANYONE, Claim, claims_of, held_until, number_free_at, party_key, pin_key
@@ -56,6 +56,12 @@ def test_a_key_shows_no_number_and_no_pin() -> None:
 
 def test_a_sessions_own_text_shows_no_pin() -> None:
     assert "7777" not in repr(session(first_party_pin="7777", second_party_pin="7777"))
+
+
+def test_no_address_that_a_customer_gave_is_in_the_text_of_options() -> None:
+    addresses = [one.name for one in fields(SessionOptions) if one.name.endswith(("_url", "_play"))]
+    assert len(addresses) == 7
+    assert "secret" not in repr(SessionOptions(**dict.fromkeys(addresses, "https://h.example/a?secret")))  # type: ignore[arg-type]
 
 
 def test_an_update_moves_the_planned_end_and_keeps_the_start() -> None:
