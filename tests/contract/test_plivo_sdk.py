@@ -87,6 +87,22 @@ def test_a_session_lives_from_create_to_delete(masking, account):
     assert masking.list_masking_session(status="active").response.objects == []
 
 
+@pytest.mark.row("2/initiate_call_to_first_party")
+def test_a_session_with_pins_that_calls_its_first_party_at_once(masking, account, server):
+    created = masking.create_masking_session(
+        first_party=FIRST, second_party=SECOND, initiate_call_to_first_party=True, is_pin_authentication_required=True,
+        generate_pin=True, generate_pin_length=6, force_pin_authentication=True, pin_retry=2, pin_retry_wait=9,
+        pin_prompt_play="https://h.example/pin.mp3", incorrect_pin_play="https://h.example/wrong.mp3",
+    ).session  # fmt: skip
+    assert (created.initiate_call_to_first_party, created.is_pin_authentication_required) == (True, True)
+    assert (created.force_pin_authentication, created.pin_retry, created.pin_retry_wait) == (True, 2, 9)
+    assert created.incorrect_pin_play == "https://h.example/wrong.mp3"
+    assert {len(created.first_party_pin), len(created.second_party_pin)} == {6}
+    now = server.clock.wall()
+    (request,) = server.run(server.store.lease_requested_calls("us", now=now, until=now + 9.0, limit=5))
+    assert (request.session_id, request.account_id) == (created.session_uuid, account.id)
+
+
 def test_pages_are_walked_by_the_clients_own_reader_of_meta(masking):
     ids = []
     for _ in range(3):
