@@ -1,8 +1,7 @@
 """What to do with a call: forward it inside a session, ask for a PIN first, start it ourselves, or refuse it.
 
 What it is: the closed answers of the router (`workflows/route_call`, `check_pin`, `start_call`) to the engine. What it
-is not: SIP; the engine turns a refusal's cause into its status. The order of routing is in `match.py`; Voice Call
-Action joins here with its issue.
+is not: SIP; the engine turns a refusal's cause into its status. The order of routing is in `match.py`.
 """
 
 from __future__ import annotations

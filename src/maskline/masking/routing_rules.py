@@ -1,7 +1,7 @@
 """What one installation lays down for all calls: values that the routing order and the asking for PINs go by.
 
 What it is: frozen values, made of settings. What it is not: a session's or an account's choice. Who uses it:
-`match.py`, `workflows/route_call.py`; `app.py` makes it.
+`match.py`, `workflows/route_call.py`; `rules.py` makes it.
 """
 
 from __future__ import annotations

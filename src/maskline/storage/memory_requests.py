@@ -1,6 +1,6 @@
 """Requested calls of the in-memory store: the same rules as `queries.sql` states for them, in Python.
 
-What it is: leases on a dictionary. What it is not: durable. Who uses it: `storage/memory.py`.
+What it is: leases on a dictionary. What it is not: durable. Who uses it: `storage/memory_log.py`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`python -m maskline.media.embedded`: a relay worker, started by `driver.py`.
+"""`python -m maskline.media.embedded`: a relay worker, started by `process.py`.
 
 What it is: the arguments of a worker, and the waiting of one that is to take a dead one's place. What it is not: the
 public command; that is `maskline media`, which means the same but imports the whole CLI first (half a second that a

@@ -3,7 +3,7 @@
 What it is: the choice between telephone events and tones in the audio, by what the far side agreed to, and the
 readers of both. An ear stays on its leg once there was a reason to listen: a digit's end packets that come after the
 collecting ended must not be taken for a new digit when it begins again. What it is not: a decision about a digit. Who
-uses it: `leg.py` feeds it, `relay.py` makes it and is told.
+uses it: `leg.py` feeds it, `call.py` makes it and is told.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Figures of a call that two workers relayed, the first until it was killed.
 
 What it is: the sum of what both counted. What it is not: exact; the first one's last report is up to some seconds older
-than its end. Who uses it: `driver.py`, for `stats` and `close`.
+than its end. Who uses it: `wanted.py`, for the driver's `stats` and `close`.
 """
 
 from __future__ import annotations

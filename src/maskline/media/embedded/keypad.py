@@ -1,7 +1,7 @@
 """Digits we press toward a leg's far side, as telephone events.
 
 What it is: one `Speaker` of the beat (`pace.py`) that sends queued digits one after the other, each as RFC 4733 wants
-it: updates every 20 ms, three end packets, a pause. What it is not: tones in the audio. Who uses it: `relay.py`, for
+it: updates every 20 ms, three end packets, a pause. What it is not: tones in the audio. Who uses it: `call.py`, for
 digits that came by SIP INFO.
 """
 

@@ -2,7 +2,7 @@
 
 What it is: the table a leg looks up once per packet, built when a call is bridged or a far side changes. The two
 legs of a call negotiate on their own, so telephone-event may be 101 on one and 96 on the other, and one leg may
-have agreed on PCMU where the other has PCMA. What it is not: negotiation (the engine's). Who uses it: `relay.py`.
+have agreed on PCMU where the other has PCMA. What it is not: negotiation (the engine's). Who uses it: `leg.py`.
 """
 
 from __future__ import annotations

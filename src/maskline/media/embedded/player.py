@@ -1,7 +1,7 @@
 """A clip on its way to a leg's far side, and the packets of what we say ourselves.
 
 What it is: one `Speaker` of the beat (`pace.py`): a frame of 20 ms per step, under the leg's own SSRC, number and
-clock. What it is not: a reader of files (`clips.py`) or a timer. Who uses it: `relay.py`.
+clock. What it is not: a reader of files (`clips.py`) or a timer. Who uses it: `call.py`; `keypad.py` sends by it.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 What it is: source check, reading and sending for one far side's RTCP, over the arithmetic of `reports.py`. RTCP
 comes every few seconds, so this socket stays unconnected and checks sources itself. What it is not: a way through;
-nothing read here is passed on. Who uses it: `leg.py`.
+nothing read here is passed on. Who uses it: `far_side.py`.
 """
 
 from __future__ import annotations

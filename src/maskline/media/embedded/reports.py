@@ -2,7 +2,7 @@
 
 What it is: state and arithmetic (RFC 3550 §6.4, A.3, A.8). RTCP ends here: nothing of the far side's RTCP is
 passed on, because its SDES carries a CNAME (user@host) and its reports its own SSRC; each far side gets reports
-made by us, with a random CNAME. What it is not: a socket or a timer. Who uses it: `leg.py`.
+made by us, with a random CNAME. What it is not: a socket or a timer. Who uses it: `report_port.py`.
 """
 
 from __future__ import annotations

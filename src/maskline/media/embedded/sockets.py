@@ -1,7 +1,7 @@
 """The two UDP sockets of a leg.
 
 What it is: opening a pair on given ports, with one buffer size and one rule for addresses that are not ours.
-What it is not: port choice (`ports.py`) or relaying (`leg.py`). Who uses it: `relay.py` and `leg.py`.
+What it is not: port choice (`ports.py`) or relaying (`leg.py`). Who uses it: `far_side.py`.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ HTTP can stall audio. It outlives a crash of the engine: calls go on, the next d
 no controller, idle calls are freed after the media timeout, and after `orphan_seconds` without calls it ends.
 What it is not: asyncio. Nothing here waits for anything but sockets; a plain selector needs less CPU per packet than
 asyncio's readers or datagram protocols and the same as uvloop's (figures: docs/decisions/0010).
-Who calls it: `driver.py` starts it; an operator may too.
+Who calls it: `process.py` starts it; an operator may too.
 """
 
 from __future__ import annotations

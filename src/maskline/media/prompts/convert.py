@@ -1,6 +1,7 @@
 """From an audio file to a clip's bytes, by `decode.py` in a process of its own.
 
-What it is: starting it with limits, and its end as a reason. What it is not: decoding. Who uses it: `store.py`.
+What it is: starting it with limits, and its end as a reason. What it is not: decoding. Who uses it: `store.py`,
+which `build.py` gives it to.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 What it is: the smallest body rtpengine needs to know one far side, and the reading of the ports it answers with.
 rtpengine keeps user, session ids, tool and cname lines of what it is given, so it is given none. What it is not: what
-parties receive; the engine writes that. Who uses it: `driver.py`.
+parties receive; the engine writes that. Who uses it: `signalling.py`.
 """
 
 from __future__ import annotations

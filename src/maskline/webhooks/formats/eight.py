@@ -1,8 +1,8 @@
 """8x8 Voice Session Summary (VSS), the body posted when a masked call is over.
 
 What it is: call record → `SESSION_SUMMARY` as in 8x8-wavecell.md §6, key order of the published sample (leg B
-before leg A). What it is not: call actions or call status, which come with their issue. Who uses it:
-`workflows/record_call.py`, once per call, for endpoints of kind `eight.session_summary`.
+before leg A). What it is not: call actions or call status, which are not there. Who uses it:
+`workflows/build_outbox.py`, once per call, for endpoints of kind `eight.session_summary`.
 
 8x8's "sessionId" is our call's id (architecture.md §1). Absent values: the key is left out (C9), among them
 `source` of a withheld caller and the country of a number that no plan knows. `lastAction` is always there:

@@ -2,7 +2,7 @@
 
 What it is: call record → body as in 8x8-wavecell.md §7.1: no envelope, words in title case, one
 `numberReferenceId` on both legs, `callA` before `callB`. What it is not: the call-handle callback of the same
-product. Who uses it: `workflows/record_call.py`, once per call, for endpoints of kind `wavecell.call_status`.
+product. Who uses it: `workflows/build_outbox.py`, once per call, for endpoints of kind `wavecell.call_status`.
 
 This dialect has no ERROR: such sessions and legs are "Failed", without an error object. A caller who gives up
 while leg B is being called is told as leg A Completed, leg B Canceled (C14).
