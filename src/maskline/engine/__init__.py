@@ -3,8 +3,8 @@
 Without IO: `core.py` is between the SIP agent and the calls (`sip_inputs.py`, `sip_effects.py`, `media_inputs.py`,
 `dtmf_info.py`, `identity.py`), which it keeps in `call_book.py`, `call_timers.py`, `trunk_book.py`, `counters.py`.
 A call is `call.py`: its table in `call_states.py`, what is done in `call_begin.py` to `call_end.py`, its parts
-`leg.py`, `call_media.py` (SDP), `call_record_builder.py` (facts), `announcer.py` and `pin_prompt.py`. All that can happen
-to it is in `inputs.py`, all that it asks for in `effects.py`, what a SIP status means in `causes.py`.
+`leg.py`, `call_media.py` (SDP), `call_record_builder.py` (facts), `announcer.py` and `pin_prompt.py`. All that can
+happen to it is in `inputs.py`, all that it asks for in `effects.py`, what a SIP status means in `causes.py`.
 With IO: `runner.py` has the socket and the timer, `outside.py` everything else: `route_work.py`, `media_work.py`,
 `prompt_work.py`. `ports.py` is what others fulfil.
 """
