@@ -9,9 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from maskline.media.port import PromptUnavailable
-from maskline.media.programs import ProgramMissing, Programs, ProgramTooSlow
-from maskline.media.speech.voice import Voice
+from maskline.media.programs import Programs
+from maskline.media.speech.voice import Voice, speak_by
 
 PROGRAM = "espeak-ng"
 _LIST_WITHIN, _SPEAK_WITHIN = 5.0, 8.0
@@ -46,15 +45,7 @@ class Espeak:
         return await self._run(options, text.encode("utf-8", "replace"), _SPEAK_WITHIN)
 
     async def _run(self, options: list[str], given: bytes, seconds: float) -> bytes:
-        try:
-            ended = await self._programs.run([self._program, *options], given, seconds=seconds)
-        except ProgramMissing:
-            raise PromptUnavailable("no_speech") from None
-        except ProgramTooSlow:
-            raise PromptUnavailable("timeout") from None
-        if ended.status:
-            raise PromptUnavailable("speech_failed")
-        return ended.output
+        return await speak_by(self._programs, [self._program, *options], given, seconds)
 
 
 def read_voices(listed: str) -> Iterator[Voice]:

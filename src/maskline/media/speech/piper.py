@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from maskline.media.port import PromptUnavailable
-from maskline.media.programs import ProgramMissing, Programs, ProgramTooSlow
-from maskline.media.speech.voice import Voice
+from maskline.media.programs import Programs
+from maskline.media.speech.voice import Voice, speak_by
 
 COMMAND = (sys.executable, "-m", "piper")
 _SPEAK_WITHIN = 9.0
@@ -44,15 +44,7 @@ class Piper:
         # One line: piper takes each for a text of its own.
         line = " ".join(text.split()).encode("utf-8", "replace") + b"\n"
         command = [*self._command, "-m", str(file), "--length-scale", f"{1 / speed:.3f}", "-f", "-"]
-        try:
-            ended = await self._programs.run(command, line, seconds=_SPEAK_WITHIN)
-        except ProgramMissing:
-            raise PromptUnavailable("no_speech") from None
-        except ProgramTooSlow:
-            raise PromptUnavailable("timeout") from None
-        if ended.status:
-            raise PromptUnavailable("speech_failed")
-        return ended.output
+        return await speak_by(self._programs, command, line, _SPEAK_WITHIN)
 
 
 def _code(file: Path) -> str:

@@ -1,8 +1,8 @@
 """What a speech engine is: voices, and a text that becomes audio.
 
-What it is: the interface that `espeak.py` and `piper.py` fulfil, and the choice of a voice by its code. What it is not:
-a cache; `prompts/store.py` renders ahead and keeps what was spoken. Who uses it: the store, and `maskline prompt`;
-the voices have what a vendor's list of speech profiles shows.
+What it is: the interface that `espeak.py` and `piper.py` fulfil, what both share, and the choice of a voice. What it is
+not: a cache; `prompts/store.py` renders ahead and keeps what was spoken. Who uses it: the store, and `maskline
+prompt`; the voices have what a vendor's list of speech profiles shows.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from maskline.media.port import PromptUnavailable
+from maskline.media.programs import ProgramMissing, Programs, ProgramTooSlow
 
 LONGEST_TEXT = 3000
 """Characters (8x8-wavecell.md §4, `say`)."""
@@ -54,6 +55,20 @@ class NoSpeech:
 
     async def render(self, text: str, voice: Voice, speed: float) -> bytes:
         raise PromptUnavailable("no_speech")
+
+
+async def speak_by(programs: Programs, command: Sequence[str], given: bytes, seconds: float) -> bytes:
+    """What a speech program prints when it is given these bytes. Raises `PromptUnavailable`: no_speech, timeout,
+    speech_failed."""
+    try:
+        ended = await programs.run(command, given, seconds=seconds)
+    except ProgramMissing:
+        raise PromptUnavailable("no_speech") from None
+    except ProgramTooSlow:
+        raise PromptUnavailable("timeout") from None
+    if ended.status:
+        raise PromptUnavailable("speech_failed")
+    return ended.output
 
 
 async def choose_voice(engine: SpeechEngine, code: str) -> Voice:
