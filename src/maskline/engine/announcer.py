@@ -16,9 +16,9 @@ from maskline.engine.call_record_builder import CallRecordBuilder
 from maskline.masking.facts import LegName
 from maskline.masking.prompt import Prompt
 
-LONGEST_PROMPT = 120.0
-"""Seconds for one prompt, fetching it included; carriers cut early media off at about that age. The runner gives up
-fetching long before, so this one is for a driver that never says that it has finished."""
+LONGEST_PROMPT = 130.0
+"""Seconds for one prompt: the longest that MASKLINE_PROMPT_LENGTH allows, and the ten within which it is had or given
+up. So this is for a driver that never says that it has finished."""
 _STOPPED = "stopped"
 """Why a prompt was not played that was still being fetched when nobody was to hear it any more."""
 

@@ -22,7 +22,7 @@ FRAMES_PER_PIECE = 13
 CACHE_BYTES = 64 * 1024 * 1024
 """At four bytes a sample (16 bit, and both laws) half an hour of prompts."""
 _BYTES_PER_SAMPLE = 4
-_LONGEST = 660 * 8000
+_LONGEST = 130 * 8000
 """Samples: MASKLINE_PROMPT_LENGTH at most, and something to spare."""
 
 _ENCODERS = {"PCMU": MU_OF_LINEAR, "PCMA": A_OF_LINEAR}
