@@ -15,7 +15,6 @@ _RESULTS: dict[type[i.Input], str] = {
     i.RouteFailed: "routes_failed",
     i.PlayFailed: "prompts_failed",
     i.PlayDone: "prompts_heard",
-    i.PinRefused: "pins_wrong",
     i.RecordingOn: "recordings_started",
     i.RecordingOff: "recordings_cut",
 }
@@ -43,8 +42,6 @@ class EngineCounters:
     """Prompts that could not be had or played."""
     prompts_heard: int = 0
     """Prompts that were played to their end."""
-    pins_wrong: int = 0
-    """PINs that were nobody's."""
     recordings_started: int = 0
     """Recordings of calls."""
     recordings_cut: int = 0
