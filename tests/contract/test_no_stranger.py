@@ -382,5 +382,5 @@ def _meet(one: Session, role: Role, other: Session, theirs: Role) -> bool:
 
 TestNoStranger = NoStranger.TestCase
 TestNoStranger.settings = settings(
-    max_examples=60, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=40, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)
 )
