@@ -64,13 +64,13 @@ class RouteCall:
             return Refuse(Cause.UNKNOWN_NUMBER, None)
         steps = match_call(caller, virtual, wall, self._rules)
         found = await answered(steps, self._store, caller, virtual.number, wall)
-        return self._forward(found, virtual) if isinstance(found, Matched) else found
+        return await self._forward(found, virtual) if isinstance(found, Matched) else found
 
     async def check_pin(self, asked: AskPin, caller: Number | None, pin: str, wall: float) -> PinDecision:
         """Whose PIN this is, at wall second `wall`; counts a wrong one. Raises `StoreUnavailable`."""
         await self._trunks.look()
         found = await self.pins(asked, caller, pin, wall)
-        return self._forward(found, asked.virtual_number) if isinstance(found, Matched) else found
+        return await self._forward(found, asked.virtual_number) if isinstance(found, Matched) else found
 
     async def start(self, request: RequestedCall, wall: float) -> StartDecision:
         """How to carry out a requested call at wall second `wall`. Raises `StoreUnavailable`, and `NotFound` when the
@@ -84,17 +84,17 @@ class RouteCall:
         found = await answered(steps, self._store, session.first_party, virtual.number, wall)
         if isinstance(found, Refuse):
             return found
-        forward = self._forward(found, virtual)
+        forward = await self._forward(found, virtual)
         if isinstance(forward, Refuse):
             return forward
         assert session.first_party is not None, "match_request refuses a session that lacks a party"
-        trunk = self._trunks.carrier(virtual.account_id, session.first_party)
+        trunk = await self._trunks.carrier(virtual.account_id, session.first_party)
         if trunk is None:
             return Refuse(Cause.NO_ROUTE, virtual, session)
         return StartCall(forward, session.first_party, trunk)
 
-    def _forward(self, found: Matched, virtual: VirtualNumber) -> Forward | Refuse:
-        trunk = self._trunks.carrier(virtual.account_id, found.callee)
+    async def _forward(self, found: Matched, virtual: VirtualNumber) -> Forward | Refuse:
+        trunk = await self._trunks.carrier(virtual.account_id, found.callee)
         if trunk is None:
             return Refuse(Cause.NO_ROUTE, virtual, found.session)
         session, role, options, consent = found.session, found.caller_role, found.options, self._rules.consent

@@ -255,6 +255,30 @@ async def test_a_destination_no_trunk_may_call_has_no_route():
     assert lines == [warning, warning], "one line a minute, without a number"
 
 
+async def test_a_trunk_that_was_added_a_moment_ago_carries_the_call():
+    world = await Calls().start(prefixes=("+44",))
+    assert await refusal(world) == (Cause.NO_ROUTE, VIRTUAL, world.session)
+    added = await world.add_trunk("just now")
+    with structlog.testing.capture_logs() as lines:
+        decision = await world.route()
+    assert (decision.trunk, lines) == (added, []), "no second has passed since the last look"
+
+
+async def test_trunks_are_not_read_again_for_each_call_without_a_route():
+    world = await Calls().start(prefixes=("+44",))
+    read, times = world.store.trunks, []
+
+    async def trunks():
+        times.append(world.clock.now())
+        return await read()
+
+    world.store.trunks = trunks
+    for _ in range(3):
+        await refusal(world)
+        world.clock.advance(5.0)
+    assert times == [], "nothing was configured meanwhile"
+
+
 async def test_a_leg_that_comes_back_from_one_of_our_numbers_reaches_nobody():
     world = await Calls().start()
     await world.open_for(STRANGER)

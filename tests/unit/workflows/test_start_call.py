@@ -215,6 +215,18 @@ async def test_both_parties_need_a_trunk(prefixes):
     assert [fact.cause for fact in await world.facts()] == [Cause.NO_ROUTE]
 
 
+@pytest.mark.parametrize("prefixes", [(FIRST,), (SECOND,)])
+async def test_a_trunk_that_was_added_right_before_the_create_is_used(prefixes):
+    world = await Calls().begin(prefixes=prefixes)
+    await world.router.refresh()
+    added = await world.add_trunk("just now")
+    await world.ask()
+    await world.starts()
+    (start,) = world.begun
+    assert {start.trunk, start.forward.trunk} == {world.trunk, added}, "no second has passed since the last look"
+    assert await world.facts() == []
+
+
 async def test_the_loop_takes_what_it_is_told_of_and_goes_on_after_the_store_was_away():
     world = await Calls().begin()
     lease, failures = world.store.lease_requested_calls, [StoreUnavailable(), StoreUnavailable()]
