@@ -219,7 +219,8 @@ def _tell(
 
     def add_events(fact: Fact) -> None:
         answered = isinstance(fact, LegEnded) and fact.leg in progress.answered
-        for name in style.events.names(fact, answered, progress.requested):
+        begun = progress.dialed or progress.rows > 0
+        for name in style.events.names(fact, answered, progress.requested, begun=begun):
             sequence, _ = progress.number_event()
             add(name, style.call_event(who, name, fact.at, sequence, ended))
 

@@ -29,8 +29,8 @@ class CallProgress:
     """What must be remembered of one call between its commits; dropped with its record."""
 
     __slots__ = (
-        "answer_untold", "answered", "ended", "events", "parties", "parties_of", "recording", "requested", "routed",
-        "rows", "trunks",
+        "answer_untold", "answered", "dialed", "ended", "events", "parties", "parties_of", "recording", "requested",
+        "routed", "rows", "trunks",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -44,6 +44,8 @@ class CallProgress:
         """Plivo's SequenceNumber, from 1 (plivo-vts.md §7.2 REC: per interaction)."""
         self.rows = 0
         """Order of all webhooks of this call."""
+        self.dialed = False
+        """We called somebody."""
         self.routed = False
         self.requested = False
         """We started it: leg A is outbound like leg B."""
@@ -71,6 +73,7 @@ class CallProgress:
                 self.routed = True
             case LegDialed():
                 self.trunks[fact.leg] = fact.trunk_id
+                self.dialed = True
             case LegAnswered():
                 self.answered[fact.leg] = fact.at
                 if context.session is None and fact.leg == LegName.A:

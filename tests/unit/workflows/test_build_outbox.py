@@ -406,6 +406,49 @@ def test_a_call_that_we_start_tells_of_the_first_party_first(generation, events)
     assert [form(row)["SequenceNumber"] for row in rows] == [str(i + 1) for i in range(len(rows))]
 
 
+def cancelled(*legs):
+    """The session of a requested call was deleted: each of these legs ends, and the call."""
+    facts = [leg_ended(9 + i, leg, cause=Cause.SESSION_EXPIRED) for i, leg in enumerate(legs)]
+    return (*facts, CallEnded(CALL_ID, 12, T0 + 22, Outcome.FAILED, Cause.SESSION_EXPIRED, HungUpBy.PLATFORM))
+
+
+@pytest.mark.parametrize(
+    ("before", "legs", "told"),
+    [
+        (REQUESTED[:2], "a", []),
+        (REQUESTED[:3], "a", [("FirstPartyHangup", "0"), ("PartiesHangup", "0")]),
+        (REQUESTED[:5], "a", [("FirstPartyAnswer", ""), ("FirstPartyHangup", "20"), ("PartiesHangup", "20")]),
+        (
+            REQUESTED[:7], "ba",
+            [("FirstPartyAnswer", ""), ("SecondPartyRing", ""), ("SecondPartyHangup", "0"), ("FirstPartyHangup", "20"),
+             ("PartiesHangup", "20")],
+        ),
+    ],
+)  # fmt: skip
+def test_a_call_that_we_start_is_told_to_its_end_when_the_session_is_deleted_meanwhile(before, legs, told):
+    progress, session, style = CallProgress(), make_session(ended_at=T0 + 22), Style(Generation.CURRENT)
+    prices = [Price("us", "trunk-a", Direction.OUTBOUND, "+1", 60_000, 0, 60)]
+    rows = [
+        *share(before, progress=progress, session=make_session(), style=style).outbox,
+        *share(cancelled(*legs), progress=progress, session=session, style=style, prices=prices).outbox,
+    ]
+    assert [(row.event.removeprefix("Session"), form(row)["Duration"]) for row in rows] == told
+    assert [form(row)["SequenceNumber"] for row in rows] == [str(i + 1) for i in range(len(rows))]
+    ends = [form(row) for row in rows if "Hangup" in row.event]
+    assert {(end["PlivoHangupCause"], end["PlivoHangupCauseCode"]) for end in ends} <= {("Rejected", "3020")}
+    if len(before) > 4:
+        assert [end["Amount"] for end in ends[-2:]] == ["0.06000", "0.06000"], "who was answered is billed, and told so"
+
+
+def test_a_known_caller_whose_session_ends_while_its_pin_is_asked_is_told_to_its_end():
+    options = replace(pin_session().options, force_pin_authentication=True)
+    session, progress = make_session(options=options), CallProgress()
+    share((FACTS[0], LegAnswered(CALL_ID, 2, T0 + 1, "a")), progress=progress, session=session, callee=None)
+    over = (pin(3, True, 0), leg_ended(4, "a", cause=Cause.SESSION_EXPIRED))
+    rows = share(over, progress=progress, session=replace(session, ended_at=T0 + 2), callee=None).outbox
+    assert [row.event for row in rows] == ["SessionFirstPartyHangup"], "its answer was told"
+
+
 def test_both_legs_of_a_call_that_we_start_cost_what_calls_to_their_parties_cost():
     prices = (
         Price("in", None, Direction.INBOUND, "", 900_000, 0, 60),

@@ -6,8 +6,8 @@ What it is: the table of plivo-vts.md §7.1. What it is not: bodies (`plivo.py`)
 Decisions (docs/decisions/0022-plivo-event-generations.md): in event names "FirstParty" is the party that started the
 call (leg A) and "SecondParty" the one dialled (leg B), see decision 0005. `SessionVirtualNumberReplaced` is sent in
 every generation: it follows an operator's act only, and who is not told goes on showing a number that is being
-given back. Nothing is told of a call after its session ended: such a call is no longer the session's (§6.1, "no
-active session: not forwarded"), though its record is kept.
+given back. Nothing is told of a call that came after its session ended: such a call is no longer the session's (§6.1,
+"no active session: not forwarded"), though its record is kept. A call that was the session's before is told to its end.
 """
 
 from __future__ import annotations
@@ -78,6 +78,7 @@ class LegEvent:
     """In calls that the platform starts (click-to-call), or in those of a caller; None: both."""
 
 
+_ENDS = (LegEnded, CallEnded, CallNotStarted)
 A, B = LegName.A, LegName.B
 LEG_EVENTS = (
     LegEvent("SessionFirstPartyInitiated", CallRouted, "", _FIRST, requested=False),
@@ -127,10 +128,12 @@ class EventTable:
         self.facts_with_pins = self.facts | {CallRouted, PinChecked}
         """The same for a session with PINs, where each call has its PIN status."""
 
-    def names(self, fact: Fact, answered: bool, requested: bool = False) -> tuple[str, ...]:
+    def names(
+        self, fact: Fact, answered: bool, requested: bool = False, *, begun: bool = False
+    ) -> tuple[str, ...]:  # fmt: skip
         """What this fact of a session's call is told as; `answered`: whether its leg ever was; `requested`: whether we
-        started the call."""
-        if isinstance(fact, (LegEnded, CallEnded, CallNotStarted)) and fact.cause is Cause.SESSION_EXPIRED:
+        started the call; `begun`: whether something was told of the call before, or one of its legs was dialled."""
+        if not begun and isinstance(fact, _ENDS) and fact.cause is Cause.SESSION_EXPIRED:
             return ()
         leg = getattr(fact, "leg", "")
         return self._by_fact.get((type(fact), leg, answered, requested), ())

@@ -6,6 +6,7 @@ import pytest
 
 from maskline.masking.facts import (
     CallEnded,
+    CallNotStarted,
     CallReceived,
     CallRouted,
     Cause,
@@ -101,6 +102,25 @@ def test_a_call_refused_because_its_session_was_over_is_not_told(generation: Gen
     assert table.names(ended(A, Cause.SESSION_EXPIRED), False) == ()
     over = CallEnded("call", 3, 0.0, Outcome.REJECTED, Cause.SESSION_EXPIRED, HungUpBy.PLATFORM)
     assert table.names(over, False) == ()
+
+
+@pytest.mark.parametrize("generation", Generation)
+def test_a_call_that_had_begun_is_told_to_its_end_when_its_session_is_over(generation: Generation) -> None:
+    table = EventTable(generation)
+    over = CallEnded("call", 3, 0.0, Outcome.FAILED, Cause.SESSION_EXPIRED, HungUpBy.PLATFORM)
+    normal = CallEnded("call", 3, 0.0, Outcome.COMPLETED, Cause.NORMAL, HungUpBy.CALLER)
+    assert table.names(over, False, begun=True) == table.names(normal, False)
+    for leg in (A, B):
+        for answered in (False, True):
+            told = table.names(ended(leg, Cause.SESSION_EXPIRED), answered, True, begun=True)
+            assert told == table.names(ended(leg), answered, True) != ()
+
+
+@pytest.mark.parametrize("generation", Generation)
+def test_a_requested_call_that_never_began_is_not_told_when_its_session_is_over(generation: Generation) -> None:
+    table = EventTable(generation)
+    assert table.names(CallNotStarted("call", 1, 0.0, "s", Cause.SESSION_EXPIRED), False) == ()
+    assert table.names(CallNotStarted("call", 1, 0.0, "s", Cause.SHUTDOWN), False) != ()
 
 
 def test_a_first_party_that_we_call_is_initiated_and_rings_by_itself_where_a_caller_does_with_the_callee() -> None:
