@@ -7,6 +7,7 @@ product; nothing here imports the engine, stores or workflows. Who uses it: the 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -17,6 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+
+import maskline
+
+_FOR_THE_FIRST = 0.5
+"""Seconds between two SIGTERMs: sent at once they would be one."""
 
 
 class LabError(Exception):
@@ -41,8 +47,11 @@ class Platform:
         self.log_path = folder / "serve.log"
         # What the user has set up for a real carrier must not reach into the lab.
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("MASKLINE_")}
+        # It must run this very code, also from a checkout that a relative path names: its folder is another one.
+        source = str(Path(maskline.__file__).resolve().parents[1])
         self.environment = {
             **inherited,
+            "PYTHONPATH": os.pathsep.join([source, *filter(None, [os.environ.get("PYTHONPATH")])]),
             "MASKLINE_DATABASE_URL": f"sqlite:///{folder / 'maskline.db'}",
             "MASKLINE_KEY_FILE": str(folder / "maskline.key"),
             "MASKLINE_DATA_DIR": str(folder / "data"),
@@ -94,17 +103,22 @@ class Platform:
     def log_tail(self, lines: int = 15) -> str:
         return "\n".join(self.log_path.read_text(errors="replace").splitlines()[-lines:])
 
-    def stop(self, within: float = 15.0) -> int:
-        """SIGTERM and wait; the exit code, or -9 when it had to be killed."""
+    def log_lines(self, event: str) -> list[str]:
+        """The lines of this event."""
+        return [line for line in self.log_path.read_text(errors="replace").splitlines() if event in line]
+
+    def stop(self, within: float = 15.0, *, calls_may_end: bool = True) -> int:
+        """SIGTERM and wait; the exit code, or -9 when it had to be killed. `calls_may_end`: not told a second time, at
+        which it hangs up calls in progress."""
         if self._process is None:
             return 0
-        if self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM)
-        try:
-            return self._process.wait(within)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            return self._process.wait()
+        for patience in (within,) if calls_may_end else (_FOR_THE_FIRST, within):
+            if self._process.poll() is None:
+                self._process.send_signal(signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                return self._process.wait(patience)
+        self._process.kill()
+        return self._process.wait()
 
     def cli(self, *arguments: str) -> Any:
         """Run `maskline ARGUMENTS --json` and return its document; raises `LabError` with its sentence."""

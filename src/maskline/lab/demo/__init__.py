@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -61,21 +62,57 @@ def run(settings: dict[str, str] | None = None, keep: Path | None = None, scenar
 def _run_in(folder: Path, settings: dict[str, str], scenarios: Sequence[str]) -> int:
     needed = {key: value for name in scenarios for key, value in SCENARIOS[name].settings.items()}
     stage = Stage(folder, lambda line: print(line, flush=True), needed | settings)
+    end = End()
     try:
-        good = asyncio.run(_play(stage, scenarios))
+        good = asyncio.run(_play(stage, scenarios, end))
     except LabError as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
+    except asyncio.CancelledError:
+        if end.by is None:
+            raise
+        print(f"demo: ended by {end.by.name}.", file=sys.stderr)
+        return 128 + end.by
     print("\nEvery check held." if good else "\nA check failed; the platform's log:\n" + stage.platform.log_tail(40))
     return 0 if good else 1
 
 
-async def _play(stage: Stage, scenarios: Sequence[str]) -> bool:
+class End:
+    """SIGTERM and SIGHUP end the demo in order, as Ctrl-C does: the platform has a session of its own, so that neither
+    the end of this process nor that of the terminal would take it along."""
+
+    def __init__(self) -> None:
+        self.by: signal.Signals | None = None
+
+    def watch(self, task: asyncio.Task[bool]) -> None:
+        """Cancel `task` at the first of them; another one does not disturb the clearing up."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is signal.SIG_IGN:
+                continue  # as nohup wants it
+            loop.add_signal_handler(number, self._arrived, number, task)
+
+    def _arrived(self, number: signal.Signals, task: asyncio.Task[bool]) -> None:
+        if self.by is None:
+            self.by = number
+            task.cancel()
+
+
+async def _play(stage: Stage, scenarios: Sequence[str], end: End) -> bool:
+    task = asyncio.ensure_future(_tell(stage, scenarios))
+    end.watch(task)
+    finished = False
     try:
-        await stage.open()
-        good = True
-        for name in scenarios:
-            good = await SCENARIOS[name].play(stage) and good
+        good = await task
+        finished = True
         return good
     finally:
-        await stage.close()
+        await stage.close(calls_may_end=finished)
+
+
+async def _tell(stage: Stage, scenarios: Sequence[str]) -> bool:
+    await stage.open()
+    good = True
+    for name in scenarios:
+        good = await SCENARIOS[name].play(stage) and good
+    return good

@@ -21,6 +21,8 @@ from maskline.lab.tones import heard_tone
 from maskline.masking.e164 import Number
 
 TONES = (440, 1000)
+_WIDTH = 35
+"""Of a name among checks that are printed before the longest is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,34 @@ def sounds_like(name: str, what: str, match: Match) -> Check:
 def print_checks(checks: Sequence[Check], say: Callable[[str], None]) -> None:
     width = max(len(check.name) for check in checks)
     for check in checks:
-        say(f"  {'ok  ' if check.ok else 'FAIL'} {check.name:<{width}}  {check.detail}")
+        say(_line(check, width))
+
+
+def _line(check: Check, width: int) -> str:
+    return f"  {'ok  ' if check.ok else 'FAIL'} {check.name:<{width}}  {check.detail}"
+
+
+class Pointless(Exception):
+    """A check failed without which the rest cannot hold."""
+
+
+class Checks:
+    """Checks that are printed as they fall."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self.good = True
+
+    def add(self, *checks: Check) -> None:
+        for check in checks:
+            self.good = self.good and check.ok
+            self._say(_line(check, _WIDTH))
+
+    def need(self, check: Check) -> None:
+        """Raises `Pointless` when it does not hold."""
+        self.add(check)
+        if not check.ok:
+            raise Pointless
 
 
 def print_title(title: str, say: Callable[[str], None]) -> None:

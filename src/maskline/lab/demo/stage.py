@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,12 +53,15 @@ class Stage:
         )
         await self._provision()
 
-    async def close(self) -> None:
-        for phone in self.phones:
-            phone.close()
-        self.carrier.close()
-        await self.inbox.close()
-        await asyncio.to_thread(self.platform.stop)
+    async def close(self, *, calls_may_end: bool = True) -> None:
+        """`calls_may_end`: as in `Platform.stop`."""
+        try:
+            for phone in self.phones:
+                phone.close()
+            self.carrier.close()
+            await self.inbox.close()
+        finally:
+            await asyncio.to_thread(partial(self.platform.stop, calls_may_end=calls_may_end))
 
     # -- provisioning: only public doors ------------------------------------------------------------------------
 
@@ -107,14 +111,18 @@ class Stage:
     def dial(self, phone: Phone, number: Number | None = None) -> None:
         phone.dial(number or parse_number(VIRTUAL), self.carrier.address)
 
+    def heard_of(self, session: dict[str, Any]) -> list[Received]:
+        """The session's webhooks so far, in the order of arrival."""
+        return [
+            item for item in self.inbox.received
+            if item.path == "/plivo" and item.values.get("SessionUUID") == session["session_uuid"]
+        ]  # fmt: skip
+
     async def hooks(self, session: dict[str, Any], last: str, within: float = 15.0) -> list[Received]:
         """The session's webhooks in the order of arrival, waited for until one is called `last`."""
         deadline = asyncio.get_running_loop().time() + within
         while True:
-            mine = [
-                item for item in self.inbox.received
-                if item.path == "/plivo" and item.values.get("SessionUUID") == session["session_uuid"]
-            ]  # fmt: skip
+            mine = self.heard_of(session)
             if any(item.event == last for item in mine) or asyncio.get_running_loop().time() > deadline:
                 return mine
             await self.inbox.wait_for(sum(item.path == "/plivo" for item in self.inbox.received) + 1, "/plivo", 1.0)
