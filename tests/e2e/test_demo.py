@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -47,12 +48,10 @@ def processes_with(mark: str) -> list[str]:
     return found
 
 
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    folder, temporary = tmp_path_factory.mktemp("newcomer"), tmp_path_factory.mktemp("temporary")
-    value = f"{os.getpid()}-{time.monotonic_ns()}"
-    environment = {key: text for key, text in os.environ.items() if not key.startswith("MASKLINE_")}
-    environment |= {
+def newcomer(temporary: Path, value: str) -> dict[str, str]:
+    """The environment of somebody who tries it."""
+    inherited = {key: text for key, text in os.environ.items() if not key.startswith("MASKLINE_")}
+    return inherited | {
         "PYTHONPATH": str(Path(maskline.__file__).parent.parent),
         "TMPDIR": str(temporary),
         MARK: value,
@@ -60,6 +59,13 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Run:
         "MASKLINE_SIP_ADVERTISED_HOST": "203.0.113.10",
         "COLUMNS": "120",
     }
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder, temporary = tmp_path_factory.mktemp("newcomer"), tmp_path_factory.mktemp("temporary")
+    value = f"{os.getpid()}-{time.monotonic_ns()}"
+    environment = newcomer(temporary, value)
     started = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-m", "maskline", "demo", "--scenario", "all"],
@@ -129,3 +135,21 @@ def test_it_prints_no_real_number(demo: Run) -> None:
 def test_it_leaves_no_process_and_no_file(demo: Run) -> None:
     assert demo.processes == []
     assert demo.files == []
+
+
+def test_a_demo_that_is_told_to_end_takes_its_platform_along(tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder, value = tmp_path_factory.mktemp("ended"), f"{os.getpid()}-{time.monotonic_ns()}"
+    with subprocess.Popen(
+        [sys.executable, "-m", "maskline", "demo"], cwd=folder, env=newcomer(folder, value), text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None and process.stderr is not None
+        ready = next((line for line in process.stdout if "Setting up" in line), "it never came so far")
+        assert any("maskline serve" in one for one in processes_with(f"{MARK}={value}")), ready
+        process.send_signal(signal.SIGTERM)
+        process.stdout.read()
+        told = process.stderr.read()
+        assert process.wait(30) == 128 + signal.SIGTERM
+    assert told == "demo: ended by SIGTERM.\n"
+    assert processes_with(f"{MARK}={value}") == []
+    assert list(folder.rglob("*")) == []

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -47,3 +50,42 @@ async def test_a_platform_that_does_not_start_says_why(tmp_path: Path) -> None:
 def test_a_failing_demo_prints_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert demo.run({"MASKLINE_MEDIA": "nonsense"}, keep=tmp_path / "kept") == 1
     assert capsys.readouterr().err.startswith("demo: maskline serve did not become ready")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+async def test_the_first_signal_ends_the_demo_and_another_does_not_disturb_the_end(number: signal.Signals) -> None:
+    end, ended = demo.End(), asyncio.Event()
+
+    async def play() -> bool:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+            await asyncio.sleep(0.01)
+            ended.set()
+        return True
+
+    task = asyncio.ensure_future(play())
+    loop = asyncio.get_running_loop()
+    try:
+        end.watch(task)
+        loop.call_soon(os.kill, os.getpid(), number)
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)
+        loop.remove_signal_handler(signal.SIGHUP)
+    assert (end.by, ended.is_set()) == (number, True)
+
+
+async def test_a_demo_under_nohup_does_not_hear_of_its_terminal() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    loop = asyncio.get_running_loop()
+    task: asyncio.Task[bool] = asyncio.ensure_future(asyncio.sleep(0, True))
+    try:
+        demo.End().watch(task)
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        assert await task
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)
+        signal.signal(signal.SIGHUP, before)
