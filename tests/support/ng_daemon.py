@@ -13,13 +13,15 @@ _SDP = "v=0\r\nc=IN IP4 127.0.0.1\r\nm=audio {port} RTP/AVP 0\r\na=rtcp:{rtcp}\r
 
 
 class NgDaemon(asyncio.DatagramProtocol):
-    """`replies` by command override what it says; a callable is given the message. `silent`: it says nothing."""
+    """`replies` by command override what it says; a callable is given the message. `silent`: it says nothing.
+    `late`: seconds until it answers."""
 
     def __init__(self) -> None:
         self.asked: list[dict[str, Any]] = []
         self.over_tcp: list[dict[str, Any]] = []
         self.replies: dict[str, Reply | Callable[[dict[str, Any]], Reply]] = {}
         self.silent = False
+        self.late = 0.0
         self.uptime = 100.0
         self.sessions = 0
         self.port = 0
@@ -70,7 +72,12 @@ class NgDaemon(asyncio.DatagramProtocol):
         cookie, message = unpack(data)
         self.asked.append(message)
         if not self.silent:
-            self._udp.sendto(pack(cookie, self._reply(message)), addr)
+            reply = pack(cookie, self._reply(message))
+            asyncio.get_running_loop().call_later(self.late, self._say, reply, addr)
+
+    def _say(self, reply: bytes, addr: Any) -> None:
+        if not self._udp.is_closing():
+            self._udp.sendto(reply, addr)
 
     def _reply(self, message: dict[str, Any]) -> Reply:
         command = message["command"]

@@ -59,6 +59,10 @@ class CallState:
     packets: int = 0
     active_at: float = 0.0
     playing: dict[LegName, Playing] = field(default_factory=dict)
+    astray: set[LegName] = field(default_factory=set)
+    """Legs to which a clip may play although its step failed: the answer was late."""
+    keyed: set[LegName] = field(default_factory=set)
+    """Legs whose DTLS handshake is known to be over."""
     collecting: set[LegName] = field(default_factory=set)
     injects: bool = False
     """The daemon was told to be ready to press digits (its transcoder runs for this call)."""
@@ -77,6 +81,8 @@ class CallState:
             self.latched.pop(leg, None)
         elif leg in self.latched:
             self.latched[leg] = replace(self.latched[leg], codecs=far.codecs, secure=far.secure)
+        if before is None or before.secure != far.secure:
+            self.keyed.discard(leg)
         self.far[leg] = far
 
     def has_events(self, leg: LegName) -> bool:

@@ -19,10 +19,11 @@ from maskline.errors import MediaUnavailable
 from maskline.media.rtpengine import ng_codec
 from maskline.media.rtpengine.stream import NgStream
 
-ANSWER_WITHIN = 1.2
-"""Seconds; the port promises `MediaUnavailable` within 2, and a loaded machine is late."""
-_FIRST_RETRY = 0.2
-"""Seconds; doubles. A busy daemon answers in under 10 ms."""
+ANSWER_WITHIN = 1.5
+"""Seconds for each request; the port promises `MediaUnavailable` within 2 from a daemon that is away, and a loaded
+machine is late. A daemon that answers late, request after request, is not away."""
+_FIRST_RETRY = 0.1
+"""Seconds; doubles, so a request goes out four times. A busy daemon answers in under 10 ms."""
 _RESTART_TOLERANCE = 2.5
 """Seconds by which a start time computed from whole seconds of uptime may wander."""
 

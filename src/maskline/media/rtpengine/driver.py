@@ -13,8 +13,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import math
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +37,9 @@ from maskline.media.rtpengine.client import NgNode, NgRefused
 from maskline.media.rtpengine.figures import read_figures
 from maskline.media.rtpengine.ng_codec import Dictionary
 from maskline.media.rtpengine.recorder import Recorder
-from maskline.media.rtpengine.supervision import Supervision
+from maskline.media.rtpengine.supervision import PROBE_EVERY, Supervision
 from maskline.sdp.session import Codec
 
-_WITHIN = 1.6
-"""Seconds for one port method, which may take several requests."""
 _CLIP_TAIL = 0.06
 """Seconds by which a clip may end after its length: it starts up to 7 ms late; 5 passes of 0.3 s took 1.43 s."""
 _DIGITS = "0123456789*#ABCD"
@@ -109,8 +107,7 @@ class RtpengineDriver:
         if known is not None and far is None:
             return known
         try:
-            async with _promptly():
-                local = await (signalling.open_a(call) if leg is LegName.A else signalling.open_b(call))
+            local = await (signalling.open_a(call) if leg is LegName.A else signalling.open_b(call))
         except MediaUnavailable:
             if not call.local:
                 del self.calls[call_id]
@@ -121,17 +118,16 @@ class RtpengineDriver:
     async def attach(self, call_id: str, leg: LegName, far: FarMedia) -> None:
         call = self._known(call_id)
         call.meet(leg, far)
-        async with _promptly():
-            if leg is LegName.A:
-                await signalling.open_a(call)
-                return
-            # Before the answer, from which on the daemon relays: a packet of A's that slips through makes a phone take
-            # the clip that follows for late packets of the same stream (seen: baresip hears nothing of it). The answer
-            # is what Redis keeps, so a restarted daemon has the call blocked until `renew` joins it.
-            if not call.bridged:
-                call.apart = True
-                await sound.keep_apart(call)
-            await signalling.attach_b(call, far)
+        if leg is LegName.A:
+            await signalling.open_a(call)
+            return
+        # Before the answer, from which on the daemon relays: a packet of A's that slips through makes a phone take
+        # the clip that follows for late packets of the same stream (seen: baresip hears nothing of it). The answer
+        # is what Redis keeps, so a restarted daemon has the call blocked until `renew` joins it.
+        if not call.bridged:
+            call.apart = True
+            await sound.keep_apart(call)
+        await signalling.attach_b(call, far)
 
     async def bridge(self, call_id: str, *, digits: bool = True) -> None:
         """The daemon relays from the answer on, unless it is told not to; from here the silence is watched."""
@@ -141,20 +137,20 @@ class RtpengineDriver:
         if call.bridged:
             return
         call.digits = digits
-        async with _promptly():
-            for leg in list(call.playing):
-                self._silence(call, leg)
-                await sound.stop(call, leg)
-            if call.apart or not digits:
-                await sound.join(call)
+        heard = {*call.playing, *call.astray}
+        for leg in heard:
+            self._silence(call, leg)
+        await asyncio.gather(*(_tolerant(sound.stop(call, leg)) for leg in heard))
+        call.astray.clear()
+        if call.apart or not digits:
+            await sound.join(call)
         call.apart, call.bridged = False, True
         self._supervision.watch(call)
 
     async def stats(self, call_id: str) -> dict[LegName, Quality]:
         call = self._known(call_id)
         try:
-            async with _promptly():
-                return read_figures(await call.node.request("query", {"call-id": call_id}))
+            return read_figures(await call.node.request("query", {"call-id": call_id}))
         except NgRefused as error:
             raise MediaUnavailable("The media of this call is gone.") from error
 
@@ -165,10 +161,9 @@ class RtpengineDriver:
                 raise MediaUnavailable
             return {}
         try:
-            async with _promptly():
-                with suppress(MediaUnavailable):  # refused: the call is gone, and with it the recording ended
-                    await self._recorder.stop(call)
-                reply = await call.node.request("delete", {"call-id": call_id, "from-tag": LegName.A.value})
+            with suppress(MediaUnavailable):  # refused: the call is gone, and with it the recording ended
+                await self._recorder.stop(call)
+            reply = await call.node.request("delete", {"call-id": call_id, "from-tag": LegName.A.value})
         except NgRefused:  # freed by its own timeout, or by a restart
             reply = {}
         except MediaUnavailable:
@@ -182,11 +177,16 @@ class RtpengineDriver:
 
     async def play(self, call_id: str, leg: LegName, clip: Clip, play_id: int, *, repeat: int = 1) -> None:
         call = self._known(call_id)
-        async with _promptly():
+        try:
             if call.bridged and leg not in call.playing:
                 await sound.mute(call, OTHER[leg], True)
             self._silence(call, leg)
+            await signalling.wait_for_keys(call, leg)
             await self._play(call, leg, Playing(clip, play_id, repeat))
+        except MediaUnavailable:
+            call.astray.add(leg)
+            self._unmute(call, leg)
+            raise
 
     async def _play(self, call: CallState, leg: LegName, playing: Playing) -> None:
         await sound.play(call, leg, playing.clip, playing.passes)
@@ -200,8 +200,7 @@ class RtpengineDriver:
     def _played(self, call: CallState, leg: LegName, playing: Playing) -> None:
         if call.playing.get(leg) is playing:
             self._silence(call, leg)
-            if call.bridged:
-                self._spawn(sound.mute(call, OTHER[leg], False))
+            self._unmute(call, leg)
             self.tell(PlayDone(call.id, leg, playing.play_id))
 
     async def stop_playing(self, call_id: str, leg: LegName) -> None:
@@ -209,10 +208,21 @@ class RtpengineDriver:
         if leg not in call.playing:
             return
         self._silence(call, leg)
-        async with _promptly():
-            await sound.stop(call, leg)
-            if call.bridged:
+        self._unmute(call, leg)
+        await sound.stop(call, leg)
+
+    def _unmute(self, call: CallState, leg: LegName) -> None:
+        """Whatever became of the clip, the two are to hear each other again."""
+        if call.bridged:
+            self._spawn(self._unmute_at_last(call, leg))
+
+    async def _unmute_at_last(self, call: CallState, leg: LegName) -> None:
+        """A daemon that stalls now is asked again, for as long as the call lasts and nothing else plays."""
+        while self.calls.get(call.id) is call and leg not in call.playing:
+            with suppress(MediaUnavailable):
                 await sound.mute(call, OTHER[leg], False)
+                return
+            await asyncio.sleep(PROBE_EVERY)
 
     @staticmethod
     def _silence(call: CallState, leg: LegName) -> None:
@@ -229,14 +239,12 @@ class RtpengineDriver:
             return
         (call.collecting.add if on else call.collecting.discard)(leg)
         if not call.has_events(leg):
-            async with _promptly():
-                await sound.listen_for_tones(call, leg, on)
+            await sound.listen_for_tones(call, leg, on)
 
     async def send_digit(self, call_id: str, leg: LegName, digit: str, *, duration_ms: int = 160) -> None:
         call = self._known(call_id)
         if call.bridged and call.has_events(leg):
-            async with _promptly():
-                await sound.be_ready_to_press(call)
+            await sound.be_ready_to_press(call)
             self._spawn(sound.press(call, leg, digit, duration_ms))
 
     def _on_notice(self, notice: Dictionary) -> None:
@@ -257,13 +265,11 @@ class RtpengineDriver:
 
     async def start_recording(self, call_id: str, recording_id: str) -> Spool:
         call = self._known(call_id)
-        async with _promptly():
-            return await self._recorder.start(call, recording_id)
+        return await self._recorder.start(call, recording_id)
 
     async def stop_recording(self, call_id: str) -> None:
         call = self._known(call_id)
-        async with _promptly():
-            await self._recorder.stop(call)
+        await self._recorder.stop(call)
 
     # --- after a restart of the daemon (`Supervision` asks) --------------------------------------------------
 
@@ -335,13 +341,3 @@ async def _tolerant(work: Coroutine[Any, Any, None]) -> None:
     """What the daemon does not do because it is away or lost the call is found by `Supervision`."""
     with suppress(MediaUnavailable):
         await work
-
-
-@asynccontextmanager
-async def _promptly() -> AsyncIterator[None]:
-    """What takes longer than the port allows is `MediaUnavailable`."""
-    try:
-        async with asyncio.timeout(_WITHIN):
-            yield
-    except TimeoutError:
-        raise MediaUnavailable from None

@@ -47,6 +47,11 @@ def learned(reply: dict[str, Any], leg: LegName, component: int) -> tuple[str, i
     return None
 
 
+def has_keys(reply: dict[str, Any], leg: LegName) -> bool:
+    """Whether DTLS with a leg's far side has come as far as its certificate, which arrives with its last message."""
+    return any("DTLS fingerprint verified" in stream.get("flags", ()) for stream in _streams(reply, leg)[:1])
+
+
 def _accepted(reply: dict[str, Any], leg: LegName) -> int:
     """RTP packets of the far side; the daemon counts a stranger's among `packets` too, and as `errors`."""
     return next(map(_less_errors, _streams(reply, leg)), 0)

@@ -8,6 +8,7 @@ uses it: `driver.py`, and `sound.py` where a digit needs another mode.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
@@ -17,10 +18,14 @@ from maskline.media.port import FarMedia, LocalMedia
 from maskline.media.rtpengine import synthetic_sdp
 from maskline.media.rtpengine.call_state import CallState
 from maskline.media.rtpengine.client import NgRefused
-from maskline.media.rtpengine.figures import learned
+from maskline.media.rtpengine.figures import has_keys, learned
+from maskline.media.rtpengine.ng_codec import Dictionary
 from maskline.sdp.secure import Secure
 
 _NOBODY = "v"
+_KEY_LOOKS, _KEY_PAUSE = 50, 0.03
+"""How often, and how many seconds apart, we look whether DTLS is done: on one host it takes 20 ms, and a lost message
+is repeated after 1 s (RFC 6347 §4.2.4.1). The last pause is for what remains after the certificate."""
 _PLAIN: dict[str, Any] = {"ICE": "remove", "rtcp-mux": ["demux"], "transport protocol": "RTP/AVP"}
 # Without port-latching the second answer changes A's port; without generate-RTCP the far side's RTCP, and with it
 # its CNAME, would be passed on.
@@ -77,16 +82,34 @@ async def answer_b(call: CallState, far: FarMedia) -> LocalMedia:
     return await _answer(call, LegName.B.value, call.latched.get(LegName.B, far))
 
 
+async def wait_for_keys(call: CallState, leg: LegName) -> None:
+    """Until DTLS with this leg's far side is done, or takes too long: what the daemon plays before is lost, since
+    nobody can decrypt it."""
+    far = call.far.get(leg)
+    if far is None or far.secure is None or far.secure.fingerprint is None or leg in call.keyed:
+        return
+    for _ in range(_KEY_LOOKS):
+        if has_keys(await _query(call), leg):
+            call.keyed.add(leg)
+        await asyncio.sleep(_KEY_PAUSE)
+        if leg in call.keyed:
+            return
+
+
+async def _query(call: CallState) -> Dictionary:
+    try:
+        return await call.node.request("query", {"call-id": call.id})
+    except NgRefused as error:
+        raise MediaUnavailable("The media of this call is gone.") from error
+
+
 async def _find_latched(call: CallState) -> None:
     """Where far sides behind NAT were found to send from. With each offer and answer the daemon would believe anybody's
     first packet again, and follow a stranger; so from then on it is told that address, as a true one."""
     seeking = [leg for leg, far in call.far.items() if far.nat and leg in call.local and leg not in call.latched]
     if not seeking:
         return
-    try:
-        reply = await call.node.request("query", {"call-id": call.id})
-    except NgRefused as error:
-        raise MediaUnavailable("The media of this call is gone.") from error
+    reply = await _query(call)
     for leg in seeking:
         rtp, rtcp = (learned(reply, leg, component) for component in (0, 1))
         if rtp is not None:

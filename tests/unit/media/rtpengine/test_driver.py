@@ -170,6 +170,86 @@ async def test_the_bridge_stops_what_plays(
     assert events == []
 
 
+async def test_a_daemon_that_stalls_at_each_request_is_waited_for(daemon: NgDaemon, driver: RtpengineDriver) -> None:
+    await driver.open_leg("C", A, FAR, codecs=VOICE)
+    await driver.open_leg("C", B, None, codecs=VOICE)
+    daemon.late = 0.9  # twice: more than one request may take
+    await driver.attach("C", B, FAR)
+    assert driver.available
+    assert daemon.commands()[-1] == "answer"
+
+
+async def test_a_clip_that_cannot_be_played_leaves_nobody_muted(
+    daemon: NgDaemon, driver: RtpengineDriver, clip: Clip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("maskline.media.rtpengine.driver.PROBE_EVERY", 0.01)
+    await connect(driver)
+    daemon.asked.clear()
+    daemon.replies["play media"] = daemon.replies["unblock media"] = NO
+    with pytest.raises(MediaUnavailable):
+        await driver.play("C", A, clip, 1)
+    await until(lambda: daemon.commands().count("unblock media") == 2)
+    del daemon.replies["unblock media"]
+    asked = daemon.commands().count("unblock media")
+    await until(lambda: daemon.commands().count("unblock media") > asked)
+    assert set(field(daemon, "unblock media", "from-tag")) == {"b"}
+
+
+async def test_a_clip_whose_start_was_not_confirmed_is_stopped_at_the_bridge(
+    daemon: NgDaemon, driver: RtpengineDriver, clip: Clip
+) -> None:
+    await connect(driver, bridge=False)
+    daemon.replies["play media"] = daemon.replies["stop media"] = NO
+    with pytest.raises(MediaUnavailable):
+        await driver.play("C", A, clip, 1)
+    daemon.asked.clear()
+    await driver.bridge("C")
+    assert daemon.commands() == ["stop media", "unblock media", "unblock DTMF"], "the bridge does not depend on it"
+
+
+DTLS = replace(FAR, secure=Secure("UDP/TLS/RTP/SAVPF", (), ("sha-256", ":".join(["AB"] * 32)), "actpass"))
+
+
+def dtls_is_done_at_look(number: int) -> Any:
+    """Replies to `query` of a daemon that finds out then."""
+    looks = iter([[]] * (number - 1))
+
+    def reply(_message: dict[str, Any]) -> dict[str, Any]:
+        flags = next(looks, ["RTP", "DTLS fingerprint verified"])
+        return {"result": "ok", "tags": {"a": {"medias": [{"streams": [{"flags": flags}, {"flags": []}]}]}}}
+
+    return reply
+
+
+async def test_a_clip_waits_for_the_keys_of_dtls_and_the_next_one_does_not_ask(
+    daemon: NgDaemon, driver: RtpengineDriver, clip: Clip
+) -> None:
+    daemon.replies["query"] = dtls_is_done_at_look(3)
+    await driver.open_leg("C", A, DTLS, codecs=VOICE)
+    daemon.asked.clear()
+    await driver.play("C", A, clip, 1)
+    assert daemon.commands() == ["query", "query", "query", "play media"]
+    await driver.play("C", A, clip, 2)
+    assert daemon.commands()[4:] == ["play media"]
+    await driver.attach("C", A, replace(DTLS, port=6002))
+    await driver.play("C", A, clip, 3)
+    assert daemon.commands().count("query") == 3, "another address has the same keys"
+
+
+async def test_a_clip_waits_for_keys_no_longer_than_for_one_repeated_message(
+    daemon: NgDaemon, driver: RtpengineDriver, clip: Clip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("maskline.media.rtpengine.signalling._KEY_LOOKS", 2)
+    daemon.replies["query"] = dtls_is_done_at_look(9)
+    await driver.open_leg("C", A, DTLS, codecs=VOICE)
+    daemon.asked.clear()
+    await driver.play("C", A, clip, 1)
+    assert daemon.commands() == ["query", "query", "play media"]
+    daemon.replies["query"] = NO
+    with pytest.raises(MediaUnavailable):
+        await driver.play("C", A, clip, 2)
+
+
 async def test_only_digits_of_collected_legs_are_told(
     daemon: NgDaemon, driver: RtpengineDriver, events: list[MediaEvent]
 ) -> None:
