@@ -15,6 +15,7 @@ from maskline.media.port import MediaLost, MediaTimedOut
 from maskline.media.rtp import RtpPacket, build, parse_rtcp
 from maskline.sdp.session import Codec
 from tests.support.media_harness import CALL, Harness, connect, until
+from tests.support.media_sound import press
 from tests.support.rtp_party import EVENTS, PCMA, PCMU, VOICE, Party
 
 pytestmark = pytest.mark.wire
@@ -386,14 +387,15 @@ async def test_after_the_media_process_died_its_calls_go_on_or_are_reported_lost
 
 
 async def test_digits_cross_between_payload_types_that_differ(media: Harness) -> None:
-    if media.needs_reports:
-        pytest.skip("rtpengine passes events on under the sender's number (docs/howto/rtpengine.md, section 4)")
     other = Codec(96, "telephone-event", fmtp="0-15")
     with Party(1, codecs=(PCMU, EVENTS)) as alice, Party(2, codecs=(PCMU, other)) as bob:
         await connect(media, alice, bob)
         for speaker, listener, mine, theirs in ((alice, bob, 101, 96), (bob, alice, 96, 101)):
-            speaker.send(b"v" * 160)
-            assert (await listener.receive()).payload == b"v" * 160
-            event = speaker.send(b"\x05\x0a\x00\xa0", payload_type=mine)
-            heard = await listener.receive()
-            assert (heard.payload_type, heard.payload) == (theirs, event.payload)
+            for _ in range(5):  # a transcoder's first packets may be late
+                speaker.send()
+            await press(speaker, "5", payload_type=mine)
+            heard = [await listener.receive()]
+            while len(heard[-1].payload) == 160:
+                heard.append(await listener.receive())
+            assert (heard[-1].payload_type, heard[-1].payload[0]) == (theirs, 5)
+            assert {packet.payload_type for packet in heard[:-1]} == {0}

@@ -86,6 +86,8 @@ class Phone(asyncio.DatagramProtocol):
         self.name, self.number, self.tone, self.behaviour = name, number, tone, behaviour
         self.codecs: tuple[Codec, ...] = CODECS
         """What it offers and takes, best first."""
+        self.keeps_numbers = False
+        """Answers under its own payload types instead of the offer's, as RFC 3264 §6.1 allows."""
         self.line: Samples | None = None
         """What it says as soon as it talks, instead of its tone."""
         self.loss = 0.0
@@ -200,6 +202,13 @@ class Phone(asyncio.DatagramProtocol):
             self._agent.request(self._usage, "INVITE", self._now(), body)
             self._flush()
 
+    def change(self, codecs: tuple[Codec, ...]) -> None:
+        """A re-INVITE that offers these from now on."""
+        self.codecs = codecs
+        if self._usage:
+            self._agent.request(self._usage, "INVITE", self._now(), self._own_sdp())
+            self._flush()
+
     @property
     def received(self) -> list[bytes]:
         """Every byte that reached this phone: SIP, RTP and RTCP."""
@@ -283,7 +292,7 @@ class Phone(asyncio.DatagramProtocol):
         body = b""
         if event.request.method in ("INVITE", "UPDATE"):
             offer = event.request.body
-            body = self._own_sdp(common(offer, self.codecs) if offer else ())
+            body = self._own_sdp(self._taken(offer) if offer else ())
             if offer:
                 self._talk(offer)
         self._agent.respond(event.key, 200, self._now(), body)
@@ -303,7 +312,7 @@ class Phone(asyncio.DatagramProtocol):
 
     def _answer(self, usage: InviteUsage, offer: bytes) -> None:
         if not self.ended.is_set():
-            self._agent.answer(usage, self._now(), self._own_sdp(common(offer, self.codecs)))
+            self._agent.answer(usage, self._now(), self._own_sdp(self._taken(offer)))
             self._talk(offer)
             self._flush()
 
@@ -311,7 +320,6 @@ class Phone(asyncio.DatagramProtocol):
         agreed = agree(far_sdp, self.codecs)
         audio = self._open_audio()
         audio.mouth.law, audio.mouth.event_type = agreed.law, agreed.event_type
-        audio.ear.event_type = agreed.event_type or audio.ear.event_type
         if agreed.listening:
             audio.start(agreed.address, agreed.port)
         else:
@@ -324,10 +332,18 @@ class Phone(asyncio.DatagramProtocol):
             self.audio.stop()
         self.ended.set()
 
+    def _taken(self, offer: bytes) -> tuple[Codec, ...]:
+        both = common(offer, self.codecs)
+        if not self.keeps_numbers:
+            return both
+        return tuple([own for own in self.codecs if any(own.matches(one) for one in both)])
+
     def _own_sdp(self, codecs: tuple[Codec, ...] = (), direction: str = "sendrecv") -> bytes:
         self._descriptions += 1
-        port = self._open_audio().port
-        return describe(self._host, port, codecs or self.codecs, direction, self._descriptions)
+        audio, written = self._open_audio(), codecs or self.codecs
+        events = [codec.payload_type for codec in written if codec.is_telephone_event]
+        audio.ear.event_type = events[0] if events else audio.ear.event_type
+        return describe(self._host, audio.port, written, direction, self._descriptions)
 
     def _open_audio(self) -> Audio:
         if self.audio is None:

@@ -21,11 +21,13 @@ from maskline.media.rtpengine.client import NgRefused
 from maskline.media.rtpengine.figures import has_keys, learned
 from maskline.media.rtpengine.ng_codec import Dictionary
 from maskline.sdp.secure import Secure
+from maskline.sdp.session import Codec
 
 _NOBODY = "v"
 _KEY_LOOKS, _KEY_PAUSE = 50, 0.03
 """How often, and how many seconds apart, we look whether DTLS is done: on one host it takes 20 ms, and a lost message
 is repeated after 1 s (RFC 6347 §4.2.4.1). The last pause is for what remains after the certificate."""
+_TRANSCODED = frozenset(("PCMU", "PCMA", "G722", "CN", "telephone-event"))
 _PLAIN: dict[str, Any] = {"ICE": "remove", "rtcp-mux": ["demux"], "transport protocol": "RTP/AVP"}
 # Without port-latching the second answer changes A's port; without generate-RTCP the far side's RTCP, and with it
 # its CNAME, would be passed on.
@@ -74,6 +76,8 @@ async def open_b(call: CallState) -> LocalMedia:
 
 async def attach_b(call: CallState, far: FarMedia) -> LocalMedia:
     """The answer of B's side, or another one in a call."""
+    if _foreign_events(call):
+        return await open_a(call)
     await _find_latched(call)
     return await answer_b(call, far)
 
@@ -122,6 +126,7 @@ async def _offer(call: CallState, *, to_tag: str | None) -> LocalMedia:
     far = call.latched.get(LegName.A) or call.far.get(LegName.A) or synthetic_sdp.nobody(call.codecs[LegName.A])
     fields: dict[str, Any] = {"label": "a"}
     if to_tag is not None:
+        far = replace(far, codecs=far.codecs + _foreign_events(call))
         fields["to-tag"] = to_tag
         transcode = synthetic_sdp.missing_voice(far.codecs, call.codecs.get(LegName.B, ()))
         if transcode:
@@ -149,7 +154,7 @@ async def _signal(call: CallState, command: str, far: FarMedia, fields: dict[str
         "call-id": call.id,
         "from-tag": LegName.A.value,
         "sdp": synthetic_sdp.write(far),
-        "flags": [*_FLAGS, *_sources(far), *(["inject-DTMF"] if call.injects else ())],
+        "flags": [*_FLAGS, *_sources(far), *_effort(call)],
         "replace": ["origin"],
         "DTLS": "passive",
         **fields,
@@ -158,6 +163,25 @@ async def _signal(call: CallState, command: str, far: FarMedia, fields: dict[str
         return synthetic_sdp.read_local((await call.node.request(command, message))["sdp"])
     except (NgRefused, KeyError, synthetic_sdp.UnreadableReply) as error:
         raise MediaUnavailable("rtpengine refused the media of this call.") from error
+
+
+def _foreign_events(call: CallState) -> tuple[Codec, ...]:
+    """B's telephone-event, where A has another payload type for it. The daemon drops from an answer what was not
+    offered, and then passes A's events on under A's number. Offered with A's own in front of it, and with the
+    transcoder, each side gets its own number (seen with 10.5.3.5). Only where the transcoder knows the voice."""
+    a, b = (call.far[leg].codecs if leg in call.far else () for leg in LegName)
+    if not all(codec.name in _TRANSCODED for codec in b):
+        return ()
+    events = [codec for codec in a if codec.is_telephone_event]
+    other = [codec for codec in b if any(codec.matches(event) for event in events)]
+    taken = {codec.payload_type for codec in a}
+    return tuple([codec for codec in other if codec.payload_type not in taken])
+
+
+def _effort(call: CallState) -> list[str]:
+    """What needs the daemon's transcoder."""
+    digits = ["inject-DTMF"] if call.injects else []
+    return [*digits, "always-transcode"] if _foreign_events(call) else digits
 
 
 def _sources(far: FarMedia) -> list[str]:

@@ -104,6 +104,22 @@ async def test_a_change_in_a_conversation_blocks_nothing(daemon: NgDaemon, drive
     assert daemon.commands() == ["answer", "offer", "answer"]
 
 
+@pytest.mark.parametrize(("voice", "translated"), [(PCMU, True), (Codec(18, "G729"), False)])
+async def test_a_callee_with_its_own_number_for_events_is_offered_it_and_transcoded_where_that_can_be_done(
+    daemon: NgDaemon, driver: RtpengineDriver, voice: Codec, translated: bool
+) -> None:
+    other = Codec(96, "telephone-event", fmtp="0-15")
+    await driver.open_leg("C", A, replace(FAR, codecs=(voice, EVENTS)), codecs=(voice, EVENTS))
+    await driver.open_leg("C", B, None, codecs=(voice, EVENTS))
+    daemon.asked.clear()
+    await driver.attach("C", B, replace(FAR, codecs=(voice, other)))
+    assert daemon.commands()[2:] == (["offer", "answer"] if translated else ["answer"])
+    assert [f"RTP/AVP {voice.payload_type} 101 96\r\n" in sdp for sdp in field(daemon, "offer", "sdp")] == [
+        True
+    ] * translated
+    assert all(("always-transcode" in flags) == translated for flags in field(daemon, "answer", "flags"))
+
+
 async def test_a_clip_goes_by_path_and_its_end_is_told(
     daemon: NgDaemon, driver: RtpengineDriver, clip: Clip, events: list[MediaEvent]
 ) -> None:
