@@ -80,6 +80,7 @@ class Baresip:
                 host=self.host, port=port, folder=folder, rtp=rtp, rtp_end=rtp + 10, control=self._control_port
             )
         )
+        self._traced = bool(security)
         parameters, modules = _SECURITIES[security]
         with (folder / "config").open("a") as config:
             config.writelines(f"module {name}.so\n" for name in modules)
@@ -99,7 +100,7 @@ class Baresip:
         """Returns when it listens."""
         with (self.folder / "out").open("wb") as out:
             self._process = subprocess.Popen(
-                [*REAL_TIME, "baresip", "-f", str(self.folder)],
+                [*REAL_TIME, "baresip", *(["-s"] if self._traced else []), "-f", str(self.folder)],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
@@ -174,6 +175,11 @@ class Baresip:
     def pressed_at_it(self) -> str:
         """Digits the far side pressed, as they were shown."""
         return "".join(re.findall(r"received event: '(.)' \(end=1\)", self._printed))
+
+    @property
+    def keys_seen(self) -> set[str]:
+        """SDES keys in all SIP it sent and received; of an encrypted telephone."""
+        return set(re.findall(r"inline:([A-Za-z0-9+/=]+)", self._printed))
 
     @property
     def _printed(self) -> str:

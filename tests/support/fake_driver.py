@@ -52,7 +52,7 @@ class FakeDriver:
             raise MediaUnavailable
 
     async def open_leg(
-        self, call_id: str, leg: LegName, far: FarMedia | None, *, codecs: tuple[Codec, ...]
+        self, call_id: str, leg: LegName, far: FarMedia | None, *, codecs: tuple[Codec, ...], encrypted: bool = False
     ) -> LocalMedia:
         await self._note("open", call_id, leg)
         return LOCAL_A if leg is LegName.A else LOCAL_B

@@ -38,7 +38,7 @@ from tests.support.sipp_field import Side
 from tests.support.sipp_script import Callee, Caller, Script
 
 HOST = "127.0.0.1"
-LINES, TENANTS = 40, 6
+LINES, TENANTS = 42, 6
 DRIVERS = ("embedded", "rtpengine")
 
 
@@ -112,7 +112,8 @@ class Evening:
         self.platform = Platform(folder / "platform", HOST, **settings, **ports)
         self.platform.sip_port, self.platform.http_port = sip, http
         self._lines = [Line(f"+44770090{index:04d}", *_ports()) for index in range(1, LINES + 1)]
-        self._free = list(self._lines)
+        self._free, self.encrypted_lines = self._lines[:-2], self._lines[-2:]
+        """Who is dialled on the latter is offered RTP/SAVP."""
         self._lock = threading.Lock()
         self._open_things: list[Any] = []
         self._tenants: list[Tenant] = []
@@ -141,7 +142,10 @@ class Evening:
                 self._tenants.append(Tenant(account.id, account.auth_token, virtual))
             self._unused = self._tenants[1:]
             for line in self._lines:
-                wish = TrunkWish(f"line {line.number[-4:]}", HOST, line.port, prefixes=(line.number,))
+                wish = TrunkWish(
+                    f"line {line.number[-4:]}", HOST, line.port, prefixes=(line.number,), encrypts=True,
+                    media="srtp" if line in self.encrypted_lines else "plain",
+                )  # fmt: skip
                 await add_trunk(store, clock, ids, wish)
 
     def close(self) -> None:
@@ -180,9 +184,9 @@ class Evening:
         with self._lock:
             return self._unused.pop()
 
-    def baresip(self, voice: int, **options: Any) -> Baresip:
+    def baresip(self, voice: int, line: Line | None = None, **options: Any) -> Baresip:
         """A telephone that says `Voices.of(voice)` when it is connected."""
-        line = self.line()
+        line = line or self.line()
         folder = self.folder / f"baresip-{line.number[-4:]}"
         phone = Baresip(folder, line.number, line.port, line.rtp, Voices.of(voice), **options)
         self._open_things.append(phone)

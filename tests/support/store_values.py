@@ -10,7 +10,7 @@ from maskline.masking.decision import VirtualNumber
 from maskline.masking.e164 import Number
 from maskline.masking.facts import CallEnded, CallReceived, CallRouted, Cause, Fact, HungUpBy, LegName, Outcome
 from maskline.masking.session import Interaction, NewSession, Role, SessionOptions
-from maskline.masking.trunk import Trunk
+from maskline.masking.trunk import Trunk, TrunkMedia
 from maskline.storage.store import Account, OutboxRow, RecordedCall
 
 T0 = 1_700_000_000.0
@@ -19,7 +19,17 @@ OTHER = Account("MA" + "B" * 18, "Other", None, ("token-of-other",), T0 + 1)
 SUB = Account("SA" + "C" * 18, "Acme riders", ACCOUNT.id, ("token-of-sub",), T0 + 2)
 ALICE, BOB, CAROL, DAVE = (Number(f"65812345{i}0") for i in range(1, 5))
 VN1, VN2, VN3 = (Number(f"6531000{i:03}") for i in range(1, 4))
-TRUNK = Trunk("trunk-1", "carrier", None, "192.0.2.1", 5060, username="u", prefixes=("+65", "+44"), nat=True)
+TRUNK = Trunk(
+    "trunk-1",
+    "carrier",
+    None,
+    "192.0.2.1",
+    5060,
+    username="u",
+    prefixes=("+65", "+44"),
+    nat=True,
+    media=TrunkMedia.SRTP,
+)
 
 
 def virtual_number(number: Number = VN1, **changes: Any) -> VirtualNumber:

@@ -39,3 +39,41 @@ def test_a_caller_that_sends_keys_in_its_sdp_is_heard(evening: Evening) -> None:
 @together
 def test_a_caller_with_dtls_and_ice_is_heard(evening: Evening) -> None:
     _is_heard(evening, "dtls")
+
+
+@together
+def test_a_callee_of_an_encrypted_trunk_is_offered_keys_of_its_own(evening: Evening) -> None:
+    caller = evening.baresip(13, security="sdes" if evening.driver == "rtpengine" else "")
+    callee = evening.baresip(14, evening.encrypted_lines[0], security="sdes")
+    evening.session(caller.number, callee.number)
+    evening.dial(caller)
+    if evening.driver == "embedded":
+        assert "503" in caller.wait_for("CALL_CLOSED")["param"]
+        assert not callee.was_called
+        return
+    callee.wait_to_hear(Voices.of(13)[16_000:24_000])
+    caller.wait_to_hear(Voices.of(14)[16_000:24_000])
+    callee.press("3")
+    caller.wait_to_hear(Voices.of(14)[64_000:72_000])
+    caller.hang_up()
+    callee.wait_for("CALL_CLOSED")
+    assert caller.pressed_at_it == "3"
+    assert len(caller.keys_seen) >= 2
+    assert len(callee.keys_seen) == 2
+    assert not caller.keys_seen & callee.keys_seen
+
+
+@together
+def test_a_first_party_that_we_ring_by_an_encrypted_trunk_hears_and_is_heard(evening: Evening) -> None:
+    first = evening.baresip(15, evening.encrypted_lines[1], security="sdes")
+    second = evening.baresip(16)
+    evening.session(first.number, second.number, initiate_call_to_first_party=True, first_party_play_url="PROMPT")
+    if evening.driver == "embedded":
+        assert evening.record(first.number).cause == "media_unavailable"
+        assert not first.was_called
+        return
+    first.wait_to_hear(Voices.PROMPT)
+    first.wait_to_hear(Voices.of(16)[16_000:24_000])
+    second.wait_to_hear(Voices.of(15)[64_000:72_000])
+    first.hang_up()
+    second.wait_for("CALL_CLOSED")

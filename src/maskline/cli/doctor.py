@@ -28,6 +28,7 @@ import typer
 
 from maskline.cli.output import JsonFlag, emit
 from maskline.errors import ConfigurationError, MasklineError
+from maskline.masking.trunk import Trunk, TrunkMedia
 from maskline.media.port import PromptUnavailable
 from maskline.media.programs import Programs
 from maskline.media.prompts.build import build_speech
@@ -141,8 +142,15 @@ async def _check_contents(services: Services) -> list[Finding]:
     return [
         _present("accounts", len(accounts), "maskline account create NAME"),
         _present("trunks", len(trunks), "maskline trunk add NAME --host IP"),
+        *_encrypted_trunks(trunks, services.settings),
         _present("virtual numbers", numbers, "maskline number add +E164 --account ID"),
     ]
+
+
+def _encrypted_trunks(trunks: list[Trunk], settings: Settings) -> Iterator[Finding]:
+    names = ", ".join(trunk.name for trunk in trunks if trunk.media is not TrunkMedia.PLAIN)
+    if names and settings.media is not MediaChoice.RTPENGINE:
+        yield Finding("encrypted trunks", "fail", f"no call can go out by {names}", "Set MASKLINE_MEDIA=rtpengine.")
 
 
 def _present(what: str, count: int, command: str) -> Finding:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,8 +10,9 @@ import typer
 
 from maskline.cli.context import read_secret_file, run
 from maskline.cli.output import JsonFlag, emit, pairs, table, warn
-from maskline.masking.trunk import Trunk
+from maskline.masking.trunk import Trunk, TrunkMedia
 from maskline.services import Services
+from maskline.settings import MediaChoice
 from maskline.workflows.add_trunk import TrunkWish, add_trunk
 from maskline.workflows.list_trunks import list_trunks
 from maskline.workflows.remove_trunk import remove_trunk
@@ -35,17 +37,21 @@ def add(
     nat: Annotated[
         bool, typer.Option("--nat", help="Its audio may come from another address than its SDP says.")
     ] = False,
+    media: Annotated[
+        TrunkMedia, typer.Option("--media", help="What those dialled through it are offered; srtp needs rtpengine.")
+    ] = TrunkMedia.PLAIN,
     as_json: JsonFlag = False,
 ) -> None:
     """Add a trunk; a running server takes it up within seconds."""
     wish = TrunkWish(
         name=name, host=host, port=port, transport=transport, username=username,
         password=read_secret_file(password_file, "--password-file"),
-        prefixes=tuple(prefix or ()), account_id=account, nat=nat,
+        prefixes=tuple(prefix or ()), account_id=account, nat=nat, media=media,
     )  # fmt: skip
 
     async def work(services: Services) -> Trunk:
-        return await add_trunk(services.store, services.clock, services.ids, wish)
+        able = replace(wish, encrypts=services.settings.media is MediaChoice.RTPENGINE)
+        return await add_trunk(services.store, services.clock, services.ids, able)
 
     added = describe(run(work))
     if username:
@@ -63,10 +69,11 @@ def list_(as_json: JsonFlag = False) -> None:
 
     trunks = run(work)
     rows = [
-        (t.name, f"{t.host}:{t.port}", t.transport, t.prefixes or "any", t.account_id or "all", t.nat) for t in trunks
+        (t.name, f"{t.host}:{t.port}", t.transport, t.prefixes or "any", t.account_id or "all", t.nat, t.media)
+        for t in trunks
     ]
     empty = "No trunk yet. Add one: maskline trunk add NAME --host IP"
-    text = table(("name", "address", "transport", "may call", "account", "nat"), rows, empty)
+    text = table(("name", "address", "transport", "may call", "account", "nat", "media"), rows, empty)
     emit(as_json, {"trunks": [describe(trunk) for trunk in trunks]}, text)
 
 
@@ -92,4 +99,5 @@ def describe(trunk: Trunk) -> dict[str, Any]:
         "prefixes": list(trunk.prefixes),
         "account_id": trunk.account_id,
         "nat": trunk.nat,
+        "media": trunk.media.value,
     }

@@ -16,6 +16,7 @@ from maskline.engine.call_record_builder import UNAVAILABLE
 from maskline.engine.call_states import CallState
 from maskline.masking.decision import Forward, Refuse
 from maskline.masking.facts import Cause, HungUpBy, LegName
+from maskline.masking.trunk import TrunkMedia
 from maskline.sdp.errors import SdpError
 
 if TYPE_CHECKING:
@@ -107,20 +108,23 @@ def forward(call: Call, inp: i.Forwarded, now: float, out: list[e.Effect]) -> No
     decision = inp.decision
     identify(call, decision, now, out)
     if not _understand(call, now, out):
-        return
+        return None
     if decision.session is not None and decision.session.options.record:
         call.media.keep_to_g711()
+    if not call.media.relay and call.media.leg(B).demands_keys:
+        return end(call, Cause.MEDIA_UNAVAILABLE, HungUpBy.PLATFORM, now, out)
     if not call.media.relay:
         for prompt in decision.caller_prompts:
             call.record.prompt_missed(A, now, prompt, UNAVAILABLE, out)
         call.state = CallState.DIALING
         invite(call, now, out)
-        return
+        return None
     if decision.caller_prompts:
         call.caller_prompts = decision.caller_prompts
         call.media.prepare_greeting()
     call.media.is_open = True
-    out.append(e.OpenMedia(call.media.caller_far(), call.media.offered))
+    out.append(e.OpenMedia(call.media.caller_far(), call.media.offered, encrypted=call.media.with_keys(B)))
+    return None
 
 
 def ask_pin(call: Call, inp: i.PinAsked, now: float, out: list[e.Effect]) -> None:
@@ -141,6 +145,7 @@ def identify(call: Call, to: Forward, now: float, out: list[e.Effect]) -> None:
     call.decision = to
     call.callee_prompts = to.callee_prompts
     call.media.leg(B).nat = to.trunk.nat
+    call.media.leg(B).demands_keys = to.trunk.media is TrunkMedia.SRTP
     call.record.identify(to.virtual_number, to.session, to.caller_role, to.callee, to.shown, out)
     call.record.routed(now, to, out)
 

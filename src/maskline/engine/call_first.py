@@ -19,6 +19,7 @@ from maskline.engine.call_media import OFFER_TO_HEAR
 from maskline.engine.call_states import LegSignal
 from maskline.engine.identity import DEFAULT_MAX_FORWARDS
 from maskline.masking.facts import Cause, HungUpBy, LegName
+from maskline.masking.trunk import TrunkMedia
 from maskline.sdp.errors import SdpError
 
 if TYPE_CHECKING:
@@ -36,8 +37,9 @@ def start(call: Call, inp: i.Requested, now: float, out: list[e.Effect]) -> None
     if not call.media.relay:
         return end(call, Cause.MEDIA_UNAVAILABLE, HungUpBy.PLATFORM, now, out)
     call.media.leg(A).nat = request.trunk.nat
+    call.media.leg(A).demands_keys = request.trunk.media is TrunkMedia.SRTP
     call.media.is_open = True
-    out.append(e.OpenMedia(None, OFFER_TO_HEAR, (A,)))
+    out.append(e.OpenMedia(None, OFFER_TO_HEAR, (A,), call.media.with_keys(A)))
     return None
 
 

@@ -22,12 +22,14 @@ of it are not told to the other side.
 from __future__ import annotations
 
 from collections.abc import Container
+from dataclasses import replace
 
 from maskline.masking.facts import LegName
 from maskline.media.port import FarMedia, LocalMedia
 from maskline.sdp.errors import SdpError
 from maskline.sdp.negotiate import TELEPHONE_EVENTS, answer_codecs, filter_codecs, has_audio, mirror_direction
 from maskline.sdp.parse import parse
+from maskline.sdp.secure import Secure
 from maskline.sdp.session import AudioDescription, Codec
 from maskline.sdp.write import write
 
@@ -61,11 +63,16 @@ def _audible(codecs: tuple[Codec, ...]) -> tuple[Codec, ...]:
 class LegMedia:
     """One leg's side of it."""
 
-    __slots__ = ("_session_id", "_version", "_written", "agreed", "awaits_answer", "far", "local", "nat", "voice")
+    __slots__ = (
+        "_session_id", "_tag", "_version", "_written", "agreed", "awaits_answer", "demands_keys", "far", "local", "nat",
+        "voice",
+    )  # fmt: skip
 
     def __init__(self, session_id: int) -> None:
         self._session_id = session_id
         self._version = 0
+        self._tag = 0
+        """Of our key in the SDP of a leg that demands keys, when its far side gave it another one than the driver."""
         self._written: AudioDescription | None = None
         self.agreed: tuple[Codec, ...] = ()
         """What this leg may speak for the whole call, since later changes stay on one leg."""
@@ -74,6 +81,8 @@ class LegMedia:
         self.far: AudioDescription | None = None
         self.local: LocalMedia | None = None
         self.nat = False
+        self.demands_keys = False
+        """We dial it and offer RTP/SAVP; it is encrypted or there is no call."""
         self.awaits_answer = False
         """We made an offer in a 2xx; the ACK brings the answer."""
 
@@ -92,12 +101,39 @@ class LegMedia:
             ptime if ptime in _PACKET_TIMES else None,
             like.refused if like else (),
             like.audio_index if like else 0,
-            self.local.secure,
+            self._secure(self.local.secure),
         )
         if description != self._written:
             self._written = description
             self._version += 1
         return write(description, session_id=self._session_id, version=self._version)
+
+    def _secure(self, secure: Secure | None) -> Secure | None:
+        if secure is None or not self._tag:
+            return secure
+        return replace(secure, cryptos=(replace(secure.cryptos[0], tag=self._tag),))
+
+    def read_answer(self, body: bytes) -> AudioDescription:
+        """Of a leg that demands keys only that with the key for ours. Raises `SdpError`."""
+        answer = _audio(body, encrypted=self.encrypted)
+        return self._with_its_key(answer) if self.demands_keys else answer
+
+    def read_offer(self, body: bytes) -> AudioDescription:
+        """The far side's offer inside the dialog; its tag is what we answer with (RFC 4568 §5.1.2)."""
+        offer = _audio(body, encrypted=self.encrypted)
+        return self._with_its_key(offer, offered=True) if self.demands_keys else offer
+
+    def _with_its_key(self, said: AudioDescription, *, offered: bool = False) -> AudioDescription:
+        assert self.local is not None, "ports come before SDP"
+        secure, ours = said.secure, self.local.secure
+        assert secure is not None, "checked before"
+        assert ours is not None, "the driver made a key for this leg"
+        for its in secure.cryptos if secure.protocol == ours.protocol else ():
+            if its.suite == ours.cryptos[0].suite and (offered or its.tag == (self._tag or ours.cryptos[0].tag)):
+                self._tag = its.tag
+                key = replace(its, tag=ours.cryptos[0].tag)
+                return replace(said, secure=Secure(secure.protocol, (key,)))
+        raise SdpError(488, "not our kind of key")
 
     def offer_again(self) -> bytes:
         """An offer of ours inside the dialog, with the streams of our last SDP (RFC 3264 §8)."""
@@ -116,7 +152,7 @@ class LegMedia:
     @property
     def encrypted(self) -> bool:
         """Decided by the first offer, for the whole call."""
-        return self.far is not None and self.far.secure is not None
+        return self.demands_keys or (self.far is not None and self.far.secure is not None)
 
 
 class CallMedia:
@@ -148,6 +184,10 @@ class CallMedia:
 
     def leg(self, name: LegName) -> LegMedia:
         return self._legs[name]
+
+    def with_keys(self, name: LegName) -> tuple[LegName, ...]:
+        """This leg, if it is one that we offer keys to."""
+        return (name,) if self._legs[name].demands_keys else ()
 
     @property
     def greeted(self) -> bool:
@@ -207,7 +247,7 @@ class CallMedia:
     def take_first(self, body: bytes) -> None:
         """The first party's answer."""
         leg = self._legs[LegName.A]
-        answer = _audio(body)
+        answer = leg.read_answer(body)
         leg.agreed = leg.voice = _audible(answer_codecs(OFFER_TO_HEAR, answer.codecs))
         leg.far = answer
         self.offered = self._beside(leg.agreed)
@@ -231,7 +271,7 @@ class CallMedia:
         leg, caller = self._legs[LegName.B], self._legs[LegName.A]
         if not body and leg.far is not None:
             return
-        answer = _audio(body)
+        answer = leg.read_answer(body)
         leg.agreed = _audible(answer_codecs(self.offered, answer.codecs))
         if not self.greeted:
             caller.agreed = self._for_caller(leg.agreed)
@@ -265,7 +305,7 @@ class CallMedia:
         """The answer in an ACK; False when there is nothing new to attach."""
         leg = self._legs[name]
         leg.awaits_answer = False
-        answer = _audio(body, encrypted=leg.encrypted)
+        answer = leg.read_answer(body)
         common(leg.agreed, answer.codecs)
         return self._move(leg, answer)
 
@@ -275,7 +315,7 @@ class CallMedia:
         The other side is not asked, so only what was agreed with it can be taken.
         """
         leg = self._legs[name]
-        offer = _audio(body, encrypted=leg.encrypted)
+        offer = leg.read_offer(body)
         codecs = common(leg.agreed, offer.codecs)
         answer = leg.write(codecs, mirror_direction(offer.direction), offer.ptime, offer)
         return answer, self._move(leg, offer)

@@ -43,6 +43,8 @@ class OpenMedia(Effect):
     """Leg A's far side; None with a late offer, or when we dial leg A ourselves."""
     codecs: tuple[Codec, ...]
     legs: tuple[LegName, ...] = (LegName.A, LegName.B)
+    encrypted: tuple[LegName, ...] = ()
+    """Of these, those we dial and offer keys to."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,7 +118,9 @@ class MediaWork:
         ports: dict[LegName, LocalMedia] = {}
         for leg in step.legs:
             far = step.far if leg is LegName.A else None
-            ports[leg] = await self._driver.open_leg(call_id, leg, far, codecs=step.codecs)
+            ports[leg] = await self._driver.open_leg(
+                call_id, leg, far, codecs=step.codecs, encrypted=leg in step.encrypted
+            )
         return i.MediaOpened(ports.get(LegName.A), ports.get(LegName.B))
 
     async def _attach(self, call_id: str, step: e.AttachMedia) -> i.Input:

@@ -9,8 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 
 from maskline.masking.e164 import Number
+
+
+class TrunkMedia(StrEnum):
+    """What those we dial through a trunk are offered. Who calls through it chooses by its own offer."""
+
+    PLAIN = "plain"
+    """RTP/AVP."""
+    SRTP = "srtp"
+    """RTP/SAVP with keys in the SDP (SDES, RFC 4568), and nothing less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +38,7 @@ class Trunk:
     """E.164 prefixes with `+` it may call; empty: any."""
     nat: bool = False
     """Far media may come from another address than its SDP says."""
+    media: TrunkMedia = TrunkMedia.PLAIN
 
 
 def match_inbound(trunks: Iterable[Trunk], host: str, port: int, transport: str) -> Trunk | None:

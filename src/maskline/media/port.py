@@ -142,11 +142,12 @@ class MediaDriver(Protocol):
         ...
 
     async def open_leg(
-        self, call_id: str, leg: LegName, far: FarMedia | None, *, codecs: tuple[Codec, ...]
+        self, call_id: str, leg: LegName, far: FarMedia | None, *, codecs: tuple[Codec, ...], encrypted: bool = False
     ) -> LocalMedia:
         """Reserve RTP and RTCP ports for a leg. `far` is known for the caller's leg (its offer), None for the
         leg we are about to dial; `codecs` is what we will write into that leg's SDP. Leg A is opened first.
-        Opening an open leg again returns the same ports."""
+        `encrypted`: we dial it and offer it RTP/SAVP, with the one key of the returned `secure`; for drivers that
+        encrypt. Opening an open leg again returns the same ports."""
         ...
 
     async def attach(self, call_id: str, leg: LegName, far: FarMedia) -> None:

@@ -8,7 +8,7 @@ id, name, parent_id, auth_tokens_sealed, created_at, enabled, policy, modified_a
 number, account_id, subaccount_id, reference_id, country, state, used_for, alias, fallback_sealed, added_at
 
 -- columns: trunk_columns
-id, name, account_id, host, port, transport, username, prefixes, nat
+id, name, account_id, host, port, transport, username, prefixes, nat, media
 
 -- columns: price_columns
 id, trunk_id, direction, prefix, per_minute, connection, increment
@@ -174,8 +174,8 @@ DELETE FROM prices WHERE id = $1
 -- name: add_trunk
 -- A carrier connection.
 INSERT INTO trunks
-    (id, name, account_id, host, port, transport, username, prefixes, nat, password_sealed, position, added_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+    (id, name, account_id, host, port, transport, username, prefixes, nat, media, password_sealed, position, added_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 
 -- name: trunks
 -- All of them, in order of their adding.

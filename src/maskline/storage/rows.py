@@ -37,7 +37,7 @@ from maskline.masking.policy import AccountPolicy
 from maskline.masking.price import Direction, Price
 from maskline.masking.recording import Recording, RecordingStatus
 from maskline.masking.session import Interaction, PoolMode, Role, Session, SessionOptions
-from maskline.masking.trunk import Trunk
+from maskline.masking.trunk import Trunk, TrunkMedia
 from maskline.storage.crypto import Sealer
 from maskline.storage.store import Account, Endpoint, OutboxRow
 
@@ -144,12 +144,13 @@ def trunk_to_row(trunk: Trunk, password: str, now: float, sealer: Sealer) -> lis
     """Without the position, which the transaction puts in before the last column."""
     return [
         trunk.id, trunk.name, trunk.account_id, trunk.host, trunk.port, trunk.transport, trunk.username,
-        _to_json(trunk.prefixes), trunk.nat, sealer.seal(password.encode(), f"trunks.password:{trunk.id}"), now,
+        _to_json(trunk.prefixes), trunk.nat, trunk.media.value,
+        sealer.seal(password.encode(), f"trunks.password:{trunk.id}"), now,
     ]  # fmt: skip
 
 
 def trunk_from_row(row: Row) -> Trunk:
-    values = (*row[:7], tuple(json.loads(row[7])), bool(row[8]))
+    values = (*row[:7], tuple(json.loads(row[7])), bool(row[8]), TrunkMedia(row[9]))
     return Trunk(*values)
 
 

@@ -71,6 +71,7 @@ CREATE TABLE trunks (
     password_sealed BYTEA NOT NULL,
     prefixes TEXT NOT NULL,
     nat BOOLEAN NOT NULL,
+    media TEXT NOT NULL,
     position BIGINT NOT NULL,
     added_at DOUBLE PRECISION NOT NULL
 );

@@ -17,6 +17,7 @@ import pytest
 
 from maskline.cli import doctor
 from maskline.errors import StoreUnavailable
+from maskline.masking.trunk import Trunk, TrunkMedia
 from maskline.media.speech.piper import Piper
 from maskline.media.speech.voice import Voice
 from maskline.services import Services
@@ -286,3 +287,13 @@ def test_a_piper_voice_that_cannot_be_read_is_told(cli: Cli, monkeypatch: pytest
 
 async def _any_voice(*_arguments: object) -> Voice:
     return Voice("here", "en", "English", "M", "here")
+
+
+def test_an_encrypted_trunk_needs_the_driver_that_encrypts():
+    plain = Trunk("1", "plain", None, "192.0.2.1", 5060)
+    safe = Trunk("2", "safe", None, "192.0.2.2", 5060, media=TrunkMedia.SRTP)
+    assert list(doctor._encrypted_trunks([plain], Settings())) == []
+    assert list(doctor._encrypted_trunks([safe], Settings(media=MediaChoice.RTPENGINE))) == []
+    (finding,) = doctor._encrypted_trunks([plain, safe], Settings())
+    assert finding.state == "fail"
+    assert finding.found == "no call can go out by safe"

@@ -108,6 +108,7 @@ def test_a_trunk_keeps_what_was_asked_for(cli: Cli, account: str):
         ("--host", "sip.example.com"),
         ("--host", "192.0.2.9", "--transport", "tls"),
         ("--host", "192.0.2.9", "--prefix", "65"),
+        ("--host", "192.0.2.9", "--media", "srtp"),
     ],
 )
 def test_a_trunk_that_would_not_work_is_refused(cli: Cli, arguments: tuple[str, ...]):

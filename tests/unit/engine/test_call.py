@@ -25,6 +25,7 @@ from maskline.masking.facts import (
 )
 from maskline.masking.prompt import Prompt
 from maskline.masking.session import SessionOptions
+from maskline.masking.trunk import TrunkMedia
 from maskline.sdp.parse import parse
 from tests.support.call_machine import (
     A_SDP,
@@ -117,6 +118,19 @@ def test_both_hang_up_at_once_and_the_first_one_counts() -> None:
     call.feed(i.HungUp(A), i.HungUp(B))
     close(call)
     assert result(call) == (Outcome.COMPLETED, Cause.NORMAL, HungUpBy.CALLER) and call.forgotten
+
+
+def test_without_relay_nobody_is_called_in_the_clear_through_a_trunk_that_demands_keys() -> None:
+    call = Driven(relay=False)
+    call.feed(received(), i.Forwarded(forward(replace(TRUNK_B, media=TrunkMedia.SRTP))))
+    assert e.Reject(503) in call.all and call.none(e.SendInvite)
+    assert result(call) == (Outcome.REJECTED, Cause.MEDIA_UNAVAILABLE, HungUpBy.PLATFORM)
+
+
+def test_the_ports_of_a_callee_are_opened_with_keys_where_its_trunk_demands_them() -> None:
+    call = Driven()
+    made = call.feed(received(), i.Forwarded(forward(replace(TRUNK_B, media=TrunkMedia.SRTP))))
+    assert [effect.encrypted for effect in made if isinstance(effect, e.OpenMedia)] == [(LegName.B,)]
 
 
 def test_without_relay_there_is_no_media_effect_and_the_record_comes_at_once() -> None:

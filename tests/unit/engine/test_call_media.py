@@ -191,6 +191,57 @@ def test_a_leg_stays_as_encrypted_as_it_began(change: bytes) -> None:
         media.take_change(A, change)
 
 
+SUITE = "AES_CM_128_HMAC_SHA1_80"
+MADE = Secure("RTP/SAVP", (Crypto(7, SUITE, "inline:" + "C" * 40),))
+
+
+def keyed(body: bytes, tag: int = 7, suite: str = SUITE, protocol: bytes = b"RTP/SAVP") -> bytes:
+    return body.replace(b"RTP/AVP", protocol) + f"a=crypto:{tag} {suite} {KEY}\r\n".encode()
+
+
+def demanding() -> CallMedia:
+    """The callee's trunk demands keys."""
+    media = offered()
+    media.leg(B).demands_keys = True
+    media.leg(B).local = replace(LOCAL_B, secure=MADE)
+    return media
+
+
+def test_a_callee_of_which_keys_are_demanded_is_offered_ours_and_the_caller_sees_neither() -> None:
+    media = demanding()
+    assert media.with_keys(B) == (B,) and media.with_keys(A) == ()
+    assert parse(media.offer_to_callee()).secure == MADE
+    media.take_callee(keyed(B_SDP))
+    assert media.leg(B).far_media().secure == Secure("RTP/SAVP", (Crypto(7, SUITE, KEY),))
+    assert b"crypto" not in media.sdp_for_caller() and b"RTP/AVP" in media.sdp_for_caller()
+
+
+@pytest.mark.parametrize("answer", [
+    B_SDP, keyed(B_SDP, tag=1), keyed(B_SDP, suite="AES_CM_128_HMAC_SHA1_32"), keyed(B_SDP, protocol=b"RTP/SAVPF"),
+])  # fmt: skip
+def test_where_keys_are_demanded_no_other_answer_will_do(answer: bytes) -> None:
+    media = demanding()
+    media.offer_to_callee()
+    with pytest.raises(SdpError) as caught:
+        media.take_callee(answer)
+    assert caught.value.status == 488
+
+
+def test_a_new_offer_of_an_encrypted_callee_is_answered_with_its_tag_and_our_key() -> None:
+    media = demanding()
+    media.offer_to_callee()
+    media.take_callee(keyed(B_SDP))
+    media.sdp_for_caller()
+    again = keyed(keyed(B_SDP, tag=1, suite="AEAD_AES_256_GCM"), tag=2).replace(b" 6000 ", b" 6002 ")
+    answer, _ = media.take_change(B, again)
+    assert parse(answer).secure == Secure("RTP/SAVP", (Crypto(2, SUITE, MADE.cryptos[0].key),))
+    assert media.leg(B).far_media().secure == Secure("RTP/SAVP", (Crypto(7, SUITE, KEY),))
+    media.offer_again(B)
+    assert media.take_answer(B, keyed(B_SDP, tag=2)) in (True, False)
+    with pytest.raises(SdpError):
+        media.take_change(B, B_SDP)
+
+
 def test_a_200_without_sdp_stands_for_the_early_answer() -> None:
     media = answered()
     media.take_callee(b"")

@@ -163,6 +163,8 @@ class TestTrunks:
             (TrunkWish("a", "192.0.2.1", 65_536), InvalidParameter, "port"),
             (TrunkWish("a", "192.0.2.1", transport="sctp"), InvalidParameter, "transport"),
             (TrunkWish("a", "192.0.2.1", transport="tls"), NotSupported, "transport"),
+            (TrunkWish("a", "192.0.2.1", media="zrtp"), InvalidParameter, "media"),
+            (TrunkWish("a", "192.0.2.1", media="srtp"), NotSupported, "media"),
             (TrunkWish("a", "192.0.2.1", prefixes=("65",)), InvalidParameter, "prefix"),
             (TrunkWish("a", "192.0.2.1", password="secret"), MissingParameter, "username"),
         ],

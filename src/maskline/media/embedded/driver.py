@@ -83,8 +83,10 @@ class EmbeddedDriver:
         return [link.pid for link in self._links if link.pid]
 
     async def open_leg(
-        self, call_id: str, leg: LegName, far: FarMedia | None, *, codecs: tuple[Codec, ...]
+        self, call_id: str, leg: LegName, far: FarMedia | None, *, codecs: tuple[Codec, ...], encrypted: bool = False
     ) -> LocalMedia:
+        if encrypted:
+            raise MediaUnavailable("The embedded media driver does not encrypt, as this trunk demands.")
         held_by = self._link_of(call_id)
         link = held_by or self._least_busy()
         link.calls.add(call_id)

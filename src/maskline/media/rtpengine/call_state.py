@@ -49,6 +49,8 @@ class CallState:
     """Far sides behind NAT, as they were found."""
     codecs: dict[LegName, tuple[Codec, ...]] = field(default_factory=dict)
     local: dict[LegName, LocalMedia] = field(default_factory=dict)
+    encrypted: set[LegName] = field(default_factory=set)
+    """Legs that we dial and offer keys to."""
     apart: bool = False
     """Both legs are attached and may not hear each other yet."""
     bridged: bool = False

@@ -95,7 +95,7 @@ class RtpengineDriver:
     # --- legs ---------------------------------------------------------------------------------------------------
 
     async def open_leg(
-        self, call_id: str, leg: LegName, far: FarMedia | None, *, codecs: tuple[Codec, ...]
+        self, call_id: str, leg: LegName, far: FarMedia | None, *, codecs: tuple[Codec, ...], encrypted: bool = False
     ) -> LocalMedia:
         call = self.calls.get(call_id)
         if call is None:
@@ -106,6 +106,8 @@ class RtpengineDriver:
             call.meet(leg, far)
         if known is not None and far is None:
             return known
+        if encrypted:
+            call.encrypted.add(leg)
         try:
             local = await (signalling.open_a(call) if leg is LegName.A else signalling.open_b(call))
         except MediaUnavailable:

@@ -9,6 +9,8 @@ uses it: `driver.py`, and `sound.py` where a digit needs another mode.
 from __future__ import annotations
 
 import asyncio
+import base64
+import secrets
 from dataclasses import replace
 from typing import Any
 
@@ -20,7 +22,7 @@ from maskline.media.rtpengine.call_state import CallState
 from maskline.media.rtpengine.client import NgRefused
 from maskline.media.rtpengine.figures import has_keys, learned
 from maskline.media.rtpengine.ng_codec import Dictionary
-from maskline.sdp.secure import Secure
+from maskline.sdp.secure import Crypto, Secure
 from maskline.sdp.session import Codec
 
 _NOBODY = "v"
@@ -28,7 +30,15 @@ _KEY_LOOKS, _KEY_PAUSE = 50, 0.03
 """How often, and how many seconds apart, we look whether DTLS is done: on one host it takes 20 ms, and a lost message
 is repeated after 1 s (RFC 6347 §4.2.4.1). The last pause is for what remains after the certificate."""
 _TRANSCODED = frozenset(("PCMU", "PCMA", "G722", "CN", "telephone-event"))
+_SUITE, _OTHER_SUITE = "AES_CM_128_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_32"
+"""Who is dialled is offered one kind of key, which everybody has (RFC 4568 §6.2), so that no second answer takes
+another and changes our own key. Of kinds that the caller offers the daemon would pass on the caller's key itself (seen
+with 10.5.3.5): it is told of one key of the caller, of another kind if there is one, the callee of the rest."""
+_BETTER = frozenset(("AEAD_AES_256_GCM", "AEAD_AES_128_GCM", "AES_256_CM_HMAC_SHA1_80"))
+_PROTOCOL = "RTP/SAVP"
+_KEY_BYTES = 30
 _PLAIN: dict[str, Any] = {"ICE": "remove", "rtcp-mux": ["demux"], "transport protocol": "RTP/AVP"}
+_KEYS: dict[str, Any] = {**_PLAIN, "transport protocol": "RTP/SAVP", "DTLS": "off"}
 # Without port-latching the second answer changes A's port; without generate-RTCP the far side's RTCP, and with it
 # its CNAME, would be passed on.
 _FLAGS = ["trust-address", "port-latching", "generate-RTCP"]
@@ -44,7 +54,7 @@ async def open_a(call: CallState) -> LocalMedia:
         return call.local[LegName.A]
     if far_b is not None:
         return await answer_b(call, far_b)
-    return await _answer(call, _NOBODY, synthetic_sdp.nobody(call.codecs[LegName.A]))
+    return _with_one_key(call, LegName.A, await _answer(call, _NOBODY, synthetic_sdp.nobody(call.codecs[LegName.A])))
 
 
 async def believe_anew(call: CallState) -> None:
@@ -67,11 +77,45 @@ async def believe_anew(call: CallState) -> None:
 
 async def open_b(call: CallState) -> LocalMedia:
     await _find_latched(call)
-    local = await _offer(call, to_tag=LegName.B.value)
+    local = _with_one_key(call, LegName.B, await _offer(call, to_tag=LegName.B.value))
     # Nobody answers at once: a port without an answer is open to every source, and who sent to it while the other
     # party's telephone rings was heard by the caller (seen with 10.5.3.5, in spite of strict-source).
-    await answer_b(call, call.far.get(LegName.B) or synthetic_sdp.nobody(call.codecs[LegName.B]))
+    await answer_b(call, call.far.get(LegName.B) or _nobody(call, LegName.B, local.secure))
     return local
+
+
+def _with_one_key(call: CallState, leg: LegName, local: LocalMedia) -> LocalMedia:
+    if leg not in call.encrypted:
+        return local
+    caller = call.far.get(LegName.A)
+    taken = LegName.A in call.encrypted or _has(caller.secure if caller is not None else None, _SUITE)
+    suite = _OTHER_SUITE if leg is LegName.B and taken else _SUITE
+    for crypto in local.secure.cryptos if local.secure is not None else ():
+        if crypto.suite == suite:
+            return replace(local, secure=Secure(_PROTOCOL, (crypto,)))
+    raise MediaUnavailable("rtpengine offered no key of the usual kind.")
+
+
+def _has(secure: Secure | None, suite: str) -> bool:
+    """Whether that is the key the daemon is shown."""
+    return secure is not None and any(crypto.suite == suite for crypto in _one_of(secure).cryptos)
+
+
+def _one_of(secure: Secure) -> Secure:
+    """With one of its SDES keys, if it has any that we know."""
+    found = [crypto for crypto in secure.cryptos if crypto.suite in _BETTER]
+    found += [crypto for crypto in secure.cryptos if crypto.suite == _SUITE]
+    return replace(secure, cryptos=tuple(found[:1])) if found else secure
+
+
+def _nobody(call: CallState, leg: LegName, ours: Secure | None = None) -> FarMedia:
+    """With a key that nobody has where the leg is to be encrypted: what a stranger sends is noise then."""
+    nobody = synthetic_sdp.nobody(call.codecs[leg])
+    if leg not in call.encrypted:
+        return nobody
+    key = base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode()
+    tag, suite = (ours.cryptos[0].tag, ours.cryptos[0].suite) if ours is not None else (1, _SUITE)
+    return replace(nobody, secure=Secure(_PROTOCOL, (Crypto(tag, suite, f"inline:{key}"),)))
 
 
 async def attach_b(call: CallState, far: FarMedia) -> LocalMedia:
@@ -123,7 +167,9 @@ async def _find_latched(call: CallState) -> None:
 
 
 async def _offer(call: CallState, *, to_tag: str | None) -> LocalMedia:
-    far = call.latched.get(LegName.A) or call.far.get(LegName.A) or synthetic_sdp.nobody(call.codecs[LegName.A])
+    far = call.latched.get(LegName.A) or call.far.get(LegName.A) or _nobody(call, LegName.A)
+    if far.secure is not None and far.secure.cryptos:
+        far = replace(far, secure=_one_of(far.secure))
     fields: dict[str, Any] = {"label": "a"}
     if to_tag is not None:
         far = replace(far, codecs=far.codecs + _foreign_events(call))
@@ -131,12 +177,17 @@ async def _offer(call: CallState, *, to_tag: str | None) -> LocalMedia:
         transcode = synthetic_sdp.missing_voice(far.codecs, call.codecs.get(LegName.B, ()))
         if transcode:
             fields["codec"] = {"transcode": transcode}
-    return await _signal(call, "offer", far, {**_PLAIN, **fields})
+    return await _signal(
+        call, "offer", far, {**(_KEYS if to_tag and LegName.B in call.encrypted else _PLAIN), **fields}
+    )
 
 
 async def _answer(call: CallState, to_tag: str, far: FarMedia) -> LocalMedia:
     listener = call.far.get(LegName.A)
-    way = _PLAIN if listener is None or listener.secure is None else _encrypted(listener.secure)
+    if LegName.A in call.encrypted:
+        way = _KEYS
+    else:
+        way = _PLAIN if listener is None or listener.secure is None else _encrypted(listener.secure)
     return await _signal(call, "answer", far, {**way, "to-tag": to_tag, "label": to_tag})
 
 

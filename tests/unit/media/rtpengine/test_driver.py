@@ -376,6 +376,53 @@ async def test_an_encrypted_caller_is_answered_as_it_asked_and_the_callee_in_the
     assert "strict-source" in field(daemon, "offer", "flags")[0]
 
 
+def keyed_reply(message: dict[str, Any]) -> dict[str, Any]:
+    """As the daemon: keys in the SDP for a leg that is to have them."""
+    protocol = message["transport protocol"]
+    keys = "a=crypto:3 AEAD_AES_256_GCM inline:DDDD\r\na=crypto:7 AES_CM_128_HMAC_SHA1_80 inline:EEEE\r\n"
+    keys += "a=crypto:8 AES_CM_128_HMAC_SHA1_32 inline:FFFF\r\n"
+    sdp = f"v=0\r\nc=IN IP4 127.0.0.1\r\nm=audio 7000 {protocol} 0\r\n{keys if protocol == 'RTP/SAVP' else ''}"
+    return {"result": "ok", "sdp": sdp}
+
+
+async def test_who_is_dialled_with_keys_is_offered_one_and_nobody_answers_with_another(
+    daemon: NgDaemon, driver: RtpengineDriver
+) -> None:
+    daemon.replies |= {"offer": keyed_reply, "answer": keyed_reply}
+    await driver.open_leg("C", A, FAR, codecs=VOICE)
+    local = await driver.open_leg("C", B, None, codecs=VOICE, encrypted=True)
+    assert local.secure == Secure("RTP/SAVP", (Crypto(7, "AES_CM_128_HMAC_SHA1_80", "inline:EEEE"),))
+    assert field(daemon, "offer", "transport protocol") == ["RTP/AVP", "RTP/SAVP"]
+    assert field(daemon, "answer", "transport protocol") == ["RTP/AVP", "RTP/AVP"]
+    nobody = daemon.asked[-1]["sdp"]
+    assert "a=crypto:7 AES_CM_128_HMAC_SHA1_80 inline:" in nobody and "EEEE" not in nobody
+    first = await driver.open_leg("D", A, None, codecs=VOICE, encrypted=True)
+    assert first.secure is not None and len(first.secure.cryptos) == 1
+    assert field(daemon, "answer", "transport protocol")[-1] == "RTP/SAVP"
+    assert "RTP/SAVP" in field(daemon, "offer", "sdp")[-1]
+
+
+async def test_a_callee_is_offered_no_key_of_a_kind_the_caller_offers(
+    daemon: NgDaemon, driver: RtpengineDriver
+) -> None:
+    """Of that kind the daemon would pass on the caller's own."""
+    daemon.replies |= {"offer": keyed_reply, "answer": keyed_reply}
+    usual, better = Crypto(1, "AES_CM_128_HMAC_SHA1_80", "inline:AAAA"), Crypto(2, "AEAD_AES_256_GCM", "inline:BBBB")
+    for call_id, cryptos, suite in (("C", (usual,), "32"), ("D", (usual, better), "80")):
+        far = FarMedia("127.0.0.1", 6000, 6001, VOICE, secure=Secure("RTP/SAVP", cryptos))
+        await driver.open_leg(call_id, A, far, codecs=VOICE)
+        local = await driver.open_leg(call_id, B, None, codecs=VOICE, encrypted=True)
+        assert local.secure is not None
+        assert [crypto.suite[-2:] for crypto in local.secure.cryptos] == [suite]
+        assert field(daemon, "offer", "sdp")[-1].count("a=crypto") == 1
+
+
+async def test_without_a_usual_key_there_is_no_encrypted_leg(daemon: NgDaemon, driver: RtpengineDriver) -> None:
+    await driver.open_leg("C", A, FAR, codecs=VOICE)
+    with pytest.raises(MediaUnavailable):
+        await driver.open_leg("C", B, None, codecs=VOICE, encrypted=True)
+
+
 # --- recording --------------------------------------------------------------------------------------------------
 
 
