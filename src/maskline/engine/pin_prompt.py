@@ -5,8 +5,9 @@ What it is: a machine over `ASKING`, one per caller that is asked, composed by `
 end. Digits are secret: they leave here in `CheckPin` alone.
 
 `#` ends the entry, as do its longest possible length, a pause after a digit, and the overall time. A key pressed during
-the prompt stops it and counts (barge-in); keys pressed while nobody listens do not, since that is where the rest of
-an entry comes that was long enough already. Nothing given counts as a failed try (plivo-vts.md §6.1).
+the question stops it and counts (barge-in). Keys pressed while the caller hears that it was wrong, or waits, begin the
+next entry, which is checked when the wait is over and not before: nobody guesses faster by it. The rest of an entry
+that was long enough already is no beginning of the next one. Nothing given counts as a failed try (plivo-vts.md §6.1).
 """
 
 from __future__ import annotations
@@ -24,6 +25,11 @@ from maskline.masking.prompt import BEEP
 
 A = LegName.A
 _END = "#"
+_TWICE = (BEEP, BEEP)
+"""That it was wrong, where no prompt says so; one beep asks."""
+_UNBROKEN = 1.5
+"""Seconds: a key that follows sooner on an entry of full length belongs to that entry. Within a number hands pause
+less, and nobody has heard by then that it was wrong."""
 
 
 class PinState(Enum):
@@ -46,7 +52,7 @@ class PinSignal(Enum):
     HEARD = auto()
     """What was played is over, or could not be played."""
     UNHEARD = auto()
-    """The question could not be played."""
+    """The question, or that it was wrong, could not be played."""
     DIGIT = auto()
     COMPLETE = auto()
     """There are digits, and no more will come."""
@@ -54,6 +60,8 @@ class PinSignal(Enum):
     """No digit came."""
     WRONG = auto()
     WAITED = auto()
+    RESUMED = auto()
+    """The wait is over, and the next entry has begun meanwhile."""
     STOP = auto()
 
 
@@ -69,7 +77,12 @@ ASKING: dict[tuple[PinState, PinSignal], tuple[PinState, str]] = {
     (_P.COLLECTING, _G.NOTHING): (_P.CORRECTING, "miss"),
     (_P.CHECKING, _G.WRONG): (_P.CORRECTING, "correct"),
     (_P.CORRECTING, _G.HEARD): (_P.WAITING, "wait"),
+    (_P.CORRECTING, _G.UNHEARD): (_P.CORRECTING, "beep_twice"),
+    (_P.CORRECTING, _G.DIGIT): (_P.CORRECTING, "keep"),
+    (_P.WAITING, _G.DIGIT): (_P.WAITING, "keep"),
     (_P.WAITING, _G.WAITED): (_P.PROMPTING, "ask"),
+    (_P.WAITING, _G.RESUMED): (_P.COLLECTING, "go_on"),
+    (_P.WAITING, _G.COMPLETE): (_P.CHECKING, "check"),
     **{(state, _G.STOP): (_P.OVER, "stop") for state in _P if state not in (_P.READY, _P.OVER)},
 }
 
@@ -77,8 +90,8 @@ ASKING: dict[tuple[PinState, PinSignal], tuple[PinState, str]] = {
 class PinPrompt:
     """Begin it, feed it what the caller does, and look at `failed_for` after each step."""
 
-    __slots__ = ("_asked", "_caller", "_deadline", "_digits", "_failures", "_given", "_locked", "_record", "_voice",
-                 "failed_for", "state")  # fmt: skip
+    __slots__ = ("_asked", "_caller", "_deadline", "_digits", "_failures", "_full_until", "_given", "_locked",
+                 "_record", "_voice", "_whole", "failed_for", "state")  # fmt: skip
 
     def __init__(self, asked: AskPin, caller: Number | None, voice: Announcer, record: CallRecordBuilder) -> None:
         self._asked = asked
@@ -86,6 +99,10 @@ class PinPrompt:
         self._voice = voice
         self._record = record
         self._digits = ""
+        self._whole = False
+        """The digits are all of an entry."""
+        self._full_until = 0.0
+        """Until then a key is the rest of the entry before."""
         self._deadline = 0.0
         self._failures = 0
         self._given = False
@@ -101,31 +118,35 @@ class PinPrompt:
         self._step(PinSignal.BEGIN, now, out)
 
     def digit(self, digit: str, now: float, out: list[e.Effect]) -> None:
-        if digit == _END:
-            if self._digits:
-                self._step(PinSignal.COMPLETE, now, out)
-        elif digit.isdecimal() and (self.state, PinSignal.DIGIT) in ASKING:
+        if now < self._full_until and not self._digits:
+            self._full_until = 0.0 if digit == _END else now + _UNBROKEN
+        elif digit == _END:
+            self._whole = bool(self._digits)
+        elif digit.isdecimal() and not self._whole and (self.state, PinSignal.DIGIT) in ASKING:
             self._digits += digit
             self._step(PinSignal.DIGIT, now, out)
             if len(self._digits) >= self._asked.rules.longest:
-                self._step(PinSignal.COMPLETE, now, out)
+                self._whole, self._full_until = True, now + _UNBROKEN
+        if self._whole and self.state is PinState.COLLECTING:
+            self._step(PinSignal.COMPLETE, now, out)
 
     def heard(self, inp: i.PlayDone | i.PlayFailed, now: float, out: list[e.Effect]) -> None:
-        question = self._voice.prompt is not BEEP
+        built_in = self._voice.prompt is BEEP
         if self._voice.over(inp, now, out):
-            unheard = isinstance(inp, i.PlayFailed) and question and self.state is PinState.PROMPTING
+            unheard = isinstance(inp, i.PlayFailed) and not built_in
             self._step(PinSignal.UNHEARD if unheard else PinSignal.HEARD, now, out)
 
     def pause_over(self, now: float, out: list[e.Effect]) -> None:
         """No further digit in time."""
-        self._step(PinSignal.COMPLETE if self._digits else PinSignal.NOTHING, now, out)
+        if self.state is PinState.COLLECTING:
+            self._step(PinSignal.COMPLETE if self._digits else PinSignal.NOTHING, now, out)
 
     def wait_over(self, now: float, out: list[e.Effect]) -> None:
         """The wait before the next try, or the longest one for a prompt."""
         if self.state is PinState.WAITING:
-            self._step(PinSignal.WAITED, now, out)
-        else:
-            self._voice.skip(now, out)
+            begun = PinSignal.RESUMED if self._digits else PinSignal.WAITED
+            self._step(PinSignal.COMPLETE if self._whole else begun, now, out)
+        elif self._voice.skip(now, out):
             self._step(PinSignal.HEARD, now, out)
 
     def refused(self, locked: bool, now: float, out: list[e.Effect]) -> None:
@@ -165,8 +186,17 @@ class PinPrompt:
     def _beep(self, now: float, out: list[e.Effect]) -> None:
         self._voice.play((BEEP,), out)
 
+    def _beep_twice(self, now: float, out: list[e.Effect]) -> None:
+        self._voice.play(_TWICE, out)
+
     def _interrupt(self, now: float, out: list[e.Effect]) -> None:
         self._voice.stop(now, out)
+        self._go_on(now, out)
+
+    def _keep(self, now: float, out: list[e.Effect]) -> None:
+        """It counts when the wait is over."""
+
+    def _go_on(self, now: float, out: list[e.Effect]) -> None:
         self._deadline = now + self._asked.rules.overall_timeout
         self._await_next(now, out)
 
@@ -179,7 +209,7 @@ class PinPrompt:
         out.append(e.StartTimer(seconds, i.TimerName.DIGITS))
 
     def _check(self, now: float, out: list[e.Effect]) -> None:
-        digits, self._digits = self._digits, ""
+        digits, self._digits, self._whole = self._digits, "", False
         out.append(e.CheckPin(self._asked, self._caller, digits))
 
     def _miss(self, now: float, out: list[e.Effect]) -> None:
@@ -188,10 +218,7 @@ class PinPrompt:
 
     def _correct(self, now: float, out: list[e.Effect]) -> None:
         wrong = self._asked.rules.wrong
-        if wrong is not None:
-            self._voice.play((wrong,), out)
-        else:
-            self._step(PinSignal.HEARD, now, out)
+        self._voice.play(_TWICE if wrong is None else (wrong,), out)
 
     def _wait(self, now: float, out: list[e.Effect]) -> None:
         if self._locked or self._failures > self._asked.rules.retries:
@@ -200,7 +227,7 @@ class PinPrompt:
             out.append(e.StartTimer(self._asked.rules.retry_wait, i.TimerName.PIN))
 
     def _stop(self, now: float, out: list[e.Effect]) -> None:
-        self._digits = ""
+        self._digits, self._whole = "", False
         self._voice.stop(now, out)
         out.append(e.Collect(A, False))
 

@@ -13,7 +13,7 @@ from maskline.engine.call_end import TONE_SECONDS
 from maskline.engine.call_states import CallState
 from maskline.masking.decision import Refuse, WrongPin
 from maskline.masking.facts import Cause, HungUpBy, LegName, Outcome, PinChecked, PromptNotPlayed
-from maskline.masking.prompt import BUSY, CONGESTION, RINGBACK, Prompt
+from maskline.masking.prompt import BEEP, BUSY, CONGESTION, RINGBACK, Prompt
 from maskline.sdp.parse import parse
 from tests.support.call_machine import (
     A_SDP,
@@ -154,7 +154,10 @@ def test_a_caller_that_enters_nothing_was_never_right_or_wrong() -> None:
     for _ in range(2):
         call.feed(call.heard)
         assert call.all[-1] == e.StartTimer(20.0, DIGITS)
-        call.feed(i.TimerFired(DIGITS), i.TimerFired(PIN))
+        call.feed(i.TimerFired(DIGITS))
+        call.feed(call.heard)
+        call.feed(call.heard)
+        call.feed(i.TimerFired(PIN))
     assert finish(call) == (Outcome.REJECTED, Cause.PIN_REQUIRED, HungUpBy.PLATFORM)
     assert checks(call) == [("", False, 1, False), ("", False, 2, False)]
 
@@ -168,9 +171,12 @@ def test_a_locked_caller_hears_that_it_was_wrong_and_is_hung_up_whatever_tries_a
     assert finish(call)[1] is Cause.WRONG_PIN
 
 
-def test_a_locked_caller_is_hung_up_at_once_where_there_is_nothing_to_hear() -> None:
+def test_a_locked_caller_hears_two_beeps_where_no_prompt_says_it() -> None:
     call = checking(retries=5, wrong=None)
-    assert e.Bye(A) in call.feed(i.PinRefused(WrongPin(locked=True)))
+    call.feed(i.PinRefused(WrongPin(locked=True)))
+    assert call.none(e.Bye) and call.played().prompt == BEEP
+    call.feed(call.heard)
+    assert e.Bye(A) in call.feed(call.heard)
     assert finish(call)[1] is Cause.WRONG_PIN
 
 
@@ -309,9 +315,17 @@ def test_a_held_caller_is_not_held_for_the_callee() -> None:
 
 
 @pytest.mark.parametrize("moment", ["checking", "correcting", "waiting"])
-def test_keys_pressed_while_nobody_listens_are_not_kept(moment: str) -> None:
+def test_keys_pressed_while_nobody_is_asked_lead_to_nothing_at_once(moment: str) -> None:
     call = station(moment)
     assert call.feed(*press("123#")) == []
+
+
+def test_keys_pressed_before_the_next_question_are_the_next_try() -> None:
+    call = station("correcting")
+    call.feed(*press("12"), call.heard, *press("3#"))
+    assert len(call.every(e.CheckPin)) == 1
+    call.feed(i.TimerFired(PIN))
+    assert [check.pin for check in call.every(e.CheckPin)] == ["4711", "123"]
 
 
 def test_the_end_of_the_session_is_told_by_the_router() -> None:

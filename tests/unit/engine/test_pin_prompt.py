@@ -123,12 +123,83 @@ def test_what_was_stopped_changes_nothing_when_it_is_done() -> None:
     assert talk.pin.state is PinState.COLLECTING
 
 
-def test_a_correction_that_cannot_be_heard_does_not_hold_the_caller_up() -> None:
+def wrong(talk: Dialogue, entry: str = "1#", now: float = 1.0) -> None:
+    talk.press(entry, now)
+    talk.pin.refused(False, now, talk.out)
+
+
+def test_that_it_was_wrong_is_two_beeps_where_no_prompt_can_say_so() -> None:
     talk = Dialogue()
-    talk.press("1#")
-    talk.pin.refused(False, 1.0, talk.out)
-    talk.unheard()
+    wrong(talk)
+    for _ in range(3):
+        assert talk.pin.state is PinState.CORRECTING
+        talk.unheard()
+    assert [play.prompt.option for play in talk.plays()] == ["pin_prompt_play", "incorrect_pin_play", "beep", "beep"]
     assert talk.pin.state is PinState.WAITING and talk.out[-1] == e.StartTimer(5.0, PIN)
+
+
+def test_without_a_prompt_for_it_wrong_is_two_beeps_at_once() -> None:
+    talk = Dialogue(wrong=None)
+    wrong(talk)
+    talk.heard()
+    assert talk.pin.state is PinState.CORRECTING
+    talk.heard()
+    assert [play.prompt for play in talk.plays()][1:] == [BEEP, BEEP] and talk.pin.state is PinState.WAITING
+
+
+def test_beeps_that_never_end_are_cut_one_after_the_other() -> None:
+    talk = Dialogue(wrong=None)
+    wrong(talk)
+    talk.pin.wait_over(120.0, talk.out)
+    assert talk.pin.state is PinState.CORRECTING
+    talk.pin.wait_over(240.0, talk.out)
+    assert talk.pin.state is PinState.WAITING and len(talk.plays()) == 3
+
+
+@pytest.mark.parametrize("keys", [("4711#", ""), ("", "4711#"), ("47", "11#"), ("4711#", "99#"), ("#4", "711##")])
+def test_keys_while_it_is_told_or_waited_are_the_next_entry_checked_when_the_wait_is_over(
+    keys: tuple[str, str],
+) -> None:
+    talk = Dialogue(retries=2)
+    wrong(talk)
+    talk.press(keys[0], 2.0)
+    talk.heard(5.0)
+    talk.press(keys[1], 6.0)
+    assert talk.entered() == ["1"] and talk.out[-1] == e.StartTimer(5.0, PIN)
+    talk.pin.wait_over(10.0, talk.out)
+    assert talk.entered() == ["1", "4711"] and talk.pin.state is PinState.CHECKING and len(talk.plays()) == 2
+    talk.pin.refused(False, 10.0, talk.out)
+    talk.heard(11.0)
+    talk.pin.wait_over(16.0, talk.out)
+    assert talk.pin.state is PinState.PROMPTING
+
+
+def test_half_an_entry_goes_on_without_the_question_when_the_wait_is_over() -> None:
+    talk = Dialogue(digit_timeout=4.0, overall_timeout=6.0)
+    wrong(talk)
+    talk.heard(5.0)
+    talk.press("47", 6.0)
+    talk.pin.pause_over(9.0, talk.out)
+    talk.pin.wait_over(10.0, talk.out)
+    assert talk.out[-1] == e.StartTimer(4.0, DIGITS) and len(talk.plays()) == 2
+    talk.press("1", 13.0)
+    assert talk.out[-1] == e.StartTimer(3.0, DIGITS)
+    talk.pin.pause_over(16.0, talk.out)
+    assert talk.entered() == ["1", "471"]
+
+
+@pytest.mark.parametrize(("rest", "pin"), [("56", "4711"), ("56#", "4711"), ("", "4711")])
+def test_the_rest_of_an_entry_that_was_long_enough_begins_no_other(rest: str, pin: str) -> None:
+    talk = Dialogue(longest=4, retries=5)
+    talk.heard()
+    talk.press("1234", 1.0)
+    talk.press(rest[:1], 1.4)
+    talk.pin.refused(False, 1.5, talk.out)
+    talk.press(rest[1:], 2.5)
+    talk.press("47110", 4.1)
+    talk.heard(5.0)
+    talk.pin.wait_over(10.0, talk.out)
+    assert talk.entered() == ["1234", pin]
 
 
 def test_stopping_leaves_no_timer_no_prompt_and_no_ear() -> None:
