@@ -32,8 +32,8 @@ class InvalidParameter(MasklineError):
 
     code, http_status, sip_status = "invalid_parameter", 400, 400
 
-    def __init__(self, sentence: str | None = None, *, parameter: str = "") -> None:
-        super().__init__(sentence)
+    def __init__(self, sentence: str | None = None, *, parameter: str = "", detail: str = "") -> None:
+        super().__init__(sentence, detail=detail)
         self.parameter = parameter
 
 

@@ -110,8 +110,8 @@ def read_update(body: Mapping[str, Any]) -> Values:
     return values
 
 
-def _invalid(attribute: Attribute, what: str) -> InvalidParameter:
-    return InvalidParameter(f"Invalid parameter. {attribute.name} {what}", parameter=attribute.name)
+def _invalid(attribute: Attribute, what: str, detail: str = "") -> InvalidParameter:
+    return InvalidParameter(f"Invalid parameter. {attribute.name} {what}", parameter=attribute.name, detail=detail)
 
 
 def _read_number(attribute: Attribute, raw: Any) -> Any:
@@ -129,7 +129,8 @@ def _read_integer(attribute: Attribute, raw: Any) -> Any:
     if value == 0 and (attribute.kind is Kind.INTEGER or raw == ""):
         return _ABSENT
     if not attribute.minimum <= value <= attribute.maximum:
-        raise _invalid(attribute, "is outside the allowed range")
+        allowed = f"Allowed are {attribute.minimum} to {attribute.maximum}"
+        raise _invalid(attribute, "is outside the allowed range", allowed)
     return value
 
 
