@@ -22,6 +22,8 @@ AccountFilter = Annotated[str | None, typer.Option("--account", metavar="ID", he
 _POLL_SECONDS = 0.3
 """How often `tail` asks for new facts; the engine commits a few times a second at most when idle."""
 _PAGE = 500
+_WIDEST = 60
+"""Characters of a fact's detail in a table: ids and reasons fit."""
 
 
 @app.command("list")
@@ -121,8 +123,13 @@ def _line(cursor: int, fact: Fact, as_json: bool) -> str:
     return f"{show_time(fact.at)}  {fact.subject}  {fact.sequence:>3}  {fact.name}  {_details(fact)}".rstrip()
 
 
-def _details(fact: Fact) -> str:
-    return " ".join(f"{name}={value}" for name, value in fact_details(fact).items())
+def _details(fact: Fact, widest: int | None = None) -> str:
+    """All of them in a line; a value longer than `widest` (the document of a spool) is for --json."""
+    shown = {name: str(value) for name, value in fact_details(fact).items()}
+    return " ".join(
+        f"{name}={value if widest is None or len(value) <= widest else value[: widest - 1] + '…'}"
+        for name, value in shown.items()
+    )
 
 
 def describe_fact(fact: Fact) -> dict[str, Any]:
@@ -217,7 +224,7 @@ def _page(call: CallRecord, facts: list[Fact], reveal: bool) -> str:
     ]  # fmt: skip
     headings = ("leg", "from", "to", "talked", "amount", "outcome", "cause", "sip", "hung up by", "mos")
     fact_rows = [
-        (f"+{fact.at - call.started_at:.3f} s", fact.name, _details(fact))
+        (f"+{fact.at - call.started_at:.3f} s", fact.name, _details(fact, _WIDEST))
         for fact in facts
     ]  # fmt: skip
     return "\n\n".join((pairs(head), table(headings, leg_rows), table(("when", "fact", "details"), fact_rows)))

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from maskline.cli import call as call_commands
+from maskline.masking.facts import RecordingStarted
 from maskline.services import Services
 from maskline.storage.store import Delivery, RecordedCall
 from tests.support import store_values as values
@@ -69,6 +70,16 @@ def test_one_call_is_shown_with_legs_quality_and_facts(cli: Cli, recorded: str):
     page = cli("call", "show", recorded).out
     assert "CallRouted" in page
     assert values.ALICE.digits not in page
+
+
+def test_the_document_of_a_spool_is_cut_in_the_table_alone(cli: Cli, services: Services, recorded: str):
+    spool = json.dumps({"path": "/spool/" + "r" * 60, "format": "maskline", "legs": []})
+    fact = RecordingStarted(recorded, 4, values.T0 + 1, "rec-1", spool)
+    asyncio.run(services.store.commit_calls([RecordedCall((fact,), values.ACCOUNT.id)]))
+    (line,) = [line for line in cli("call", "show", recorded).out.splitlines() if "RecordingStarted" in line]
+    assert "recording_id=rec-1 " in line and line.endswith("r…") and len(line) < 140
+    facts = cli("call", "show", recorded, "--json").document["facts"]
+    assert facts[-1]["details"]["spool"] == spool
 
 
 def test_an_unknown_call_is_one_sentence(cli: Cli, recorded: str):
