@@ -42,6 +42,9 @@ from maskline.workflows.list_trunks import list_trunks
 
 _PROBE_SECONDS = 2.0
 _LONGEST_ANSWER = 65_536
+_LEAST_FREE = 1e9
+"""Bytes: fifteen hours of spooled calls."""
+_LEAST_SHARE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,7 @@ def examine(environ: os._Environ[str] | dict[str, str]) -> Iterator[Finding]:
         yield Finding("settings", "warn", f"{name} is no setting", advice)
     yield from check_key_file(settings)
     yield check_data_dir(settings)
+    yield from check_space(settings)
     yield from asyncio.run(_check_store(settings))
     yield from check_ports(settings)
     yield from check_media(settings)
@@ -121,6 +125,18 @@ def check_data_dir(settings: Settings) -> Finding:
     return Finding(
         "data directory", "fail", f"{nearest} cannot be written to", "Change its owner or MASKLINE_DATA_DIR."
     )
+
+
+def check_space(settings: Settings) -> Iterator[Finding]:
+    """A full disk ends recordings, and the database takes nothing more."""
+    path = settings.data_dir.absolute()
+    used = shutil.disk_usage(next(parent for parent in (path, *path.parents) if parent.exists()))
+    found = f"{used.free / 1e9:.1f} GB free, {100 * used.free / used.total:.0f} %"
+    if used.free < max(_LEAST_FREE, _LEAST_SHARE * used.total):
+        advice = "Make room, or shorten MASKLINE_RECORDING_RETENTION_DAYS: a full disk cuts recordings."
+        yield Finding("disk space", "warn", found, advice)
+    else:
+        yield Finding("disk space", "ok", found)
 
 
 async def _check_store(settings: Settings) -> list[Finding]:

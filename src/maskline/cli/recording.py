@@ -49,7 +49,7 @@ def list_(
     found = run(work)
     rows = [
         (
-            one.id, show_time(one.started_at), f"{one.duration_ms / 1000:.1f} s", one.status, one.format, one.size,
+            one.id, show_time(one.started_at), f"{one.duration_ms / 1000:.1f} s", _status(one), one.format, one.size,
             show_number(one.caller, reveal), show_number(one.callee, reveal), one.error,
         )
         for one in found
@@ -138,6 +138,10 @@ def _write(path: Path, pieces: Iterable[bytes]) -> None:
             file.writelines(pieces)
     except OSError as error:
         raise InvalidParameter(f"The file {path} cannot be written: {error.strerror}.") from None
+
+
+def _status(recording: Recording) -> str:
+    return f"{recording.status}, partial" if recording.partial else recording.status
 
 
 def describe(recording: Recording, reveal: bool) -> dict[str, Any]:

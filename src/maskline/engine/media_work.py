@@ -99,6 +99,8 @@ class MediaWork:
             result = await self._take[type(step)](call_id, step)
         except Exception as error:  # noqa: BLE001 - one call's media must not end the engine
             self._lost(error)
+            if isinstance(step, e.StartRecording):
+                log.error("recording_not_begun", call_id=call_id, reason=getattr(error, "sentence", BUG))
             return missing(step, AWAY if isinstance(error, MediaUnavailable) else BUG)
         self._refusing = False
         return result

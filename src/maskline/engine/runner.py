@@ -28,7 +28,7 @@ from maskline.ids import Ids
 from maskline.masking.decision import StartCall
 from maskline.masking.facts import Cause
 from maskline.masking.session import Session
-from maskline.media.port import MediaDriver, MediaEvent, Prompter
+from maskline.media.port import MediaDriver, MediaEvent, Prompter, RecordingLost
 from maskline.net.udp import UdpSocket
 from maskline.sip.agent import Agent, AgentConfig
 from maskline.sip.events import Flow
@@ -193,6 +193,8 @@ class EngineRunner:
         self._arm()
 
     def _on_media_event(self, event: MediaEvent) -> None:
+        if isinstance(event, RecordingLost):
+            log.error("recording_cut", call_id=event.call_id)
         if self._core is not None:
             self._feed(self._core.media_event, event)
             self._arm()

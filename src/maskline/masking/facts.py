@@ -211,7 +211,7 @@ class RecordingCompleted(Fact):
     call_id: str
     duration_ms: int
     partial: bool
-    """A crash cut it: only what was spooled is in it."""
+    """A full disk or a crash cut it: only what was spooled is in it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,7 @@ _RECOVERY_PAUSE = 3.0
 _POLL = 1.0
 _AT_ONCE = 100
 _DAY = 86_400.0
+_BROKEN = "An internal error occurred."
 _LIBRARIES = {"s3": "obstore", "sftp": "asyncssh"}
 
 
@@ -171,8 +172,14 @@ class ProcessRecordings:
     async def _process(self, recording: Recording) -> None:
         length = _UNKNOWN_LENGTH if recording.ended_at is None else recording.ended_at - recording.started_at
         limit = _LEAST_LIMIT + _LIMIT_SHARE * min(length, _UNKNOWN_LENGTH)
-        done = await self._run_job(self._job(recording), limit)
-        result = result_of(recording, done, self._clock.wall())
+        try:
+            done = await self._run_job(self._job(recording), limit)
+            await self._keep(recording, result_of(recording, done, self._clock.wall()))
+        except Exception as error:  # noqa: BLE001 - counts as a try: without a result its lease would last for hours
+            _log.error("recording_job_failed", recording_id=recording.id, error=type(error).__name__)
+            await self._keep(recording, result_of(recording, Done(error=_BROKEN), self._clock.wall()))
+
+    async def _keep(self, recording: Recording, result: RecordingResult) -> None:
         while not self._stopping:
             try:
                 await self._finish(recording, result)
@@ -217,7 +224,7 @@ class ProcessRecordings:
             return [fact], []
         finished = replace(
             recording, status=result.status, started_at=result.started_at, ended_at=result.ended_at,
-            duration_ms=result.duration_ms, file=result.file, pushed=result.pushed,
+            duration_ms=result.duration_ms, partial=result.partial, file=result.file, pushed=result.pushed,
         )  # fmt: skip
         row = recording_row(
             finished, event, now, recording.sequence, recording.position, self._links, self._ids, now

@@ -105,6 +105,7 @@ def recording_row(
         duration_ms=recording.duration_ms if done else None,
         started_at=None if event == plivo_recordings.FAILED and not recording.duration_ms else recording.started_at,
         ended_at=recording.ended_at if done else None,
+        partial=done and recording.partial,
     )  # fmt: skip
     who = plivo.Parties(
         recording.session_id, recording.caller.digits if recording.caller else "",

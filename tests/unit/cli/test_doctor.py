@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -108,6 +109,25 @@ def test_a_data_directory_that_cannot_be_made_fails(tmp_path: Path):
     (tmp_path / "file").touch()
     assert doctor.check_data_dir(Settings(data_dir=tmp_path / "file" / "data")).state == "fail"
     assert doctor.check_data_dir(Settings(data_dir=tmp_path / "a" / "b")).state == "ok"
+
+
+@pytest.mark.parametrize(
+    ("total", "free", "state"),
+    [(1e12, 9e10, "ok"), (1e12, 4e10, "warn"), (1e10, 9e8, "warn"), (1e10, 2e9, "ok")],
+)
+def test_a_disk_that_is_nearly_full_is_warned_of(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, total: float, free: float, state: str
+):
+    asked: list[Path] = []
+
+    def usage(path: Path) -> SimpleNamespace:
+        asked.append(path)
+        return SimpleNamespace(total=total, free=free)
+
+    monkeypatch.setattr(doctor.shutil, "disk_usage", usage)
+    (finding,) = doctor.check_space(Settings(data_dir=tmp_path / "not" / "yet"))
+    assert (finding.state, asked) == (state, [tmp_path])
+    assert bool(finding.advice) is (state == "warn")
 
 
 def test_ports_in_use_fail_with_the_setting_to_change():

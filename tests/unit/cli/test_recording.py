@@ -52,6 +52,14 @@ def test_the_list_masks_parties_unless_revealed(cli: Cli) -> None:
     assert [(one["recording_id"], one["error"]) for one in listed] == [("rec-2", "The disk is full.")]
 
 
+def test_a_recording_that_lacks_its_end_is_marked(cli: Cli, services: Services) -> None:
+    cut = recording("rec-3", call_id="call-3", status=RecordingStatus.COMPLETED, partial=True)
+    share = recorded_call("call-3", record=None, interaction=None, recording=cut)
+    asyncio.run(services.store.commit_calls([share]))
+    lines = cli("recording", "list").out.splitlines()
+    assert [line.split()[0] for line in lines if "completed, partial" in line] == ["rec-3"]
+
+
 def test_nothing_recorded_yet_is_said(cli: Cli) -> None:
     assert "No recording yet." in cli("recording", "list", "--account", OTHER.id).out
 

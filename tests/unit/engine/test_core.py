@@ -215,6 +215,7 @@ def test_what_the_driver_tells_reaches_its_call(
     bench.core.media_event(replace(event, call_id=call_id), 0.0)
     bench.core.media_event(replace(event, call_id="gone"), 0.0)
     assert told.inputs[1:] == [inp]
+    assert bench.core.counters.recordings_cut == int(inp == i.RecordingOff("lost"))
 
 
 def test_a_shutdown_hangs_everything_up() -> None:

@@ -138,6 +138,16 @@ async def test_where_digits_are_blocked_none_crosses_the_bridge() -> None:
     assert driver.asked == [("attach", "x", LegName.B), ("bridge", "x", False), ("bridge", "x", False)]
 
 
+async def test_a_recording_that_does_not_begin_is_said_with_its_call() -> None:
+    inbox, driver = Inbox(), FakeDriver()
+    driver.away = True
+    with structlog.testing.capture_logs() as lines:
+        MediaWork(driver, inbox.deliver).submit("x", e.StartRecording("r-1"))
+        await inbox.until(1)
+    (line,) = [line for line in lines if line["event"] == "recording_not_begun"]
+    assert (line["call_id"], line["reason"]) == ("x", MediaUnavailable().sentence)
+
+
 FAILURES: list[tuple[MediaStep, i.Input | None]] = [
     (e.BridgeMedia(), i.MediaFailed(i.Bridged())),
     (PLAY, i.PlayFailed(LegName.A, 7, "media_unavailable")),

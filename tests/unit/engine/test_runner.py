@@ -17,7 +17,7 @@ from maskline.masking.decision import AskPin, Decision, PinDecision, Refuse, Sta
 from maskline.masking.e164 import Number
 from maskline.masking.facts import Cause, Outcome
 from maskline.masking.trunk import Trunk
-from maskline.media.port import MediaLost
+from maskline.media.port import MediaLost, RecordingLost
 from maskline.sip import events as sip
 from maskline.sip.agent import OutgoingInvite
 from maskline.sip.events import Event, Flow
@@ -227,6 +227,14 @@ async def test_a_backlog_in_the_socket_is_overload_until_it_is_gone() -> None:
             office.runner._socket.behind = behind
             office.runner._on_batch()
             assert office.runner.core.overloaded is overloaded
+
+
+async def test_a_recording_that_is_cut_is_said_with_its_call() -> None:
+    async with Office() as office:
+        with structlog.testing.capture_logs() as lines:
+            office.runner._on_media_event(RecordingLost("call-1"))
+    (line,) = [line for line in lines if line["event"] == "recording_cut"]
+    assert (line["call_id"], line["log_level"]) == ("call-1", "error")
 
 
 async def test_nothing_is_read_before_the_start() -> None:

@@ -115,6 +115,7 @@ class TestMaking:
         rows = [row for row in await world.store.outbox(ACCOUNT.id) if row.event == "SessionRecordingCompleted"]
         told = dict(parse_qsl(rows[0].body.decode(), keep_blank_values=True))
         assert (told["SequenceNumber"], rows[0].sequence, told["RecordingDuration"]) == ("7", 8, "28")
+        assert "RecordingPartial" not in told
         assert told["RecordingURL"].startswith("https://masking.example/recordings/rec-1.mp3?")
         assert world.told == 1
 
@@ -129,6 +130,8 @@ class TestMaking:
         world.answers = [replace(GOOD, whole=False)]
         await world.until(lambda: world.process.made == 1)
         assert (await world.store.recording(ACCOUNT.id, "rec-1")).partial
+        (row,) = [row for row in await world.store.outbox(ACCOUNT.id) if row.event == "SessionRecordingCompleted"]
+        assert row.body.endswith(b"&SequenceNumber=7&RecordingPartial=true")
 
     async def test_no_more_than_allowed_are_made_at_a_time(self, world: World) -> None:
         await world.stopped("rec-1")
@@ -226,7 +229,21 @@ class TestFailing:
         assert world.process.made == 0
         assert await world.store.facts("rec-1") == []
 
-    async def test_a_bug_in_one_job_leaves_the_others_alone(self, world: World) -> None:
+    async def test_a_bug_in_what_follows_a_job_counts_as_a_try_too(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await world.stopped()
+
+        async def broken(*_: object) -> None:
+            monkeypatch.undo()
+            raise ValueError
+
+        monkeypatch.setattr(world.process, "_tell", broken)
+        await world.until(lambda: bool(world.jobs) and not world.process.busy)
+        one = await world.store.recording(ACCOUNT.id, "rec-1")
+        assert (one.status, one.due_at, one.attempts) == (RecordingStatus.STOPPED, T0 + 100 + RETRIES[0], 1)
+
+    async def test_a_bug_in_one_job_leaves_the_others_alone_and_is_tried_again_soon(self, world: World) -> None:
         await world.stopped("rec-1")
 
         async def broken(job: Job, limit: float) -> Done:
@@ -237,8 +254,10 @@ class TestFailing:
         await world.stopped("rec-2")
         await world.until(lambda: world.process.made == 1)
         assert {await world.status("rec-1"), await world.status("rec-2")} == {
-            RecordingStatus.PROCESSING, RecordingStatus.COMPLETED,
+            RecordingStatus.STOPPED, RecordingStatus.COMPLETED,
         }  # fmt: skip
+        one = await world.store.recording(ACCOUNT.id, "rec-1")
+        assert (one.due_at, one.error) == (T0 + 100 + RETRIES[0], "An internal error occurred.")
 
 
 class TestStart:

@@ -219,7 +219,9 @@ class WorkerLink:
         restored = {call.id for call in calls} - set(message["ok"]["lost"])
         for call in calls:
             call.worker_died()
-        _log.warning("media_restored", driver="embedded", worker=self._setup.socket.stem, calls=len(restored))
+        _log.warning(
+            "media_restored", driver="embedded", worker=self._setup.socket.stem, pid=self.pid, calls=len(restored)
+        )  # fmt: skip
         return restored
 
     def _spawn(self) -> None:

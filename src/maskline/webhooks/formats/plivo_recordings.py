@@ -4,7 +4,8 @@ What it is: the form bodies of plivo-vts.md §7.3. What it is not: links (made b
 it: `workflows/recording_outbox.py`.
 
 Every event carries every attribute, empty where it does not apply, as the session's events do. The parties come under
-both editions' names: From and To, FirstParty and SecondParty; numbers are digits without `+` (decision 0005).
+both editions' names: From and To, FirstParty and SecondParty; numbers are digits without `+` (decision 0005). One is
+ours, and only there when it has something to say: `RecordingPartial=true`, last, of a file that lacks its call's end.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ class RecordingTold:
     duration_ms: int | None = None
     started_at: float | None = None
     ended_at: float | None = None
+    partial: bool = False
 
 
 def recording_event(who: Parties, event: str, at: float, sequence: int, told: RecordingTold) -> bytes:
@@ -46,6 +48,7 @@ def recording_event(who: Parties, event: str, at: float, sequence: int, told: Re
         f"&RecordingURL={quote_plus(told.url)}&RecordingResourceURL={quote_plus(told.resource_url)}"
         f"&RecordingDuration={seconds}&RecordingStartTime={_time(told.started_at)}"
         f"&RecordingEndTime={_time(told.ended_at)}&RecordingFormat=.{told.format}&SequenceNumber={sequence}"
+        f"{'&RecordingPartial=true' if told.partial else ''}"
     ).encode()
 
 
