@@ -67,7 +67,7 @@ async def test_nothing_that_a_call_with_pins_writes_names_a_pin(tmp_path):
         texts.append(repr(effect))
         wrong = await router.check_pin(effect.asked, effect.caller, effect.pin, world.clock.wall())
         assert isinstance(wrong, WrongPin)
-        call.feed(i.PinRefused(wrong), i.TimerFired(i.TimerName.PIN))
+        call.feed(i.PinRefused(wrong), *[i.TimerFired(i.TimerName.PIN)] * 3)  # two beeps and the wait
         effect = press(call, PIN)
         right = await router.check_pin(effect.asked, effect.caller, effect.pin, world.clock.wall())
         assert isinstance(right, Forward)

@@ -219,9 +219,8 @@ class WorkerLink:
         restored = {call.id for call in calls} - set(message["ok"]["lost"])
         for call in calls:
             call.worker_died()
-        _log.warning(
-            "media_restored", driver="embedded", worker=self._setup.socket.stem, pid=self.pid, calls=len(restored)
-        )  # fmt: skip
+        worker = self._setup.socket.stem
+        _log.warning("media_restored", driver="embedded", worker=worker, pid=self.pid, calls=len(restored))
         return restored
 
     def _spawn(self) -> None:
