@@ -145,16 +145,21 @@ async def test_no_trunk_for_the_destination_is_an_error_without_second_leg(tmp_p
 
 
 async def test_a_platform_fault_behind_the_second_leg_is_an_error_of_that_leg(rig: Rig) -> None:
-    """The media worker is killed while it rings; calls work again afterwards without a restart."""
+    """The relay is killed while it rings, and what is started in its place has no socket to listen on; calls work again
+    afterwards without a restart."""
     await rig.prepare(Behaviour.RING)
     rig.dial()
     assert await happened(rig.caller.ringing)
+    (socket,) = (rig.platform.folder / "data").glob("media-*.sock")
+    socket.unlink()
+    socket.mkdir()
     for pid in media_workers(rig.platform.pid):
         os.kill(pid, signal.SIGKILL)
     payload = await rig.summary()
     assert statuses(payload) == ("COMPLETED", "ERROR", "ERROR")
     assert payload["errorDetails"]["errorCode"] in (-2001, -2002)
     assert await happened(rig.callee.ended)
+    socket.rmdir()
     await media_is_back(rig)
     await rig.prepare(Behaviour.ANSWER)
     rig.dial()
