@@ -55,6 +55,7 @@ def test_a_failing_demo_prints_one_sentence(tmp_path: Path, capsys: pytest.Captu
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 async def test_the_first_signal_ends_the_demo_and_another_does_not_disturb_the_end(number: signal.Signals) -> None:
     end, ended = demo.End(), asyncio.Event()
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests themselves may run under nohup
 
     async def play() -> bool:
         try:
@@ -75,6 +76,7 @@ async def test_the_first_signal_ends_the_demo_and_another_does_not_disturb_the_e
     finally:
         loop.remove_signal_handler(signal.SIGTERM)
         loop.remove_signal_handler(signal.SIGHUP)
+        signal.signal(signal.SIGHUP, before)
     assert (end.by, ended.is_set()) == (number, True)
 
 
