@@ -91,3 +91,24 @@ async def test_a_demo_under_nohup_does_not_hear_of_its_terminal() -> None:
     finally:
         loop.remove_signal_handler(signal.SIGTERM)
         signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "code", "told"),
+    [(True, 0, "Every check held."), (False, 1, "A check failed"), (signal.SIGTERM, 143, "demo: ended by SIGTERM.")],
+)
+def test_the_exit_code_tells_how_it_went(
+    verdict: bool | signal.Signals, code: int, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    async def play(stage: object, scenarios: Sequence[str], end: demo.End) -> bool:
+        if isinstance(verdict, signal.Signals):
+            end.by = verdict
+            raise asyncio.CancelledError
+        return verdict
+
+    monkeypatch.setattr(demo, "_play", play)
+    monkeypatch.setattr(Platform, "log_tail", lambda self, lines: "")
+    assert demo.run(keep=tmp_path / "kept") == code
+    printed = capsys.readouterr()
+    assert told in printed.out + printed.err
