@@ -48,10 +48,11 @@ async def test_an_unknown_name_is_an_os_error(resolver, monkeypatch):
 
 
 async def test_a_dead_name_server_holds_up_nobody_else_and_no_stop(resolver, monkeypatch):
-    answer = threading.Event()
+    asked, answer = threading.Event(), threading.Event()
 
     def slow(host, port, family, kind, flags):
         if host == "dead.example":
+            asked.set()
             answer.wait(10)
         return [(socket.AF_INET, kind, 6, "", ("192.0.2.1", port))]
 
@@ -61,6 +62,7 @@ async def test_a_dead_name_server_holds_up_nobody_else_and_no_stop(resolver, mon
     other = ThreadedNames(threads=1)
     assert (await other.resolve("quick.example"))[0]["host"] == "192.0.2.1"
     await other.close()
+    assert await asyncio.to_thread(asked.wait, 10)  # a look-up that no thread has begun is cancelled by the close
     await resolver.close()
     answer.set()
     assert (await dead)[0]["host"] == "192.0.2.1"
