@@ -54,7 +54,8 @@ from maskline.metrics import (
 from maskline.net.egress import Egress
 from maskline.rules import pin_limits, routing_rules
 from maskline.services import Services, build_services
-from maskline.settings import DtmfPolicy, MediaChoice, PromptMoment, Settings
+from maskline.setting_values import DtmfPolicy, MediaChoice, PromptMoment
+from maskline.settings import Settings
 from maskline.webhooks.deliver import Deliverer
 from maskline.webhooks.formats.plivo import Style
 from maskline.webhooks.formats.plivo_events import Generation

@@ -14,7 +14,8 @@ from urllib.parse import unquote
 from maskline.clock import Clock, SystemClock
 from maskline.ids import Ids, SystemIds
 from maskline.media.recordings.job import Destination
-from maskline.settings import Settings, read_destination
+from maskline.setting_values import read_destination
+from maskline.settings import Settings
 from maskline.storage.crypto import Sealer, load_key
 from maskline.storage.open import open_store
 from maskline.storage.store import Store

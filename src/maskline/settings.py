@@ -4,7 +4,7 @@
 What it is: one frozen value read from `MASKLINE_…` variables, and the sentences that explain a wrong one. What
 it is not: a place for behaviour; `app.py` turns settings into parts. Who uses it: `app.py`, the CLI, and the
 generator of docs/reference/settings.md, which prints `describe()`. The sentence under each field is its
-documentation (style.md §4, principle 14).
+documentation (style.md §4, principle 14). The words and texts a setting may have are in `setting_values.py`.
 
 Lists are kept as the text an operator writes and read through a property, so that the reference, the start-up
 summary and the environment all show the same form.
@@ -15,79 +15,43 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import os
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from maskline.errors import ConfigurationError
+from maskline.setting_values import (
+    DatabaseUrl,
+    Destination,
+    DtmfPolicy,
+    HostNames,
+    HostPorts,
+    HttpUrl,
+    IpAddress,
+    LogFormat,
+    LogLevel,
+    MediaChoice,
+    NamePrefix,
+    Network,
+    Networks,
+    PlivoEvents,
+    PortRange,
+    PromptMoment,
+    PromptSource,
+    SessionDefaults,
+    SpeechChoice,
+    WithheldPolicy,
+    read_addresses,
+    read_list,
+    read_networks,
+    read_range,
+)
 
 PREFIX = "MASKLINE_"
-# RFC 1123 §2.1, and the underscore of names that container networks give.
-_HOST_NAME = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
-SPOKEN = re.compile(r"say(?:@(?P<voice>[A-Za-z0-9_-]+))?:(?P<text>.+)", re.DOTALL)
-"""`say:TEXT`, or `say@VOICE:TEXT` with a voice such as en-us-f."""
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-
-class MediaChoice(StrEnum):
-    EMBEDDED = "embedded"
-    RTPENGINE = "rtpengine"
-    NONE = "none"
-
-
-class PromptMoment(StrEnum):
-    EARLY = "early"
-    ANSWERED = "answered"
-
-
-class WithheldPolicy(StrEnum):
-    REJECT = "reject"
-    PIN = "pin"
-    PROMPT = "prompt"
-
-
-class DtmfPolicy(StrEnum):
-    PASS = "pass"
-    BLOCK = "block"
-
-
-class SpeechChoice(StrEnum):
-    ESPEAK = "espeak"
-    PIPER = "piper"
-    NONE = "none"
-
-
-class LogLevel(StrEnum):
-    DEBUG = "debug"
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
-
-
-class LogFormat(StrEnum):
-    TEXT = "text"
-    JSON = "json"
-
-
-class SessionDefaults(StrEnum):
-    DOCUMENTED = "documented"
-    PLIVO_ACTUAL = "plivo-actual"
-    CUSTOM = "custom"
-
-
-class PlivoEvents(StrEnum):
-    FIRST = "2023"
-    SECOND = "2024"
-    THIRD = "2025"
-    CURRENT = "current"
-    ALL = "all"
 
 
 def _secret(default: str) -> Any:
@@ -103,12 +67,12 @@ class RecordingSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True, extra="forbid")
 
-    recording_destination: str = "local"
+    recording_destination: Destination = "local"
     """Where finished recordings go: `local` (sealed, in MASKLINE_DATA_DIR/recordings), `s3://BUCKET/PREFIX` or \
 `sftp://USER@HOST:PORT/PATH`; what is elsewhere is not sealed."""
     recording_keep_local: bool = True
     """Whether a recording that was pushed elsewhere is kept here too; if not, it cannot be downloaded from here."""
-    recording_s3_endpoint: str = ""
+    recording_s3_endpoint: HttpUrl = ""
     """URL of S3-compatible storage; empty: Amazon's."""
     recording_s3_region: str = "us-east-1"
     """Region of the bucket."""
@@ -129,13 +93,6 @@ class RecordingSettings(BaseModel):
     recording_link_time: float = Field(default=604_800.0, ge=60.0, le=31_536_000.0)
     """Seconds for which a link to a recording holds; whoever has the link has the file."""
 
-    @field_validator("recording_destination")
-    @classmethod
-    def _destination(cls, value: str) -> str:
-        if value != "local" and not read_destination(value):
-            raise ValueError("it must be local, s3://BUCKET/PREFIX or sftp://USER@HOST:PORT/PATH")
-        return value
-
     @model_validator(mode="after")
     def _pushable(self) -> RecordingSettings:
         if self.recording_destination.startswith("sftp:"):
@@ -154,7 +111,7 @@ class Settings(RecordingSettings):
 
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True, extra="forbid")
 
-    database_url: str = _secret("sqlite:///maskline.db")
+    database_url: DatabaseUrl = _secret("sqlite:///maskline.db")
     """Where sessions, calls and webhooks are kept: `sqlite:///PATH` (a fourth slash makes the path absolute)."""
     key_file: Path = Path("maskline.key")
     """File with the key that seals numbers at rest; created with mode 0600 when missing, and worth a backup: \
@@ -162,42 +119,42 @@ without it no stored number can be read."""
     data_dir: Path = Path("maskline-data")
     """Directory for the relay's control socket, recordings and spools; created when missing."""
 
-    http_host: str = "127.0.0.1"
+    http_host: IpAddress = "127.0.0.1"
     """Address the REST API, /healthz and /metrics listen on."""
     http_port: int = _port(8080)
     """TCP port of the REST API."""
-    public_url: str = ""
+    public_url: HttpUrl = ""
     """Base URL under which customers reach the API, used in links; empty: taken from each request."""
     http_rate_limit: int = Field(default=300, ge=0, le=1_000_000)
     """API requests an account may send in any five seconds before it is answered 429; 0: no limit. 300 is what the \
 vendor publishes."""
-    vts_hosts: str = ""
+    vts_hosts: HostNames = ""
     """Comma-separated host names under which `/v1` answers in the flat, all-text form of the VTS pages; `/vts/v1` \
 always does."""
     create_window: float = Field(default=15.0, ge=0.0, le=3600.0)
     """Seconds in which the same create from the same account, sent again without an Idempotency-Key, returns the \
 session it made the first time, while that lives; 0: every create makes a session."""
 
-    sip_host: str = "127.0.0.1"
+    sip_host: IpAddress = "127.0.0.1"
     """IP address the SIP socket is bound to."""
     sip_port: int = _port(5060)
     """UDP port of SIP."""
     sip_tls_port: int = _port(5061)
     """Reserved for SIP over TLS, which comes with a later release, as does TCP; the port is not opened yet."""
-    sip_advertised_host: str = ""
+    sip_advertised_host: IpAddress = ""
     """IP address written into Via and Contact, for hosts behind a NAT or bound to 0.0.0.0; empty: \
 MASKLINE_SIP_HOST."""
 
     media: MediaChoice = MediaChoice.EMBEDDED
     """Who moves the audio: `embedded` (own relay processes), `rtpengine`, or `none` (signalling only, SDP \
 addresses left as sent: for benchmarks and tests)."""
-    rtpengine: str = "127.0.0.1:2223"
+    rtpengine: HostPorts = "127.0.0.1:2223"
     """Comma-separated ng addresses of rtpengine, used when MASKLINE_MEDIA=rtpengine."""
     rtpengine_recordings: Path = Path("/var/spool/rtpengine")
     """Directory that rtpengine has as `recording-dir`, as seen from this host; recordings are taken from there."""
-    media_host: str = "127.0.0.1"
+    media_host: IpAddress = "127.0.0.1"
     """IP address written into SDP, on which the embedded relay receives audio."""
-    media_ports: str = "20000-29999"
+    media_ports: PortRange = "20000-29999"
     """First and last UDP port of the embedded relay; each call uses four."""
     media_workers: int = Field(default=1, ge=1, le=64)
     """Number of embedded relay processes; one per core that may be used for audio."""
@@ -207,15 +164,15 @@ addresses left as sent: for benchmarks and tests)."""
     prompts: PromptMoment = PromptMoment.EARLY
     """When a caller hears the prompts before the bridge: `early` (as early media, before the call is answered; \
 answered first where the caller's offer comes late) or `answered` (always answered first, so the caller pays)."""
-    session_ended_prompt: str = ""
+    session_ended_prompt: PromptSource = ""
     """What a caller hears whose session is over, before the refusal: the URL of an mp3 or wav file, `say:TEXT` or \
 `say@VOICE:TEXT`; empty: nothing."""
-    consent_prompt: str = ""
+    consent_prompt: PromptSource = ""
     """What each party hears before the bridge of a call that is recorded; written as MASKLINE_SESSION_ENDED_PROMPT."""
     withheld_caller: WithheldPolicy = WithheldPolicy.PIN
     """What becomes of a call without caller number: `pin` (asked for a PIN where a session has PINs, else the \
 number's fallback), `reject`, or `prompt` (hears MASKLINE_WITHHELD_PROMPT and is rejected)."""
-    withheld_prompt: str = ""
+    withheld_prompt: PromptSource = ""
     """What a caller without number hears, if MASKLINE_WITHHELD_CALLER=prompt; written as \
 MASKLINE_SESSION_ENDED_PROMPT."""
     pin_caller_limit: int = Field(default=5, ge=1, le=1_000)
@@ -251,7 +208,7 @@ or `none`."""
     piper_voices: str = ""
     """Comma-separated paths of piper's voices (NAME.onnx, NAME.onnx.json beside it), if MASKLINE_SPEECH=piper."""
 
-    egress_allow: str = ""
+    egress_allow: Networks = ""
     """Comma-separated CIDR list of internal addresses that webhooks and prompt fetches may reach nevertheless."""
     session_defaults: SessionDefaults = SessionDefaults.DOCUMENTED
     """Defaults of a new session: `documented` (expiry 3600 s, call limit 3600 s, ring timeout 120 s), \
@@ -265,7 +222,7 @@ or `none`."""
     plivo_events: PlivoEvents = PlivoEvents.SECOND
     """Which edition of the Plivo event list callbacks follow: `2023` (Initiated, Ringing, Complete, Failed), `2024` \
 (Hangup, SessionTimeout), `2025`, `current` (adds SessionPartiesHangup) or `all`."""
-    callback_prefix: str = "Plivo"
+    callback_prefix: NamePrefix = "Plivo"
     """First part of the names of the HangupCause and HangupCauseCode attributes of Plivo callbacks."""
     retention_days: int = Field(default=90, ge=0, le=36500)
     """Days that an ended session is kept, with its calls, facts and webhooks, before all is deleted; 0: for ever."""
@@ -284,74 +241,6 @@ or `none`."""
     @classmethod
     def _lower(cls, value: Any) -> Any:
         return value.strip().lower() if isinstance(value, str) else value
-
-    @field_validator("database_url")
-    @classmethod
-    def _known_database(cls, value: str) -> str:
-        if value.startswith(("postgresql://", "postgres://")):
-            raise ValueError("PostgreSQL comes with a later version; use sqlite:///PATH")
-        if value.startswith("sqlite:///") and len(value) > len("sqlite:///"):
-            return value
-        raise ValueError("it must look like sqlite:///PATH")
-
-    @field_validator("sip_host", "media_host", "http_host", "sip_advertised_host")
-    @classmethod
-    def _ip_address(cls, value: str) -> str:
-        if value == "":
-            return value
-        try:
-            return str(ipaddress.ip_address("127.0.0.1" if value == "localhost" else value))
-        except ValueError:
-            raise ValueError("it must be an IP address") from None
-
-    @field_validator("public_url", "recording_s3_endpoint")
-    @classmethod
-    def _http_url(cls, value: str) -> str:
-        if value and not _is_url(value):
-            raise ValueError("it must look like https://host[:port][/path]")
-        return value.rstrip("/")
-
-    @field_validator("media_ports")
-    @classmethod
-    def _port_range(cls, value: str) -> str:
-        first, last = _read_range(value)
-        if last - first < 3:
-            raise ValueError("a call needs four ports, so the range must hold at least four")
-        return value
-
-    @field_validator("rtpengine")
-    @classmethod
-    def _addresses(cls, value: str) -> str:
-        _read_addresses(value)
-        return value
-
-    @field_validator("callback_prefix")
-    @classmethod
-    def _letters(cls, value: str) -> str:
-        # It becomes part of a form's key, which validators sort and sign byte by byte.
-        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9]{0,31}", value):
-            raise ValueError("it must be 1 to 32 letters and digits, a letter first")
-        return value
-
-    @field_validator("session_ended_prompt", "consent_prompt", "withheld_prompt")
-    @classmethod
-    def _prompt(cls, value: str) -> str:
-        if value and not _is_url(value) and (not (spoken := SPOKEN.fullmatch(value)) or not spoken["text"].strip()):
-            raise ValueError("it must look like https://host/path, say:TEXT or say@VOICE:TEXT")
-        return value
-
-    @field_validator("egress_allow")
-    @classmethod
-    def _networks(cls, value: str) -> str:
-        _read_networks(value)
-        return value
-
-    @field_validator("vts_hosts")
-    @classmethod
-    def _host_names(cls, value: str) -> str:
-        if not all(_HOST_NAME.fullmatch(part) for part in _parts(value)):
-            raise ValueError("it must look like api.example.com,masking.example.org, without scheme and port")
-        return value.lower()
 
     @model_validator(mode="after")
     def _custom_times(self) -> Settings:
@@ -407,20 +296,20 @@ or `none`."""
     @property
     def media_port_range(self) -> tuple[int, int]:
         """First and last port, both usable."""
-        return _read_range(self.media_ports)
+        return read_range(self.media_ports)
 
     @property
     def rtpengine_addresses(self) -> tuple[tuple[str, int], ...]:
         """(host, port) of each rtpengine."""
-        return _read_addresses(self.rtpengine)
+        return read_addresses(self.rtpengine)
 
     @property
     def egress_networks(self) -> tuple[Network, ...]:
-        return _read_networks(self.egress_allow)
+        return read_networks(self.egress_allow)
 
     @property
     def piper_voice_files(self) -> tuple[Path, ...]:
-        return tuple(Path(part) for part in _parts(self.piper_voices))
+        return tuple(Path(part) for part in read_list(self.piper_voices))
 
     @property
     def prompt_sources(self) -> tuple[str, ...]:
@@ -438,7 +327,7 @@ or `none`."""
     @property
     def vts_host_names(self) -> tuple[str, ...]:
         """In lower case."""
-        return tuple(_parts(self.vts_hosts))
+        return tuple(read_list(self.vts_hosts))
 
     def summary(self) -> dict[str, str]:
         """Environment name → value as text; of a secret only whether it differs from its default."""
@@ -539,57 +428,3 @@ def _type_for_people(annotation: Any) -> str:
     if isinstance(annotation, type) and issubclass(annotation, StrEnum):
         return " | ".join(annotation)
     return {int: "whole number", float: "number", Path: "path"}.get(annotation, "text")
-
-
-def _is_url(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-    except ValueError:
-        return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname)
-
-
-def read_destination(text: str) -> SplitResult | None:
-    """The parts of a URL that recordings can be pushed to; None for any other text."""
-    try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError:
-        return None
-    plain = not (parts.query or parts.fragment or parts.password) and bool(parts.hostname)
-    if parts.scheme == "s3" and plain and parts.username is None and port is None:
-        return parts
-    return parts if parts.scheme == "sftp" and plain and parts.username else None
-
-
-def _read_range(text: str) -> tuple[int, int]:
-    first, dash, last = text.partition("-")
-    if not dash or not first.strip().isdecimal() or not last.strip().isdecimal():
-        raise ValueError("it must look like 20000-29999")
-    low, high = int(first), int(last)
-    if not 1 <= low < high <= 65535:
-        raise ValueError("ports lie between 1 and 65535, the smaller first")
-    return low, high
-
-
-def _read_addresses(text: str) -> tuple[tuple[str, int], ...]:
-    found = []
-    for part in _parts(text):
-        host, colon, port = part.rpartition(":")
-        if not colon or not host or not port.isdecimal() or not 1 <= int(port) <= 65535:
-            raise ValueError("it must look like 127.0.0.1:2223,127.0.0.1:2224")
-        found.append((host.strip("[]"), int(port)))
-    if not found:
-        raise ValueError("it must name at least one address")
-    return tuple(found)
-
-
-def _read_networks(text: str) -> tuple[Network, ...]:
-    try:
-        return tuple(ipaddress.ip_network(part) for part in _parts(text))
-    except ValueError:
-        raise ValueError("it must look like 10.0.0.0/8,192.168.7.0/24") from None
-
-
-def _parts(text: str) -> Iterable[str]:
-    return (part.strip() for part in text.split(",") if part.strip())

@@ -21,7 +21,8 @@ from maskline.lab.platform import free_port
 from maskline.masking.session import SessionOptions
 from maskline.media.embedded.driver import EmbeddedDriver
 from maskline.media.rtpengine.driver import RtpengineDriver
-from maskline.settings import MediaChoice, Settings
+from maskline.setting_values import MediaChoice
+from maskline.settings import Settings
 from tests.support.call_machine import session
 from tests.support.logging import configured_logs
 from tests.support.store_values import ACCOUNT, T0, new_session, recorded_call, virtual_number

@@ -20,7 +20,8 @@ from maskline.lab.platform import free_port
 from maskline.masking.facts import RecordingCompleted
 from maskline.media.spool import SpoolWriter
 from maskline.sdp.session import Codec
-from maskline.settings import MediaChoice, Settings
+from maskline.setting_values import MediaChoice
+from maskline.settings import Settings
 from tests.support.logging import configured_logs
 from tests.support.recordings import recording
 from tests.support.spoken_rtp import Party, match, voice

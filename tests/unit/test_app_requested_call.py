@@ -16,7 +16,8 @@ from maskline.lab.platform import free_port
 from maskline.masking.facts import Cause
 from maskline.masking.session import SessionOptions
 from maskline.masking.trunk import Trunk
-from maskline.settings import MediaChoice, Settings
+from maskline.setting_values import MediaChoice
+from maskline.settings import Settings
 from maskline.sip import events as sip
 from maskline.sip.events import Event
 from tests.support.logging import configured_logs

@@ -7,7 +7,8 @@ from maskline.masking.prompt import Prompt
 from maskline.masking.routing_rules import RoutingRules, Withheld
 from maskline.masking.session import SessionOptions
 from maskline.rules import pin_limits, routing_rules
-from maskline.settings import Settings, WithheldPolicy
+from maskline.setting_values import WithheldPolicy
+from maskline.settings import Settings
 
 LIMITS = SessionOptions(ring_timeout=20)
 

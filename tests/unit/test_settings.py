@@ -10,16 +10,8 @@ import pytest
 
 from maskline import settings as settings_module
 from maskline.errors import ConfigurationError
-from maskline.settings import (
-    PREFIX,
-    SPOKEN,
-    MediaChoice,
-    PlivoEvents,
-    Settings,
-    describe,
-    load_settings,
-    unknown_variables,
-)
+from maskline.setting_values import SPOKEN, MediaChoice, PlivoEvents
+from maskline.settings import PREFIX, Settings, describe, load_settings, unknown_variables
 from maskline.webhooks.formats.plivo_events import Generation
 
 

@@ -35,7 +35,8 @@ from maskline.media.prompts.build import build_speech
 from maskline.media.speech.piper import read_voice
 from maskline.media.speech.voice import choose_voice
 from maskline.services import Services, opened_services
-from maskline.settings import MediaChoice, Settings, SpeechChoice, load_settings, unknown_variables
+from maskline.setting_values import MediaChoice, SpeechChoice
+from maskline.settings import Settings, load_settings, unknown_variables
 from maskline.workflows.list_accounts import list_accounts
 from maskline.workflows.list_numbers import list_numbers
 from maskline.workflows.list_trunks import list_trunks

@@ -21,7 +21,8 @@ import typer
 
 from maskline import __version__, logs
 from maskline.cli.output import JsonFlag, emit, fail, warn
-from maskline.settings import MediaChoice, Settings, load_settings, unknown_variables
+from maskline.setting_values import MediaChoice
+from maskline.settings import Settings, load_settings, unknown_variables
 from maskline.workflows.list_accounts import list_accounts
 
 if TYPE_CHECKING:

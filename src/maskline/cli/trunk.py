@@ -12,7 +12,7 @@ from maskline.cli.context import read_secret_file, run
 from maskline.cli.output import JsonFlag, emit, pairs, table, warn
 from maskline.masking.trunk import Trunk, TrunkMedia
 from maskline.services import Services
-from maskline.settings import MediaChoice
+from maskline.setting_values import MediaChoice
 from maskline.workflows.add_trunk import TrunkWish, add_trunk
 from maskline.workflows.list_trunks import list_trunks
 from maskline.workflows.remove_trunk import remove_trunk

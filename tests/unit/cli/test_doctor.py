@@ -22,7 +22,8 @@ from maskline.masking.trunk import Trunk, TrunkMedia
 from maskline.media.speech.piper import Piper
 from maskline.media.speech.voice import Voice
 from maskline.services import Services
-from maskline.settings import MediaChoice, Settings
+from maskline.setting_values import MediaChoice
+from maskline.settings import Settings
 from tests.support.command_line import Cli
 
 

@@ -22,7 +22,8 @@ from maskline.chores import Chores
 from maskline.cli import serve as serve_command
 from maskline.cli.serve import Signals
 from maskline.lab.platform import free_port
-from maskline.settings import MediaChoice, Settings
+from maskline.setting_values import MediaChoice
+from maskline.settings import Settings
 from tests.support.command_line import Cli
 from tests.support.logging import configured_logs
 

@@ -14,7 +14,8 @@ from maskline.media.speech.espeak import Espeak
 from maskline.media.speech.piper import Piper
 from maskline.media.speech.voice import NoSpeech, SpeechEngine
 from maskline.net.egress import Egress
-from maskline.settings import Settings, SpeechChoice
+from maskline.setting_values import SpeechChoice
+from maskline.settings import Settings
 
 _SLOTS = 3
 """Programs at a time: two that work ahead, and one for a caller who waits."""
