@@ -30,7 +30,7 @@ def route(call: Call, inp: i.Received, now: float, out: list[e.Effect]) -> None:
     call.hops = inp.max_forwards - 1
     call.media.leg(A).nat = inp.trunk.nat
     call.record.begin(inp.caller, inp.trunk.id, now)
-    out.append(e.Route(inp.caller, inp.called, inp.trunk))
+    out.append(e.Route(inp.caller, inp.called, inp.trunk, call.leg_a.id))
 
 
 def await_route(call: Call, inp: i.Input, now: float, out: list[e.Effect]) -> None:

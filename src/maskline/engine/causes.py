@@ -75,6 +75,13 @@ _OUTCOMES: dict[Cause, Outcome] = {
     Cause.NO_ANSWER: Outcome.NO_ANSWER,
     Cause.RING_TIMEOUT: Outcome.NO_ANSWER,
     Cause.INTERNAL_ERROR: Outcome.ERROR,
+    Cause.FLOW_ENDED: Outcome.COMPLETED,
+    Cause.CALL_ACTION_FAILED: Outcome.ERROR,
+    Cause.CALL_FLOW_INVALID: Outcome.ERROR,
+    Cause.SPEECH_FAILED: Outcome.ERROR,
+    Cause.FILE_FAILED: Outcome.ERROR,
+    Cause.FLOW_EXPIRED: Outcome.ERROR,
+    Cause.CALLER_ID_NOT_ALLOWED: Outcome.ERROR,
 }
 
 _ANSWERS: dict[Cause, int] = {
@@ -114,6 +121,15 @@ _ANSWERS: dict[Cause, int] = {
     Cause.WRONG_PIN: 403,
     # Somebody may call and be called back later; nothing is wrong with the caller.
     Cause.NO_OTHER_PARTY: 480,
+    # The customer's application wants no conversation; its `hangup` is a person's decline.
+    Cause.FLOW_ENDED: 603,
+    # 480 and not 503, of which carriers conclude that the trunk is down: it is one customer's server.
+    Cause.CALL_ACTION_FAILED: 480,
+    Cause.CALL_FLOW_INVALID: 480,
+    Cause.SPEECH_FAILED: 480,
+    Cause.FILE_FAILED: 480,
+    Cause.FLOW_EXPIRED: 480,
+    Cause.CALLER_ID_NOT_ALLOWED: 480,
     Cause.MEDIA_UNAVAILABLE: 503,
     Cause.SHUTDOWN: 503,
     Cause.INTERNAL_ERROR: 500,

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from maskline.engine.inputs import Ready, TimerName
+from maskline.masking.call_flow import ActionDone
 from maskline.masking.call_record import CallRecord
 from maskline.masking.decision import AskPin
 from maskline.masking.e164 import Number
@@ -33,6 +34,15 @@ class Route(Effect):
     caller: Number | None
     called: Number
     trunk: Trunk
+    leg_id: str = ""
+    """Of the caller's leg, for whoever is asked about this call."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskNext(Effect):
+    """Ask the customer's application what comes next; comes back as `FlowGiven`, `Refused` or `RouteFailed`."""
+
+    done: ActionDone
 
 
 @dataclass(frozen=True, slots=True)

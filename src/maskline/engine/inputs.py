@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from maskline.masking.call_record import Quality
-from maskline.masking.decision import AskPin, Forward, Refuse, StartCall, WrongPin
+from maskline.masking.decision import AskPin, Forward, Refuse, RunFlow, StartCall, StartFlow, WrongPin
 from maskline.masking.e164 import Number
 from maskline.masking.facts import Cause, LegName
 from maskline.masking.trunk import Trunk
@@ -55,6 +55,20 @@ class Requested(Input):
     """First input of a call that we start ourselves (click-to-call)."""
 
     decision: StartCall
+
+
+@dataclass(frozen=True, slots=True)
+class FlowRequested(Input):
+    """First input of a call that the API asked for."""
+
+    decision: StartFlow
+
+
+@dataclass(frozen=True, slots=True)
+class FlowGiven(Input):
+    """The customer's application says what is to be done: with a call that came in, or next."""
+
+    decision: RunFlow
 
 
 @dataclass(frozen=True, slots=True)

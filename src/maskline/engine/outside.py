@@ -36,7 +36,7 @@ class OutsideWork:
             self._prompts = PromptWork(prompter, self._media.submit, deliver)
 
     def submit(self, call_id: str, effect: Outside) -> None:
-        if isinstance(effect, e.Route | e.CheckPin):
+        if isinstance(effect, e.Route | e.CheckPin | e.AskNext):
             self._routes.submit(call_id, effect, self._clock.now())
         elif isinstance(effect, e.Play):
             self._play(call_id, effect)

@@ -10,8 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from maskline.masking.call_flow import ActionDone
 from maskline.masking.call_record import CallRecord
-from maskline.masking.decision import AskPin, Decision, PinDecision, VirtualNumber
+from maskline.masking.decision import AskPin, Decision, NextDecision, PinDecision, VirtualNumber
 from maskline.masking.e164 import Number
 from maskline.masking.facts import Fact
 from maskline.masking.session import Role, Session
@@ -37,6 +38,18 @@ class CallContext:
 
 
 @dataclass(frozen=True, slots=True)
+class Incoming:
+    """What the router may have to tell of a call beside its numbers."""
+
+    call_id: str = ""
+    leg_id: str = ""
+    """Of leg A."""
+
+
+NOBODY = Incoming()
+
+
+@dataclass(frozen=True, slots=True)
 class CallCommit:
     """Facts of one call that belong into one transaction, with the record when the call is over."""
 
@@ -51,9 +64,15 @@ class CallCommit:
 
 
 class CallRouter(Protocol):
-    async def route(self, caller: Number | None, called: Number, trunk: Trunk, wall: float) -> Decision:
-        """Decide; with SQLite this never suspends, so the runner finishes it without a task.
-        Raises `StoreUnavailable`."""
+    async def route(
+        self, caller: Number | None, called: Number, trunk: Trunk, wall: float, call: Incoming = NOBODY
+    ) -> Decision:
+        """Decide; with SQLite this never suspends, so the runner finishes it without a task, unless a customer's
+        application is asked, which answers within 5 s or is given up. Raises `StoreUnavailable`."""
+        ...
+
+    async def next_action(self, done: ActionDone, wall: float) -> NextDecision:
+        """What the customer's application wants done next; within 5 s. Raises `StoreUnavailable`."""
         ...
 
     async def check_pin(self, asked: AskPin, caller: Number | None, pin: str, wall: float) -> PinDecision:

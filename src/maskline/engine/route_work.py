@@ -18,15 +18,16 @@ import structlog
 from maskline.clock import Clock
 from maskline.engine import effects as e
 from maskline.engine import inputs as i
-from maskline.engine.ports import CallRouter
+from maskline.engine.ports import CallRouter, Incoming
 from maskline.errors import StoreUnavailable
-from maskline.masking.decision import AskPin, Decision, Forward, PinDecision, WrongPin
+from maskline.masking.decision import AskPin, Decision, Forward, NextDecision, PinDecision, RunFlow, WrongPin
 from maskline.masking.facts import Cause
 
 log = structlog.get_logger()
 
 Deliver = Callable[[str, i.Input], None]
-Asked = Coroutine[Any, Any, Decision | PinDecision]
+Answer = Decision | PinDecision | NextDecision
+Asked = Coroutine[Any, Any, Answer]
 
 
 class RouteWork:
@@ -38,11 +39,14 @@ class RouteWork:
         self._deliver = deliver
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def submit(self, call_id: str, effect: e.Route | e.CheckPin, now: float) -> None:
+    def submit(self, call_id: str, effect: e.Route | e.CheckPin | e.AskNext, now: float) -> None:
         wall = self._clock.wall(now)
         question: Asked
         if isinstance(effect, e.Route):
-            question = self._router.route(effect.caller, effect.called, effect.trunk, wall)
+            call = Incoming(call_id, effect.leg_id)
+            question = self._router.route(effect.caller, effect.called, effect.trunk, wall, call)
+        elif isinstance(effect, e.AskNext):
+            question = self._router.next_action(effect.done, wall)
         else:
             question = self._router.check_pin(effect.asked, effect.caller, effect.pin, wall)
         try:
@@ -74,7 +78,7 @@ class _Resumed:
         self._coroutine = coroutine
         self._waits_for = waits_for
 
-    def __await__(self) -> Generator[Any, Any, Decision | PinDecision]:
+    def __await__(self) -> Generator[Any, Any, Answer]:
         coroutine, waits_for = self._coroutine, self._waits_for
         while True:
             try:
@@ -86,13 +90,15 @@ class _Resumed:
             try:
                 waits_for = resume()
             except StopIteration as finished:
-                decision: Decision | PinDecision = finished.value
+                decision: Answer = finished.value
                 return decision
 
 
-def _as_input(decision: Decision | PinDecision) -> i.Input:
+def _as_input(decision: Answer) -> i.Input:
     if isinstance(decision, Forward):
         return i.Forwarded(decision)
+    if isinstance(decision, RunFlow):
+        return i.FlowGiven(decision)
     if isinstance(decision, AskPin):
         return i.PinAsked(decision)
     return i.PinRefused(decision) if isinstance(decision, WrongPin) else i.Refused(decision)

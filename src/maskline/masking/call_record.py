@@ -63,6 +63,8 @@ class LegRecord:
     """Charge of this leg, in millionths of the currency unit."""
     billed_duration: int = 0
     """Seconds that are charged: the duration rounded up to the price's increment."""
+    reference_id: str = ""
+    """Label of the virtual number on this leg: the one that was dialled, or that is shown."""
 
     def charged(self, billed_duration: int, amount: int) -> LegRecord:
         """With what it costs. Every call's two legs pass here: written out, because `dataclasses.replace` takes three
@@ -70,13 +72,24 @@ class LegRecord:
         return LegRecord(
             self.leg, self.id, self.inbound, self.source, self.destination, self.trunk_id, self.initiated_at,
             self.ringing_at, self.answered_at, self.ended_at, self.outcome, self.cause, self.sip_status,
-            self.hung_up_by, self.quality, amount, billed_duration,
+            self.hung_up_by, self.quality, amount, billed_duration, self.reference_id,
         )  # fmt: skip
 
     @property
     def duration(self) -> float:
         """Seconds from answer to end; 0 when never answered."""
         return 0.0 if self.answered_at is None else max(0.0, self.ended_at - self.answered_at)
+
+
+@dataclass(frozen=True, slots=True)
+class FlowRecord:
+    """What a call was told to do by a customer's application."""
+
+    last_action: str = ""
+    """`call_flow.ActionName` of the last action begun; empty: none."""
+    client_request_id: str = ""
+    requested: bool = False
+    """Started by the API."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +109,14 @@ class CallRecord:
     hung_up_by: HungUpBy
     legs: tuple[LegRecord, ...]
     """Leg A first; leg B only when it was dialled."""
+    flow: FlowRecord | None = None
+    """None: no application was asked, a session or a fallback said it all."""
 
     def with_legs(self, legs: tuple[LegRecord, ...]) -> CallRecord:
         return CallRecord(
             self.id, self.account_id, self.subaccount_id, self.session_id, self.caller, self.virtual_number,
             self.reference_id, self.started_at, self.ended_at, self.outcome, self.cause, self.hung_up_by, legs,
+            self.flow,
         )  # fmt: skip
 
     def leg(self, name: LegName) -> LegRecord | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from maskline.masking.call_flow import Capture, Hangup, PlayFile, Say
 from maskline.masking.e164 import Number
 from maskline.masking.facts import Cause
 from maskline.masking.prompt import Prompt
@@ -57,6 +58,8 @@ class MatchedBy(StrEnum):
     """The number is a single-party session's, and anyone who calls is connected."""
     REQUEST = "request"
     """We called the first party because the session asked for it (click-to-call)."""
+    CALL_ACTION = "call_action"
+    """No session: the customer's application said whom to call (8x8 Voice Call Action, or a call flow by API)."""
     FALLBACK = "fallback"
     """No session: the number's fallback takes the call."""
 
@@ -81,6 +84,8 @@ class Forward:
     """Heard by the caller, in this order, before the callee is dialled."""
     callee_prompts: tuple[Prompt, ...] = ()
     """Heard by the callee when it has answered, before the two are connected."""
+    shown_reference_id: str = ""
+    """Label of `shown`, which may be of another pool than the dialled number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +151,58 @@ class Refuse:
     """Heard by the caller before the refusal."""
     prompted_by: Session | None = None
     """Whose option that is. Sessions share a number, so the call need not be meant for this one."""
+    detail: str = ""
+    """For the operator, where the cause does not say it all: why an application's answer could not be used. Names no
+    number."""
 
 
-Decision = Forward | AskPin | Refuse
+@dataclass(frozen=True, slots=True)
+class Dial:
+    """A `MakeCall`, looked up: it can be carried out, or is known to fail when its turn comes."""
+
+    callee: Number
+    shown: Number
+    """The virtual number it shows."""
+    shown_reference_id: str = ""
+    trunk: Trunk | None = None
+    """None: refused."""
+    refused: Cause | None = None
+    """`NO_ROUTE`, `CALLER_ID_NOT_ALLOWED`, `LOOP` …"""
+    record: bool = False
+
+
+Step = Dial | Say | PlayFile | Capture | Hangup
+
+
+@dataclass(frozen=True, slots=True)
+class RunFlow:
+    """Do what the customer's application says; afterwards ask it again where its flow leaves that open."""
+
+    virtual_number: VirtualNumber
+    """Leg A's."""
+    steps: tuple[Step, ...]
+    options: SessionOptions
+    """Ring time-out and time limit of what is dialled."""
+    client_action_id: str = ""
+    asks_again: bool = True
+    """False: nobody is there to ask when the flow has come to its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartFlow:
+    """Begin a call because the API asked for it (`POST callflows`): dial the first step's callee as leg A, then go on
+    with the others. Leg A is outbound, and so is leg B if there is one."""
+
+    call_id: str
+    """Told to the customer already."""
+    flow: RunFlow
+    """Its first step is a `Dial`."""
+    client_request_id: str = ""
+    expired: bool = False
+    """`validUntil` has passed: nothing is dialled, the call ends with `FLOW_EXPIRED`."""
+
+
+Decision = Forward | AskPin | RunFlow | Refuse
 PinDecision = Forward | WrongPin | Refuse
+NextDecision = RunFlow | Refuse
 StartDecision = StartCall | Refuse

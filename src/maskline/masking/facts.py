@@ -62,6 +62,20 @@ class Cause(StrEnum):
     """All tries were used, or too many were wrong before."""
     NO_OTHER_PARTY = "no_other_party"
     """The one party of a single-party session calls, and nobody has called it yet."""
+    FLOW_ENDED = "flow_ended"
+    """The customer's application hung up, or had nothing more to do."""
+    CALL_ACTION_FAILED = "call_action_failed"
+    """The customer's application could not be asked: unreachable, too slow, or not a 200."""
+    CALL_FLOW_INVALID = "call_flow_invalid"
+    """It answered with something that is no call flow."""
+    SPEECH_FAILED = "speech_failed"
+    """A text of a call flow could not be spoken."""
+    FILE_FAILED = "file_failed"
+    """A file of a call flow could not be had."""
+    FLOW_EXPIRED = "flow_expired"
+    """A requested call flow was not begun before its `validUntil`."""
+    CALLER_ID_NOT_ALLOWED = "caller_id_not_allowed"
+    """A call flow dials with a number that is not the subaccount's."""
     MEDIA_UNAVAILABLE = "media_unavailable"
     MEDIA_TIMEOUT = "media_timeout"
     ACK_TIMEOUT = "ack_timeout"
@@ -172,6 +186,44 @@ class PinChecked(Fact):
     """Wrong PINs of this call so far."""
     given: bool
     """False: nothing was entered in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlowGiven(Fact):
+    """The customer's application said what is to be done with the call."""
+
+    name: ClassVar[str] = "FlowGiven"
+    actions: str
+    """Names of the actions in order, by comma: `PLAY_TTS,HANGUP`."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallActionFailed(Fact):
+    """The customer's application could not say what is to be done with the call."""
+
+    name: ClassVar[str] = "CallActionFailed"
+    reason: str
+    """One sentence, with the JSONPath of what is wrong in its answer; names no number."""
+
+
+@dataclass(frozen=True, slots=True)
+class DigitsCaptured(Fact):
+    """A call flow asked for digits, and they came; or all tries failed."""
+
+    name: ClassVar[str] = "DigitsCaptured"
+    leg: str
+    count: int
+    """How many; 0: all tries failed."""
+    digits: str = dataclasses.field(default="", repr=False)
+    """For the customer's application alone: not in the fact log, since they may be a card's or a PIN's."""
+
+
+@dataclass(frozen=True, slots=True)
+class LegChanged(Fact):
+    """A re-INVITE or UPDATE inside a leg changed its media: hold, resume, another address or codec."""
+
+    name: ClassVar[str] = "LegChanged"
+    leg: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,14 +386,14 @@ FACTS: dict[str, type[Fact]] = {
     cls.name: cls
     for cls in (
         CallReceived, CallRequested, CallNotStarted, CallRouted, PromptPlayed, PromptNotPlayed, PinChecked, LegDialed,
-        LegRinging, LegAnswered, RecordingStarted, RecordingStopped, RecordingNotStarted, LegEnded, CallEnded,
-        RecordingCompleted, RecordingFailed,
+        LegRinging, LegAnswered, FlowGiven, CallActionFailed, DigitsCaptured, LegChanged, RecordingStarted,
+        RecordingStopped, RecordingNotStarted, LegEnded, CallEnded, RecordingCompleted, RecordingFailed,
         SessionCreated, SessionUpdated, SessionExpired, VirtualNumberReplaced,
     )
 }  # fmt: skip
 
-_COMMON = {"subject", "sequence", "at"}
-_FIELDS = {name: [f.name for f in dataclasses.fields(cls) if f.name not in _COMMON] for name, cls in FACTS.items()}
+_LEFT_OUT = {"subject", "sequence", "at", "digits"}
+_FIELDS = {name: [f.name for f in dataclasses.fields(cls) if f.name not in _LEFT_OUT] for name, cls in FACTS.items()}
 _ENUMS = {"outcome": Outcome, "cause": Cause, "hung_up_by": HungUpBy}
 
 

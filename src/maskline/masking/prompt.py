@@ -35,6 +35,8 @@ class Prompt:
     text: str = field(default="", repr=False)
     voice: str = ""
     """For `text`; empty: the default voice."""
+    speed: float = 1.0
+    """For `text`: 0.5 to 2.0 of the voice's own."""
     tone: Tone | None = None
 
 

@@ -9,12 +9,16 @@ from __future__ import annotations
 from typing import Any
 
 from maskline.clock import Clock
+from maskline.engine.ports import NOBODY, Incoming
+from maskline.masking.call_flow import ActionDone
 from maskline.masking.decision import (
     AskPin,
     Decision,
     Forward,
+    NextDecision,
     PinDecision,
     Refuse,
+    RunFlow,
     StartCall,
     StartDecision,
     VirtualNumber,
@@ -55,7 +59,9 @@ class RouteCall:
         `StoreUnavailable`, and then keeps those it has."""
         return await self._trunks.refresh()
 
-    async def route(self, caller: Number | None, called: Number, trunk: Trunk, wall: float) -> Decision:
+    async def route(
+        self, caller: Number | None, called: Number, trunk: Trunk, wall: float, call: Incoming = NOBODY
+    ) -> Decision:
         """Decide at wall second `wall`; `trunk` is where the call came from. Raises `StoreUnavailable`."""
         await self._trunks.look()
         virtual = await self._store.number(called)
@@ -71,6 +77,13 @@ class RouteCall:
         await self._trunks.look()
         found = await self.pins(asked, caller, pin, wall)
         return await self._forward(found, asked.virtual_number) if isinstance(found, Matched) else found
+
+    async def next_action(self, done: ActionDone, wall: float) -> NextDecision:
+        """What is to be done next with a call whose flow left that open, at wall second `wall`."""
+        virtual = await self._store.number(done.number)
+        if virtual is None:
+            return Refuse(Cause.UNKNOWN_NUMBER, None)
+        return RunFlow(virtual, (), self._rules.fallback, asks_again=False)
 
     async def start(self, request: RequestedCall, wall: float) -> StartDecision:
         """How to carry out a requested call at wall second `wall`. Raises `StoreUnavailable`, and `NotFound` when the

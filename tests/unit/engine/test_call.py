@@ -72,7 +72,7 @@ def close(call: Driven, quality: RESULT | None = None) -> Driven:
 
 def test_a_call_goes_through_and_ends_by_the_caller() -> None:
     call = Driven().talking(forward(ring_timeout=30, call_time_limit=600))
-    assert call.all[0] == e.Route(CALLER, VIRTUAL, TRUNK_A)
+    assert call.all[0] == e.Route(CALLER, VIRTUAL, TRUNK_A, "leg-a")
     opened = call.only(e.OpenMedia)
     assert opened.far is not None and opened.far.address == "198.51.100.7"
     invite = call.only(e.SendInvite)

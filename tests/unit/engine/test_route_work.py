@@ -34,7 +34,7 @@ class Router:
     def trunks(self) -> tuple[Trunk, ...]:
         return (TRUNK_A,)
 
-    async def route(self, caller: Number | None, called: Number, trunk: Trunk, wall: float) -> Decision:
+    async def route(self, caller: Number | None, called: Number, trunk: Trunk, wall: float, *_: Any) -> Decision:
         self.asked.append(wall)
         for _ in range(self._waits):
             await asyncio.sleep(0)

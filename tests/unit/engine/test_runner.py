@@ -51,7 +51,7 @@ class Router:
     def trunks(self) -> tuple[Trunk, ...]:
         return (self.callee,)
 
-    async def route(self, caller: Number | None, called: Number, trunk: Trunk, wall: float) -> Decision:
+    async def route(self, caller: Number | None, called: Number, trunk: Trunk, wall: float, *_: Any) -> Decision:
         return self.refusal or forward(self.callee)
 
     async def check_pin(self, asked: AskPin, caller: Number | None, pin: str, wall: float) -> PinDecision:

@@ -23,6 +23,10 @@ EXAMPLES: list[Fact] = [
     facts.CallNotStarted("c", 1, 1.5, "s", Cause.NO_ROUTE),
     facts.PromptPlayed("c", 8, 1.5, "a", "pin_prompt_play", False),
     facts.PinChecked("c", 8, 1.5, "s", True, 1, True),
+    facts.FlowGiven("c", 3, 1.5, "PLAY_TTS,HANGUP"),
+    facts.CallActionFailed("c", 3, 1.5, "Invalid call flow: $.callflow[0].params.text is missing"),
+    facts.DigitsCaptured("c", 4, 1.5, "a", 4),
+    facts.LegChanged("c", 9, 1.5, "a"),
     facts.RecordingStarted("c", 8, 1.5, "r", "{}"),
     facts.RecordingStopped("c", 9, 1.5, "r", False),
     facts.RecordingNotStarted("c", 9, 1.5, "r", "media_unavailable"),
@@ -45,6 +49,12 @@ def test_a_fact_survives_json(fact: Fact) -> None:
 
 def test_every_fact_has_an_example_here() -> None:
     assert {fact.name for fact in EXAMPLES} == set(facts.FACTS)
+
+
+def test_digits_are_in_no_fact_log_and_no_repr() -> None:
+    fact = facts.DigitsCaptured("c", 4, 1.5, "a", 4, "2580")
+    assert facts.fact_details(fact) == {"leg": "a", "count": 4}
+    assert "2580" not in repr(fact)
 
 
 def test_a_fact_of_a_later_version_is_a_key_error() -> None:

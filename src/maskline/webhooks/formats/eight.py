@@ -57,6 +57,12 @@ ERROR_CODES: dict[Cause, int] = {
     Cause.SESSION_EXPIRED: -2008,
     Cause.PIN_REQUIRED: -2008,
     Cause.WRONG_PIN: -2008,
+    Cause.CALL_ACTION_FAILED: -2002,
+    Cause.CALL_FLOW_INVALID: -2003,
+    Cause.SPEECH_FAILED: -2005,
+    Cause.FILE_FAILED: -2006,
+    Cause.FLOW_EXPIRED: -2007,
+    Cause.CALLER_ID_NOT_ALLOWED: -2008,
     Cause.NO_OTHER_PARTY: -2009,
     Cause.CONGESTION: -2010,
 }
