@@ -1,3 +1,4 @@
+# budget: one closed list, and every reader of the fact log wants it in one place
 """Facts: what happened, immutable, numbered per call or per session.
 
 What it is: the closed list of facts, the vocabulary of outcomes and hangup causes, and their JSON form for
