@@ -1,10 +1,11 @@
-"""Does every row of the vendor's promises have a test that names it?
+"""Does every row of the vendors' promises have a test that names it?
 
-What it is: a reader of the catalogue tests/spec/plivo-vts.txt and of the `@pytest.mark.row("…")` markers in tests; it
-lists rows that no test names, markers that name no row, and lines of the catalogue it cannot read. With `--spec PATH`
-it also holds the catalogue against the document it was made from: each table row, bullet and numbered step of sections
-1 to 7 must have a line, and each name in such a row's first cell must be said there. What it is not: a judge of what
-a test asserts. Called by `make lint` and tests/unit/test_project_rows.py; exit 1 when something is listed.
+What it is: a reader of the catalogues in tests/spec (one for each written specification, see `CATALOGUES`) and of the
+`@pytest.mark.row("…")` markers in tests; it lists rows that no test names, markers that name no row, and lines of a
+catalogue it cannot read. With `--spec PATH`, once for each, it also holds the catalogue of that name against the
+document it was made from: each table row, bullet and numbered step of the sections it demands must have a line, and
+each name in such a row's first cells must be said there. What it is not: a judge of what a test asserts. Called by
+`make lint` and tests/unit/test_project_rows.py; exit 1 when something is listed.
 
 Markers are read from the syntax tree, so a row id has to be written out, not computed.
 """
@@ -21,32 +22,73 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-CATALOGUE = ROOT / "tests" / "spec" / "plivo-vts.txt"
 TESTS = ROOT / "tests"
 
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    path: Path
+    """Named as the document it was made from, but for the suffix."""
+    sections: frozenset[int]
+    """Top sections of the document of which each row must be said; the others describe, they do not demand."""
+    names: re.Pattern[str]
+    """A field, parameter, event or code as the vendor writes it."""
+    prefix: str = ""
+    """Begins each id, so that section numbers of two documents do not meet."""
+    cells: int = 1
+    """First cells of a table row whose names must be said."""
+    enforced: bool = True
+    """Whether a row without a test is a complaint; not while the parts it speaks of are being built."""
+
+    def read(self) -> tuple[list[Row], list[str]]:
+        """As `read_catalogue`, and a complaint for each id without the prefix."""
+        rows, found = read_catalogue(self.path.read_text(encoding="utf-8"))
+        return rows, found + [f"{row.id} is no id for {self.path.name}" for row in rows if not self.owns(row.id)]
+
+    def owns(self, id: str) -> bool:
+        return id.startswith(self.prefix) if self.prefix else ":" not in id.partition("/")[0]
+
+
+CATALOGUES = (
+    Catalogue(
+        path=TESTS / "spec" / "plivo-vts.txt",
+        sections=frozenset(range(1, 8)),
+        names=re.compile(r"\b(?:[A-Za-z]+_[A-Za-z_]+|[A-Z][a-z]+[A-Z]\w+)\b"),
+    ),
+    Catalogue(
+        path=TESTS / "spec" / "8x8-wavecell.txt",
+        sections=frozenset({*range(2, 11), 13}),
+        names=re.compile(r"\b[a-z]+(?:[A-Z][a-z]+)+\b|\b[A-Z]+(?:_[A-Z]+)+\b|-(?:[12]0\d\d|9999)\b"),
+        prefix="8x8:",
+        cells=2,
+        enforced=False,
+    ),
+)
+
 _PLACE = re.compile(r"(?:t\d+\.|[bsp])\d+\Z")
-_SECTION = re.compile(r"#{2,3} (\d(?:\.\d)?)[. ]")
-_NAME = re.compile(r"\b(?:[A-Za-z]+_[A-Za-z_]+|[A-Z][a-z]+[A-Z]\w+)\b")
-"""A field, parameter or event as the vendor writes it: snake_case or CamelCase."""
+_SECTION = re.compile(r"#{2,3} (\d+(?:\.\d+)?)[. ]")
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     id: str
-    """`section/name`, as tests name it."""
+    """`section/name` behind the catalogue's prefix, as tests name it."""
     place: str
     sentence: str
 
     @property
     def section(self) -> str:
-        return self.id.partition("/")[0]
+        return self.id.partition("/")[0].rpartition(":")[2]
 
 
 @dataclass(slots=True)
 class Document:
-    """What the written specification holds: (section, place) → names in the row's first cell."""
+    """What the written specification holds: (section, place) → first cells of a table row, or nothing."""
 
     rows: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+
+    def demanded(self, sections: frozenset[int]) -> Iterator[tuple[str, str]]:
+        return (key for key in self.rows if int(key[0].partition(".")[0]) in sections)
 
 
 def read_catalogue(text: str) -> tuple[list[Row], list[str]]:
@@ -89,7 +131,7 @@ def _literal(argument: ast.expr) -> str:
 
 
 def read_document(text: str) -> Document:
-    """Table rows, bullets and steps of sections 1 to 7; other sections describe, they do not demand."""
+    """Table rows, bullets and steps of all numbered sections."""
     document = Document()
     section = ""
     counts: Counter[str] = Counter()
@@ -97,7 +139,7 @@ def read_document(text: str) -> Document:
     for line in text.splitlines():
         if line.startswith("#"):
             heading = _SECTION.match(line)
-            section = heading[1] if heading and "1" <= heading[1][0] <= "7" else ""
+            section = heading[1] if heading else ""
             counts.clear()
         if not section:
             continue
@@ -110,8 +152,7 @@ def read_document(text: str) -> Document:
             counts["row"] += 1
         place = _place(line, counts)
         if place:
-            first_cell = line.split("|")[1] if is_table else ""
-            document.rows[section, place] = tuple(dict.fromkeys(_NAME.findall(first_cell)))
+            document.rows[section, place] = tuple(line.split("|")[1:]) if is_table else ()
     return document
 
 
@@ -125,7 +166,7 @@ def _place(line: str, counts: Counter[str]) -> str:
     return ""
 
 
-def compare(rows: list[Row], document: Document) -> Iterator[str]:
+def compare(catalogue: Catalogue, rows: list[Row], document: Document) -> Iterator[str]:
     """What the catalogue leaves out of the document, and what it invents; paragraphs (`pN`) are its own choice."""
     said: dict[tuple[str, str], str] = {}
     for row in rows:
@@ -133,41 +174,66 @@ def compare(rows: list[Row], document: Document) -> Iterator[str]:
         said[key] = f"{said.get(key, '')} {row.id} {row.sentence}"
         if key not in document.rows and not row.place.startswith("p"):
             yield f"{row.id}: section {row.section} has no {row.place}"
-    for key, names in document.rows.items():
+    for key in document.demanded(catalogue.sections):
         if key not in said:
             yield f"section {key[0]} {key[1]} has no row"
             continue
-        for name in names:
-            if not re.search(rf"\b{name}\b", said[key]):
+        first_cells = " ".join(document.rows[key][: catalogue.cells])
+        for name in dict.fromkeys(catalogue.names.findall(first_cells)):
+            if not re.search(rf"(?<!\w){name}\b", said[key]):
                 yield f"section {key[0]} {key[1]}: no row says {name}"
 
 
-def complaints(rows: list[Row], markers: dict[str, list[str]]) -> list[str]:
-    """Rows without a test, then markers without a row."""
+def untested(rows: list[Row], markers: dict[str, list[str]]) -> list[str]:
+    return [f"no test names {row.id}" for row in rows if row.id not in markers]
+
+
+def unknown(rows: list[Row], markers: dict[str, list[str]]) -> list[str]:
+    """Markers that name a row of no catalogue; `rows` are those of all."""
     known = {row.id for row in rows}
-    untested = [f"no test names {row.id}" for row in rows if row.id not in markers]
-    return untested + [
-        f"{', '.join(places)}: no row is called {id}" for id, places in markers.items() if id not in known
-    ]
+    return [f"{', '.join(places)}: no row is called {id}" for id, places in markers.items() if id not in known]
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(description="List rows of tests/spec/plivo-vts.txt that no test names.")
-    parser.add_argument("--spec", type=Path, help="the written specification, to hold the catalogue against")
+    parser = argparse.ArgumentParser(description="List rows of the catalogues in tests/spec that no test names.")
+    parser.add_argument(
+        "--spec", type=Path, action="append", default=[], help="a written specification, to hold its catalogue against"
+    )
+    parser.add_argument("--all", action="store_true", help="list also rows of catalogues that are not enforced yet")
     options = parser.parse_args(arguments)
-    rows, found = read_catalogue(CATALOGUE.read_text(encoding="utf-8"))
+    documents = {path.stem: path for path in options.spec}
     markers = read_markers(TESTS)
-    found += complaints(rows, markers)
-    if options.spec:
-        document = read_document(options.spec.read_text(encoding="utf-8"))
-        found += compare(rows, document)
-        print(f"{options.spec.name}: {len(document.rows)} table rows, bullets and steps in sections 1 to 7")
+    found = [f"{name}: no catalogue is called so" for name in documents.keys() - {c.path.stem for c in CATALOGUES}]
+    all_rows: list[Row] = []
+    for catalogue in CATALOGUES:
+        rows, unreadable = catalogue.read()
+        all_rows += rows
+        found += unreadable
+        if catalogue.enforced or options.all:
+            found += untested(rows, markers)
+        if catalogue.path.stem in documents:
+            found += _against(catalogue, rows, documents[catalogue.path.stem])
+        _sum_up(catalogue, rows, markers)
+    found += unknown(all_rows, markers)
     for line in found:
         print(line)
+    return 1 if found else 0
+
+
+def _against(catalogue: Catalogue, rows: list[Row], path: Path) -> list[str]:
+    document = read_document(path.read_text(encoding="utf-8"))
+    demanded = sum(1 for _ in document.demanded(catalogue.sections))
+    print(f"{path.name}: {demanded} table rows, bullets and steps in the sections that count")
+    return [*compare(catalogue, rows, document)]
+
+
+def _sum_up(catalogue: Catalogue, rows: list[Row], markers: dict[str, list[str]]) -> None:
     tested = sum(row.id in markers for row in rows)
     later = sum("until then" in row.sentence for row in rows)
-    print(f"rows: {len(rows)}, with a test: {tested}; for a later issue: {later}")
-    return 1 if found else 0
+    print(
+        f"{catalogue.path.name}: rows: {len(rows)}, with a test: {tested}; for a later issue: {later}"
+        + ("" if catalogue.enforced else "; not enforced yet")
+    )
 
 
 if __name__ == "__main__":
