@@ -14,9 +14,10 @@ from maskline.media.g711 import A_TO_LINEAR, MU_TO_LINEAR
 from maskline.media.port import MediaLost, MediaTimedOut
 from maskline.media.rtp import RtpPacket, build, parse_rtcp
 from maskline.sdp.session import Codec
-from tests.support.media_harness import CALL, Harness, connect, until
+from tests.support.media_harness import CALL, Harness, connect
 from tests.support.media_sound import press
 from tests.support.rtp_party import EVENTS, PCMA, PCMU, VOICE, Party
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.wire
 

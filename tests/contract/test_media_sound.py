@@ -12,9 +12,10 @@ import pytest
 from maskline.masking.facts import LegName
 from maskline.media.port import DigitPressed, MediaDriver, PlayDone, Spool
 from maskline.media.spool import SpooledPacket, read_pcap, read_spool
-from tests.support.media_harness import CALL, Harness, attach_both, connect, until
+from tests.support.media_harness import CALL, Harness, attach_both, connect
 from tests.support.media_sound import clip, drain, hear, loudness, press, whistle
 from tests.support.rtp_party import PCMU, Party
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.wire
 

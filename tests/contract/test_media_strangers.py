@@ -9,10 +9,11 @@ import pytest
 
 from maskline.masking.facts import LegName
 from maskline.media.port import DigitPressed
-from tests.support.media_harness import CALL, Harness, until
+from tests.support.media_harness import CALL, Harness
 from tests.support.media_sound import clip, hear, press
 from tests.support.media_strangers import ROUNDS, Ears, flood_a_while, flooded
 from tests.support.rtp_party import Party
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.wire
 

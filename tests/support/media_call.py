@@ -9,24 +9,17 @@ import signal
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from maskline.lab.phone import Behaviour, Phone
 from maskline.lab.tones import heard_tone
 from tests.support.rig import Rig, happened
+from tests.support.waiting import until
 
 TONES = (440, 1000)
 HEARD = 60
 """Packets of 20 ms after which a phone has heard enough to tell the tone."""
-
-
-async def until(condition: Callable[[], object], within: float = 15.0, what: str = "it") -> None:
-    deadline = time.monotonic() + within
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} did not happen within {within} s"
-        await asyncio.sleep(0.02)
 
 
 def hears(phone: Phone, packets: int = HEARD) -> bool:
@@ -38,7 +31,7 @@ async def talk(rig: Rig) -> None:
     await rig.prepare(Behaviour.ANSWER)
     rig.dial()
     assert await happened(rig.caller.answered)
-    await until(lambda: hears(rig.caller) and hears(rig.callee), what="sound in both directions")
+    await until(lambda: hears(rig.caller) and hears(rig.callee), within=15.0, what="sound in both directions")
 
 
 def has_report(phone: Phone) -> bool:
@@ -50,7 +43,9 @@ async def sounding_call(rig: Rig, *, with_reports: bool = False) -> dict[str, An
     """One whole call with both tones, and until both have RTCP if wanted; returns its SESSION_SUMMARY."""
     await talk(rig)
     if with_reports:
-        await until(lambda: has_report(rig.caller) and has_report(rig.callee), what="RTCP in both directions")
+        await until(
+            lambda: has_report(rig.caller) and has_report(rig.callee), within=15.0, what="RTCP in both directions"
+        )
     rig.caller.hang_up()
     assert await happened(rig.caller.ended)
     assert await happened(rig.callee.ended)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import random
@@ -10,7 +9,6 @@ import signal
 import socket
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from pathlib import Path
 
 from maskline.masking.facts import LegName
@@ -59,13 +57,6 @@ class Harness(ABC):
     @abstractmethod
     async def revive(self) -> None:
         """Somebody starts it again: a supervisor, or the driver itself."""
-
-
-async def until(condition: Callable[[], bool], within: float = 8.0) -> None:
-    deadline = time.monotonic() + within
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        await asyncio.sleep(0.02)
 
 
 async def attach_both(media: Harness, alice: Party, bob: Party, call_id: str = CALL) -> None:

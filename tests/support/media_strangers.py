@@ -16,8 +16,8 @@ from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 
 from maskline.media.rtp import Report, ReportBlock, RtpPacket, build, build_goodbye, build_report
-from tests.support.media_harness import until
 from tests.support.rtp_party import Party
+from tests.support.waiting import until
 
 MARK = b"STRANGER"
 DIGIT = 9

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import socket
-import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, TextIO
@@ -26,18 +24,11 @@ from maskline.settings import Settings
 from tests.support.call_machine import session
 from tests.support.logging import configured_logs
 from tests.support.store_values import ACCOUNT, T0, new_session, recorded_call, virtual_number
+from tests.support.waiting import until
 
 HOST = "127.0.0.1"
 
-
-@pytest.fixture(autouse=True)
-def collector() -> Iterator[None]:
-    """The start freezes the heap and tunes the interpreter, which is not for a test run."""
-    before, interval = gc.get_threshold(), sys.getswitchinterval()
-    yield
-    gc.set_threshold(*before)
-    sys.setswitchinterval(interval)
-    gc.unfreeze()
+pytestmark = pytest.mark.usefixtures("tuned_interpreter")
 
 
 @pytest.fixture
@@ -65,15 +56,6 @@ async def app(tmp_path: Path, log: TextIO) -> AsyncIterator[Application]:
     await application.start()
     yield application
     await application.stop()
-
-
-async def until(condition: Callable[[], Any]) -> None:
-    """Let the loop run until `condition` holds; a bounded number of turns."""
-    for _ in range(2_000):
-        if condition():
-            return
-        await asyncio.sleep(0.001)
-    raise AssertionError("it never came to hold")
 
 
 async def test_all_parts_answer_and_nothing_is_left_after_the_stop(tmp_path: Path, log: TextIO):
@@ -219,7 +201,7 @@ async def test_the_drain_waits_for_calls_in_progress(app: Application):
     calls: dict[str, Any] = app.engine.core.calls
     calls["call-1"] = Call()
     drain = asyncio.create_task(app.drain(asyncio.Event().wait()))
-    await until(lambda: app.stopping)
+    await until(lambda: app.stopping, pause=0.001)
     assert not (await app.health())["engine"].ok
     assert app.engine.core.draining
     assert not drain.done()
@@ -326,7 +308,7 @@ async def test_the_end_of_a_session_by_request_or_by_time_is_told_to_the_engine(
 
 async def test_the_drain_takes_no_more_requests_for_calls(app: Application):
     await app.drain(asyncio.Event().wait())
-    await until(lambda: any(name == "requested calls" for name, _ in list(app._ended._queue)))  # type: ignore[attr-defined]
+    await until(lambda: any(name == "requested calls" for name, _ in list(app._ended._queue)), pause=0.001)  # type: ignore[attr-defined]
 
 
 def test_digits_and_the_moment_of_prompts_follow_their_settings(tmp_path: Path):

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import io
 import json
 import socket
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qsl
 
@@ -29,13 +27,7 @@ from tests.support.store_values import ACCOUNT, T0, new_session, recorded_call, 
 
 HOST = "127.0.0.1"
 
-
-@pytest.fixture(autouse=True)
-def collector() -> Iterator[None]:
-    before = gc.get_threshold()
-    yield
-    gc.set_threshold(*before)
-    gc.unfreeze()
+pytestmark = pytest.mark.usefixtures("tuned_interpreter")
 
 
 async def test_a_session_that_was_in_a_call_when_the_process_died_can_be_called_again(tmp_path: Path) -> None:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import socket
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,14 +24,7 @@ from tests.support.udp_phone import UdpPhone
 
 HOST = "127.0.0.1"
 
-
-@pytest.fixture(autouse=True)
-def collector() -> Iterator[None]:
-    before, interval = gc.get_threshold(), sys.getswitchinterval()
-    yield
-    gc.set_threshold(*before)
-    sys.setswitchinterval(interval)
-    gc.unfreeze()
+pytestmark = pytest.mark.usefixtures("tuned_interpreter")
 
 
 def busy(phone: UdpPhone, event: Event, now: float) -> None:

@@ -13,21 +13,13 @@ from maskline.chores import Chores
 from maskline.clock import SystemClock
 from maskline.errors import StoreUnavailable
 from tests.support.logging import configured_logs
+from tests.support.waiting import until
 
 
 @pytest.fixture
 def log() -> Iterator[TextIO]:
     with configured_logs() as lines:
         yield lines
-
-
-async def until(condition: Callable[[], Any]) -> None:
-    """Let the loop run until `condition` holds; a bounded number of turns."""
-    for _ in range(2_000):
-        if condition():
-            return
-        await asyncio.sleep(0.001)
-    raise AssertionError("it never came to hold")
 
 
 class Away:
@@ -61,7 +53,7 @@ def chores(**parts: Any) -> Chores:
 
 async def run(chore: Coroutine[Any, Any, None], condition: Callable[[], Any]) -> None:
     task = asyncio.create_task(chore)
-    await until(condition)
+    await until(condition, pause=0.001)
     task.cancel()
 
 

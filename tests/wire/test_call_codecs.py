@@ -11,8 +11,9 @@ from maskline.lab.offer import EVENTS, PCMA, PCMU
 from maskline.lab.phone import Behaviour, Phone
 from maskline.lab.sound import Samples, decode
 from maskline.lab.tones import heard_tone, tone_second
-from tests.support.media_call import TONES, hears, until
+from tests.support.media_call import TONES, hears
 from tests.support.rig import Rig, happened
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.wire
 
@@ -35,9 +36,9 @@ async def test_laws_are_translated_in_both_directions_and_nothing_gets_louder(tm
             await rig.prepare(Behaviour.ANSWER)
             rig.dial()
             assert await happened(rig.caller.answered)
-            await until(lambda: hears(rig.caller) and hears(rig.callee), what="sound in both directions")
+            await until(lambda: hears(rig.caller) and hears(rig.callee), within=15.0, what="sound in both directions")
             rig.caller.press("5")
-            await until(lambda: rig.callee.ear.digits == "5", what="the digit")
+            await until(lambda: rig.callee.ear.digits == "5", within=15.0, what="the digit")
             rig.caller.hang_up()
             assert await happened(rig.callee.ended)
             for listener, speaker, kind in ((rig.caller, rig.callee, caller), (rig.callee, rig.caller, callee)):

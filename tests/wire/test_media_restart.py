@@ -17,11 +17,12 @@ from maskline.media.embedded import link as link_module
 from maskline.media.port import DigitPressed, MediaLost, PlayDone
 from maskline.media.rtp import RtpPacket
 from maskline.media.spool import SpooledEnd, SpooledPacket, read_spool, spool_parts
-from tests.support.media_harness import EmbeddedHarness, connect, until
+from tests.support.media_harness import EmbeddedHarness, connect
 from tests.support.media_load import set_up
 from tests.support.media_sound import clip, drain, hear, press
 from tests.support.rtp_load import Load
 from tests.support.rtp_party import Party
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.wire
 

@@ -17,9 +17,9 @@ from tests.support.media_call import (
     signal_workers,
     sounding_call,
     talk,
-    until,
 )
 from tests.support.rig import Rig, happened
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.wire
 
@@ -57,7 +57,7 @@ async def test_a_call_in_which_one_still_speaks_goes_on(rig: Rig) -> None:
     assert caller is not None and callee is not None
     caller.stop()
     heard = caller.heard_packets
-    await until(lambda: caller.heard_packets > heard + 200, what="four seconds of the other one's voice")
+    await until(lambda: caller.heard_packets > heard + 200, within=15.0, what="four seconds of the other one's voice")
     assert not rig.caller.ended.is_set()
     rig.caller.hang_up()
     assert await happened(rig.callee.ended)
@@ -70,7 +70,7 @@ async def test_a_relay_that_dies_is_replaced_and_its_calls_go_on(rig: Rig) -> No
     assert caller is not None and callee is not None
     before = signal_workers(rig, signal.SIGKILL)  # the one in waiting too
     assert before
-    await until(lambda: len(said(rig, "media_restored")) == 1, what="a new relay process")
+    await until(lambda: len(said(rig, "media_restored")) == 1, within=15.0, what="a new relay process")
     assert not set(media_workers(rig)) & set(before)
     heard = caller.heard_packets, callee.heard_packets
     await until(

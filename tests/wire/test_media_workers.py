@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,17 +20,11 @@ from maskline.media.embedded.driver import EmbeddedDriver
 from maskline.media.port import MediaEvent, MediaLost
 from tests.support.media_harness import free_range
 from tests.support.rtp_party import VOICE, Party
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.wire
 
 A, B = LegName.A, LegName.B
-
-
-async def until(condition: Callable[[], bool], within: float = 8.0) -> None:
-    deadline = time.monotonic() + within
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        await asyncio.sleep(0.02)
 
 
 def alive(pid: int) -> bool:

@@ -18,9 +18,9 @@ from maskline.lab.offer import EVENTS, PCMA, PCMU
 from maskline.lab.phone import Behaviour, Phone
 from maskline.sdp.parse import parse
 from maskline.sdp.session import Codec
-from tests.support.media_call import until
 from tests.support.rig import Rig, happened
 from tests.support.rtpengine_process import RtpengineProcess
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.wire
 
@@ -129,7 +129,7 @@ async def wideband_of_both_passes_bit_for_bit(rig: Rig) -> None:
     await ring(rig, WIDE, WIDE, encoded=True)
     ways = ((rig.caller, rig.callee), (rig.callee, rig.caller))
     for listener, _ in ways:
-        await until(lambda phone=listener: len(phone.ear.arrivals) >= 25, what="sound")  # type: ignore[misc]
+        await until(lambda phone=listener: len(phone.ear.arrivals) >= 25, within=15.0, what="sound")  # type: ignore[misc]
     assert told(rig.callee) == [codec.name for codec in WIDE]
     assert told(rig.caller)[0] == "G722"
     for listener, speaker in ways:
@@ -143,7 +143,9 @@ async def wideband_of_both_passes_bit_for_bit(rig: Rig) -> None:
 
 async def a_callee_without_wideband_speaks_a_law(rig: Rig) -> None:
     await ring(rig, WIDE, (PCMA, EVENTS))
-    await until(lambda: kinds(rig.caller) & LAWS and kinds(rig.callee) & LAWS, what="sound in both directions")
+    await until(
+        lambda: kinds(rig.caller) & LAWS and kinds(rig.callee) & LAWS, within=15.0, what="sound in both directions"
+    )
     assert told(rig.callee)[0] == "G722"
     assert told(rig.caller) == ["PCMA", "telephone-event"]
     assert kinds(rig.caller) == kinds(rig.callee) == {8}
@@ -154,10 +156,10 @@ async def events_cross(rig: Rig) -> None:
     rig.callee.keeps_numbers = True
     await ring(rig, (PCMU, EVENTS), (PCMU, OTHER_EVENTS))
     caller, callee = rig.caller, rig.callee
-    await until(lambda: 0 in kinds(caller) and 0 in kinds(callee), what="sound in both directions")
+    await until(lambda: 0 in kinds(caller) and 0 in kinds(callee), within=15.0, what="sound in both directions")
     caller.press("7#")
     callee.press("42")
-    await until(lambda: callee.ear.digits == "7#" and caller.ear.digits == "42", what="the digits")
+    await until(lambda: callee.ear.digits == "7#" and caller.ear.digits == "42", within=15.0, what="the digits")
     assert 96 not in kinds(caller)
     assert 101 not in kinds(callee)
     await hang_up(rig)
@@ -173,7 +175,7 @@ async def a_new_law_in_a_recorded_call(rig: Rig) -> None:
     assert kinds(rig.caller) == {PCMU.payload_type}
     for phone in (rig.caller, rig.callee):
         phone.change((PCMA, EVENTS))
-        await until(lambda own=phone: own.ear.voices[-1].kind == PCMA.payload_type, what="the new law")  # type: ignore[misc]
+        await until(lambda own=phone: own.ear.voices[-1].kind == PCMA.payload_type, within=15.0, what="the new law")  # type: ignore[misc]
         await both_hear(rig)
         # Single packets of the old law may come around the change; what stays is the new one.
         assert {item.kind for item in phone.ear.voices[-30:]} == {PCMA.payload_type}

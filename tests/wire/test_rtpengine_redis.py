@@ -12,7 +12,7 @@ import pytest
 from maskline.masking.facts import LegName
 from maskline.media.port import DigitPressed, MediaLost, PlayDone
 from maskline.media.spool import SpooledPacket, read_pcap, spool_parts
-from tests.support.media_harness import attach_both, connect, until
+from tests.support.media_harness import attach_both, connect
 from tests.support.media_load import set_up
 from tests.support.media_sound import clip, drain, hear, loudness, press, whistle
 from tests.support.media_strangers import Ears, flood_a_while, flooded
@@ -20,6 +20,7 @@ from tests.support.redis_process import RedisProcess
 from tests.support.rtp_load import Load
 from tests.support.rtp_party import PCMU, Party
 from tests.support.rtpengine_process import RtpengineHarness
+from tests.support.waiting import until
 
 pytestmark = [
     pytest.mark.wire,

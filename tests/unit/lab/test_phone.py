@@ -15,8 +15,8 @@ from maskline.lab.offer import EVENTS, PCMA, PCMU
 from maskline.lab.phone import Behaviour, Keys, Phone
 from maskline.lab.tones import heard_tone
 from maskline.masking.e164 import Number
-from tests.support.media_call import until
 from tests.support.rig import happened
+from tests.support.waiting import until
 
 HOST = "127.0.0.1"
 
@@ -122,7 +122,7 @@ async def test_keys_come_as_events_as_tones_or_as_info_of_both_kinds(street: Str
     assert street.ben.ear.digits == "12#"
     street.anna.press("3*", Keys.RELAY)
     street.anna.press("4", Keys.PLAIN)
-    await until(lambda: len(street.anna.key_statuses) == 3, what="the answers to three INFO")
+    await until(lambda: len(street.anna.key_statuses) == 3, within=15.0, what="the answers to three INFO")
     bodies = [item.data.partition(b"\r\n\r\n")[2] for item in street.ben.trace if item.data.startswith(b"INFO ")]
     assert bodies == [b"Signal=3\r\nDuration=100\r\n", b"Signal=*\r\nDuration=100\r\n", b"4"]
     assert street.anna.key_statuses == [200, 200, 200]
@@ -139,12 +139,12 @@ async def test_who_offers_no_events_gets_tones(street: Street) -> None:
 async def test_a_held_call_is_silent_both_ways_and_goes_on_when_taken_back(street: Street) -> None:
     await talking(street)
     street.anna.hold()
-    await until(lambda: any(b"a=sendonly" in item.data for item in street.ben.trace), what="the hold")
+    await until(lambda: any(b"a=sendonly" in item.data for item in street.ben.trace), within=15.0, what="the hold")
     before = street.anna.mouth.sent_packets
     await asyncio.sleep(0.1)
     assert street.anna.mouth.sent_packets == before
     street.anna.hold(False)
-    await until(lambda: street.anna.mouth.sent_packets > before + 2, what="sound again")
+    await until(lambda: street.anna.mouth.sent_packets > before + 2, within=15.0, what="sound again")
     assert street.anna.audio is not None
     assert not street.anna.audio.muted
 
@@ -154,7 +154,7 @@ async def test_a_phone_may_lose_a_share_of_what_it_says(street: Street) -> None:
     await street.anna.reset(Behaviour.ANSWER)
     await talking(street)
     mouth = street.anna.mouth
-    await until(lambda: mouth.sent_packets + mouth.lost_packets >= 30, what="thirty packets")
+    await until(lambda: mouth.sent_packets + mouth.lost_packets >= 30, within=15.0, what="thirty packets")
     assert street.anna.mouth.lost_packets > 3
 
 

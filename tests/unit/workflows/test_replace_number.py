@@ -11,9 +11,6 @@ from maskline.masking.decision import NumberState
 from maskline.masking.e164 import Number, parse_number
 from maskline.masking.facts import VirtualNumberReplaced
 from maskline.masking.session import Role, SessionOptions
-from maskline.storage.crypto import KEY_BYTES, Sealer
-from maskline.storage.memory import MemoryStore
-from maskline.storage.sqlite import SqliteStore
 from maskline.workflows import replace_number
 from maskline.workflows.create_session import CreateSession, SessionWish
 from maskline.workflows.replace_number import ReplaceNumber
@@ -21,23 +18,9 @@ from maskline.workflows.scope import Scope
 from maskline.workflows.set_number import NumberChange, find_number, set_number
 from tests.support.api_world import NUMBER, World
 
+pytestmark = pytest.mark.usefixtures("each_store")
 SECOND_NUMBER = "+6531580002"
 HOOK = "https://hooks.example/masking"
-
-
-@pytest.fixture(autouse=True, params=["memory", "sqlite"])
-async def each_store(request, monkeypatch, tmp_path):
-    opened = []
-
-    def make_store():
-        path = tmp_path / f"{len(opened)}.db"
-        opened.append(MemoryStore() if request.param == "memory" else SqliteStore(path, Sealer(bytes(KEY_BYTES))))
-        return opened[-1]
-
-    monkeypatch.setattr(World, "make_store", make_store)
-    yield
-    for store in opened:
-        await store.close()
 
 
 class Pool(World):

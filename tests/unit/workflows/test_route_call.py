@@ -13,9 +13,6 @@ from maskline.masking.facts import CallReceived, Cause, LegName
 from maskline.masking.prompt import Prompt
 from maskline.masking.routing_rules import RoutingRules
 from maskline.masking.session import Role, SessionOptions
-from maskline.storage.crypto import KEY_BYTES, Sealer
-from maskline.storage.memory import MemoryStore
-from maskline.storage.sqlite import SqliteStore
 from maskline.storage.store import RecordedCall
 from maskline.workflows.add_trunk import TrunkWish, add_trunk
 from maskline.workflows.build_outbox import interaction_of
@@ -27,26 +24,12 @@ from maskline.workflows.set_policy import PolicyWish, set_policy
 from tests.support.api_world import FIRST, NUMBER, SECOND, World
 from tests.support.calls import T0, make_leg, make_record
 
+pytestmark = pytest.mark.usefixtures("each_store")
 CALLER, CALLEE, VIRTUAL = parse_number(FIRST), parse_number(SECOND), parse_number(NUMBER)
 STRANGER = Number("6590000099")
 OPEN_NUMBER = "+6531580002"
 DESK = "+6560000001"
 LIMITS = SessionOptions(ring_timeout=20, call_time_limit=90)
-
-
-@pytest.fixture(autouse=True, params=["memory", "sqlite"])
-async def each_store(request, monkeypatch, tmp_path):
-    opened = []
-
-    def make_store():
-        path = tmp_path / f"{len(opened)}.db"
-        opened.append(MemoryStore() if request.param == "memory" else SqliteStore(path, Sealer(bytes(KEY_BYTES))))
-        return opened[-1]
-
-    monkeypatch.setattr(World, "make_store", make_store)
-    yield
-    for store in opened:
-        await store.close()
 
 
 class Calls(World):

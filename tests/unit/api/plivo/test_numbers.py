@@ -6,30 +6,13 @@ import pytest
 
 from maskline.api.plivo.openapi_account import NUMBER_FIELDS
 from maskline.masking.decision import NumberState
-from maskline.storage.crypto import KEY_BYTES, Sealer
-from maskline.storage.memory import MemoryStore
-from maskline.storage.sqlite import SqliteStore
 from maskline.workflows.add_number import add_number
-from tests.support.api_world import PARTIES, ApiWorld, World, credentials
+from tests.support.api_world import PARTIES, ApiWorld, credentials
 
+pytestmark = pytest.mark.usefixtures("each_store")
 FIRST, SECOND, RIDES = "+6531580001", "+6531580002", "+6531580009"
 MOBILE, TOLL_FREE = "+6591580001", "+18005550100"
 OTHERS = {"first_party": "+6590000003", "second_party": "+6590000004"}
-
-
-@pytest.fixture(autouse=True, params=["memory", "sqlite"])
-async def each_store(request, monkeypatch, tmp_path):
-    opened = []
-
-    def make_store():
-        path = tmp_path / f"{len(opened)}.db"
-        opened.append(MemoryStore() if request.param == "memory" else SqliteStore(path, Sealer(bytes(KEY_BYTES))))
-        return opened[-1]
-
-    monkeypatch.setattr(World, "make_store", make_store)
-    yield
-    for store in opened:
-        await store.close()
 
 
 class Api(ApiWorld):

@@ -4,28 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from maskline.storage.crypto import KEY_BYTES, Sealer
-from maskline.storage.memory import MemoryStore
-from maskline.storage.sqlite import SqliteStore
-from tests.support.api_world import PARTIES, ApiWorld, World, credentials
+from tests.support.api_world import PARTIES, ApiWorld, credentials
 
+pytestmark = pytest.mark.usefixtures("each_store")
 OTHER_PAIR = {"first_party": "+6590000071", "second_party": "+6590000072"}
 MISMATCH = "This Idempotency-Key was used with another request"
-
-
-@pytest.fixture(autouse=True, params=["memory", "sqlite"])
-async def each_store(request, monkeypatch, tmp_path):
-    opened = []
-
-    def make_store():
-        path = tmp_path / f"{len(opened)}.db"
-        opened.append(MemoryStore() if request.param == "memory" else SqliteStore(path, Sealer(bytes(KEY_BYTES))))
-        return opened[-1]
-
-    monkeypatch.setattr(World, "make_store", make_store)
-    yield
-    for store in opened:
-        await store.close()
 
 
 class Api(ApiWorld):

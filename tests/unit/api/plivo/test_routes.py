@@ -10,26 +10,10 @@ import structlog
 from maskline.errors import StoreUnavailable
 from maskline.logs import EVENTS
 from maskline.masking.session import Interaction, Role, SessionOptions
-from maskline.storage.crypto import KEY_BYTES, Sealer
-from maskline.storage.memory import MemoryStore
-from maskline.storage.sqlite import SqliteStore
 from maskline.storage.store import RecordedCall
-from tests.support.api_world import FIRST, NUMBER, PARTIES, ApiWorld, World, basic, credentials
+from tests.support.api_world import FIRST, NUMBER, PARTIES, ApiWorld, basic, credentials
 
-
-@pytest.fixture(autouse=True, params=["memory", "sqlite"])
-async def each_store(request, monkeypatch, tmp_path):
-    opened = []
-
-    def make_store():
-        path = tmp_path / f"{len(opened)}.db"
-        opened.append(MemoryStore() if request.param == "memory" else SqliteStore(path, Sealer(bytes(KEY_BYTES))))
-        return opened[-1]
-
-    monkeypatch.setattr(World, "make_store", make_store)
-    yield
-    for store in opened:
-        await store.close()
+pytestmark = pytest.mark.usefixtures("each_store")
 
 
 class Api(ApiWorld):

@@ -7,28 +7,11 @@ import re
 import pytest
 
 from maskline.api.plivo.openapi_account import SUBACCOUNT_FIELDS
-from maskline.storage.crypto import KEY_BYTES, Sealer
-from maskline.storage.memory import MemoryStore
-from maskline.storage.sqlite import SqliteStore
-from tests.support.api_world import PARTIES, ApiWorld, World, basic, credentials
+from tests.support.api_world import PARTIES, ApiWorld, basic, credentials
 
+pytestmark = pytest.mark.usefixtures("each_store")
 NUMBER = "+6531580009"
 KEY = {"Idempotency-Key": "order-17"}
-
-
-@pytest.fixture(autouse=True, params=["memory", "sqlite"])
-async def each_store(request, monkeypatch, tmp_path):
-    opened = []
-
-    def make_store():
-        path = tmp_path / f"{len(opened)}.db"
-        opened.append(MemoryStore() if request.param == "memory" else SqliteStore(path, Sealer(bytes(KEY_BYTES))))
-        return opened[-1]
-
-    monkeypatch.setattr(World, "make_store", make_store)
-    yield
-    for store in opened:
-        await store.close()
 
 
 class Api(ApiWorld):

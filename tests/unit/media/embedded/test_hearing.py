@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import struct
-from collections.abc import Iterator
 
 import pytest
 
@@ -17,26 +16,6 @@ from maskline.sdp.session import Codec
 from tests.support.relay_bench import A, B, Bench
 from tests.support.rtp_party import EVENTS, PCMA, PCMU, VOICE, Party
 from tests.support.wav_clip import tone
-
-
-@pytest.fixture
-def bench() -> Iterator[Bench]:
-    made = Bench()
-    yield made
-    made.relay.close_all(0.0)
-    made.selector.close()
-
-
-@pytest.fixture
-def alice() -> Iterator[Party]:
-    with Party(0x0A0A0A0A) as party:
-        yield party
-
-
-@pytest.fixture
-def bob() -> Iterator[Party]:
-    with Party(0x0B0B0B0B) as party:
-        yield party
 
 
 def send_digit(bench: Bench, party: Party, digit: str, payload_type: int = 101, *, lose: int = 0) -> None:

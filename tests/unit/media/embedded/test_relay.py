@@ -6,7 +6,6 @@ import secrets
 import socket
 import struct
 import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -19,26 +18,6 @@ from maskline.sdp.session import Codec
 from tests.support.media_harness import free_range
 from tests.support.relay_bench import A, B, Bench
 from tests.support.rtp_party import PCMU, VOICE, Party
-
-
-@pytest.fixture
-def bench() -> Iterator[Bench]:
-    made = Bench()
-    yield made
-    made.relay.close_all(0.0)
-    made.selector.close()
-
-
-@pytest.fixture
-def alice() -> Iterator[Party]:
-    with Party(0x0A0A0A0A) as party:
-        yield party
-
-
-@pytest.fixture
-def bob() -> Iterator[Party]:
-    with Party(0x0B0B0B0B) as party:
-        yield party
 
 
 class TestWhatCrosses:

@@ -23,23 +23,9 @@ from tests.support.wav_clip import tone, write_clip
 
 
 @pytest.fixture
-def alice() -> Iterator[Party]:
-    with Party(0x0A0A0A0A) as party:
-        yield party
-
-
-@pytest.fixture
 def bob() -> Iterator[Party]:
     with Party(0x0B0B0B0B, nat=True) as party:
         yield party
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    made = Bench(spool=tmp_path / "spool")
-    yield made
-    made.relay.close_all(0.0)
-    made.selector.close()
 
 
 def wanted(bench: Bench, alice: Party, bob: Party, *, bridged: bool = True) -> CallWanted:

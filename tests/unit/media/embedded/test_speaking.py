@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,26 +17,6 @@ from maskline.sdp.session import Codec
 from tests.support.relay_bench import A, B, Bench
 from tests.support.rtp_party import EVENTS, PCMA, PCMU, VOICE, Party
 from tests.support.wav_clip import tone, write_clip
-
-
-@pytest.fixture
-def bench() -> Iterator[Bench]:
-    made = Bench()
-    yield made
-    made.relay.close_all(0.0)
-    made.selector.close()
-
-
-@pytest.fixture
-def alice() -> Iterator[Party]:
-    with Party(0x0A0A0A0A) as party:
-        yield party
-
-
-@pytest.fixture
-def bob() -> Iterator[Party]:
-    with Party(0x0B0B0B0B) as party:
-        yield party
 
 
 @pytest.fixture

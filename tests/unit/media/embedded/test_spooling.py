@@ -21,20 +21,6 @@ from tests.support.rtp_party import EVENTS, PCMA, PCMU, VOICE, Party
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    made = Bench(spool=tmp_path / "spool")
-    yield made
-    made.relay.close_all(0.0)
-    made.selector.close()
-
-
-@pytest.fixture
-def alice() -> Iterator[Party]:
-    with Party(0x0A0A0A0A) as party:
-        yield party
-
-
-@pytest.fixture
 def bob() -> Iterator[Party]:
     with Party(0x0B0B0B0B, codecs=(PCMA, EVENTS)) as party:
         yield party

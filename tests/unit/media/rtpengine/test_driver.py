@@ -26,8 +26,8 @@ from maskline.media.rtpengine import sound
 from maskline.media.rtpengine.driver import RtpengineDriver
 from maskline.sdp.secure import Crypto, Ice, Secure
 from maskline.sdp.session import Codec
-from tests.support.media_harness import until
 from tests.support.ng_daemon import NgDaemon
+from tests.support.waiting import until
 
 A, B = LegName.A, LegName.B
 PCMU, EVENTS = Codec(0, "PCMU"), Codec(101, "telephone-event", fmtp="0-15")
@@ -35,13 +35,6 @@ VOICE = (PCMU, EVENTS)
 FAR = FarMedia("127.0.0.1", 6000, 6001, VOICE)
 DEAF = FarMedia("127.0.0.1", 6000, 6001, (PCMU,))
 NO = {"result": "error", "error-reason": "no"}
-
-
-@pytest.fixture
-async def daemon() -> AsyncIterator[NgDaemon]:
-    made = await NgDaemon().start()
-    yield made
-    await made.stop()
 
 
 @pytest.fixture

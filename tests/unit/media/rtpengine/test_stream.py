@@ -27,13 +27,6 @@ class Ear:
 
 
 @pytest.fixture
-async def daemon() -> AsyncIterator[NgDaemon]:
-    made = await NgDaemon().start()
-    yield made
-    await made.stop()
-
-
-@pytest.fixture
 async def ear() -> Ear:
     return Ear()
 
