@@ -11,6 +11,7 @@ session's first party is rung once at most, and whoever asked hears of it when i
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -85,10 +86,8 @@ class StartCalls:
                 await self._wait()
 
     async def _wait(self) -> None:
-        try:
+        with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._wake.wait(), _LOOK_EVERY)
-        except TimeoutError:
-            return
 
     async def _step(self) -> bool:
         """Whether there may be more to do at once."""
