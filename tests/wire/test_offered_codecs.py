@@ -59,7 +59,13 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, BaseExceptio
 async def _call(folders: pytest.TempPathFactory) -> dict[str, BaseException | None]:
     drivers = DRIVERS if shutil.which("rtpengine") else DRIVERS[:1]
     stories = (story(folders.mktemp(driver), driver) for driver in drivers)
-    return dict(zip(drivers, await asyncio.gather(*stories, return_exceptions=True), strict=True))
+    outcomes = dict(zip(drivers, await asyncio.gather(*stories, return_exceptions=True), strict=True))
+    for driver, failure in outcomes.items():
+        if failure is not None:
+            # Once more, and alone (decision 0033): what both do at a time is more than a busy machine has for them.
+            print(f"{driver}, first try: {failure!r}")
+            (outcomes[driver],) = await asyncio.gather(story(folders.mktemp(driver), driver), return_exceptions=True)
+    return outcomes
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
