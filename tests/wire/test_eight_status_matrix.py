@@ -39,6 +39,7 @@ def statuses(payload: dict[str, Any]) -> tuple[str | None, str | None, str]:
     return legs[0], legs[1], payload["sessionStatus"]
 
 
+@pytest.mark.row("8x8:6.1/completed-completed", "8x8:6/callQuality", "8x8:6/callDuration")
 async def test_completed_and_completed_is_completed(rig: Rig) -> None:
     await rig.prepare(Behaviour.ANSWER)
     rig.dial()
@@ -69,6 +70,16 @@ REFUSALS = [
 ]
 
 
+@pytest.mark.row(
+    "8x8:6.1/completed-busy",
+    "8x8:6.1/completed-failed",
+    "8x8:6.1/rejected-603",
+    "8x8:6.1/sip-failed",
+    "8x8:6.1/sip-busy",
+    "8x8:6/connectedTimestamp",
+    "8x8:6/callCount",
+    "8x8:13/C4",
+)
 async def test_what_the_callee_answers_decides_the_status(rig: Rig) -> None:
     for refuse_with, ring_first, expected in REFUSALS:
         await rig.prepare(
@@ -86,6 +97,7 @@ async def test_what_the_callee_answers_decides_the_status(rig: Rig) -> None:
         rig.assert_nothing_leaked()
 
 
+@pytest.mark.row("8x8:6.1/completed-no-answer", "8x8:6.1/sip-no-answer")
 async def test_our_ring_timeout_is_no_answer(rig: Rig) -> None:
     await set_ring_timeout(rig, 1)
     try:
@@ -98,6 +110,7 @@ async def test_our_ring_timeout_is_no_answer(rig: Rig) -> None:
         await set_ring_timeout(rig, 120)
 
 
+@pytest.mark.row("8x8:6.1/canceled-canceled", "8x8:6.1/sip-canceled", "8x8:6.3/canceled")
 async def test_a_caller_who_leaves_while_it_rings_is_canceled(rig: Rig) -> None:
     await rig.prepare(Behaviour.RING)
     rig.dial()
@@ -108,6 +121,7 @@ async def test_a_caller_who_leaves_while_it_rings_is_canceled(rig: Rig) -> None:
     rig.assert_nothing_leaked()
 
 
+@pytest.mark.row("8x8:6.1/canceled-none")
 async def test_a_caller_who_leaves_before_the_second_leg_is_canceled_alone(rig: Rig) -> None:
     """The media driver is stopped, so that the call is still waiting for its ports when the CANCEL comes."""
     await rig.prepare(Behaviour.ANSWER)
@@ -127,6 +141,7 @@ async def test_a_caller_who_leaves_before_the_second_leg_is_canceled_alone(rig: 
     assert rig.callee.trace == []
 
 
+@pytest.mark.row("8x8:6.2/-2004", "8x8:13/C23")
 async def test_no_trunk_for_the_destination_is_an_error_without_second_leg(tmp_path: Path) -> None:
     rig = Rig(tmp_path, prefixes=("+44",))
     try:
@@ -144,6 +159,7 @@ async def test_no_trunk_for_the_destination_is_an_error_without_second_leg(tmp_p
         await rig.close()
 
 
+@pytest.mark.row("8x8:6.1/completed-error", "8x8:6.1/error-wins", "8x8:13/C13")
 async def test_a_platform_fault_behind_the_second_leg_is_an_error_of_that_leg(rig: Rig) -> None:
     """The relay is killed while it rings, and what is started in its place has no socket to listen on; calls work again
     afterwards without a restart."""

@@ -28,6 +28,7 @@ from maskline.masking.facts import Cause, HungUpBy, Outcome
         (699, False, Cause.CARRIER_ERROR),
     ],
 )
+@pytest.mark.row("8x8:6.1/sip-failed", "8x8:6.1/sip-no-answer", "8x8:6.1/sip-busy")
 def test_a_status_of_the_callee_becomes_the_cause_of_the_8x8_table(status: int, rang: bool, cause: Cause) -> None:
     assert cause_of_failure(status, None, rang=rang) is cause
 
@@ -44,6 +45,7 @@ def test_a_status_of_the_callee_becomes_the_cause_of_the_8x8_table(status: int, 
         (127, False, Cause.OUT_OF_SERVICE),
     ],
 )
+@pytest.mark.row("8x8:6.1/q850")
 def test_a_q850_cause_beats_the_status_unless_it_says_nothing(q850: int, rang: bool, cause: Cause) -> None:
     assert cause_of_failure(480, q850, rang=rang) is cause
 

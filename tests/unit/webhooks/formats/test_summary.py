@@ -144,6 +144,7 @@ def test_every_cause_has_a_status_when_unanswered():
     assert set(UNANSWERED) == set(Cause)
 
 
+@pytest.mark.row("8x8:6.1/error-wins")
 def test_the_error_is_that_of_the_failing_leg():
     b_fails = make_record(make_leg(A), make_leg(B, outcome=Outcome.ERROR, cause=Cause.NO_ROUTE))
     a_fails = make_record(make_leg(A, outcome=Outcome.ERROR, cause=Cause.SHUTDOWN), make_leg(B))
@@ -151,6 +152,7 @@ def test_the_error_is_that_of_the_failing_leg():
     assert summarize(a_fails) == Summary(E, E, C, Cause.SHUTDOWN)
 
 
+@pytest.mark.row("8x8:2/time-VSS", "8x8:6/duration-rounding")
 def test_times_are_truncated_and_durations_rounded_half_up():
     leg = make_leg(A, initiated_at=T0 + 0.999, answered_at=T0 + 1.9, ended_at=T0 + 15.4)
     times = leg_times(leg)
@@ -169,6 +171,7 @@ def test_a_leg_never_connected_has_no_connected_time_and_no_duration():
     assert times.duration == 0
 
 
+@pytest.mark.row("8x8:13/C17")
 def test_times_never_go_backwards_though_the_clock_stepped():
     leg = make_leg(B, initiated_at=T0 + 20, answered_at=T0, ended_at=T0 + 10)
     times = leg_times(leg)
@@ -176,6 +179,7 @@ def test_times_never_go_backwards_though_the_clock_stepped():
     assert times.duration == 0
 
 
+@pytest.mark.row("8x8:6/startTime", "8x8:6/endTime", "8x8:13/C1", "8x8:13/C2")
 def test_a_session_starts_with_leg_a_and_ends_with_the_last_leg():
     record = make_record(
         make_leg(A, initiated_at=T0, ended_at=T0 + 20), make_leg(B, initiated_at=T0 + 2, ended_at=T0 + 22)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from maskline.masking.facts import Cause, LegName, Outcome
 from maskline.webhooks.formats.summary import Status
 from maskline.webhooks.formats.wavecell import WORDS, call_status
@@ -20,6 +22,7 @@ def statuses(shown):
     return tuple(leg["status"] for leg in shown["details"].values()), shown["status"]
 
 
+@pytest.mark.row("8x8:7.1/caller-leaves", "8x8:13/C14")
 def test_a_caller_who_gives_up_is_told_as_completed_and_canceled():
     gone = {"outcome": Outcome.CANCELED, "cause": Cause.CANCELED, "answered_at": None}
     assert statuses(body(make_record(make_leg(A, **gone), make_leg(B, **gone)))) == (
@@ -36,6 +39,7 @@ def test_a_caller_who_gives_up_before_leg_b_is_canceled():
     assert shown["callCount"] == 1
 
 
+@pytest.mark.row("8x8:7.1/error-is-failed")
 def test_an_error_is_failed_without_details():
     shown = body(
         make_record(make_leg(A, outcome=Outcome.REJECTED, cause=Cause.UNKNOWN_CALLER, answered_at=None, source=None))
@@ -45,6 +49,7 @@ def test_an_error_is_failed_without_details():
     assert not {"source", "sourceCountryCode", "connectedTimestamp"} & set(shown["details"]["callA"])
 
 
+@pytest.mark.row("8x8:13/C15")
 def test_no_answer_is_two_words():
     silent = {"outcome": Outcome.NO_ANSWER, "cause": Cause.RING_TIMEOUT, "answered_at": None}
     assert statuses(body(make_record(make_leg(A, **silent), make_leg(B, **silent)))) == (
@@ -53,6 +58,7 @@ def test_no_answer_is_two_words():
     )
 
 
+@pytest.mark.row("8x8:7.1/numberReferenceId")
 def test_both_legs_name_the_reference_under_one_key():
     details = body(make_record())["details"]
     assert details["callA"]["numberReferenceId"] == details["callB"]["numberReferenceId"] == "PSTN1"
