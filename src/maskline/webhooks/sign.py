@@ -1,10 +1,12 @@
 """Headers that let a receiver know a webhook is ours, and the request as it goes out.
 
-What it is: Plivo's V3 and V2 signatures (plivo-vts.md §7.5) and the URL and body that are signed. What it is
-not: keys, clocks or randomness; they come as arguments. Who uses it: `deliver.py`, at each try, so that nonce
-and signature are fresh while id and body stay.
+What it is: Plivo's V3 and V2 signatures (plivo-vts.md §7.5) and the URL and body that are signed; and the signature of
+Standard Webhooks, for endpoints that have a secret. What it is not: keys, clocks or randomness; they come as
+arguments. Who uses it: `deliver.py`, at each try, so that nonce and signature are fresh while id and body stay; and
+`ask.py` for call actions.
 
-8x8 and Wavecell sign nothing: the configured Authorization value is sent verbatim (8x8-wavecell.md §11).
+8x8 and Wavecell themselves sign nothing: the configured Authorization value is sent verbatim (8x8-wavecell.md §11), and
+the signature, where a secret is set, comes beside it.
 """
 
 from __future__ import annotations
@@ -14,6 +16,9 @@ import hashlib
 import hmac
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlsplit
+
+SECRET_PREFIX = "whsec_"
+_SECRET_BYTES = range(24, 65)  # the specification's lower and upper bound
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,34 @@ def plivo_v3_text(request: Request) -> str:
     if not form:
         return f"{base}?{query}" if query else base
     return f"{base}?{query}.{form}" if query else f"{base}?{form}"
+
+
+def standard_webhooks(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
+    """The value of `webhook-signature`: `v1,` and the HMAC-SHA-256 of id, second and body, joined by dots.
+
+    `secret` is `whsec_` and base64, `timestamp` the value of `webhook-timestamp`. Raises `ValueError` for any other.
+    """
+    signed = f"{message_id}.{timestamp}.".encode() + body
+    return "v1," + base64.b64encode(hmac.digest(_secret_key(secret), signed, hashlib.sha256)).decode()
+
+
+def is_secret(text: str) -> bool:
+    """Whether it can sign: `whsec_` and base64 of 24 to 64 bytes, as Standard Webhooks asks for."""
+    try:
+        _secret_key(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _secret_key(secret: str) -> bytes:
+    try:
+        key = base64.b64decode(secret.removeprefix(SECRET_PREFIX), validate=True)
+    except ValueError:
+        key = b""
+    if not secret.startswith(SECRET_PREFIX) or len(key) not in _SECRET_BYTES:
+        raise ValueError("not a Standard Webhooks secret")  # names nothing of it
+    return key
 
 
 def decimal_nonce(entropy: str) -> str:

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from maskline.webhooks.sign import Request, SigningKeys, build_request, decimal_nonce, plivo_headers, plivo_v3_text
+from maskline.webhooks.sign import (
+    Request,
+    SigningKeys,
+    build_request,
+    decimal_nonce,
+    is_secret,
+    plivo_headers,
+    plivo_v3_text,
+    standard_webhooks,
+)
 
 
 @pytest.mark.row(
@@ -69,3 +78,31 @@ def test_numbers_and_tokens_are_not_in_a_repr():
 def test_a_nonce_is_twenty_digits():
     assert decimal_nonce("ff") == "00000000000000000255"
     assert len(decimal_nonce("f" * 32)) == 20
+
+
+@pytest.mark.row("8x8:14/signature")
+def test_the_standard_signature_is_the_one_of_the_specifications_example():
+    signature = standard_webhooks(
+        "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, b'{"test": 2432232314}'
+    )
+    assert signature == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+
+
+@pytest.mark.parametrize(
+    ("secret", "good"),
+    [
+        ("whsec_" + "A" * 32, True),
+        ("whsec_" + "A" * 84, True),
+        ("whsec_" + "A" * 28, False),
+        ("whsec_" + "A" * 88, False),
+        ("A" * 32, False),
+        ("whsec_!" + "A" * 31, False),
+        ("whsec_\u00e4" + "A" * 31, False),
+        ("", False),
+    ],
+)
+def test_a_secret_is_whsec_and_base64_of_24_to_64_bytes(secret, good):
+    assert is_secret(secret) is good
+    if not good:
+        with pytest.raises(ValueError, match="not a Standard Webhooks secret"):
+            standard_webhooks(secret, "id", 1, b"")
