@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from maskline.cli.context import read_secret_file
 from maskline.cli.output import JsonFlag, emit
 from maskline.cli.serve import Signals
 from maskline.errors import ConfigurationError, InvalidParameter
 from maskline.settings import load_settings
+
+if TYPE_CHECKING:
+    from maskline.lab.vca_map import Map
 
 app = typer.Typer(name="lab", help="Tools for trying Maskline out beside a running server.", no_args_is_help=True)
 
@@ -22,6 +26,9 @@ _TOLD = """\
 {hosts} are led to {to}; end with Ctrl-C.
 HTTPS proxy for the vendor's client: {proxy}
 Certificate authority to trust:      {authority}"""
+_APPLICATION = """\
+The sample application takes all 8x8 and Wavecell webhooks at {url}; end with Ctrl-C.
+maskline webhook set eight.call_action {url}/vca --account ID"""
 
 
 @app.command("proxy")
@@ -44,6 +51,35 @@ def proxy(
     settings = load_settings()
     target = _address(to, "--to") if to else (settings.http_host, settings.http_port)
     asyncio.run(_serve(target, _address(listen, "--listen"), host, authority.resolve(), as_json))
+
+
+@app.command("vca")
+def vca(
+    table: Annotated[
+        Path, typer.Option("--map", metavar="FILE", help="JSON: pairs of parties, menus, words to all others.")
+    ],
+    listen: Annotated[
+        str, typer.Option("--listen", metavar="HOST:PORT", help="Where the application is; port 0: any that is free.")
+    ] = "127.0.0.1:8099",
+    inbox: Annotated[
+        bool, typer.Option("--inbox", help="Keep the latest 1000 events and show them at GET /inbox.")
+    ] = False,
+    authorization_file: Annotated[
+        Path | None,
+        typer.Option("--authorization-file", help="File with the Authorization that requests must have."),
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Answer Voice Call Action from a table, as a customer's application would, and tell of each event."""
+    from maskline.lab.vca_map import read_map
+
+    try:
+        text = table.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidParameter(f"The file of --map cannot be read: {error.__class__.__name__}.") from None
+    authorization = read_secret_file(authorization_file, "--authorization-file")
+    place = _address(listen, "--listen")
+    asyncio.run(_answer(read_map(text), place, authorization, inbox, as_json))
 
 
 @app.command("workload")
@@ -87,6 +123,27 @@ async def _serve(
         ) from None
     finally:
         await served.close()
+        signals.restore()
+
+
+async def _answer(table: Map, listen: tuple[str, int], authorization: str, inbox: bool, as_json: bool) -> None:
+    from maskline.lab.vca import SampleApplication
+
+    def tell(line: str) -> None:
+        if not as_json:
+            typer.echo(line)
+
+    sample, signals = SampleApplication(table, tell, authorization=authorization, keeps_events=inbox), Signals()
+    try:
+        await sample.open(*listen)
+        document = {"url": sample.url, "pairs": len(table.routes) // 2, "menus": len(table.menus), "inbox": inbox}
+        emit(as_json, document, _APPLICATION.format(url=sample.url))
+        await signals.first.wait()
+    except OSError as error:
+        where = f"{listen[0]}:{listen[1]}"
+        raise ConfigurationError(f"The sample application cannot use {where}: {error.strerror} (--listen).") from None
+    finally:
+        await sample.close()
         signals.restore()
 
 
