@@ -66,7 +66,8 @@ class Request:
     @property
     def base_url(self) -> str:
         """Scheme and host under which the client knows us; our own address when it sends no proper Host."""
-        return _base_url(self.scope.get("scheme", "http"), self.header(b"host"), self.scope.get("server"))
+        server = self.scope.get("server")  # ASGI: any iterable of two; the cache needs one that can be hashed
+        return _base_url(self.scope.get("scheme", "http"), self.header(b"host"), server and tuple(server))
 
 
 def one_slash(path: str) -> str:

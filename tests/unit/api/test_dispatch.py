@@ -148,6 +148,7 @@ def test_a_host_that_is_none_is_not_repeated_in_links(host):
     [
         ("https", ("10.0.0.1", 443), "https://10.0.0.1"), ("https", ("10.0.0.1", 80), "https://10.0.0.1:80"),
         ("http", ("::1", 8080), "http://[::1]:8080"), ("http", None, "http://localhost"),
+        ("http", ["10.0.0.1", 8080], "http://10.0.0.1:8080"),  # ASGI: any iterable
     ],
 )  # fmt: skip
 def test_without_a_host_links_begin_with_our_own_address(scheme, server, expected):
