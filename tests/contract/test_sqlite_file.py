@@ -15,6 +15,7 @@ import pytest
 from maskline.errors import ConfigurationError, NotFound, StoreUnavailable
 from maskline.masking.session import Session, SessionOptions
 from maskline.storage.crypto import KEY_BYTES, SealBroken, Sealer
+from maskline.storage.kept import ApiKey
 from maskline.storage.sqlite import SqliteStore
 from maskline.storage.store import Endpoint, Once, SessionFilter
 from tests.support.store_values import (
@@ -51,20 +52,25 @@ def files(folder: Path) -> list[Path]:
 
 async def test_no_real_number_and_no_secret_is_in_the_file_in_clear(store: SqliteStore, tmp_path: Path) -> None:
     await store.add_trunk(TRUNK, "trunk-pa55word", T0)
-    await store.set_endpoint(Endpoint(ACCOUNT.id, "eight.session_summary", "https://h.example", "Bearer s3cret"))
+    endpoint = Endpoint(ACCOUNT.id, "eight.session_summary", "https://h.example", "Bearer s3cret", secret="whsec_9f2")
+    await store.set_endpoint(endpoint)
+    await store.add_api_key(ApiKey("key-1", ACCOUNT.id, "of the bookings", T0), "bearer-k3y")
     await store.update_number(virtual_number(VN1, fallback=CAROL), T0)
     once = Once(ACCOUNT.id, "client-key-1", "of a request", T0 + 60)
     options = SessionOptions(session_expiry=600, is_pin_authentication_required=True)
     pins = {"first_party_pin": "73519", "second_party_pin": "86420"}
     await store.create_session(new_session(options=options, **pins), once=once)
     await store.commit_calls([recorded_call()])
-    await store.end_session(ACCOUNT.id, "session-1", now=T0 + 50, by_request=True, outbox=[outbox_row()])
+    await store.end_session(
+        ACCOUNT.id, "session-1", now=T0 + 50, by_request=True, outbox=[outbox_row(secret="whsec_5a1")]
+    )
     await store.close()
     raw = b"".join(file.read_bytes() for file in files(tmp_path))
     assert VN1.digits.encode() in raw
     secrets = [
         ALICE.digits, BOB.digits, ALICE.digits[2:], BOB.digits[2:], "trunk-pa55word", "s3cret", ACCOUNT.auth_token,
         "Basic c2VjcmV0", CAROL.digits, CAROL.digits[2:], "client-key-1", "of a request", *pins.values(),
+        "whsec_9f2", "whsec_5a1", "bearer-k3y",
     ]  # fmt: skip
     assert [secret for secret in secrets if secret.encode() in raw] == []
 

@@ -6,10 +6,11 @@ from typing import Annotated, Any
 
 import typer
 
-from maskline.cli import account_token
+from maskline.cli import account_key, account_token
 from maskline.cli.context import run
 from maskline.cli.output import JsonFlag, RevealFlag, emit, pairs, show_time, table
 from maskline.masking.price import amount_text
+from maskline.masking.redaction import Redaction
 from maskline.services import Services
 from maskline.storage.store import Account
 from maskline.workflows.create_account import create_account
@@ -19,6 +20,7 @@ from maskline.workflows.set_policy import PolicyWish, set_policy
 
 app = typer.Typer(name="account", help="Accounts: tenants with API credentials of their own.", no_args_is_help=True)
 app.add_typer(account_token.app)
+app.add_typer(account_key.app)
 
 
 @app.command("create")
@@ -72,10 +74,18 @@ def set_(
     session_fee: Annotated[
         str | None, typer.Option("--session-fee", help="What a session costs, such as 0.01.")
     ] = None,
+    external_id: Annotated[
+        str | None,
+        typer.Option("--external-id", help="subAccountId of 8x8 and Wavecell, in paths and bodies; empty clears it."),
+    ] = None,
+    redaction: Annotated[
+        Redaction | None,
+        typer.Option("--redaction", help="What 8x8 and Wavecell webhooks and exports show of real numbers."),
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Change the policy of an account or subaccount; it counts for new sessions."""
-    wish = PolicyWish(pool, cooloff_first_party, cooloff_second_party, session_fee)
+    """Change an account or subaccount; what is about sessions counts for new ones."""
+    wish = PolicyWish(pool, cooloff_first_party, cooloff_second_party, session_fee, external_id, redaction)
 
     async def work(services: Services) -> Account:
         return await set_policy(services.store, services.clock, account_id, wish)
@@ -98,6 +108,8 @@ def describe(account: Account, reveal: bool = False) -> dict[str, Any]:
         "cooloff_first_party": policy and policy.first_party_cooloff,
         "cooloff_second_party": policy and policy.second_party_cooloff,
         "session_fee": policy and amount_text(policy.session_fee),
+        "external_id": account.external_id,
+        "redaction": account.redaction.value,
     }
 
 

@@ -28,12 +28,17 @@ app = typer.Typer(
 def create(
     name: Annotated[str, typer.Argument(help="A name for people; 8x8 and Wavecell webhooks show it by default.")],
     account: AccountOption,
+    external_id: Annotated[
+        str, typer.Option("--external-id", help="subAccountId of 8x8 and Wavecell, in paths and bodies.")
+    ] = "",
     as_json: JsonFlag = False,
 ) -> None:
     """Create a subaccount and print its API credentials."""
 
     async def work(services: Services) -> Account:
-        return await create_subaccount(services.store, services.clock, services.ids, account, name)
+        return await create_subaccount(
+            services.store, services.clock, services.ids, account, name, external_id=external_id
+        )
 
     emit_account(run(work), as_json, reveal=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,13 +15,13 @@ from maskline.logs import mask_text
 from maskline.services import Services
 from maskline.storage.store import OUTBOX_STATES, Endpoint, OutboxRow
 from maskline.workflows.list_webhooks import list_webhooks, replay_webhook
-from maskline.workflows.set_webhook import list_webhook_targets, remove_webhook, set_webhook
+from maskline.workflows.set_webhook import KINDS, list_webhook_targets, remove_webhook, set_webhook
 
 app = typer.Typer(
     name="webhook", help="Webhooks: where they go, what became of them, and sending one again.", no_args_is_help=True
 )
 
-KindArgument = Annotated[str, typer.Argument(help="eight.session_summary or wavecell.call_status.")]
+KindArgument = Annotated[str, typer.Argument(help=f"{', '.join(KINDS[:-1])} or {KINDS[-1]}.")]
 Account = Annotated[str | None, typer.Option("--account", metavar="ID", help="Calls without a subaccount.")]
 Subaccount = Annotated[str | None, typer.Option("--subaccount", metavar="ID", help="Calls of this subaccount.")]
 
@@ -35,21 +36,33 @@ def set_(
         Path | None, typer.Option("--authorization-file", help="File with the value of the Authorization header.")
     ] = None,
     external_id: Annotated[
-        str, typer.Option("--external-id", help="subAccountId shown in bodies; default: the name.")
+        str, typer.Option("--external-id", help="subAccountId shown in bodies; default: the (sub)account's.")
     ] = "",
+    option: Annotated[
+        list[str] | None,
+        typer.Option("--option", metavar="NAME=VALUE", help="How bodies are written, such as generation=g2."),
+    ] = None,
+    secret_file: Annotated[
+        Path | None,
+        typer.Option("--secret-file", help="File with a Standard Webhooks secret (whsec_…) to sign bodies with."),
+    ] = None,
+    enabled: Annotated[bool, typer.Option("--enabled/--disabled", help="Whether anything is sent.")] = True,
     as_json: JsonFlag = False,
 ) -> None:
     """Send one kind of webhook of an account or subaccount to a URL; replaces an earlier setting."""
     owner = _owner(account, subaccount)
     authorization = read_secret_file(authorization_file, "--authorization-file")
+    secret = read_secret_file(secret_file, "--secret-file")
+    options = _read_options(option or [])
 
     async def work(services: Services) -> Endpoint:
         return await set_webhook(
-            services.store, owner, kind, url, authorization=authorization, external_id=external_id
+            services.store, owner, kind, url, authorization=authorization, external_id=external_id, enabled=enabled,
+            options=options, secret=secret, now=services.clock.wall(),
         )  # fmt: skip
 
     stored = describe(run(work))
-    emit(as_json, stored, pairs(stored))
+    emit(as_json, stored, pairs(stored | {"options": _option_texts(stored["options"])}))
 
 
 @app.command("remove")
@@ -114,6 +127,13 @@ def _owner(account: str | None, subaccount: str | None) -> str:
     return subaccount or account or ""
 
 
+def _read_options(texts: list[str]) -> dict[str, str]:
+    pairs_ = [text.partition("=") for text in texts]
+    if not all(equals for _, equals, _ in pairs_):
+        raise InvalidParameter("--option must be NAME=VALUE.")
+    return {name: value for name, _, value in pairs_}
+
+
 def describe(endpoint: Endpoint) -> dict[str, Any]:
     return {
         "account_id": endpoint.account_id,
@@ -121,6 +141,10 @@ def describe(endpoint: Endpoint) -> dict[str, Any]:
         "url": endpoint.url,
         "authorization": "configured" if endpoint.authorization else None,
         "external_id": endpoint.external_id,
+        "enabled": endpoint.enabled,
+        "options": dict(endpoint.options),
+        "secret": "configured" if endpoint.secret else None,
+        "created_at": show_time(endpoint.created_at),
     }
 
 
@@ -144,8 +168,15 @@ def describe_delivery(row: OutboxRow) -> dict[str, Any]:
     }
 
 
+def _option_texts(options: Mapping[str, str]) -> list[str]:
+    return [f"{name}={value}" for name, value in options.items()]
+
+
 def _page(endpoints: list[Endpoint], deliveries: list[OutboxRow]) -> str:
-    where = [(one.account_id, one.kind, one.url, one.external_id) for one in endpoints]
+    where = [
+        (one.account_id, one.kind, one.url, one.external_id, one.enabled, _option_texts(one.options))
+        for one in endpoints
+    ]
     what = [
         (
             row.id,
@@ -162,7 +193,7 @@ def _page(endpoints: list[Endpoint], deliveries: list[OutboxRow]) -> str:
     ]
     return "\n\n".join(
         (
-            table(("account", "kind", "url", "external id"), where, "No endpoint is set."),
+            table(("account", "kind", "url", "external id", "enabled", "options"), where, "No endpoint is set."),
             table(("delivery", "created", "dialect", "event", "state", "tries", "status", "url"), what, "No delivery."),
         )
     )

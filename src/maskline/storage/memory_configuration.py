@@ -1,4 +1,4 @@
-"""What an operator configures, in memory: accounts, numbers, trunks, webhook endpoints, prices.
+"""What an operator configures, in memory: accounts, keys, numbers, trunks, webhook endpoints, prices.
 
 What it is: these methods of the protocol on dictionaries, and writes that happen once. What it is not: sessions and
 calls. Who builds on it: `memory.py`.
@@ -13,7 +13,18 @@ from maskline.masking.decision import NumberState, VirtualNumber
 from maskline.masking.e164 import Number
 from maskline.masking.price import Price
 from maskline.masking.trunk import Trunk
-from maskline.storage.store import EXISTS_ALREADY, IS_FALLBACK, IS_RETIRED, PURGED_AT_ONCE, Account, Endpoint, Once
+from maskline.storage.kept import ApiKey
+from maskline.storage.store import (
+    EXISTS_ALREADY,
+    EXTERNAL_ID_TAKEN,
+    IS_FALLBACK,
+    IS_RETIRED,
+    NO_KEY,
+    PURGED_AT_ONCE,
+    Account,
+    Endpoint,
+    Once,
+)
 
 
 class MemoryConfiguration:
@@ -22,6 +33,7 @@ class MemoryConfiguration:
     def __init__(self) -> None:
         self._accounts: dict[str, Account] = {}
         self._removed: set[str] = set()
+        self._keys: dict[str, ApiKey] = {}
         self._numbers: dict[Number, VirtualNumber] = {}
         self._positions: dict[Number, int] = {}
         self._trunks: dict[str, Trunk] = {}
@@ -67,6 +79,7 @@ class MemoryConfiguration:
             return await self.account(earlier)
         if account.id in self._accounts:
             raise Conflict("This account exists already.")
+        self._refuse_taken(account.owner_id, account)
         self._accounts[account.id] = account
         self._configuration += 1
         self._remember(once, account.id, account.created_at)
@@ -76,6 +89,21 @@ class MemoryConfiguration:
         if account_id not in self._accounts or account_id in self._removed:
             raise NotFound("There is no such account.")
         return self._accounts[account_id]
+
+    async def account_of_external_id(self, owner_id: str, external_id: str) -> Account:
+        found = self._of_external_id(owner_id, external_id)
+        if found is None:
+            raise NotFound("There is no such account.")
+        return found
+
+    def _of_external_id(self, owner_id: str, external_id: str) -> Account | None:
+        known = (one for one in self._accounts.values() if one.owner_id == owner_id and one.id not in self._removed)
+        return next((one for one in known if external_id and one.external_id == external_id), None)
+
+    def _refuse_taken(self, owner_id: str, account: Account) -> None:
+        there = self._of_external_id(owner_id, account.external_id)
+        if there is not None and there.id != account.id:
+            raise Conflict(EXTERNAL_ID_TAKEN)
 
     async def accounts(self, parent_id: str | None = None) -> list[Account]:
         wanted = [
@@ -89,6 +117,7 @@ class MemoryConfiguration:
         old = await self.account(account.id)
         if self._repeated(once, account.modified_at) is not None:
             return False
+        self._refuse_taken(old.owner_id, account)
         if was is not None and was.modified_at != old.modified_at:
             raise Conflict("This account was changed meanwhile. Try again.")
         self._accounts[account.id] = replace(account, parent_id=old.parent_id, created_at=old.created_at)
@@ -110,6 +139,36 @@ class MemoryConfiguration:
         await self.account(account_id)
         if subaccount_id is not None and (await self.account(subaccount_id)).parent_id != account_id:
             raise NotFound("There is no such subaccount in this account.")
+
+    # -- bearer keys ---------------------------------------------------------------------------------------------
+    async def add_api_key(self, key: ApiKey, text: str) -> None:
+        await self.account(key.account_id)
+        if text in self._keys or any(other.id == key.id for other in self._keys.values()):
+            raise Conflict("This key exists already.")
+        self._keys[text] = key
+        self._configuration += 1
+
+    async def api_key(self, text: str) -> ApiKey | None:
+        return self._keys.get(text)
+
+    async def api_keys(self, account_id: str) -> list[ApiKey]:
+        wanted = [key for key in self._keys.values() if key.account_id == account_id]
+        return sorted(wanted, key=lambda key: (key.created_at, key.id))
+
+    async def set_api_key_enabled(self, account_id: str, key_id: str, enabled: bool) -> None:
+        text = self._text_of_key(account_id, key_id)
+        self._keys[text] = replace(self._keys[text], enabled=enabled)
+        self._configuration += 1
+
+    async def remove_api_key(self, account_id: str, key_id: str) -> None:
+        del self._keys[self._text_of_key(account_id, key_id)]
+        self._configuration += 1
+
+    def _text_of_key(self, account_id: str, key_id: str) -> str:
+        for text, key in self._keys.items():
+            if (key.account_id, key.id) == (account_id, key_id):
+                return text
+        raise NotFound(NO_KEY)
 
     # -- numbers -------------------------------------------------------------------------------------------------
     def _place(self, number: VirtualNumber) -> None:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from importlib import resources
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """The version `schema.sql` writes; a database of another version is refused."""
 
 _PARAMETER = re.compile(r"\$(\d+)")

@@ -2,7 +2,13 @@
 -- what it is for. `-- columns:` starts a list that queries take in by {name}. Loaded by storage/queries.py.
 
 -- columns: account_columns
-id, name, parent_id, auth_tokens_sealed, created_at, enabled, policy, modified_at
+id, name, parent_id, auth_tokens_sealed, created_at, enabled, policy, modified_at, external_id, redaction
+
+-- columns: api_key_columns
+id, account_id, name, created_at, enabled
+
+-- columns: endpoint_columns
+account_id, kind, url, authorization_sealed, external_id, enabled, options, secret_sealed, created_at
 
 -- columns: number_columns
 number, account_id, subaccount_id, reference_id, country, state, used_for, alias, fallback_sealed, added_at
@@ -51,11 +57,16 @@ INSERT INTO key_check (name, value_sealed) VALUES ($1, $2)
 
 -- name: add_account
 -- An account, or a subaccount when it has a parent.
-INSERT INTO accounts ({account_columns}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+INSERT INTO accounts ({account_columns}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 
 -- name: account
 -- By its auth id: every API request asks.
 SELECT {account_columns} FROM accounts WHERE id = $1 AND removed_at IS NULL
+
+-- name: account_of_external_id
+-- By 8x8's name for it, within a main account and its subaccounts.
+SELECT {account_columns} FROM accounts
+WHERE COALESCE(parent_id, id) = $1 AND external_id = $2 AND external_id <> '' AND removed_at IS NULL
 
 -- name: main_accounts
 -- Accounts without a parent, oldest first.
@@ -66,9 +77,10 @@ SELECT {account_columns} FROM accounts WHERE parent_id IS NULL ORDER BY created_
 SELECT {account_columns} FROM accounts WHERE parent_id = $1 AND removed_at IS NULL ORDER BY created_at, id
 
 -- name: update_account
--- What may change of it; $7: when it was changed last, or null for whenever.
-UPDATE accounts SET name = $2, auth_tokens_sealed = $3, enabled = $4, policy = $5, modified_at = $6
-WHERE id = $1 AND removed_at IS NULL AND modified_at = COALESCE($7, modified_at)
+-- What may change of it; $9: when it was changed last, or null for whenever.
+UPDATE accounts SET name = $2, auth_tokens_sealed = $3, enabled = $4, policy = $5, modified_at = $6, external_id = $7,
+    redaction = $8
+WHERE id = $1 AND removed_at IS NULL AND modified_at = COALESCE($9, modified_at)
 
 -- name: remove_subaccount
 -- Its row stays: sessions and calls name it.
@@ -187,17 +199,39 @@ DELETE FROM trunks WHERE name = $1
 
 -- name: set_endpoint
 -- Create or replace where one kind of webhook goes.
-INSERT INTO endpoints (account_id, kind, url, authorization_sealed, external_id) VALUES ($1, $2, $3, $4, $5)
+INSERT INTO endpoints ({endpoint_columns}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 ON CONFLICT (account_id, kind) DO UPDATE
-SET url = EXCLUDED.url, authorization_sealed = EXCLUDED.authorization_sealed, external_id = EXCLUDED.external_id
+SET url = EXCLUDED.url, authorization_sealed = EXCLUDED.authorization_sealed, external_id = EXCLUDED.external_id,
+    enabled = EXCLUDED.enabled, options = EXCLUDED.options, secret_sealed = EXCLUDED.secret_sealed,
+    created_at = EXCLUDED.created_at
 
 -- name: endpoints
 -- Of one (sub)account: every finished call asks.
-SELECT account_id, kind, url, authorization_sealed, external_id FROM endpoints WHERE account_id = $1 ORDER BY kind
+SELECT {endpoint_columns} FROM endpoints WHERE account_id = $1 ORDER BY kind
 
 -- name: remove_endpoint
 -- Of one (sub)account and kind.
 DELETE FROM endpoints WHERE account_id = $1 AND kind = $2
+
+-- name: add_api_key
+-- A bearer key.
+INSERT INTO api_keys ({api_key_columns}, key_hash) VALUES ($1, $2, $3, $4, $5, $6)
+
+-- name: api_key
+-- By itself: every API request asks.
+SELECT {api_key_columns} FROM api_keys WHERE key_hash = $1
+
+-- name: api_keys
+-- Of one account or subaccount, oldest first.
+SELECT {api_key_columns} FROM api_keys WHERE account_id = $1 ORDER BY created_at, id
+
+-- name: set_api_key_enabled
+-- Switch it on or off.
+UPDATE api_keys SET enabled = $3 WHERE account_id = $1 AND id = $2
+
+-- name: remove_api_key
+-- By account and id.
+DELETE FROM api_keys WHERE account_id = $1 AND id = $2
 
 -- name: once
 -- Whether a write was asked for before.

@@ -36,9 +36,11 @@ from maskline.masking.facts import (
 from maskline.masking.policy import AccountPolicy
 from maskline.masking.price import Direction, Price
 from maskline.masking.recording import Recording, RecordingStatus
+from maskline.masking.redaction import Redaction
 from maskline.masking.session import Interaction, PoolMode, Role, Session, SessionOptions
 from maskline.masking.trunk import Trunk, TrunkMedia
 from maskline.storage.crypto import Sealer
+from maskline.storage.kept import ApiKey
 from maskline.storage.store import Account, Endpoint, OutboxRow
 
 Row = Sequence[Any]
@@ -68,19 +70,36 @@ def _number(e164: str) -> Number:
 def account_to_row(account: Account, sealer: Sealer) -> Row:
     return (
         account.id, account.name, account.parent_id, _seal_tokens(account, sealer), account.created_at,
-        account.enabled, _policy_to_text(account.policy), account.modified_at,
+        account.enabled, _policy_to_text(account.policy), account.modified_at, account.external_id,
+        account.redaction.value,
     )  # fmt: skip
 
 
 def account_changes_to_row(account: Account, sealer: Sealer) -> Row:
     tokens, policy = _seal_tokens(account, sealer), _policy_to_text(account.policy)
-    return (account.id, account.name, tokens, account.enabled, policy, account.modified_at)
+    return (
+        account.id, account.name, tokens, account.enabled, policy, account.modified_at, account.external_id,
+        account.redaction.value,
+    )  # fmt: skip
 
 
 def account_from_row(row: Row, sealer: Sealer) -> Account:
     tokens = json.loads(sealer.unseal(row[3], f"accounts.auth_tokens:{row[0]}"))
-    values = (*row[:3], tuple(tokens), row[4], bool(row[5]), _policy_from_text(row[6]), row[7])
+    values = (*row[:3], tuple(tokens), row[4], bool(row[5]), _policy_from_text(row[6]), *row[7:9], Redaction(row[9]))
     return Account(*values)
+
+
+def api_key_to_row(key: ApiKey, text: str, sealer: Sealer) -> Row:
+    return (key.id, key.account_id, key.name, key.created_at, key.enabled, api_key_hash(text, sealer))
+
+
+def api_key_hash(text: str, sealer: Sealer) -> bytes:
+    return sealer.text_hash(f"api key {text}")
+
+
+def api_key_from_row(row: Row) -> ApiKey:
+    values = (*row[:4], bool(row[4]))
+    return ApiKey(*values)
 
 
 def _seal_tokens(account: Account, sealer: Sealer) -> bytes:
@@ -155,17 +174,25 @@ def trunk_from_row(row: Row) -> Trunk:
 
 
 def endpoint_to_row(endpoint: Endpoint, sealer: Sealer) -> Row:
-    sealed = sealer.seal(endpoint.authorization.encode(), _endpoint_context(endpoint.account_id, endpoint.kind))
-    return (endpoint.account_id, endpoint.kind, endpoint.url, sealed, endpoint.external_id)
+    context = _endpoint_context(endpoint.account_id, endpoint.kind)
+    return (
+        endpoint.account_id, endpoint.kind, endpoint.url,
+        sealer.seal(endpoint.authorization.encode(), f"endpoints.authorization:{context}"), endpoint.external_id,
+        endpoint.enabled, _to_json(dict(endpoint.options)),
+        sealer.seal(endpoint.secret.encode(), f"endpoints.secret:{context}"), endpoint.created_at,
+    )  # fmt: skip
 
 
 def endpoint_from_row(row: Row, sealer: Sealer) -> Endpoint:
-    authorization = sealer.unseal(row[3], _endpoint_context(row[0], row[1])).decode()
-    return Endpoint(row[0], row[1], row[2], authorization, row[4])
+    context = _endpoint_context(row[0], row[1])
+    authorization = sealer.unseal(row[3], f"endpoints.authorization:{context}").decode()
+    secret = sealer.unseal(row[7], f"endpoints.secret:{context}").decode()
+    values = (*row[:3], authorization, row[4], bool(row[5]), json.loads(row[6]), secret, row[8])
+    return Endpoint(*values)
 
 
 def _endpoint_context(account_id: str, kind: str) -> str:
-    return f"endpoints.authorization:{account_id} {kind}"
+    return f"{account_id} {kind}"
 
 
 # -- sessions ----------------------------------------------------------------------------------------------------
@@ -337,8 +364,9 @@ LANE = 14
 
 def outbox_to_row(row: OutboxRow, sealer: Sealer) -> Row:
     """Without the state, which depends on the lane and is the last column."""
-    authorization = row.authorization.encode()
-    content = len(authorization).to_bytes(4, "big") + authorization + row.body
+    authorization, secret = row.authorization.encode(), row.secret.encode()
+    sizes = len(authorization).to_bytes(4, "big") + len(secret).to_bytes(4, "big")
+    content = sizes + authorization + secret + row.body
     # The subject comes first: subjects are time-ordered, so rows of one moment are neighbours in the index.
     lane = f"{row.subject} {blake2b(row.url.encode(), digest_size=8).hexdigest()}"
     return (
@@ -350,6 +378,7 @@ def outbox_to_row(row: OutboxRow, sealer: Sealer) -> Row:
 
 def outbox_from_row(row: Row, sealer: Sealer) -> OutboxRow:
     content = sealer.unseal(row[10], f"outbox.content:{row[0]}")
-    end = 4 + int.from_bytes(content[:4], "big")
-    values = (*row[:10], content[end:], content[4:end].decode(), *row[11:])
+    secret = 8 + int.from_bytes(content[:4], "big")
+    end = secret + int.from_bytes(content[4:8], "big")
+    values = (*row[:10], content[end:], content[8:secret].decode(), *row[11:], content[secret:end].decode())
     return OutboxRow(*values)

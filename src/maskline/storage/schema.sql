@@ -8,7 +8,7 @@ CREATE TABLE counters (
     name TEXT PRIMARY KEY,
     value BIGINT NOT NULL
 );
-INSERT INTO counters (name, value) VALUES ('schema', 3), ('facts', 0), ('positions', 0), ('configuration', 0),
+INSERT INTO counters (name, value) VALUES ('schema', 4), ('facts', 0), ('positions', 0), ('configuration', 0),
     ('forgotten', 0);
 
 -- One known sentence, sealed: tells at start whether the key file belongs to this database.
@@ -18,6 +18,7 @@ CREATE TABLE key_check (
 );
 
 -- auth_tokens_sealed: a JSON list. removed_at: a removed subaccount, which its sessions and calls still name.
+-- external_id: 8x8's subAccountId, or empty; one of a main account and its subaccounts has it.
 CREATE TABLE accounts (
     id TEXT PRIMARY KEY,
     name TEXT NOT NULL,
@@ -27,9 +28,24 @@ CREATE TABLE accounts (
     enabled BOOLEAN NOT NULL,
     policy TEXT,
     modified_at DOUBLE PRECISION NOT NULL,
+    external_id TEXT NOT NULL,
+    redaction TEXT NOT NULL,
     removed_at DOUBLE PRECISION
 );
 CREATE INDEX accounts_by_parent ON accounts (parent_id, created_at);
+CREATE UNIQUE INDEX accounts_by_external_id ON accounts (COALESCE(parent_id, id), external_id)
+    WHERE external_id <> '' AND removed_at IS NULL;
+
+-- Bearer keys.
+CREATE TABLE api_keys (
+    id TEXT PRIMARY KEY,
+    key_hash BYTEA NOT NULL UNIQUE,
+    account_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    created_at DOUBLE PRECISION NOT NULL,
+    enabled BOOLEAN NOT NULL
+);
+CREATE INDEX api_keys_by_account ON api_keys (account_id, created_at);
 
 -- pool_id: the subaccount that has the number, or the account. position: the order of first-fit.
 -- exclusive_until: wall seconds until when it is the open number of one session. longest_pin: digits of the longest PIN
@@ -76,12 +92,17 @@ CREATE TABLE trunks (
     added_at DOUBLE PRECISION NOT NULL
 );
 
+-- options: a JSON object of texts.
 CREATE TABLE endpoints (
     account_id TEXT NOT NULL,
     kind TEXT NOT NULL,
     url TEXT NOT NULL,
     authorization_sealed BYTEA NOT NULL,
     external_id TEXT NOT NULL,
+    enabled BOOLEAN NOT NULL,
+    options TEXT NOT NULL,
+    secret_sealed BYTEA NOT NULL,
+    created_at DOUBLE PRECISION NOT NULL,
     PRIMARY KEY (account_id, kind)
 );
 
@@ -267,7 +288,7 @@ CREATE TABLE facts (
 CREATE UNIQUE INDEX facts_by_subject ON facts (subject, sequence);
 
 -- lane: the subject and a hash of the url. One row of a lane at a time is due or leased, the others are waiting.
--- due_at of a leased row is the end of its lease. content_sealed: authorization value and body.
+-- due_at of a leased row is the end of its lease. content_sealed: authorization value, secret and body.
 CREATE TABLE outbox (
     id TEXT PRIMARY KEY,
     account_id TEXT NOT NULL,

@@ -1,4 +1,4 @@
-"""What an operator configures, on a SQLite file: accounts, numbers, trunks, webhook endpoints, prices.
+"""What an operator configures, on a SQLite file: accounts, keys, numbers, trunks, webhook endpoints, prices.
 
 What it is: these methods of the protocol and their units of work. What it is not: sessions and calls. Who builds
 on it: `sqlite.py`.
@@ -16,10 +16,21 @@ from maskline.masking.price import Price
 from maskline.masking.trunk import Trunk
 from maskline.storage import rows
 from maskline.storage.crypto import Sealer
+from maskline.storage.kept import ApiKey
 from maskline.storage.sqlite_connection import run
 from maskline.storage.sqlite_file import SqliteFile
 from maskline.storage.sqlite_units import advance, remember, repeated
-from maskline.storage.store import EXISTS_ALREADY, IS_FALLBACK, IS_PARTY, IS_RETIRED, Account, Endpoint, Once
+from maskline.storage.store import (
+    EXISTS_ALREADY,
+    EXTERNAL_ID_TAKEN,
+    IS_FALLBACK,
+    IS_PARTY,
+    IS_RETIRED,
+    NO_KEY,
+    Account,
+    Endpoint,
+    Once,
+)
 
 _PARENT = 2
 """Where a row of the query `account` has its parent."""
@@ -50,13 +61,19 @@ class SqliteConfiguration(SqliteFile):
         row: rows.Row = found[0]
         return row
 
+    async def account_of_external_id(self, owner_id: str, external_id: str) -> Account:
+        found = self._rows("account_of_external_id", owner_id, external_id)
+        if not found:
+            raise NotFound(_NO_ACCOUNT)
+        return rows.account_from_row(found[0], self._sealer)
+
     async def accounts(self, parent_id: str | None = None) -> list[Account]:
         found = self._rows("main_accounts") if parent_id is None else self._rows("subaccounts", parent_id)
         return [rows.account_from_row(row, self._sealer) for row in found]
 
     async def update_account(self, account: Account, *, was: Account | None = None, once: Once | None = None) -> bool:
         row = (*rows.account_changes_to_row(account, self._sealer), None if was is None else was.modified_at)
-        return await self._write(_update_account, self._sealer, row, once, account.modified_at)
+        return await self._write(_update_account, self._sealer, account, row, once)
 
     async def remove_subaccount(self, account_id: str, now: float) -> None:
         await self._write(_remove_subaccount, account_id, now)
@@ -66,6 +83,25 @@ class SqliteConfiguration(SqliteFile):
         self._account_row(account_id)
         if subaccount_id is not None and self._account_row(subaccount_id)[_PARENT] != account_id:
             raise NotFound(_NO_SUBACCOUNT)
+
+    # -- bearer keys --------------------------------------------------------------------------------------------------
+    async def add_api_key(self, key: ApiKey, text: str) -> None:
+        self._account_row(key.account_id)
+        row = rows.api_key_to_row(key, text, self._sealer)
+        await self._write(_add, "add_api_key", *row, conflict="This key exists already.")
+
+    async def api_key(self, text: str) -> ApiKey | None:
+        found = self._rows("api_key", rows.api_key_hash(text, self._sealer))
+        return rows.api_key_from_row(found[0]) if found else None
+
+    async def api_keys(self, account_id: str) -> list[ApiKey]:
+        return [rows.api_key_from_row(row) for row in self._rows("api_keys", account_id)]
+
+    async def set_api_key_enabled(self, account_id: str, key_id: str, enabled: bool) -> None:
+        await self._write(_replace, "set_api_key_enabled", account_id, key_id, enabled, missing=NO_KEY)
+
+    async def remove_api_key(self, account_id: str, key_id: str) -> None:
+        await self._write(_replace, "remove_api_key", account_id, key_id, missing=NO_KEY)
 
     # -- numbers ----------------------------------------------------------------------------------------------------
     async def add_number(self, number: VirtualNumber, now: float) -> None:
@@ -135,18 +171,26 @@ def _replace(connection: sqlite3.Connection, query: str, *values: object, missin
 
 
 def _update_account(
-    connection: sqlite3.Connection, sealer: Sealer, row: rows.Row, once: Once | None, now: float
-) -> bool:  # fmt: skip
-    account_id = row[0]
-    if run(connection, "account", account_id).fetchone() is None:
+    connection: sqlite3.Connection, sealer: Sealer, account: Account, row: rows.Row, once: Once | None
+) -> bool:
+    old = run(connection, "account", account.id).fetchone()
+    if old is None:
         raise NotFound(_NO_ACCOUNT)
-    if repeated(connection, sealer, once, now) is not None:
+    if repeated(connection, sealer, once, account.modified_at) is not None:
         return False
+    _refuse_taken(connection, old[_PARENT] or account.id, account)
     if not run(connection, "update_account", *row).rowcount:
         raise Conflict("This account was changed meanwhile. Try again.")
     advance(connection, "configuration")
-    remember(connection, sealer, once, account_id, now)
+    remember(connection, sealer, once, account.id, account.modified_at)
     return True
+
+
+def _refuse_taken(connection: sqlite3.Connection, owner_id: str, account: Account) -> None:
+    """Raises `Conflict` when another of a main account and its subaccounts has the external id."""
+    there = run(connection, "account_of_external_id", owner_id, account.external_id).fetchone()
+    if there is not None and there[0] != account.id:
+        raise Conflict(EXTERNAL_ID_TAKEN)
 
 
 def _add_account(connection: sqlite3.Connection, sealer: Sealer, account: Account, once: Once | None) -> Account:
@@ -154,6 +198,7 @@ def _add_account(connection: sqlite3.Connection, sealer: Sealer, account: Accoun
     row = run(connection, "account", earlier).fetchone() if earlier else None
     if row is not None:
         return rows.account_from_row(row, sealer)
+    _refuse_taken(connection, account.owner_id, account)
     _add(connection, "add_account", *rows.account_to_row(account, sealer), conflict="This account exists already.")
     remember(connection, sealer, once, account.id, account.created_at)
     return account

@@ -12,7 +12,7 @@ All times are wall seconds (UTC). Every method raises `StoreUnavailable` when th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -24,8 +24,10 @@ from maskline.masking.pin import Counted, PinLimits, PinTry
 from maskline.masking.policy import AccountPolicy
 from maskline.masking.price import Price
 from maskline.masking.recording import Recording, RecordingEnd, RecordingResult
+from maskline.masking.redaction import Redaction
 from maskline.masking.session import Interaction, NewSession, RequestedCall, Session, SessionChange
 from maskline.masking.trunk import Trunk
+from maskline.storage.kept_store import KeyStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +46,20 @@ class Account:
     policy: AccountPolicy | None = None
     """None: the main account's, or the default one."""
     modified_at: float = 0.0
+    external_id: str = ""
+    """8x8's `subAccountId`; only one of a main account and its subaccounts has it. Empty: it goes by its auth id in
+    paths and by its name in bodies."""
+    redaction: Redaction = Redaction.FULL
+    """What webhooks of 8x8 and Wavecell show of real parties' numbers."""
 
     @property
     def auth_token(self) -> str:
         return self.auth_tokens[0]
+
+    @property
+    def shown_id(self) -> str:
+        """What bodies of 8x8 and Wavecell call it where its endpoint says nothing else."""
+        return self.external_id or self.name
 
     @property
     def owner_id(self) -> str:
@@ -57,7 +69,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where one kind of webhook of a (sub)account goes: `eight.session_summary` or `wavecell.call_status`."""
+    """Where one kind of webhook of a (sub)account goes: `workflows/set_webhook.KINDS`."""
 
     account_id: str
     """The subaccount's id, or the account's when it applies to calls without a subaccount."""
@@ -66,7 +78,15 @@ class Endpoint:
     authorization: str = field(default="", repr=False)
     """Sent verbatim as Authorization header; sealed at rest."""
     external_id: str = ""
-    """8x8/Wavecell `subAccountId` shown in bodies; empty: the (sub)account's name."""
+    """8x8/Wavecell `subAccountId` shown in bodies; empty: the (sub)account's own, or its name."""
+    enabled: bool = True
+    """False: nothing is sent there."""
+    options: Mapping[str, str] = field(default_factory=dict)
+    """How bodies are written, where the vendor's pages leave a choice: `workflows/set_webhook.OPTIONS`."""
+    secret: str = field(default="", repr=False)
+    """Standard Webhooks secret; empty: not signed. Sealed at rest."""
+    created_at: float = 0.0
+    """Wall seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +116,8 @@ class OutboxRow:
     """due, leased, done, failed, or waiting: behind an unfinished row of the same subject and url."""
     last_status: int | None = None
     last_error: str = ""
+    secret: str = field(default="", repr=False)
+    """Standard Webhooks secret of the endpoint; sealed at rest like the body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +136,14 @@ class Once:
 
 
 EXISTS_ALREADY = "This number exists already."
+EXTERNAL_ID_TAKEN = "Another of this account and its subaccounts has this external id."
 IS_RETIRED = "This number exists already and is retired; bring it back with: maskline number set NUMBER --state active"
 IS_PARTY = (
     "This number is a party of a session that is live or in its cool-off; a virtual number is nobody's telephone."
 )
 IS_FALLBACK = "This number is the fallback of a virtual number; a virtual number is nobody's telephone."
-"""Sentences of `add_number`."""
+"""Sentences of `add_number` and of writing accounts."""
+NO_KEY = "There is no such key in this account."
 NO_RECORDING = "There is no such recording in this account."
 NOT_FINISHED = "This recording is not finished yet."
 NOTHING_TO_RETRY = "Only a recording that failed, and whose audio was kept, can be tried again."
@@ -264,18 +288,22 @@ class RecordingStore(Protocol):
         ...
 
 
-class Store(RecordingStore, Protocol):
+class Store(RecordingStore, KeyStore, Protocol):
     async def open(self) -> None: ...
     async def close(self) -> None: ...
 
     # -- accounts and their things ---------------------------------------------------------------------------
     async def add_account(self, account: Account, *, once: Once | None = None) -> Account:
         """Account, or subaccount when it has a parent; returns the stored one (an earlier one when `once` was met
-        before). Raises `Conflict` (id exists), `NotFound` (no such parent), `IdempotencyMismatch`."""
+        before). Raises `Conflict` (id or external id exists), `NotFound` (no such parent), `IdempotencyMismatch`."""
         ...
 
     async def account(self, account_id: str) -> Account:
         """Account or subaccount by auth id; raises `NotFound`."""
+        ...
+
+    async def account_of_external_id(self, owner_id: str, external_id: str) -> Account:
+        """A main account or one of its subaccounts, by 8x8's name for it; raises `NotFound`."""
         ...
 
     async def accounts(self, parent_id: str | None = None) -> list[Account]:
@@ -283,9 +311,10 @@ class Store(RecordingStore, Protocol):
         ...
 
     async def update_account(self, account: Account, *, was: Account | None = None, once: Once | None = None) -> bool:
-        """Replace name, tokens, enabled, policy; False when `once` (judged at `modified_at`) was met before and nothing
-        was changed. Raises `NotFound`, `IdempotencyMismatch`, and `Conflict` when it is not as it `was` when it was
-        read: of two changes at a time, neither may bring back what the other took away."""
+        """Replace all but id, parent and birth; False when `once` (judged at `modified_at`) was met before and nothing
+        was changed. Raises `NotFound`, `IdempotencyMismatch`, and `Conflict` when another has the external id, or when
+        it is not as it `was` when it was read: of two changes at a time, neither may bring back what the other took
+        away."""
         ...
 
     async def remove_subaccount(self, account_id: str, now: float) -> None:
@@ -351,8 +380,8 @@ class Store(RecordingStore, Protocol):
         ...
 
     async def configuration_version(self) -> int:
-        """Moves whenever an account, number, trunk, price or endpoint was written, by any process: what was read before
-        is then to be read again. Never suspends on SQLite; costs a few microseconds."""
+        """Moves whenever an account, key, number, trunk, price or endpoint was written, by any process: what was read
+        before is then to be read again. Never suspends on SQLite; costs a few microseconds."""
         ...
 
     # -- sessions ---------------------------------------------------------------------------------------------

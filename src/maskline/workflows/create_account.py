@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from maskline.clock import Clock
-from maskline.errors import MissingParameter
+from maskline.errors import InvalidParameter, MissingParameter
 from maskline.ids import Ids
 from maskline.storage.store import Account, Store
+
+_EXTERNAL_ID = re.compile(r"[A-Za-z0-9\-._&]{3,50}")
+_AUTH_ID = re.compile(r"(?:MA|SA)[A-Z0-9]{18}")
 
 
 async def create_account(store: Store, clock: Clock, ids: Ids, name: str) -> Account:
@@ -24,3 +29,14 @@ def account_name(name: str) -> str:
     if not stripped:
         raise MissingParameter("Mandatory parameter missing. name must be present", parameter="name")
     return stripped
+
+
+def read_external_id(text: str) -> str:
+    """8x8's `subAccountId`, or empty for none; raises `InvalidParameter`. What looks like an auth id is refused: paths
+    take either, and one must not stand for another's."""
+    if text and (not _EXTERNAL_ID.fullmatch(text) or _AUTH_ID.fullmatch(text)):
+        raise InvalidParameter(
+            "Invalid parameter. external_id should be 3 to 50 letters, digits or any of - . _ & and no auth id",
+            parameter="external_id",
+        )
+    return text

@@ -193,12 +193,13 @@ class CallRecording:
 
     async def _read_receivers(self, owner: str) -> tuple[Receiver, ...]:
         try:
-            name = (await self._store.account(owner)).name
+            name = (await self._store.account(owner)).shown_id
         except NotFound:
             return ()
         return tuple(
             Receiver(endpoint.kind, endpoint.url, endpoint.external_id or name, endpoint.authorization)
             for endpoint in await self._store.endpoints(owner)
+            if endpoint.enabled
         )
 
     async def _persistently(self, action: Callable[[], Awaitable[T]]) -> T:

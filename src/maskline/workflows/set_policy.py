@@ -1,4 +1,5 @@
-"""Say how an account's or subaccount's sessions hold numbers, and what they cost. Called by the CLI.
+"""Say how an account's or subaccount's sessions hold numbers, what they cost, by which id 8x8's API and webhooks know
+it, and what of real numbers these show. Called by the CLI.
 
 What it is not: reading the policy that holds (`find_policy.py`). It counts for sessions made from then on.
 """
@@ -12,7 +13,9 @@ from maskline.clock import Clock
 from maskline.errors import InvalidParameter
 from maskline.masking.policy import LONGEST_COOLOFF, AccountPolicy, read_modes
 from maskline.masking.price import read_amount
+from maskline.masking.redaction import Redaction
 from maskline.storage.store import Account, Store
+from maskline.workflows.create_account import read_external_id
 
 _DURATION = re.compile(r"([0-9]{1,9})\s*([smhd]?)")
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
@@ -29,18 +32,35 @@ class PolicyWish:
     cooloff_second_party: str | None = None
     session_fee: str | None = None
     """Decimal text, `0.01`."""
+    external_id: str | None = None
+    """Empty: none."""
+    redaction: Redaction | None = None
+
+    @property
+    def is_about_sessions(self) -> bool:
+        """Whether the policy changes."""
+        wishes = (self.pool, self.cooloff_first_party, self.cooloff_second_party, self.session_fee)
+        return any(wish is not None for wish in wishes)
 
 
 async def set_policy(store: Store, clock: Clock, account_id: str, wish: PolicyWish) -> Account:
     """Apply and return the account. A subaccount that had no policy of its own starts from its main account's.
-    Raises `NotFound` and `InvalidParameter`."""
+    Raises `NotFound`, `InvalidParameter` and `Conflict`."""
     account = await store.account(account_id)
-    policy = account.policy
-    if policy is None and account.parent_id is not None:
-        policy = (await store.account(account.parent_id)).policy
-    changed = replace(account, policy=_changed(policy or AccountPolicy(), wish), modified_at=clock.wall())
-    if changed.policy != account.policy:
-        await store.update_account(changed, was=account)
+    changed = replace(
+        account,
+        external_id=account.external_id if wish.external_id is None else read_external_id(wish.external_id),
+        redaction=account.redaction if wish.redaction is None else wish.redaction,
+    )
+    if wish.is_about_sessions:
+        policy = account.policy
+        if policy is None and account.parent_id is not None:
+            policy = (await store.account(account.parent_id)).policy
+        changed = replace(changed, policy=_changed(policy or AccountPolicy(), wish))
+    if changed == account:
+        return account
+    changed = replace(changed, modified_at=clock.wall())
+    await store.update_account(changed, was=account)
     return changed
 
 

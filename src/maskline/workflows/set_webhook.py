@@ -1,35 +1,75 @@
-"""Say where a kind of webhook of a (sub)account goes. Called by the CLI.
+"""Say where a kind of webhook of a (sub)account goes, and how it is written. Called by the 8x8 API and the CLI.
 
 Masking-session callbacks are not set here: their URL comes with each session.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from maskline.errors import InvalidParameter
 from maskline.storage.store import Endpoint, Store
+from maskline.webhooks.sign import is_secret
 from maskline.workflows.check_url import url_fault
 
-KINDS = ("eight.session_summary", "wavecell.call_status")
+_GENERATIONS = ("g2", "g3", "g3v5")
+_EVENT_DATA = ("map", "string")
+OPTIONS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "eight.call_action": {"generation": _GENERATIONS, "event_data": _EVENT_DATA},
+    "eight.call_status": {"generation": _GENERATIONS, "event_data": _EVENT_DATA, "updates": ("off", "on")},
+    "eight.session_summary": {"generation": _GENERATIONS},
+    "eight.recording": {},
+    "eight.number": {},
+    "wavecell.call_status": {"case": ("title", "upper"), "direction": ("word", "int")},
+    "wavecell.call_handle": {},
+}
+"""What a kind's endpoint may be told, and the values of each: where the vendor's pages of several years differ."""
+KINDS = tuple(OPTIONS)
+_SECRET_FAULT = (
+    "Invalid parameter. secret should be whsec_ and the base64 of 24 to 64 random bytes (Standard Webhooks)"
+)  # fmt: skip
 
 
 async def set_webhook(
-    store: Store, account_id: str, kind: str, url: str, *, authorization: str = "", external_id: str = ""
-) -> Endpoint:
-    """Create or replace; `account_id` is an account's or a subaccount's.
+    store: Store, account_id: str, kind: str, url: str, *, authorization: str = "", external_id: str = "",
+    enabled: bool = True, options: Mapping[str, str] | None = None, secret: str = "", now: float = 0.0,
+) -> Endpoint:  # fmt: skip
+    """Create or replace; `account_id` is an account's or a subaccount's, `now` wall seconds.
 
-    Raises `InvalidParameter` (kind, url, authorization) and `NotFound`. Whether the address may be reached is
-    judged when connecting, because a name can change its address.
+    Raises `InvalidParameter` (kind, url, authorization, options, secret) and `NotFound`. Whether the address may be
+    reached is judged when connecting, because a name can change its address.
     """
     if kind not in KINDS:
         raise InvalidParameter(f"Invalid parameter. kind allowed values are {' or '.join(KINDS)}", parameter="kind")
     if fault := url_fault(url):
         raise InvalidParameter(f"Invalid parameter. url {fault}", parameter="url")
-    if not authorization.isprintable() or not authorization.isascii():
-        raise InvalidParameter("Invalid parameter. authorization is not a header value", parameter="authorization")
+    check_header_value(authorization)
+    _check_options(kind, options or {})
+    if secret and not is_secret(secret):
+        raise InvalidParameter(_SECRET_FAULT, parameter="secret")
     await store.account(account_id)
-    endpoint = Endpoint(account_id, kind, url, authorization, external_id)
+    endpoint = Endpoint(
+        account_id, kind, url, authorization, external_id, enabled, dict(options or {}), secret, now
+    )  # fmt: skip
     await store.set_endpoint(endpoint)
     return endpoint
+
+
+def check_header_value(authorization: str) -> None:
+    """Raises `InvalidParameter` for what cannot stand in an Authorization header."""
+    if not authorization.isprintable() or not authorization.isascii():
+        raise InvalidParameter("Invalid parameter. authorization is not a header value", parameter="authorization")
+
+
+def _check_options(kind: str, options: Mapping[str, str]) -> None:
+    allowed = OPTIONS[kind]
+    for name, value in options.items():
+        if name not in allowed:
+            known = " or ".join(allowed) or "none"
+            raise InvalidParameter(f"Invalid parameter. options of {kind} are {known}", parameter="options")
+        if value not in allowed[name]:
+            values = " or ".join(allowed[name])
+            raise InvalidParameter(f"Invalid parameter. {name} allowed values are {values}", parameter="options")
 
 
 async def list_webhook_targets(store: Store, account_id: str) -> list[Endpoint]:

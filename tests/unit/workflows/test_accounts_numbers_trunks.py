@@ -7,11 +7,14 @@ import pytest
 from maskline.errors import Conflict, InvalidParameter, MissingParameter, NotFound, NotSupported
 from maskline.masking.decision import NumberState
 from maskline.masking.e164 import Number
+from maskline.masking.redaction import Redaction
 from maskline.masking.session import SessionOptions
 from maskline.storage.store import Endpoint
 from maskline.workflows.add_number import add_number
 from maskline.workflows.add_trunk import TrunkWish, add_trunk
+from maskline.workflows.api_keys import create_api_key, list_api_keys, remove_api_key, switch_api_key
 from maskline.workflows.create_session import CreateSession, SessionWish
+from maskline.workflows.create_subaccount import create_subaccount
 from maskline.workflows.find_account import find_account
 from maskline.workflows.list_accounts import list_accounts
 from maskline.workflows.list_numbers import list_numbers
@@ -19,7 +22,8 @@ from maskline.workflows.list_trunks import list_trunks
 from maskline.workflows.remove_trunk import remove_trunk
 from maskline.workflows.scope import Scope
 from maskline.workflows.set_number import NumberChange, set_number
-from maskline.workflows.set_webhook import list_webhook_targets, remove_webhook, set_webhook
+from maskline.workflows.set_policy import PolicyWish, set_policy
+from maskline.workflows.set_webhook import KINDS, OPTIONS, list_webhook_targets, remove_webhook, set_webhook
 from tests.support.api_world import FIRST, NUMBER, SECOND, World
 
 
@@ -51,6 +55,41 @@ class TestAccounts:
         assert await list_accounts(world.store, account.id) == [subaccount]
         with pytest.raises(NotFound):
             await list_accounts(world.store, "MA0")
+
+    @pytest.mark.row("8x8:3/subAccountId", "8x8:8/subAccountId")
+    async def test_a_subaccount_has_8x8s_name_for_it_and_says_what_of_numbers_it_shows(self):
+        world = World()
+        account = await world.account()
+        named = await create_subaccount(
+            world.store, world.clock, world.ids, account.id, "Riders", external_id="riders-1.a_b&c"
+        )
+        assert (named.external_id, named.shown_id) == ("riders-1.a_b&c", "riders-1.a_b&c")
+        wish = PolicyWish(external_id="", redaction=Redaction.HASH)
+        changed = await set_policy(world.store, world.clock, named.id, wish)
+        assert changed == await find_account(world.store, named.id)
+        assert (changed.shown_id, changed.redaction, changed.policy) == ("Riders", Redaction.HASH, None)
+        assert await set_policy(world.store, world.clock, named.id, PolicyWish()) == changed
+
+    @pytest.mark.parametrize("text", ["ab", "x" * 51, "two words", "slash/es", "ümlaut", "SA" + "B" * 18, "ab\n"])
+    async def test_an_external_id_that_is_none_is_refused(self, text):
+        world = World()
+        account = await world.account()
+        with pytest.raises(InvalidParameter, match="external_id should be"):
+            await set_policy(world.store, world.clock, account.id, PolicyWish(external_id=text))
+
+    async def test_have_keys_that_are_switched_off_and_removed(self):
+        world = World()
+        account = await world.account()
+        key, text = await create_api_key(world.store, world.clock, world.ids, account.id, " booking ")
+        assert (key.name, key.account_id, key.created_at) == ("booking", account.id, world.clock.wall())
+        assert len(text) >= 40
+        assert await world.store.api_key(text) == key
+        await switch_api_key(world.store, account.id, key.id, enabled=False)
+        assert [one.enabled for one in await list_api_keys(world.store, account.id)] == [False]
+        await remove_api_key(world.store, account.id, key.id)
+        assert await list_api_keys(world.store, account.id) == []
+        with pytest.raises(NotFound):
+            await list_api_keys(world.store, "MA0")
 
     async def test_a_subaccount_has_no_subaccounts(self):
         world = World()
@@ -212,6 +251,45 @@ class TestWebhookTargets:
         account = await world.account()
         with pytest.raises(InvalidParameter) as caught:
             await set_webhook(world.store, account.id, kind, url, authorization=authorization)
+        assert caught.value.parameter == parameter
+
+    async def test_keep_how_their_bodies_are_written_and_signed(self):
+        world = World()
+        account = await world.account()
+        options = {"generation": "g2", "event_data": "string", "updates": "on"}
+        secret = "whsec_" + "QUJD" * 8
+        stored = await set_webhook(
+            world.store, account.id, "eight.call_status", "https://h.example/", enabled=False, options=options,
+            secret=secret, now=12.0,
+        )  # fmt: skip
+        assert await list_webhook_targets(world.store, account.id) == [stored]
+        assert (stored.enabled, stored.options, stored.secret, stored.created_at) == (False, options, secret, 12.0)
+        assert secret not in repr(stored)
+
+    @pytest.mark.parametrize("kind", KINDS)
+    async def test_every_kind_can_be_set(self, kind):
+        world = World()
+        account = await world.account()
+        options = {name: values[-1] for name, values in OPTIONS[kind].items()}
+        assert (await set_webhook(world.store, account.id, kind, "https://h.example/", options=options)).kind == kind
+
+    @pytest.mark.parametrize(
+        ("kind", "wrong", "parameter"),
+        [
+            ("eight.call_status", {"options": {"generation": "g1"}}, "options"),
+            ("eight.call_status", {"options": {"case": "upper"}}, "options"),
+            ("eight.number", {"options": {"generation": "g3"}}, "options"),
+            ("eight.number", {"secret": "plain words"}, "secret"),
+            ("eight.number", {"secret": "QUJD" * 8}, "secret"),
+            ("eight.number", {"secret": "whsec_QUJD"}, "secret"),
+            ("eight.number", {"secret": "whsec_" + "QUJD" * 22}, "secret"),
+        ],
+    )
+    async def test_with_a_wrong_option_or_secret_are_refused(self, kind, wrong, parameter):
+        world = World()
+        account = await world.account()
+        with pytest.raises(InvalidParameter) as caught:
+            await set_webhook(world.store, account.id, kind, "https://h.example/", **wrong)
         assert caught.value.parameter == parameter
 
     async def test_of_an_unknown_account_are_refused(self):
