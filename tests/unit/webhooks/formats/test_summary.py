@@ -81,8 +81,11 @@ def unanswered(name, outcome, cause, **changes):
             (X, X, X),
             id="caller left while ringing",
         ),
-        pytest.param(make_leg(A), None, (C, None, C), id="prompt only"),
-        pytest.param(unanswered(A, Outcome.REJECTED, Cause.NO_ROUTE), None, (E, None, E), id="no coverage"),
+        pytest.param(make_leg(A), None, (C, None, C), id="prompt only", marks=pytest.mark.row("8x8:6.1/completed-none")),
+        pytest.param(
+            unanswered(A, Outcome.REJECTED, Cause.NO_ROUTE), None, (E, None, E), id="no coverage",
+            marks=pytest.mark.row("8x8:6.1/error-none"),
+        ),
         pytest.param(unanswered(A, Outcome.REJECTED, Cause.UNKNOWN_CALLER), None, (E, None, E), id="unknown caller"),
         pytest.param(unanswered(A, Outcome.REJECTED, Cause.SESSION_EXPIRED), None, (E, None, E), id="session expired"),
         pytest.param(unanswered(A, Outcome.REJECTED, Cause.MEDIA_UNAVAILABLE), None, (E, None, E), id="media away"),
@@ -101,11 +104,21 @@ def unanswered(name, outcome, cause, **changes):
             unanswered(A, Outcome.CANCELED, Cause.CANCELED), None, (X, None, X), id="caller left before B was dialled"
         ),
         pytest.param(
-            make_leg(A), unanswered(B, Outcome.CANCELED, Cause.CANCELED), (C, X, X), id="legacy row COMPLETED CANCELED"
+            make_leg(A), unanswered(B, Outcome.CANCELED, Cause.CANCELED), (C, X, X), id="legacy row COMPLETED CANCELED",
+            marks=pytest.mark.row("8x8:6.1/completed-canceled"),
         ),
-        pytest.param(unanswered(A, Outcome.NO_ANSWER, Cause.NO_ANSWER), None, (N, None, N), id="first leg: no answer"),
-        pytest.param(unanswered(A, Outcome.BUSY, Cause.BUSY), None, (BUSY, None, BUSY), id="first leg: busy"),
-        pytest.param(unanswered(A, Outcome.FAILED, Cause.UNALLOCATED), None, (F, None, F), id="first leg: failed"),
+        pytest.param(
+            unanswered(A, Outcome.NO_ANSWER, Cause.NO_ANSWER), None, (N, None, N), id="first leg: no answer",
+            marks=pytest.mark.row("8x8:6.1/first-leg-fails"),
+        ),
+        pytest.param(
+            unanswered(A, Outcome.BUSY, Cause.BUSY), None, (BUSY, None, BUSY), id="first leg: busy",
+            marks=pytest.mark.row("8x8:6.1/first-leg-fails"),
+        ),
+        pytest.param(
+            unanswered(A, Outcome.FAILED, Cause.UNALLOCATED), None, (F, None, F), id="first leg: failed",
+            marks=pytest.mark.row("8x8:6.1/first-leg-fails"),
+        ),
         pytest.param(
             make_leg(A), unanswered(B, Outcome.ERROR, Cause.INTERNAL_ERROR), (C, E, E), id="outbound leg had an error"
         ),
