@@ -81,7 +81,9 @@ def unanswered(name, outcome, cause, **changes):
             (X, X, X),
             id="caller left while ringing",
         ),
-        pytest.param(make_leg(A), None, (C, None, C), id="prompt only", marks=pytest.mark.row("8x8:6.1/completed-none")),
+        pytest.param(
+            make_leg(A), None, (C, None, C), id="prompt only", marks=pytest.mark.row("8x8:6.1/completed-none")
+        ),
         pytest.param(
             unanswered(A, Outcome.REJECTED, Cause.NO_ROUTE), None, (E, None, E), id="no coverage",
             marks=pytest.mark.row("8x8:6.1/error-none"),
