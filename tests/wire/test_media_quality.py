@@ -20,6 +20,7 @@ from tests.support.spoiled_calls import CLEAN, LATE, Plan, Told, Way, run
 
 pytestmark = [
     pytest.mark.wire,
+    pytest.mark.alone,
     pytest.mark.skipif(shutil.which("rtpengine") is None, reason="not installed (Debian: rtpengine-daemon)"),
 ]
 

@@ -24,7 +24,7 @@ from tests.support.rtp_load import Load
 from tests.support.rtp_party import Party
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.wire
+pytestmark = [pytest.mark.wire, pytest.mark.alone]
 
 A, B = LegName.A, LegName.B
 CALLS = 50

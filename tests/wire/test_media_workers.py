@@ -22,7 +22,7 @@ from tests.support.media_harness import free_range
 from tests.support.rtp_party import VOICE, Party
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.wire
+pytestmark = [pytest.mark.wire, pytest.mark.alone]
 
 A, B = LegName.A, LegName.B
 

@@ -24,6 +24,7 @@ from tests.support.waiting import until
 
 pytestmark = [
     pytest.mark.wire,
+    pytest.mark.alone,
     pytest.mark.skipif(
         not (shutil.which("rtpengine") and shutil.which("redis-server")),
         reason="not installed (Debian: rtpengine-daemon, redis-server)",
