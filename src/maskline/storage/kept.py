@@ -6,7 +6,7 @@ workflows behind the 8x8 API.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +37,16 @@ class RequestedFlow:
     valid_until: float | None
     """Wall seconds; None: for as long as a request may wait at all."""
     requested_at: float
+    leased_before: bool = False
+    """Somebody took it before and never gave it back: it may have been dialled, so it is not dialled again."""
+
+
+def flow_subject(flow: RequestedFlow) -> str:
+    """What is kept of an acknowledged flow under its Idempotency-Key, long after the flow itself is gone."""
+    return f"{flow.id} {flow.request_id}"
+
+
+def earlier_flow(flow: RequestedFlow, subject: str) -> RequestedFlow:
+    """The flow that the same request asked for before."""
+    flow_id, _, request_id = subject.partition(" ")
+    return replace(flow, id=flow_id, request_id=request_id)

@@ -282,6 +282,7 @@ class MemoryStore(MemoryRecordings):
                 self._add_fact(fact)
                 if isinstance(fact, CallRequested):
                     self._requests.finish(fact.session_id)
+                    self._flows.finish(fact.subject)
         for call in new:
             if call.record is not None:
                 self._calls.setdefault(call.record.id, call.record)

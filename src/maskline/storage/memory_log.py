@@ -13,11 +13,13 @@ from itertools import islice
 from maskline.masking.facts import CallNotStarted, Fact
 from maskline.masking.pin import Counted, PinLimits, PinTry
 from maskline.masking.session import RequestedCall
+from maskline.storage.kept import RequestedFlow, earlier_flow, flow_subject
 from maskline.storage.memory_configuration import MemoryConfiguration
+from maskline.storage.memory_flows import MemoryFlows
 from maskline.storage.memory_outbox import MemoryOutbox
 from maskline.storage.memory_pins import MemoryPins
 from maskline.storage.memory_requests import MemoryRequests
-from maskline.storage.store import Delivery, OutboxRow
+from maskline.storage.store import Delivery, Once, OutboxRow
 
 
 class MemoryLog(MemoryConfiguration):
@@ -30,6 +32,7 @@ class MemoryLog(MemoryConfiguration):
         self._facts_by_subject: dict[str, list[Fact]] = {}
         self._outbox = MemoryOutbox()
         self._requests = MemoryRequests()
+        self._flows = MemoryFlows()
         self._pins = MemoryPins()
 
     # -- facts ---------------------------------------------------------------------------------------------------
@@ -65,6 +68,21 @@ class MemoryLog(MemoryConfiguration):
         self._requests.finish(session_id)
         self._add_fact(fact)
         return True
+
+    async def add_requested_flow(self, flow: RequestedFlow, *, once: Once | None = None) -> RequestedFlow:
+        await self.account(flow.account_id)
+        earlier = self._repeated(once, flow.requested_at)
+        if earlier is not None:
+            return earlier_flow(flow, earlier)
+        self._flows.add(flow)
+        self._remember(once, flow_subject(flow), flow.requested_at)
+        return flow
+
+    async def lease_requested_flows(self, owner: str, *, now: float, until: float, limit: int) -> list[RequestedFlow]:
+        return self._flows.lease(owner, now, until, limit)
+
+    async def release_requested_flow(self, owner: str, flow_id: str) -> bool:
+        return self._flows.release(owner, flow_id)
 
     # -- PINs ----------------------------------------------------------------------------------------------------
     async def count_pin(self, one: PinTry, limits: PinLimits, now: float) -> Counted:

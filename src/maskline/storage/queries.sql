@@ -451,6 +451,32 @@ DELETE FROM requested_calls WHERE session_id = $1 AND owner = $2
 -- Its call has begun.
 DELETE FROM requested_calls WHERE session_id = $1
 
+-- name: add_requested_flow
+-- A call flow that is acknowledged with this commit.
+INSERT INTO requested_flows
+    (id, account_id, request_id, content_sealed, valid_until, requested_at, owner, leased_until, leases)
+VALUES ($1, $2, $3, $4, $5, $6, NULL, 0, 0)
+
+-- name: has_requested_flows
+-- Whether there is one to take ($1: now) for $2: the common answer is no.
+SELECT 1 FROM requested_flows WHERE leased_until <= $1 AND (owner IS NULL OR owner <> $2) LIMIT 1
+
+-- name: lease_requested_flows
+-- Take those that nobody has, oldest first. The outer condition as in lease_requested_calls.
+UPDATE requested_flows SET owner = $1, leased_until = $3, leases = leases + 1
+WHERE id IN (SELECT id FROM requested_flows WHERE leased_until <= $2 AND (owner IS NULL OR owner <> $1)
+             ORDER BY leased_until, requested_at LIMIT $4)
+    AND leased_until <= $2
+RETURNING id, account_id, request_id, content_sealed, valid_until, requested_at, leases
+
+-- name: release_requested_flow
+-- If the lease is still ours.
+UPDATE requested_flows SET owner = NULL, leased_until = 0, leases = 0 WHERE id = $1 AND owner = $2
+
+-- name: finish_requested_flow
+-- Its call has begun.
+DELETE FROM requested_flows WHERE id = $1
+
 -- name: pin_tallies
 -- Of a try: its caller, its number, and the mark of a caller who is known there.
 SELECT key_hash, tries, since, locks, locked_until, forget_at FROM pin_tallies WHERE key_hash IN ($1, $2, $3)

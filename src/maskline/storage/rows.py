@@ -40,7 +40,7 @@ from maskline.masking.redaction import Redaction
 from maskline.masking.session import Interaction, PoolMode, Role, Session, SessionOptions
 from maskline.masking.trunk import Trunk, TrunkMedia
 from maskline.storage.crypto import Sealer
-from maskline.storage.kept import ApiKey
+from maskline.storage.kept import ApiKey, RequestedFlow
 from maskline.storage.store import Account, Endpoint, OutboxRow
 
 Row = Sequence[Any]
@@ -332,6 +332,21 @@ def recording_from_row(row: Row, sealer: Sealer) -> Recording:
         *row[:7], RecordingStatus(row[7]), _number(row[8]), *parties, *row[10:13], bool(row[13]), *row[14:]
     )  # fmt: skip
     return Recording(*values)
+
+
+def requested_flow_to_row(flow: RequestedFlow, sealer: Sealer) -> Row:
+    content = _to_json([flow.body, flow.client_request_id]).encode()
+    sealed = sealer.seal(content, _flow_context(flow.id))
+    return (flow.id, flow.account_id, flow.request_id, sealed, flow.valid_until, flow.requested_at)
+
+
+def requested_flow_from_row(row: Row, sealer: Sealer) -> RequestedFlow:
+    body, client_request_id = json.loads(sealer.unseal(row[3], _flow_context(row[0])))
+    return RequestedFlow(row[0], row[1], row[2], body, client_request_id, row[4], row[5], row[6] > 1)
+
+
+def _flow_context(flow_id: str) -> str:
+    return f"requested_flows.content:{flow_id}"
 
 
 def fact_to_row(fact: Fact) -> Row:

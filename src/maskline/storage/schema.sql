@@ -191,6 +191,21 @@ CREATE TABLE requested_calls (
 ) /* clustered */;
 CREATE INDEX requested_calls_due ON requested_calls (leased_until, requested_at);
 
+-- Call flows that were acknowledged and are not begun. content_sealed: the request's JSON and the client's id. leases: how
+-- often it was taken and not given back. The row goes with the call's first commit.
+CREATE TABLE requested_flows (
+    id TEXT PRIMARY KEY,
+    account_id TEXT NOT NULL,
+    request_id TEXT NOT NULL,
+    content_sealed BYTEA NOT NULL,
+    valid_until DOUBLE PRECISION,
+    requested_at DOUBLE PRECISION NOT NULL,
+    owner TEXT,
+    leased_until DOUBLE PRECISION NOT NULL,
+    leases INTEGER NOT NULL
+);
+CREATE INDEX requested_flows_due ON requested_flows (leased_until, requested_at);
+
 -- Wrong PINs by caller and by number, and callers who gave a right one: rules in masking/pin.py.
 CREATE TABLE pin_tallies (
     key_hash BYTEA PRIMARY KEY,

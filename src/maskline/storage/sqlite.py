@@ -30,11 +30,11 @@ from maskline.storage import (
 from maskline.storage.crypto import Sealer
 from maskline.storage.session_list import SessionList, session_list
 from maskline.storage.sqlite_connection import numbered, run
-from maskline.storage.sqlite_recordings import SqliteRecordings
+from maskline.storage.sqlite_flows import SqliteFlows
 from maskline.storage.store import OUTSIDE_CALLS, Delivery, Once, OutboxRow, RecordedCall, SessionFilter
 
 
-class SqliteStore(SqliteRecordings):
+class SqliteStore(SqliteFlows):
     """See `maskline.storage.store.Store`."""
 
     # -- sessions -----------------------------------------------------------------------------------------------------

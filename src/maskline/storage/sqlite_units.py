@@ -117,8 +117,8 @@ class CallRows:
     outbox: tuple[Row, ...]
     recording: Row | None
     recording_end: RecordingEnd | None
-    requested_by: tuple[str, ...] = ()
-    """The session whose requested call begins here."""
+    requested: tuple[CallRequested, ...] = ()
+    """Says whose requested call begins here."""
 
 
 def call_rows(call: RecordedCall, sealer: Sealer) -> CallRows:
@@ -130,7 +130,7 @@ def call_rows(call: RecordedCall, sealer: Sealer) -> CallRows:
         interaction=rows.interaction_to_row(session_id, done) if session_id and done else None,
         move=_move(session_id, call.calls_in_progress_delta, done) if session_id else None,
         outbox=tuple(rows.outbox_to_row(row, sealer) for row in call.outbox),
-        requested_by=tuple([fact.session_id for fact in call.facts if type(fact) is CallRequested]),
+        requested=tuple([fact for fact in call.facts if type(fact) is CallRequested]),
         recording=rows.recording_to_row(call.recording, sealer) if call.recording else None,
         recording_end=call.recording_end,
     )
@@ -163,8 +163,11 @@ def commit_calls(connection: sqlite3.Connection, calls: Iterable[CallRows]) -> N
     add_recordings(connection, calls)
     add_outbox(connection, [row for call in calls for row in call.outbox])
     for call in calls:
-        for session_id in call.requested_by:
-            run(connection, "finish_requested_call", session_id)
+        for fact in call.requested:
+            if fact.session_id:
+                run(connection, "finish_requested_call", fact.session_id)
+            else:
+                run(connection, "finish_requested_flow", fact.subject)
 
 
 def add_recordings(connection: sqlite3.Connection, calls: Iterable[CallRows]) -> None:

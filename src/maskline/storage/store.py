@@ -27,6 +27,7 @@ from maskline.masking.recording import Recording, RecordingEnd, RecordingResult
 from maskline.masking.redaction import Redaction
 from maskline.masking.session import Interaction, NewSession, RequestedCall, Session, SessionChange
 from maskline.masking.trunk import Trunk
+from maskline.storage.flow_store import FlowRequestStore
 from maskline.storage.kept_store import KeyStore
 
 
@@ -288,7 +289,7 @@ class RecordingStore(Protocol):
         ...
 
 
-class Store(RecordingStore, KeyStore, Protocol):
+class Store(RecordingStore, KeyStore, FlowRequestStore, Protocol):
     async def open(self) -> None: ...
     async def close(self) -> None: ...
 

@@ -1,0 +1,62 @@
+"""Call flows that wait to be begun, on a SQLite file: kept, leased, given back.
+
+What it is: these methods of the protocol and their units of work. What it is not: what a flow says, or how long it may
+wait (`workflows/start_flow.py`). Who builds on it: `sqlite.py`; a call's first commit (`sqlite_units.py`) removes the
+row.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from maskline.errors import Conflict
+from maskline.storage import rows
+from maskline.storage.crypto import Sealer
+from maskline.storage.kept import RequestedFlow, earlier_flow, flow_subject
+from maskline.storage.sqlite_connection import run
+from maskline.storage.sqlite_recordings import SqliteRecordings
+from maskline.storage.sqlite_units import remember, repeated
+from maskline.storage.store import Once
+
+
+class SqliteFlows(SqliteRecordings):
+    """See `maskline.storage.flow_store.FlowRequestStore`."""
+
+    async def add_requested_flow(self, flow: RequestedFlow, *, once: Once | None = None) -> RequestedFlow:
+        self._check_owner(flow.account_id, None)
+        row = rows.requested_flow_to_row(flow, self._sealer)
+        return await self._write_small(_add, self._sealer, flow, row, once)
+
+    async def lease_requested_flows(self, owner: str, *, now: float, until: float, limit: int) -> list[RequestedFlow]:
+        if not self._rows("has_requested_flows", now, owner):
+            # Nothing to do is the common answer, and it costs no transaction.
+            return []
+        leased = await self._write_small(_lease, owner, now, until, limit)
+        flows = [rows.requested_flow_from_row(row, self._sealer) for row in leased]
+        return sorted(flows, key=lambda flow: (flow.requested_at, flow.id))
+
+    async def release_requested_flow(self, owner: str, flow_id: str) -> bool:
+        return await self._write_small(_release, owner, flow_id)
+
+
+# -- units of work ---------------------------------------------------------------------------------------------------
+def _add(
+    connection: sqlite3.Connection, sealer: Sealer, flow: RequestedFlow, row: rows.Row, once: Once | None
+) -> RequestedFlow:
+    earlier = repeated(connection, sealer, once, flow.requested_at)
+    if earlier is not None:
+        return earlier_flow(flow, earlier)
+    try:
+        run(connection, "add_requested_flow", *row)
+    except sqlite3.IntegrityError:
+        raise Conflict("This call flow exists already.") from None
+    remember(connection, sealer, once, flow_subject(flow), flow.requested_at)
+    return flow
+
+
+def _lease(connection: sqlite3.Connection, owner: str, now: float, until: float, limit: int) -> list[rows.Row]:
+    return run(connection, "lease_requested_flows", owner, now, until, max(limit, 0)).fetchall()
+
+
+def _release(connection: sqlite3.Connection, owner: str, flow_id: str) -> bool:
+    return bool(run(connection, "release_requested_flow", flow_id, owner).rowcount)
