@@ -14,6 +14,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 import maskline
 from maskline.api.auth import Authenticator
 from maskline.api.dispatch import AsgiApp, Dispatcher, RawHeaders, Request, Response, Route, Section
+from maskline.api.eight.routes import EightDialect
 from maskline.api.health import Health, no_parts
 from maskline.api.limits import RequestLimiter
 from maskline.api.metrics import HttpMetrics
@@ -24,6 +25,7 @@ from maskline.clock import Clock
 from maskline.errors import MasklineError
 from maskline.ids import Ids
 from maskline.masking.session import SessionOptions
+from maskline.media.speech.voice import NoSpeech, SpeechEngine
 from maskline.storage.store import Store
 from maskline.workflows.build_outbox import NO_LINKS, param_update_outbox
 from maskline.workflows.hooks import Notify, SessionHook, nobody_asks, nobody_waits
@@ -51,6 +53,8 @@ def build_http_app(
     health: Health = no_parts,
     recordings: RecordingPlan | None = None,
     links: RecordingLinks = NO_LINKS,
+    speech: SpeechEngine | None = None,
+    requested: Notify = nobody_waits,
 ) -> AsgiApp:
     """Everything that answers HTTP. `store` is open already; `rate_limit` is requests per account in any five
     seconds (0: no limit); `create_window`, `vts_hosts` and what follows as in `ApiServices`; `health`
@@ -59,6 +63,7 @@ def build_http_app(
         store, clock, ids, Authenticator(store, clock), RequestLimiter(rate_limit), HttpMetrics(registry),
         session_defaults or SessionOptions(), public_url, create_window, frozenset(map(str.lower, vts_hosts)),
         update_outbox, committed, created, ended, recordings or RecordingPlan(), links,
+        speech or NoSpeech(), requested,
     )  # fmt: skip
 
     async def healthz(_request: Request) -> Response:
@@ -73,7 +78,12 @@ def build_http_app(
         Route("/recordings/{name}", {"GET": download}),
     )  # fmt: skip
     plivo = PlivoDialect(services)
-    return Dispatcher([plivo.section("/v1"), plivo.section("/vts/v1", flat=True), Section("", common, _no_route)])
+    return Dispatcher(
+        [
+            plivo.section("/v1"), plivo.section("/vts/v1", flat=True), EightDialect(services).section(),
+            Section("", common, _no_route),
+        ]
+    )  # fmt: skip
 
 
 async def _health_response(health: Health) -> Response:

@@ -26,12 +26,16 @@ async def read_object(request: Request, *, timeout: float = BODY_TIMEOUT) -> dic
 
     Raises `BodyTooLarge`, `RequestTooSlow`, and `InvalidParameter` for anything that is no JSON object.
     """
+    return parse_object(await read_body(request, timeout=timeout))
+
+
+async def read_body(request: Request, *, timeout: float = BODY_TIMEOUT) -> bytes:
+    """The body as sent. Raises `BodyTooLarge`, `RequestTooSlow`, and `InvalidParameter` when it ends early."""
     try:
         async with asyncio.timeout(timeout):
-            body = await _read(request)
+            return await _read(request)
     except TimeoutError:
         raise RequestTooSlow from None
-    return parse_object(body)
 
 
 async def _read(request: Request) -> bytes:

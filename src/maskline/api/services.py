@@ -13,6 +13,7 @@ from maskline.api.metrics import HttpMetrics
 from maskline.clock import Clock
 from maskline.ids import Ids
 from maskline.masking.session import SessionOptions
+from maskline.media.speech.voice import NoSpeech, SpeechEngine
 from maskline.storage.store import Store
 from maskline.workflows.build_outbox import NO_LINKS, param_update_outbox
 from maskline.workflows.hooks import Notify, SessionHook, nobody_asks, nobody_waits
@@ -47,3 +48,7 @@ class ApiServices:
     """Called with each session that a request ends."""
     recordings: RecordingPlan = field(default_factory=RecordingPlan)
     links: RecordingLinks = NO_LINKS
+    speech: SpeechEngine = field(default_factory=NoSpeech)
+    """Whose voices call flows may name."""
+    requested: Notify = nobody_waits
+    """Called when there is a new call flow to begin."""

@@ -16,6 +16,7 @@ import structlog
 from pydantic_core import to_json
 
 from maskline.api.dispatch import Endpoint, RawHeaders, Request, Response, Route, Section
+from maskline.api.faults import place_of
 from maskline.api.plivo.errors import INTERNAL, NO_SUCH_RESOURCE, WRONG_METHOD, error_body, error_headers
 from maskline.api.plivo.exchange import Exchange, Operation, Resource
 from maskline.api.plivo.numbers import NumberOperations
@@ -81,7 +82,7 @@ class PlivoDialect:
             return _json(error.http_status, error_body(api_id, error.sentence, error.detail), error_headers(error))
         except Exception as error:  # noqa: BLE001  the process edge: a bug must not reach the client as a traceback
             # Type and place only: the text of an unforeseen exception may hold a number.
-            _log.error("request_failed", api_id=api_id, error=type(error).__name__, at=_place(error))
+            _log.error("request_failed", api_id=api_id, error=type(error).__name__, at=place_of(error))
             return _json(500, error_body(api_id, INTERNAL))
         return _json(status, body, headers)
 
@@ -110,13 +111,3 @@ def _json(status: int, body: Mapping[str, Any] | None, headers: Mapping[str, str
 def _host(request: Request) -> str:
     """The host of the request, without port."""
     return (request.header(b"host") or "").partition(":")[0].lower()
-
-
-def _place(error: Exception) -> str:
-    """`file:line` of the innermost frame."""
-    traceback = error.__traceback__
-    while traceback is not None and traceback.tb_next is not None:
-        traceback = traceback.tb_next
-    if traceback is None:
-        return "?"
-    return f"{traceback.tb_frame.f_code.co_filename.rpartition('/maskline/')[2]}:{traceback.tb_lineno}"
