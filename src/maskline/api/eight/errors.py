@@ -38,7 +38,7 @@ class Refused(MasklineError):
 
     code, http_status = "eight_refused", 422
 
-    def __init__(self, number: int, sentence: str, status: int = 422) -> None:
+    def __init__(self, number: int = 1001, sentence: str | None = None, status: int = 422) -> None:
         super().__init__(sentence)
         self.number = number
         """Such as 1001 (webhooks and recordings) or 4018 (exports)."""
@@ -47,8 +47,10 @@ class Refused(MasklineError):
 
 def error_body(shape: Shape, error: MasklineError, request_id: str, wall: float) -> dict[str, Any]:
     """`request_id`: UUID of this request, at wall second `wall`."""
-    number = getattr(error, "number", error.http_status)
-    sentence = error.sentence.removesuffix(".")
+    number, sentence = getattr(error, "number", error.http_status), error.sentence.removesuffix(".")
+    if shape is Shape.FLOW and error.http_status > 500:
+        # A store that is away: of the vendor's numbers this one alone says that the request was good.
+        number, sentence = UNKNOWN_NUMBER, UNKNOWN
     return _BODIES[shape](number, sentence, request_id, wall)
 
 
@@ -58,9 +60,6 @@ def plain_body(shape: Shape, status: int, sentence: str, request_id: str, wall: 
 
 
 def _flow(number: int, sentence: str, request_id: str, wall: float) -> dict[str, Any]:
-    if number > 500:
-        # A store that is away: of the vendor's numbers this one alone says that the request was good.
-        number, sentence = UNKNOWN_NUMBER, UNKNOWN
     return {
         "sessionStatus": "NOT_CREATED", "callFlowRequestId": request_id, "statusCode": number,
         "statusMessage": sentence,
