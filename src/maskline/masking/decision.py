@@ -6,7 +6,7 @@ is not: SIP; the engine turns a refusal's cause into its status. The order of ro
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from maskline.masking.call_flow import Capture, Hangup, PlayFile, Say
@@ -20,7 +20,9 @@ from maskline.masking.trunk import Trunk
 class NumberState(StrEnum):
     ACTIVE = "active"
     RESTING = "resting"
-    """Gets no new sessions; its calls go on. An unhealthy number rests."""
+    """Gets no new sessions; its calls go on."""
+    UNHEALTHY = "unhealthy"
+    """As resting, because calls to or from it fail: an operator, or a script that watches figures, says so."""
     RETIRED = "retired"
     """Given back: no new sessions, not listed any more; its live sessions run to their end."""
 
@@ -47,6 +49,8 @@ class VirtualNumber:
     fallback: Number | None = None
     """Where a call goes that belongs to no session: a support desk, say. None: it is refused."""
     added_at: float = 0.0
+    changed_at: float = field(default=0.0, compare=False)
+    """When an operator or the API wrote it last; says nothing of what it is."""
 
 
 class MatchedBy(StrEnum):

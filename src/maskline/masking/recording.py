@@ -70,6 +70,8 @@ class Recording:
     """When to (re)try; of one that is being processed the end of the lease."""
     error: str = ""
     """Why it failed, or what the last try failed of; names no number and no credential."""
+    upload_failed: bool = False
+    """The file was made; it is its way to other storage that `error` is about."""
 
     @property
     def downloadable(self) -> bool:
@@ -110,3 +112,4 @@ class RecordingResult:
     pushed: str = ""
     size: int = 0
     error: str = ""
+    upload_failed: bool = False

@@ -50,3 +50,53 @@ def earlier_flow(flow: RequestedFlow, subject: str) -> RequestedFlow:
     """The flow that the same request asked for before."""
     flow_id, _, request_id = subject.partition(" ")
     return replace(flow, id=flow_id, request_id=request_id)
+
+
+@dataclass(frozen=True, slots=True)
+class PushConfig:
+    """Where a (sub)account's recordings go, instead of the installation's own destination. All but the account is
+    sealed at rest."""
+
+    account_id: str
+    protocol: str
+    """`S3` or `SFTP`."""
+    host: str
+    """S3: the region. SFTP: name or address."""
+    port: int
+    username: str
+    """S3: the id of the access key."""
+    path: str
+    """S3: the bucket, then the prefix. SFTP: the folder; with a slash in front from the root."""
+    password: str = field(default="", repr=False)
+    """S3: the secret access key."""
+    private_key: str = field(default="", repr=False)
+    """SFTP: an OpenSSH private key, instead of the password."""
+    host_key: str = ""
+    """SFTP: the server's key as it was at the first push, in the form of OpenSSH; empty before."""
+    changed_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ExportJob:
+    """A table of calls that somebody asked for, and what became of it."""
+
+    id: str
+    account_id: str
+    """The main account's."""
+    subaccount_id: str | None
+    """None: the calls of the whole account."""
+    since: float
+    until: float
+    """Wall seconds of the calls' start; the latter is not included."""
+    created_at: float
+    expires_at: float
+    """Wall second from which the job and its file are gone."""
+    base_url: str = ""
+    """Scheme and host that the link to the file begins with."""
+    status: str = "queued"
+    """One of `EXPORT_STATES`."""
+    size: int = 0
+    """Bytes of the file; 0: there is none."""
+
+
+EXPORT_STATES = ("queued", "running", "succeeded", "failed", "cancelled", "empty")

@@ -1,4 +1,4 @@
-"""The part of the store protocol that the 8x8 API stands on: bearer keys.
+"""The part of the store protocol that the 8x8 API stands on: bearer keys, where recordings are pushed, exports.
 
 What it is: a part of `store.py`, by intent, held to the same contract suite. What it is not: its row types (`kept.py`).
 """
@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from maskline.storage.kept import ApiKey
+from maskline.masking.call_record import CallRecord
+from maskline.storage.kept import ApiKey, ExportJob, PushConfig
 
 
 class KeyStore(Protocol):
@@ -30,4 +31,64 @@ class KeyStore(Protocol):
 
     async def remove_api_key(self, account_id: str, key_id: str) -> None:
         """Raises `NotFound`."""
+        ...
+
+
+class PushConfigStore(Protocol):
+    async def set_push_config(self, config: PushConfig) -> None:
+        """Create or replace. Raises `NotFound` (account or subaccount)."""
+        ...
+
+    async def push_config(self, account_id: str) -> PushConfig | None:
+        """Of this account or subaccount alone; never suspends on SQLite."""
+        ...
+
+    async def keep_host_key(self, account_id: str, changed_at: float, host_key: str) -> None:
+        """What the server's key was at the first push; nothing when the configuration is another by now."""
+        ...
+
+    async def remove_push_config(self, account_id: str) -> None:
+        """Raises `NotFound`."""
+        ...
+
+
+class ExportStore(Protocol):
+    async def calls_between(
+        self, account_id: str, subaccount_id: str | None, *, since: float, until: float, after: tuple[float, str],
+        limit: int,
+    ) -> list[CallRecord]:  # fmt: skip
+        """Calls that started in [since, until), by start and id, behind a call's (start, id); of one subaccount, or of
+        the whole account."""
+        ...
+
+    async def add_export(self, job: ExportJob) -> None:
+        """Raises `NotFound` (account)."""
+        ...
+
+    async def export(self, account_id: str, job_id: str) -> ExportJob:
+        """Of a main account; raises `NotFound`."""
+        ...
+
+    async def export_of_link(self, job_id: str) -> ExportJob:
+        """By its id alone: the caller has proved by a signed link that it may. Raises `NotFound`."""
+        ...
+
+    async def exports_in(self, status: str, limit: int) -> list[ExportJob]:
+        """Those in a state, oldest first. Never suspends on SQLite."""
+        ...
+
+    async def count_exports(self, account_id: str) -> int:
+        """Of a main account, those that are queued or running."""
+        ...
+
+    async def change_export(self, job_id: str, *, was: tuple[str, ...], status: str, size: int = 0) -> bool:
+        """Move a job on; False when it is in no state that it `was` in, or is gone."""
+        ...
+
+    async def exports_over(self, now: float, limit: int) -> list[ExportJob]:
+        """Whose time is over."""
+        ...
+
+    async def remove_export(self, job_id: str) -> None:
+        """Its file is removed; one that is gone is no fault."""
         ...

@@ -71,10 +71,10 @@ class MemoryStore(MemoryRecordings):
         return None
 
     # -- numbers -----------------------------------------------------------------------------------------------
-    async def add_number(self, number: VirtualNumber, now: float) -> None:
+    async def add_number(self, number: VirtualNumber, now: float, *, outbox: Sequence[OutboxRow] = ()) -> None:
         if number.number not in self._numbers and self._is_party(number.number, now):
             raise Conflict(IS_PARTY)
-        await super().add_number(number, now)
+        await super().add_number(number, now, outbox=outbox)
 
     def _is_party(self, number: Number, now: float) -> bool:
         # A session that callers enter by PIN has no claims of its parties.
@@ -289,6 +289,18 @@ class MemoryStore(MemoryRecordings):
             self._take_recording(call)
             if call.session_id in self._sessions:
                 self._sessions[call.session_id] = with_call(self._sessions[call.session_id], call)
+
+    async def calls_between(
+        self, account_id: str, subaccount_id: str | None, *, since: float, until: float, after: tuple[float, str],
+        limit: int,
+    ) -> list[CallRecord]:  # fmt: skip
+        wanted = [
+            record
+            for record in self._calls.values()
+            if record.account_id == account_id and subaccount_id in (None, record.subaccount_id)
+            and since <= record.started_at < until and (record.started_at, record.id) > after
+        ]  # fmt: skip
+        return sorted(wanted, key=lambda record: (record.started_at, record.id))[:limit]
 
     async def call(self, account_id: str, call_id: str) -> CallRecord:
         record = self._calls.get(call_id)

@@ -1,4 +1,4 @@
-"""What an operator configures, in memory: accounts, keys, numbers, trunks, webhook endpoints, prices.
+"""What an operator configures, in memory: accounts, numbers, trunks, webhook endpoints, prices.
 
 What it is: these methods of the protocol on dictionaries, and writes that happen once. What it is not: sessions and
 calls. Who builds on it: `memory.py`.
@@ -13,13 +13,11 @@ from maskline.masking.decision import NumberState, VirtualNumber
 from maskline.masking.e164 import Number
 from maskline.masking.price import Price
 from maskline.masking.trunk import Trunk
-from maskline.storage.kept import ApiKey
 from maskline.storage.store import (
     EXISTS_ALREADY,
     EXTERNAL_ID_TAKEN,
     IS_FALLBACK,
     IS_RETIRED,
-    NO_KEY,
     PURGED_AT_ONCE,
     Account,
     Endpoint,
@@ -33,7 +31,6 @@ class MemoryConfiguration:
     def __init__(self) -> None:
         self._accounts: dict[str, Account] = {}
         self._removed: set[str] = set()
-        self._keys: dict[str, ApiKey] = {}
         self._numbers: dict[Number, VirtualNumber] = {}
         self._positions: dict[Number, int] = {}
         self._trunks: dict[str, Trunk] = {}
@@ -140,36 +137,6 @@ class MemoryConfiguration:
         if subaccount_id is not None and (await self.account(subaccount_id)).parent_id != account_id:
             raise NotFound("There is no such subaccount in this account.")
 
-    # -- bearer keys ---------------------------------------------------------------------------------------------
-    async def add_api_key(self, key: ApiKey, text: str) -> None:
-        await self.account(key.account_id)
-        if text in self._keys or any(other.id == key.id for other in self._keys.values()):
-            raise Conflict("This key exists already.")
-        self._keys[text] = key
-        self._configuration += 1
-
-    async def api_key(self, text: str) -> ApiKey | None:
-        return self._keys.get(text)
-
-    async def api_keys(self, account_id: str) -> list[ApiKey]:
-        wanted = [key for key in self._keys.values() if key.account_id == account_id]
-        return sorted(wanted, key=lambda key: (key.created_at, key.id))
-
-    async def set_api_key_enabled(self, account_id: str, key_id: str, enabled: bool) -> None:
-        text = self._text_of_key(account_id, key_id)
-        self._keys[text] = replace(self._keys[text], enabled=enabled)
-        self._configuration += 1
-
-    async def remove_api_key(self, account_id: str, key_id: str) -> None:
-        del self._keys[self._text_of_key(account_id, key_id)]
-        self._configuration += 1
-
-    def _text_of_key(self, account_id: str, key_id: str) -> str:
-        for text, key in self._keys.items():
-            if (key.account_id, key.id) == (account_id, key_id):
-                return text
-        raise NotFound(NO_KEY)
-
     # -- numbers -------------------------------------------------------------------------------------------------
     def _place(self, number: VirtualNumber) -> None:
         """At the end of its pool."""
@@ -186,7 +153,7 @@ class MemoryConfiguration:
             raise Conflict(IS_RETIRED if there.state is NumberState.RETIRED else EXISTS_ALREADY)
         if any(other.fallback == number.number for other in self._numbers.values()):
             raise Conflict(IS_FALLBACK)
-        self._place(replace(number, added_at=now))
+        self._place(replace(number, added_at=now, changed_at=now))
         self._configuration += 1
 
     async def numbers(self, account_id: str) -> list[VirtualNumber]:
@@ -198,7 +165,7 @@ class MemoryConfiguration:
             raise NotFound("There is no such number.")
         if self._repeated(once, now) is not None:
             return False
-        number = replace(number, account_id=old.account_id, added_at=old.added_at)
+        number = replace(number, account_id=old.account_id, added_at=old.added_at, changed_at=now)
         if number.subaccount_id != old.subaccount_id:
             await self._check_owner(old.account_id, number.subaccount_id)
             self._place(number)

@@ -10,19 +10,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import islice
 
+from maskline.masking.decision import VirtualNumber
 from maskline.masking.facts import CallNotStarted, Fact
 from maskline.masking.pin import Counted, PinLimits, PinTry
 from maskline.masking.session import RequestedCall
 from maskline.storage.kept import RequestedFlow, earlier_flow, flow_subject
-from maskline.storage.memory_configuration import MemoryConfiguration
 from maskline.storage.memory_flows import MemoryFlows
+from maskline.storage.memory_kept import MemoryKept
 from maskline.storage.memory_outbox import MemoryOutbox
 from maskline.storage.memory_pins import MemoryPins
 from maskline.storage.memory_requests import MemoryRequests
 from maskline.storage.store import Delivery, Once, OutboxRow
 
 
-class MemoryLog(MemoryConfiguration):
+class MemoryLog(MemoryKept):
     """See `maskline.storage.store.Store`."""
 
     def __init__(self) -> None:
@@ -34,6 +35,22 @@ class MemoryLog(MemoryConfiguration):
         self._requests = MemoryRequests()
         self._flows = MemoryFlows()
         self._pins = MemoryPins()
+
+    # -- numbers -------------------------------------------------------------------------------------------------
+    async def add_number(self, number: VirtualNumber, now: float, *, outbox: Sequence[OutboxRow] = ()) -> None:
+        await super().add_number(number, now)
+        self._outbox.add(outbox)
+
+    async def update_number(
+        self, number: VirtualNumber, now: float, *, once: Once | None = None, outbox: Sequence[OutboxRow] = ()
+    ) -> bool:
+        changed = await super().update_number(number, now, once=once)
+        if changed:
+            self._outbox.add(outbox)
+        return changed
+
+    async def announce(self, outbox: Sequence[OutboxRow]) -> None:
+        self._outbox.add(outbox)
 
     # -- facts ---------------------------------------------------------------------------------------------------
     async def facts(self, subject: str) -> list[Fact]:
@@ -100,6 +117,10 @@ class MemoryLog(MemoryConfiguration):
 
     async def outbox(self, account_id: str | None, *, state: str | None = None, limit: int = 50) -> list[OutboxRow]:
         return self._outbox.select(account_id, state, limit)
+
+    async def outbox_state(self, row_id: str) -> str | None:
+        row = self._outbox.rows.get(row_id)
+        return row.state if row else None
 
     async def replay_outbox(self, row_id: str, now: float) -> None:
         self._outbox.replay(row_id, now)

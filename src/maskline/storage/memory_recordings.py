@@ -105,6 +105,7 @@ class MemoryRecordings(MemoryLog):
                 self._recordings[result.recording_id], status=result.status, due_at=result.due_at,
                 started_at=result.started_at, ended_at=result.ended_at, duration_ms=result.duration_ms,
                 partial=result.partial, file=result.file, pushed=result.pushed, size=result.size, error=result.error,
+                upload_failed=result.upload_failed,
             )
         )  # fmt: skip
 
@@ -137,7 +138,7 @@ class MemoryRecordings(MemoryLog):
         found = await self.recording(account_id, recording_id)
         if found.status is not RecordingStatus.FAILED or not found.spool:
             raise Conflict(NOTHING_TO_RETRY)
-        self._put(replace(found, status=RecordingStatus.STOPPED, attempts=0, due_at=now, error=""))
+        self._put(replace(found, status=RecordingStatus.STOPPED, attempts=0, due_at=now, error="", upload_failed=False))
 
     def _forget_recordings(self, before: float, limit: int) -> int:
         old = [

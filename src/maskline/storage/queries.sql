@@ -11,7 +11,10 @@ id, account_id, name, created_at, enabled
 account_id, kind, url, authorization_sealed, external_id, enabled, options, secret_sealed, created_at
 
 -- columns: number_columns
-number, account_id, subaccount_id, reference_id, country, state, used_for, alias, fallback_sealed, added_at
+number, account_id, subaccount_id, reference_id, country, state, used_for, alias, fallback_sealed, added_at, changed_at
+
+-- columns: export_columns
+id, account_id, subaccount_id, since, until, created_at, expires_at, base_url, status, size
 
 -- columns: trunk_columns
 id, name, account_id, host, port, transport, username, prefixes, nat, media
@@ -33,7 +36,7 @@ cause, hung_up_by, legs, parties_sealed
 -- columns: recording_columns
 id, account_id, subaccount_id, session_id, call_id, leg_id, format, status, virtual_number, parties_sealed, started_at,
 ended_at, duration_ms, partial, spool, file, pushed, size, callback_url, callback_method, sequence, position, attempts,
-due_at, error
+due_at, error, upload_failed
 
 -- columns: outbox_columns
 id, account_id, subaccount_id, subject, sequence, dialect, event, method, url, content_type, content_sealed,
@@ -98,11 +101,12 @@ UPDATE virtual_numbers SET subaccount_id = $2, pool_id = $3, position = $4 WHERE
 -- name: add_number
 -- Appended to its pool.
 INSERT INTO virtual_numbers ({number_columns}, pool_id, position, exclusive_until, longest_pin)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, 0)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, 0)
 
 -- name: update_number
 -- What may change of it besides its pool.
-UPDATE virtual_numbers SET reference_id = $2, country = $3, state = $4, used_for = $5, alias = $6, fallback_sealed = $7
+UPDATE virtual_numbers SET reference_id = $2, country = $3, state = $4, used_for = $5, alias = $6, fallback_sealed = $7,
+    changed_at = $8
 WHERE number = $1
 
 -- name: number
@@ -232,6 +236,56 @@ UPDATE api_keys SET enabled = $3 WHERE account_id = $1 AND id = $2
 -- name: remove_api_key
 -- By account and id.
 DELETE FROM api_keys WHERE account_id = $1 AND id = $2
+
+-- name: set_push_config
+-- Create or replace where recordings go.
+INSERT INTO push_configs (account_id, config_sealed, host_key, changed_at) VALUES ($1, $2, $3, $4)
+ON CONFLICT (account_id) DO UPDATE
+SET config_sealed = EXCLUDED.config_sealed, host_key = EXCLUDED.host_key, changed_at = EXCLUDED.changed_at
+
+-- name: push_config
+-- Of one (sub)account.
+SELECT account_id, config_sealed, host_key, changed_at FROM push_configs WHERE account_id = $1
+
+-- name: keep_host_key
+-- Of the server of a configuration that is as it was.
+UPDATE push_configs SET host_key = $3 WHERE account_id = $1 AND changed_at = $2
+
+-- name: remove_push_config
+-- Of one (sub)account.
+DELETE FROM push_configs WHERE account_id = $1
+
+-- name: add_export
+-- A job that waits.
+INSERT INTO exports ({export_columns}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+
+-- name: export
+-- By account and id: a foreign id finds nothing.
+SELECT {export_columns} FROM exports WHERE account_id = $1 AND id = $2
+
+-- name: export_of_link
+-- By its id alone, for who brings a signed link.
+SELECT {export_columns} FROM exports WHERE id = $1
+
+-- name: exports_in
+-- Oldest first.
+SELECT {export_columns} FROM exports WHERE status = $1 ORDER BY created_at, id LIMIT $2
+
+-- name: count_exports
+-- That an account waits for.
+SELECT count(*) FROM exports WHERE account_id = $1 AND status IN ('queued', 'running')
+
+-- name: change_export
+-- Compare and set.
+UPDATE exports SET status = $2, size = $3 WHERE id = $1 AND status IN ($4, $5)
+
+-- name: exports_over
+-- Whose time is over at $1.
+SELECT {export_columns} FROM exports WHERE expires_at <= $1 LIMIT $2
+
+-- name: remove_export
+-- By its id.
+DELETE FROM exports WHERE id = $1
 
 -- name: once
 -- Whether a write was asked for before.
@@ -520,10 +574,18 @@ SELECT {call_columns} FROM calls WHERE account_id = $1 ORDER BY started_at DESC,
 -- Of one session, newest first.
 SELECT {call_columns} FROM calls WHERE session_id = $3 AND account_id = $1 ORDER BY started_at DESC, id DESC LIMIT $2
 
+-- name: calls_between
+-- Of an account or one subaccount, by start, behind a call ($5, $6).
+SELECT {call_columns} FROM calls
+WHERE account_id = $1 AND (CAST($2 AS TEXT) IS NULL OR subaccount_id = $2) AND started_at >= $3 AND started_at < $4
+    AND (started_at, id) > ($5, $6)
+ORDER BY started_at, id LIMIT $7
+
 -- name: add_recording
 -- The recording of a call, at its start.
 INSERT INTO recordings ({recording_columns})
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25,
+    $26)
 ON CONFLICT (id) DO NOTHING
 
 -- name: stop_recording
@@ -577,7 +639,7 @@ SELECT MIN(due_at) FROM recordings WHERE status IN ('stopped', 'processing')
 -- name: finish_recording
 -- What a try came to, if the lease is still ours.
 UPDATE recordings SET status = $3, due_at = $4, started_at = $5, ended_at = $6, duration_ms = $7, partial = $8, file = $9,
-    pushed = $10, size = $11, error = $12, owner = NULL
+    pushed = $10, size = $11, error = $12, upload_failed = $13, owner = NULL
 WHERE id = $1 AND owner = $2 AND status = 'processing'
 
 -- name: drop_spool
@@ -602,7 +664,7 @@ UPDATE recordings SET status = 'deleted', file = '', pushed = '', size = 0 WHERE
 
 -- name: retry_recording
 -- Once more from the start.
-UPDATE recordings SET status = 'stopped', attempts = 0, due_at = $2, error = '' WHERE id = $1
+UPDATE recordings SET status = 'stopped', attempts = 0, due_at = $2, error = '', upload_failed = FALSE WHERE id = $1
 
 -- name: forget_recordings
 -- What is over since before a wall second, and has no file.

@@ -40,7 +40,7 @@ from maskline.masking.redaction import Redaction
 from maskline.masking.session import Interaction, PoolMode, Role, Session, SessionOptions
 from maskline.masking.trunk import Trunk, TrunkMedia
 from maskline.storage.crypto import Sealer
-from maskline.storage.kept import ApiKey, RequestedFlow
+from maskline.storage.kept import RequestedFlow
 from maskline.storage.store import Account, Endpoint, OutboxRow
 
 Row = Sequence[Any]
@@ -89,19 +89,6 @@ def account_from_row(row: Row, sealer: Sealer) -> Account:
     return Account(*values)
 
 
-def api_key_to_row(key: ApiKey, text: str, sealer: Sealer) -> Row:
-    return (key.id, key.account_id, key.name, key.created_at, key.enabled, api_key_hash(text, sealer))
-
-
-def api_key_hash(text: str, sealer: Sealer) -> bytes:
-    return sealer.text_hash(f"api key {text}")
-
-
-def api_key_from_row(row: Row) -> ApiKey:
-    values = (*row[:4], bool(row[4]))
-    return ApiKey(*values)
-
-
 def _seal_tokens(account: Account, sealer: Sealer) -> bytes:
     return sealer.seal(_to_json(account.auth_tokens).encode(), f"accounts.auth_tokens:{account.id}")
 
@@ -120,21 +107,21 @@ def _policy_from_text(text: str | None) -> AccountPolicy | None:
 def number_to_row(number: VirtualNumber, position: int, now: float, sealer: Sealer) -> Row:
     return (
         number.number.e164, number.account_id, number.subaccount_id, number.reference_id, number.country,
-        number.state.value, number.use.value, number.alias, _seal_fallback(number, sealer), now,
+        number.state.value, number.use.value, number.alias, _seal_fallback(number, sealer), now, now,
         number.subaccount_id or number.account_id, position,
     )  # fmt: skip
 
 
-def number_changes_to_row(number: VirtualNumber, sealer: Sealer) -> Row:
+def number_changes_to_row(number: VirtualNumber, now: float, sealer: Sealer) -> Row:
     return (
         number.number.e164, number.reference_id, number.country, number.state.value, number.use.value, number.alias,
-        _seal_fallback(number, sealer),
+        _seal_fallback(number, sealer), now,
     )  # fmt: skip
 
 
 def number_from_row(row: Row, sealer: Sealer) -> VirtualNumber:
     fallback = _unpack(sealer.unseal(row[8], _fallback_context(row[0])))[0] if row[8] else None
-    values = (*row[1:5], NumberState(row[5]), NumberUse(row[6]), row[7], fallback, row[9])
+    values = (*row[1:5], NumberState(row[5]), NumberUse(row[6]), row[7], fallback, row[9], row[10])
     return VirtualNumber(_number(row[0]), *values)
 
 
@@ -323,13 +310,15 @@ def recording_to_row(recording: Recording, sealer: Sealer) -> Row:
         recording.started_at, recording.ended_at, recording.duration_ms, recording.partial, recording.spool,
         recording.file, recording.pushed, recording.size, recording.callback_url, recording.callback_method,
         recording.sequence, recording.position, recording.attempts, recording.due_at, recording.error,
+        recording.upload_failed,
     )  # fmt: skip
 
 
 def recording_from_row(row: Row, sealer: Sealer) -> Recording:
     parties = _unpack(sealer.unseal(row[9], f"recordings.parties:{row[0]}"))
     values = (
-        *row[:7], RecordingStatus(row[7]), _number(row[8]), *parties, *row[10:13], bool(row[13]), *row[14:]
+        *row[:7], RecordingStatus(row[7]), _number(row[8]), *parties, *row[10:13], bool(row[13]), *row[14:25],
+        bool(row[25]),
     )  # fmt: skip
     return Recording(*values)
 

@@ -63,6 +63,7 @@ CREATE TABLE virtual_numbers (
     alias TEXT NOT NULL,
     fallback_sealed BYTEA,
     added_at DOUBLE PRECISION NOT NULL,
+    changed_at DOUBLE PRECISION NOT NULL,
     exclusive_until DOUBLE PRECISION NOT NULL,
     longest_pin INTEGER NOT NULL
 );
@@ -105,6 +106,30 @@ CREATE TABLE endpoints (
     created_at DOUBLE PRECISION NOT NULL,
     PRIMARY KEY (account_id, kind)
 );
+
+-- Where recordings of an account or subaccount go. config_sealed: a JSON object. host_key: the SFTP server's, public.
+CREATE TABLE push_configs (
+    account_id TEXT PRIMARY KEY,
+    config_sealed BYTEA NOT NULL,
+    host_key TEXT NOT NULL,
+    changed_at DOUBLE PRECISION NOT NULL
+);
+
+-- Tables of calls that were asked for; their files are on the disk.
+CREATE TABLE exports (
+    id TEXT PRIMARY KEY,
+    account_id TEXT NOT NULL,
+    subaccount_id TEXT,
+    since DOUBLE PRECISION NOT NULL,
+    until DOUBLE PRECISION NOT NULL,
+    created_at DOUBLE PRECISION NOT NULL,
+    expires_at DOUBLE PRECISION NOT NULL,
+    base_url TEXT NOT NULL,
+    status TEXT NOT NULL,
+    size BIGINT NOT NULL
+);
+CREATE INDEX exports_to_make ON exports (status, created_at);
+CREATE INDEX exports_over ON exports (expires_at);
 
 -- trunk_id: empty for any trunk. Money is in millionths of the currency unit, here and below.
 CREATE TABLE prices (
@@ -254,7 +279,7 @@ CREATE INDEX calls_by_account ON calls (account_id, started_at);
 CREATE INDEX calls_by_session ON calls (session_id, started_at) WHERE session_id IS NOT NULL;
 
 -- spool: a JSON object, empty once its files are removed. due_at: when to make the file, or until when somebody does.
--- sequence, position: of the next webhook. pushed: a URL without credentials.
+-- sequence, position: of the next webhook. pushed: a URL without credentials. upload_failed: what the error is about.
 CREATE TABLE recordings (
     id TEXT PRIMARY KEY,
     account_id TEXT NOT NULL,
@@ -281,6 +306,7 @@ CREATE TABLE recordings (
     attempts INTEGER NOT NULL,
     due_at DOUBLE PRECISION NOT NULL,
     error TEXT NOT NULL,
+    upload_failed BOOLEAN NOT NULL,
     owner TEXT
 );
 CREATE INDEX recordings_by_account ON recordings (account_id, started_at);

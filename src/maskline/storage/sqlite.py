@@ -197,6 +197,10 @@ class SqliteStore(SqliteFlows):
         found = await self._list(lambda connection: run(connection, query, *values).fetchall())
         return [rows.outbox_from_row(row, self._sealer) for row in found]
 
+    async def outbox_state(self, row_id: str) -> str | None:
+        found = self._rows("outbox_state", row_id)
+        return found[0][0] if found else None
+
     async def replay_outbox(self, row_id: str, now: float) -> None:
         await self._write(sqlite_outbox.replay, row_id, now)
 

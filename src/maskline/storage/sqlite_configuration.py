@@ -1,4 +1,4 @@
-"""What an operator configures, on a SQLite file: accounts, keys, numbers, trunks, webhook endpoints, prices.
+"""What an operator configures, on a SQLite file: accounts, numbers, trunks, webhook endpoints, prices.
 
 What it is: these methods of the protocol and their units of work. What it is not: sessions and calls. Who builds
 on it: `sqlite.py`.
@@ -7,6 +7,7 @@ on it: `sqlite.py`.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from typing import Any
 
 from maskline.errors import Conflict, NotFound
@@ -16,9 +17,9 @@ from maskline.masking.price import Price
 from maskline.masking.trunk import Trunk
 from maskline.storage import rows
 from maskline.storage.crypto import Sealer
-from maskline.storage.kept import ApiKey
 from maskline.storage.sqlite_connection import run
 from maskline.storage.sqlite_file import SqliteFile
+from maskline.storage.sqlite_outbox import add_outbox
 from maskline.storage.sqlite_units import advance, remember, repeated
 from maskline.storage.store import (
     EXISTS_ALREADY,
@@ -26,10 +27,10 @@ from maskline.storage.store import (
     IS_FALLBACK,
     IS_PARTY,
     IS_RETIRED,
-    NO_KEY,
     Account,
     Endpoint,
     Once,
+    OutboxRow,
 )
 
 _PARENT = 2
@@ -84,28 +85,10 @@ class SqliteConfiguration(SqliteFile):
         if subaccount_id is not None and self._account_row(subaccount_id)[_PARENT] != account_id:
             raise NotFound(_NO_SUBACCOUNT)
 
-    # -- bearer keys --------------------------------------------------------------------------------------------------
-    async def add_api_key(self, key: ApiKey, text: str) -> None:
-        self._account_row(key.account_id)
-        row = rows.api_key_to_row(key, text, self._sealer)
-        await self._write(_add, "add_api_key", *row, conflict="This key exists already.")
-
-    async def api_key(self, text: str) -> ApiKey | None:
-        found = self._rows("api_key", rows.api_key_hash(text, self._sealer))
-        return rows.api_key_from_row(found[0]) if found else None
-
-    async def api_keys(self, account_id: str) -> list[ApiKey]:
-        return [rows.api_key_from_row(row) for row in self._rows("api_keys", account_id)]
-
-    async def set_api_key_enabled(self, account_id: str, key_id: str, enabled: bool) -> None:
-        await self._write(_replace, "set_api_key_enabled", account_id, key_id, enabled, missing=NO_KEY)
-
-    async def remove_api_key(self, account_id: str, key_id: str) -> None:
-        await self._write(_replace, "remove_api_key", account_id, key_id, missing=NO_KEY)
-
     # -- numbers ----------------------------------------------------------------------------------------------------
-    async def add_number(self, number: VirtualNumber, now: float) -> None:
-        await self._write(_add_number, self._sealer, number, now)
+    async def add_number(self, number: VirtualNumber, now: float, *, outbox: Sequence[OutboxRow] = ()) -> None:
+        prepared = [rows.outbox_to_row(row, self._sealer) for row in outbox]
+        await self._write(_add_number, self._sealer, number, now, prepared)
 
     async def numbers(self, account_id: str) -> list[VirtualNumber]:
         # Tens of thousands of them take a tenth of a second and more to make: beside the loop too.
@@ -114,8 +97,14 @@ class SqliteConfiguration(SqliteFile):
             lambda connection: [rows.number_from_row(row, sealer) for row in run(connection, "numbers", account_id)]
         )
 
-    async def update_number(self, number: VirtualNumber, now: float, *, once: Once | None = None) -> bool:
-        return await self._write(_update_number, self._sealer, number, once, now)
+    async def update_number(
+        self, number: VirtualNumber, now: float, *, once: Once | None = None, outbox: Sequence[OutboxRow] = ()
+    ) -> bool:
+        prepared = [rows.outbox_to_row(row, self._sealer) for row in outbox]
+        return await self._write(_update_number, self._sealer, number, once, now, prepared)
+
+    async def announce(self, outbox: Sequence[OutboxRow]) -> None:
+        await self._write(add_outbox, [rows.outbox_to_row(row, self._sealer) for row in outbox])
 
     async def number(self, number: Number) -> VirtualNumber | None:
         found = self._rows("number", number.e164)
@@ -129,32 +118,34 @@ class SqliteConfiguration(SqliteFile):
         return [rows.trunk_from_row(row) for row in self._rows("trunks")]
 
     async def remove_trunk(self, name: str) -> None:
-        await self._write(_replace, "remove_trunk", name, missing="There is no trunk of this name.")
+        await self._write(replace_row, "remove_trunk", name, missing="There is no trunk of this name.")
 
     async def set_endpoint(self, endpoint: Endpoint) -> None:
         await self.account(endpoint.account_id)
         row = rows.endpoint_to_row(endpoint, self._sealer)
-        await self._write(_add, "set_endpoint", *row, conflict="")
+        await self._write(add_row, "set_endpoint", *row, conflict="")
 
     async def endpoints(self, account_id: str) -> list[Endpoint]:
         return [rows.endpoint_from_row(row, self._sealer) for row in self._rows("endpoints", account_id)]
 
     async def remove_endpoint(self, account_id: str, kind: str) -> None:
         missing = "There is no webhook endpoint of this kind."
-        await self._write(_replace, "remove_endpoint", account_id, kind, missing=missing)
+        await self._write(replace_row, "remove_endpoint", account_id, kind, missing=missing)
 
     async def set_price(self, price: Price) -> None:
-        await self._write(_add, "set_price", *rows.price_to_row(price), conflict="A price of this id exists already.")
+        await self._write(
+            add_row, "set_price", *rows.price_to_row(price), conflict="A price of this id exists already."
+        )
 
     async def prices(self) -> list[Price]:
         return [rows.price_from_row(row) for row in self._rows("prices")]
 
     async def remove_price(self, price_id: str) -> None:
-        await self._write(_replace, "remove_price", price_id, missing="There is no such price.")
+        await self._write(replace_row, "remove_price", price_id, missing="There is no such price.")
 
 
 # -- units of work ---------------------------------------------------------------------------------------------------
-def _add(connection: sqlite3.Connection, query: str, *values: object, conflict: str) -> None:
+def add_row(connection: sqlite3.Connection, query: str, *values: object, conflict: str) -> None:
     """Write a row. Raises `Conflict` with the given sentence when it breaks a constraint."""
     try:
         run(connection, query, *values)
@@ -163,7 +154,7 @@ def _add(connection: sqlite3.Connection, query: str, *values: object, conflict: 
     advance(connection, "configuration")
 
 
-def _replace(connection: sqlite3.Connection, query: str, *values: object, missing: str) -> None:
+def replace_row(connection: sqlite3.Connection, query: str, *values: object, missing: str) -> None:
     """Change or delete a row. Raises `NotFound` with the given sentence."""
     if not run(connection, query, *values).rowcount:
         raise NotFound(missing)
@@ -199,7 +190,7 @@ def _add_account(connection: sqlite3.Connection, sealer: Sealer, account: Accoun
     if row is not None:
         return rows.account_from_row(row, sealer)
     _refuse_taken(connection, account.owner_id, account)
-    _add(connection, "add_account", *rows.account_to_row(account, sealer), conflict="This account exists already.")
+    add_row(connection, "add_account", *rows.account_to_row(account, sealer), conflict="This account exists already.")
     remember(connection, sealer, once, account.id, account.created_at)
     return account
 
@@ -223,14 +214,17 @@ def _check_owner(connection: sqlite3.Connection, account_id: str, subaccount_id:
         raise NotFound(_NO_SUBACCOUNT)
 
 
-def _add_number(connection: sqlite3.Connection, sealer: Sealer, number: VirtualNumber, now: float) -> None:
+def _add_number(
+    connection: sqlite3.Connection, sealer: Sealer, number: VirtualNumber, now: float, outbox: Sequence[rows.Row]
+) -> None:
     _check_owner(connection, number.account_id, number.subaccount_id)
     there = run(connection, "number_state", number.number.e164).fetchone()
     if there is not None:
         raise Conflict(IS_RETIRED if there[0] == NumberState.RETIRED else EXISTS_ALREADY)
     _refuse_telephone(connection, sealer, number.number, now)
     row = rows.number_to_row(number, advance(connection, "positions"), now, sealer)
-    _add(connection, "add_number", *row, conflict=EXISTS_ALREADY)
+    add_row(connection, "add_number", *row, conflict=EXISTS_ALREADY)
+    add_outbox(connection, outbox)
 
 
 def _refuse_telephone(connection: sqlite3.Connection, sealer: Sealer, number: Number, now: float) -> None:
@@ -243,8 +237,9 @@ def _refuse_telephone(connection: sqlite3.Connection, sealer: Sealer, number: Nu
 
 
 def _update_number(
-    connection: sqlite3.Connection, sealer: Sealer, number: VirtualNumber, once: Once | None, now: float
-) -> bool:
+    connection: sqlite3.Connection, sealer: Sealer, number: VirtualNumber, once: Once | None, now: float,
+    outbox: Sequence[rows.Row],
+) -> bool:  # fmt: skip
     e164 = number.number.e164
     row = run(connection, "number", e164).fetchone()
     if row is None:
@@ -256,7 +251,8 @@ def _update_number(
         _check_owner(connection, old.account_id, number.subaccount_id)
         position = advance(connection, "positions")
         run(connection, "move_number", e164, number.subaccount_id, number.subaccount_id or old.account_id, position)
-    run(connection, "update_number", *rows.number_changes_to_row(number, sealer))
+    run(connection, "update_number", *rows.number_changes_to_row(number, now, sealer))
+    add_outbox(connection, outbox)
     advance(connection, "configuration")
     remember(connection, sealer, once, e164, now)
     return True
@@ -264,4 +260,4 @@ def _update_number(
 
 def _add_trunk(connection: sqlite3.Connection, row: list[Any]) -> None:
     position = advance(connection, "positions")
-    _add(connection, "add_trunk", *row[:-1], position, row[-1], conflict="A trunk of this name exists already.")
+    add_row(connection, "add_trunk", *row[:-1], position, row[-1], conflict="A trunk of this name exists already.")

@@ -15,14 +15,14 @@ from maskline.masking.recording import Recording, RecordingResult, RecordingStat
 from maskline.storage import rows
 from maskline.storage.crypto import Sealer
 from maskline.storage.rows import Row
-from maskline.storage.sqlite_configuration import SqliteConfiguration
 from maskline.storage.sqlite_connection import run
+from maskline.storage.sqlite_kept import SqliteKept
 from maskline.storage.sqlite_outbox import add_outbox
 from maskline.storage.sqlite_units import add_facts
 from maskline.storage.store import NO_RECORDING, NOT_FINISHED, NOTHING_TO_RETRY, OutboxRow, RecordingFilter
 
 
-class SqliteRecordings(SqliteConfiguration):
+class SqliteRecordings(SqliteKept):
     """See `maskline.storage.store.Store`."""
 
     async def recording(self, account_id: str, recording_id: str) -> Recording:
@@ -101,7 +101,7 @@ def _finish(
     finished = run(
         connection, "finish_recording", result.recording_id, owner, result.status.value, result.due_at,
         result.started_at, result.ended_at, result.duration_ms, result.partial, result.file, result.pushed,
-        result.size, result.error,
+        result.size, result.error, result.upload_failed,
     ).rowcount  # fmt: skip
     if finished:
         add_facts(connection, facts)

@@ -28,7 +28,7 @@ from maskline.masking.redaction import Redaction
 from maskline.masking.session import Interaction, NewSession, RequestedCall, Session, SessionChange
 from maskline.masking.trunk import Trunk
 from maskline.storage.flow_store import FlowRequestStore
-from maskline.storage.kept_store import KeyStore
+from maskline.storage.kept_store import ExportStore, KeyStore, PushConfigStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +144,8 @@ IS_PARTY = (
 )
 IS_FALLBACK = "This number is the fallback of a virtual number; a virtual number is nobody's telephone."
 """Sentences of `add_number` and of writing accounts."""
+NO_EXPORT = "There is no such export in this account."
+NO_PUSH_CONFIG = "Recordings of this account are not pushed by a configuration of its own."
 NO_KEY = "There is no such key in this account."
 NO_RECORDING = "There is no such recording in this account."
 NOT_FINISHED = "This recording is not finished yet."
@@ -289,7 +291,7 @@ class RecordingStore(Protocol):
         ...
 
 
-class Store(RecordingStore, KeyStore, FlowRequestStore, Protocol):
+class Store(RecordingStore, KeyStore, PushConfigStore, ExportStore, FlowRequestStore, Protocol):
     async def open(self) -> None: ...
     async def close(self) -> None: ...
 
@@ -323,10 +325,11 @@ class Store(RecordingStore, KeyStore, FlowRequestStore, Protocol):
         sessions run to their end. Raises `NotFound` (also for a main account)."""
         ...
 
-    async def add_number(self, number: VirtualNumber, now: float) -> None:
-        """Appended to the pool of its subaccount, or of its account when it has none. Raises `Conflict` when the
-        number exists, whoever has it and in whatever state, and when it is somebody's telephone: a party of a session
-        that is live or in cool-off, or a number's fallback. Raises `NotFound` when the (sub)account does not exist."""
+    async def add_number(self, number: VirtualNumber, now: float, *, outbox: Sequence[OutboxRow] = ()) -> None:
+        """Appended to the pool of its subaccount, or of its account when it has none, with `outbox`, at once. Raises
+        `Conflict` when the number exists, whoever has it and in whatever state, and when it is somebody's telephone: a
+        party of a session that is live or in cool-off, or a number's fallback. Raises `NotFound` when the (sub)account
+        does not exist."""
         ...
 
     async def numbers(self, account_id: str) -> list[VirtualNumber]:
@@ -334,10 +337,12 @@ class Store(RecordingStore, KeyStore, FlowRequestStore, Protocol):
         ones too."""
         ...
 
-    async def update_number(self, number: VirtualNumber, now: float, *, once: Once | None = None) -> bool:
-        """Replace everything but its account; False when `once` was met before and nothing was changed. Another
-        subaccount: it goes to the end of that pool; its live sessions stay. Raises `NotFound` (number or subaccount)
-        and `IdempotencyMismatch`."""
+    async def update_number(
+        self, number: VirtualNumber, now: float, *, once: Once | None = None, outbox: Sequence[OutboxRow] = ()
+    ) -> bool:
+        """Replace everything but its account, and add `outbox`; False when `once` was met before and nothing was
+        changed. Another subaccount: it goes to the end of that pool; its live sessions stay. Raises `NotFound` (number
+        or subaccount) and `IdempotencyMismatch`."""
         ...
 
     async def number(self, number: Number) -> VirtualNumber | None:
@@ -540,6 +545,14 @@ class Store(RecordingStore, KeyStore, FlowRequestStore, Protocol):
 
     async def outbox(self, account_id: str | None, *, state: str | None = None, limit: int = 50) -> list[OutboxRow]:
         """Newest first; of all accounts when `account_id` is None."""
+        ...
+
+    async def announce(self, outbox: Sequence[OutboxRow]) -> None:
+        """Add webhooks that tell of nothing that is written; raises `Conflict` when an id exists."""
+        ...
+
+    async def outbox_state(self, row_id: str) -> str | None:
+        """None: there is no such webhook, or not any more. Never suspends on SQLite."""
         ...
 
     async def replay_outbox(self, row_id: str, now: float) -> None:

@@ -26,7 +26,7 @@ NUMBER_FIELDS: dict[str, dict[str, Any]] = {
     "cnam_lookup": _NULL, "country": _MAYBE, "mms_enabled": _NEVER, "mms_rate": _NULL, "monthly_rental_rate": _TEXT,
     "number": _TEXT, "number_type": {"type": "string", "enum": sorted(set(TYPES.values()))}, "reference_id": _TEXT,
     "region": _MAYBE, "renewal_date": _NULL, "resource_uri": _TEXT, "sms_enabled": _NEVER, "sms_rate": _NULL,
-    "state": {"type": "string", "enum": [NumberState.ACTIVE.value, NumberState.RESTING.value]},
+    "state": {"type": "string", "enum": [state.value for state in NumberState if state is not NumberState.RETIRED]},
     "sub_account": _MAYBE, "subaccount": _MAYBE, "tendlc_campaign_id": _NULL, "tendlc_registration_status": _NULL,
     "toll_free_sms_verification": _NULL, "voice_enabled": {"const": True}, "voice_rate": _TEXT,
 }  # fmt: skip
