@@ -96,8 +96,9 @@ class Application:
         links = self.services.links
         self.recordings = ProcessRecordings(store, clock, ids, self.services.recordings, links, self.deliverer.notify)
         self.recorder = CallRecording(
-            store, clock, ids, self.deliverer.notify, style=style, links=links, recorded=self.recordings.notify
-        )
+            store, clock, ids, self.deliverer.notify, style=style, links=links,
+            redaction_key=self.services.redaction_key, recorded=self.recordings.notify,
+        )  # fmt: skip
         self.media = build_media(settings)
         self.prompt_egress = Egress(settings.egress_networks)
         self.prompts = build_prompts(settings, self.prompt_egress, clock)

@@ -34,6 +34,8 @@ class Services:
     """Names this installation, the same in all its processes and after a restart; says nothing about the key."""
     recordings: RecordingPlan = field(default_factory=RecordingPlan)
     links: RecordingLinks = NO_LINKS
+    redaction_key: bytes = field(default=b"", repr=False)
+    """Of `masking.redaction.Redactor`."""
 
 
 def build_services(settings: Settings, clock: Clock | None = None, ids: Ids | None = None) -> Services:
@@ -48,7 +50,7 @@ def build_services(settings: Settings, clock: Clock | None = None, ids: Ids | No
     links = RecordingLinks(sealer.derived("recording links"), _base_url(settings), settings.recording_link_time)
     return Services(
         settings, clock, ids or SystemIds(), store, sealer.key_id.hex(),
-        _recording_plan(settings, sealer.derived("recordings")), links,
+        _recording_plan(settings, sealer.derived("recordings")), links, sealer.derived("redaction"),
     )  # fmt: skip
 
 

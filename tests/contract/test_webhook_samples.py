@@ -22,6 +22,7 @@ from maskline.masking.facts import Cause, LegName, Outcome
 from maskline.webhooks.formats import plivo
 from maskline.webhooks.formats.eight import session_summary
 from maskline.webhooks.formats.plivo_events import LEG_EVENTS, SESSION_EVENTS, Generation
+from maskline.webhooks.formats.shape import Shape
 from maskline.webhooks.formats.wavecell import call_status
 from tests.support.calls import CALLEE, VIRTUAL, make_leg, make_quality, make_record, make_session
 
@@ -154,16 +155,16 @@ class Sample:
 
 SAMPLES = [
     Sample(
-        "eight_success", "000", r"Success \n\n(\{.*?\n\})\n", 2, session_summary(eight_success(), "8x8_test"),
+        "eight_success", "000", r"Success \n\n(\{.*?\n\})\n", 2, session_summary(eight_success(), Shape("8x8_test")),
         EIGHT_SUCCESS_EDITS,
     ),
     Sample(
-        "eight_failure", "000", r"Failure\n(\{.*?\n\})\n", 2, session_summary(eight_failure(), "wavecell_voice"),
+        "eight_failure", "000", r"Failure\n(\{.*?\n\})\n", 2, session_summary(eight_failure(), Shape("wavecell_voice")),
         EIGHT_FAILURE_EDITS,
     ),
     Sample(
         "wavecell_completed", "001", r"handleURL:\n\n(.*?\n\n)Aggregated", 3,
-        call_status(wavecell_completed(), "account_x"), WAVECELL_EDITS,
+        call_status(wavecell_completed(), Shape("account_x")), WAVECELL_EDITS,
     ),
 ]  # fmt: skip
 every_sample = pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)

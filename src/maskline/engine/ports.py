@@ -35,6 +35,8 @@ class CallContext:
     """Caller id of leg B: the virtual number that the callee knows."""
     leg_a_id: str
     leg_b_id: str
+    shown_reference_id: str = ""
+    """Label of `shown`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,14 @@ from maskline.storage.store import Delivery, OutboxRow, Store
 from maskline.webhooks.lanes import Lanes, lane_of
 from maskline.webhooks.schedule import CallbackRules, Done, Fault, RetryAt, TryResult, next_try, read_rules
 from maskline.webhooks.send import Answer
-from maskline.webhooks.sign import Request, SigningKeys, build_request, decimal_nonce, plivo_headers
+from maskline.webhooks.sign import (
+    Request,
+    SigningKeys,
+    build_request,
+    decimal_nonce,
+    plivo_headers,
+    standard_webhooks,
+)
 
 USER_AGENT = f"Maskline/{__version__}"
 _log = structlog.get_logger("maskline.deliver")
@@ -223,9 +230,13 @@ class Deliverer:
             headers["Content-Type"] = row.content_type
         if row.authorization:
             headers["Authorization"] = row.authorization
+        if row.secret:
+            headers["webhook-signature"] = standard_webhooks(row.secret, row.id, int(now), request.body)
         if row.dialect == "plivo":
             keys = await self._keys(row.account_id, row.subaccount_id)
             headers |= plivo_headers(request, keys, decimal_nonce(self._ids.token(16)))
+        else:
+            headers |= {"x-maskline-event-id": row.id, "x-maskline-retry": str(row.attempts - 1)}
         return await self._sender.send(request, headers, rules, now=now)
 
     def _judge(self, name: str, row: OutboxRow, rules: CallbackRules, answer: Answer) -> Delivery:

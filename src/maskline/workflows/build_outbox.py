@@ -5,13 +5,13 @@ What it is: which receivers hear of a fact, in which order, what each leg costs,
 with a finished call. What it is not: bodies (`webhooks/formats`) or sending (`webhooks/deliver.py`).
 
 - Plivo session events go to the session's `callback_url`, as the facts come. They are numbered per interaction.
-- The 8x8 and Wavecell summaries go out once, with the record, to what is configured for the subaccount, or for
-  the account when the number has none.
+- 8x8's call statuses go out as the facts come (`status_outbox.py`), the 8x8 and Wavecell summaries once, with the
+  record: to what is configured for the subaccount, or for the account when the number has none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from maskline.engine.ports import CallCommit, CallContext
@@ -27,23 +27,10 @@ from maskline.storage.store import OutboxRow, RecordedCall
 from maskline.webhooks.formats import eight, plivo, plivo_events, wavecell
 from maskline.webhooks.formats.plivo import DEFAULT_STYLE, Style
 from maskline.workflows.call_progress import FREE, CallProgress, priced
+from maskline.workflows.receivers import NOBODY, Receiver, Receivers, outbox_row, owner_of
 from maskline.workflows.recording_links import RecordingLinks
 from maskline.workflows.recording_outbox import TOLD_FACTS, RecordingProgress, Teller, recording_end, take_fact
-
-
-@dataclass(frozen=True, slots=True)
-class Receiver:
-    """Who gets a summary: a configured endpoint, with the name it knows the (sub)account by."""
-
-    kind: str
-    url: str = field(repr=False)
-    sub_account_id: str
-    authorization: str = field(default="", repr=False)
-
-
-Receivers = Mapping[str, tuple[Receiver, ...]]
-"""By the subaccount's id, or the account's for numbers without a subaccount."""
-
+from maskline.workflows.status_outbox import append_steps
 
 NO_LINKS = RecordingLinks(b"", "", 0.0)
 """Where nothing is recorded."""
@@ -59,20 +46,15 @@ class Rules:
     links: RecordingLinks = NO_LINKS
 
 
-_SUMMARIES = {
-    eight.KIND: ("eight", eight.EVENT, eight.CONTENT_TYPE, eight.session_summary),
-    wavecell.KIND: ("wavecell", wavecell.EVENT, wavecell.CONTENT_TYPE, wavecell.call_status),
+_RENDER = {
+    eight.KIND: (eight.EVENT, eight.session_summary),
+    wavecell.KIND: (wavecell.EVENT, wavecell.call_status),
 }
 
 
 _AUTHORIZED = "AuthorizedCaller"
 """Pin status of a caller who was recognised by number (plivo-vts.md §7.2)."""
 _PIN_STATUS = {True: "success", False: "failed"}
-
-
-def receiver_owner(context: CallContext) -> str:
-    """Whose endpoints apply to this call."""
-    return context.subaccount_id or context.account_id
 
 
 def build_share(commit: CallCommit, progress: CallProgress, rules: Rules, now: float, ids: Ids) -> RecordedCall:
@@ -84,6 +66,7 @@ def build_share(commit: CallCommit, progress: CallProgress, rules: Rules, now: f
     was_routed = progress.routed
     rows: list[OutboxRow] = []
     told = _told_facts(session, rules.style)
+    audience = rules.receivers.get(owner_of(context), NOBODY)
     recording, end = None, None
     for fact in commit.facts:
         progress.take(fact, context, rules.prices)
@@ -93,9 +76,11 @@ def build_share(commit: CallCommit, progress: CallProgress, rules: Rules, now: f
             progress.recording = progress.recording or RecordingProgress()
             teller = Teller(rules.links, ids, now, progress.number_event)
             recording = take_fact(fact, context, session, progress.recording, teller, rows) or recording
+        if audience.followers:
+            append_steps(fact, context, progress, audience.followers, now, ids, rows)
     if record is not None:
         record = priced(record, progress, context, rules.prices)
-        rows.extend(_summaries(context, record, rules.receivers, progress, now, ids))
+        rows.extend(_summaries(context, record, audience.summaries, progress, now, ids))
         end = recording_end(progress.recording, record.ended_at, progress.events + 1, progress.rows + 1, now)
     ended = record is not None and progress.routed and session is not None
     began = session is not None and progress.routed and not was_routed
@@ -282,30 +267,10 @@ def _plivo_row(
 
 # -- summaries ---------------------------------------------------------------------------------------------------
 def _summaries(
-    context: CallContext, record: CallRecord, receivers: Receivers, progress: CallProgress, now: float, ids: Ids
-) -> list[OutboxRow]:
-    rows = []
-    for receiver in receivers.get(receiver_owner(context), ()):
-        if receiver.kind not in _SUMMARIES:
-            continue  # a kind of a later version, configured before a downgrade
-        dialect, event, content_type, render = _SUMMARIES[receiver.kind]
-        progress.rows += 1
-        rows.append(
-            OutboxRow(
-                id=ids.uuid(),
-                account_id=context.account_id,
-                subaccount_id=context.subaccount_id,
-                subject=context.call_id,
-                sequence=progress.rows,
-                dialect=dialect,
-                event=event,
-                method="POST",
-                url=receiver.url,
-                content_type=content_type,
-                body=render(record, receiver.sub_account_id),
-                authorization=receiver.authorization,
-                created_at=now,
-                due_at=now,
-            )
-        )
-    return rows
+    context: CallContext, record: CallRecord, receivers: Sequence[Receiver], progress: CallProgress, now: float,
+    ids: Ids,
+) -> Iterator[OutboxRow]:  # fmt: skip
+    for receiver in receivers:
+        event, render = _RENDER[receiver.kind]
+        body = render(record, receiver.shape)
+        yield outbox_row(receiver, context, ids.uuid(), event, body, progress.next_row(), now)

@@ -59,8 +59,12 @@ class CallProgress:
     def number_event(self) -> tuple[int, int]:
         """The next event's SequenceNumber, and its row's place."""
         self.events += 1
+        return self.events, self.next_row()
+
+    def next_row(self) -> int:
+        """The place of a webhook that has no SequenceNumber."""
         self.rows += 1
-        return self.events, self.rows
+        return self.rows
 
     def take(self, fact: Fact, context: CallContext, prices: PriceTable) -> None:
         """Move on by one fact."""

@@ -21,19 +21,14 @@ import structlog
 
 from maskline.clock import Clock
 from maskline.engine.ports import CallCommit
-from maskline.errors import NotFound, StoreUnavailable
+from maskline.errors import StoreUnavailable
 from maskline.ids import Ids
 from maskline.masking.price_table import PriceTable
 from maskline.storage.store import RecordedCall, Store
 from maskline.webhooks.formats.plivo import DEFAULT_STYLE, Style
-from maskline.workflows.build_outbox import (
-    NO_LINKS,
-    Receiver,
-    Rules,
-    build_share,
-    receiver_owner,
-)
+from maskline.workflows.build_outbox import NO_LINKS, Rules, build_share
 from maskline.workflows.call_progress import CallProgress
+from maskline.workflows.receivers import Audience, owner_of, read_audience
 from maskline.workflows.recording_links import RecordingLinks
 
 T = TypeVar("T")
@@ -52,7 +47,8 @@ class CallRecording:
 
     __slots__ = (
         "_clock", "_committed", "_group", "_idle", "_ids", "_limit", "_links", "_progress", "_queue",
-        "_receivers", "_recorded", "_rules", "_stopping", "_store", "_style", "_version", "_wake", "_window", "dropped",
+        "_receivers", "_recorded", "_redaction_key", "_rules", "_stopping", "_store", "_style", "_version", "_wake",
+        "_window", "dropped",
     )  # fmt: skip
 
     def __init__(
@@ -64,6 +60,7 @@ class CallRecording:
         *,
         style: Style = DEFAULT_STYLE,
         links: RecordingLinks = NO_LINKS,
+        redaction_key: bytes = b"",
         recorded: Callable[[], None] | None = None,
         window: float = 0.004,
         group: int = 128,
@@ -81,7 +78,8 @@ class CallRecording:
         self._style = style
         self._links = links
         self._recorded = recorded
-        self._receivers: dict[str, tuple[Receiver, ...]] = {}
+        self._redaction_key = redaction_key
+        self._receivers: dict[str, Audience] = {}
         self._rules = Rules(self._receivers, PriceTable(), style, links)
         self._version: int | None = None
         self._wake = asyncio.Event()
@@ -180,27 +178,16 @@ class CallRecording:
             return None
 
     async def _load_rules(self, commits: list[CallCommit]) -> None:
-        """Prices, and the endpoints of every (sub)account whose call ends in this group; read again once anything was
+        """Prices, and the endpoints of every (sub)account that has a call in this group; read again once anything was
         configured, by any process."""
         version = await self._store.configuration_version()
         if version != self._version:
             self._receivers.clear()
             self._rules = Rules(self._receivers, PriceTable(await self._store.prices()), self._style, self._links)
             self._version = version
-        owners = {receiver_owner(one.context) for one in commits if one.context is not None and one.record is not None}
+        owners = {owner_of(one.context) for one in commits if one.context is not None}
         for owner in owners - self._receivers.keys():
-            self._receivers[owner] = await self._read_receivers(owner)
-
-    async def _read_receivers(self, owner: str) -> tuple[Receiver, ...]:
-        try:
-            name = (await self._store.account(owner)).shown_id
-        except NotFound:
-            return ()
-        return tuple(
-            Receiver(endpoint.kind, endpoint.url, endpoint.external_id or name, endpoint.authorization)
-            for endpoint in await self._store.endpoints(owner)
-            if endpoint.enabled
-        )
+            self._receivers[owner] = await read_audience(self._store, owner, self._redaction_key)
 
     async def _persistently(self, action: Callable[[], Awaitable[T]]) -> T:
         """Repeat while the store is away, with growing pauses."""

@@ -31,8 +31,8 @@ from maskline.masking.price_table import PriceTable
 from maskline.masking.session import PoolMode, Role, SessionOptions
 from maskline.webhooks.formats.plivo import DEFAULT_STYLE, Style
 from maskline.webhooks.formats.plivo_events import Generation
+from maskline.webhooks.formats.shape import Shape
 from maskline.workflows.build_outbox import (
-    Receiver,
     Rules,
     build_share,
     interaction_of,
@@ -41,6 +41,7 @@ from maskline.workflows.build_outbox import (
     session_timeout_outbox,
 )
 from maskline.workflows.call_progress import CallProgress
+from maskline.workflows.receivers import Receiver, audience_of
 from tests.support.calls import (
     ACCOUNT,
     CALL_ID,
@@ -58,8 +59,8 @@ from tests.support.calls import (
 
 A, B = LegName.A, LegName.B
 NOW = T0 + 30
-EIGHT = Receiver("eight.session_summary", "https://eight.example/vss", "sub_x", "Bearer t")
-WAVECELL = Receiver("wavecell.call_status", "https://wave.example/", "sub_y")
+EIGHT = Receiver("eight.session_summary", "https://eight.example/vss", Shape("sub_x"), "Bearer t")
+WAVECELL = Receiver("wavecell.call_status", "https://wave.example/", Shape("sub_y"))
 
 
 def leg_ended(sequence, leg, at=T0 + 22, cause=Cause.NORMAL):
@@ -84,7 +85,7 @@ def share(
 ):
     commit = CallCommit(make_context(session, **context), facts, record)
     owner = context.get("subaccount_id") or ACCOUNT
-    rules = Rules({owner: tuple(receivers)}, PriceTable(prices), style)
+    rules = Rules({owner: audience_of(receivers)}, PriceTable(prices), style)
     return build_share(commit, progress or CallProgress(), rules, NOW, SeededIds(1))
 
 
@@ -163,7 +164,7 @@ def test_a_get_keeps_its_parameters_in_the_sealed_body_and_not_in_the_url():
 
 
 def test_summaries_go_out_with_the_record_to_every_configured_receiver():
-    later = Receiver("native.later", "https://later.example/", "x")
+    later = Receiver("native.later", "https://later.example/", Shape("x"))
     rows = share(record=make_record(), receivers=[EIGHT, later, WAVECELL], session=make_session()).outbox[5:]
     assert [(row.dialect, row.event, row.url) for row in rows] == [
         ("eight", "SESSION_SUMMARY", EIGHT.url),
@@ -183,7 +184,7 @@ def test_a_subaccounts_call_asks_for_the_subaccounts_receivers():
     assert len(share(record=make_record(), receivers=[EIGHT], subaccount_id=SUBACCOUNT).outbox) == 1
     rows = build_share(
         CallCommit(make_context(subaccount_id=SUBACCOUNT), FACTS, make_record()),
-        CallProgress(), Rules({ACCOUNT: (EIGHT,)}), NOW, SeededIds(1),
+        CallProgress(), Rules({ACCOUNT: audience_of([EIGHT])}), NOW, SeededIds(1),
     ).outbox  # fmt: skip
     assert rows == ()
 

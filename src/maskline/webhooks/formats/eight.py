@@ -1,16 +1,16 @@
-"""8x8 Voice Session Summary (VSS), the body posted when a masked call is over.
+"""8x8 Voice Session Summary (VSS), the body posted when a call is over.
 
 What it is: call record → `SESSION_SUMMARY` as in 8x8-wavecell.md §6, key order of the published sample (leg B
-before leg A). What it is not: call actions or call status, which are not there. Who uses it:
+before leg A). What it is not: call actions (`eight_action.py`) or call status (`eight_status.py`). Who uses it:
 `workflows/build_outbox.py`, once per call, for endpoints of kind `eight.session_summary`.
 
 8x8's "sessionId" is our call's id (architecture.md §1). Absent values: the key is left out (C9), among them
-`source` of a withheld caller and the country of a number that no plan knows. `lastAction` is always there:
-MAKE_CALL once leg B was dialled, else HANGUP, the only thing a refused or abandoned call was answered with.
+`source` of a withheld caller and the country of a number that no plan knows. `lastAction` is always there, and what it
+says of calls without a call flow is in docs/decisions/0036-last-action.md.
 
 `errorDetails` of calls that we refuse: unknown or withheld caller and expired session all say -2008, the text
-that names the caller's number as the reason (-2007 is for `validUntil` alone, C26). No route says -2004, media
-or store away -2002, own limits -2010, faults of ours -2001.
+that names the caller's number as the reason (-2007 is for `validUntil` alone, C26). No route says -2004, media,
+store or application away -2002, own limits -2010, faults of ours -2001.
 """
 
 from __future__ import annotations
@@ -18,14 +18,24 @@ from __future__ import annotations
 from typing import Any
 
 from maskline.masking.call_record import CallRecord, LegRecord, Quality
-from maskline.masking.e164 import Number
 from maskline.masking.facts import Cause, LegName
-from maskline.webhooks.formats.summary import Status, compact_json, leg_times, session_times, summarize
+from maskline.webhooks.formats.eight_parts import CONTENT_TYPE, add_numbers, add_reference, envelope
+from maskline.webhooks.formats.shape import Generation, Shape
+from maskline.webhooks.formats.summary import (
+    Status,
+    last_action,
+    leg_reference,
+    leg_times,
+    session_times,
+    summarize,
+)
+
+__all__ = ["CONTENT_TYPE", "ERRORS", "ERROR_CODES", "EVENT", "KIND", "session_summary"]
 
 KIND = "eight.session_summary"
 """Endpoint kind that receives this body."""
 EVENT = "SESSION_SUMMARY"
-CONTENT_TYPE = "application/json"
+DESCRIPTION = "Summary of a completed call session"
 
 ERRORS: dict[int, str] = {
     -2001: "An internal error has occurred",
@@ -69,39 +79,38 @@ ERROR_CODES: dict[Cause, int] = {
 """Cause of the failing leg → code; anything else is -9999."""
 
 
-def session_summary(record: CallRecord, sub_account_id: str) -> bytes:
-    """The body for one finished call; `sub_account_id` is what the receiver knows the (sub)account as."""
+_VERSIONS: dict[Generation, int | None] = {Generation.G2: None, Generation.G3: None, Generation.G3V5: 5}
+
+
+def session_summary(record: CallRecord, shape: Shape) -> bytes:
+    """The body for one finished call, as its receiver wants it."""
     summary = summarize(record)
     start, end = session_times(record)
     leg_a, leg_b = record.legs[0], record.leg(LegName.B)
     payload: dict[str, Any] = {
         "sessionId": record.id,
-        "subAccountId": sub_account_id,
-        "sessionStatus": summary.session,
+        "subAccountId": shape.sub_account_id,
+        "sessionStatus": _word(summary.session, shape),
         "startTime": start,
         "endTime": end,
-        "lastAction": "HANGUP" if leg_b is None and leg_a.inbound else "MAKE_CALL",
+        "lastAction": last_action(record),
         "callCount": len(record.legs),
     }
-    if summary.error is not None:
-        code = ERROR_CODES.get(summary.error, _UNKNOWN_ERROR)
-        payload["errorDetails"] = {"errorMsg": ERRORS[code], "errorCode": code}
+    if shape.generation is not Generation.G2:
+        if record.flow is not None and record.flow.client_request_id:
+            payload["clientRequestId"] = record.flow.client_request_id
+        if summary.error is not None:
+            code = ERROR_CODES.get(summary.error, _UNKNOWN_ERROR)
+            payload["errorDetails"] = {"errorMsg": ERRORS[code], "errorCode": code}
     details: dict[str, Any] = {}
     if leg_b is not None and summary.b is not None:
-        details["callB"] = _leg(leg_b, summary.b, record.reference_id)
-    details["callA"] = _leg(leg_a, summary.a, record.reference_id)
+        details["callB"] = _leg(leg_b, summary.b, leg_reference(record, leg_b), shape)
+    details["callA"] = _leg(leg_a, summary.a, leg_reference(record, leg_a), shape)
     payload["details"] = details
-    return compact_json(
-        {
-            "payload": payload,
-            "namespace": "VOICE",
-            "eventType": EVENT,
-            "description": "Summary of a completed call session",
-        }
-    )
+    return envelope(EVENT, DESCRIPTION, payload, _VERSIONS[shape.generation])
 
 
-def _leg(leg: LegRecord, status: Status, reference_id: str) -> dict[str, Any]:
+def _leg(leg: LegRecord, status: Status, reference_id: str, shape: Shape) -> dict[str, Any]:
     times = leg_times(leg)
     body: dict[str, Any] = {
         "callId": leg.id,
@@ -112,26 +121,20 @@ def _leg(leg: LegRecord, status: Status, reference_id: str) -> dict[str, Any]:
     if times.connected is not None:
         body["connectedTimestamp"] = times.connected
     body["disconnectedTimestamp"] = times.disconnected
-    if leg.source is not None:
-        body["source"] = leg.source.e164
-    body["destination"] = leg.destination.e164
-    body["sourceFormat"] = body["destinationFormat"] = "MSISDN"
-    _add_country(body, "sourceCountryCode", leg.source)
-    _add_country(body, "destinationCountryCode", leg.destination)
-    if reference_id:
-        # The virtual number is what an inbound leg dialled and what an outbound leg shows (C3).
-        body["destinationRefId" if leg.inbound else "sourceRefId"] = reference_id
-    body["callStatus"] = status
+    add_numbers(body, leg.inbound, leg.source, leg.destination, shape)
+    add_reference(body, leg.inbound, reference_id)
+    body["callStatus"] = _word(status, shape)
     body["callDuration"] = times.duration
-    if leg.quality is not None and times.connected is not None:
+    if leg.quality is not None and times.connected is not None and shape.generation is not Generation.G2:
         body["callQuality"] = _quality(leg.quality)
     return body
 
 
-def _add_country(body: dict[str, Any], key: str, number: Number | None) -> None:
-    country = None if number is None else number.country
-    if country is not None:
-        body[key] = country
+def _word(status: Status, shape: Shape) -> str:
+    """The second generation knew no ERROR, and wrote a blank (C15)."""
+    if shape.generation is not Generation.G2:
+        return status
+    return "FAILED" if status is Status.ERROR else status.replace("_", " ")
 
 
 def _quality(quality: Quality) -> dict[str, Any]:

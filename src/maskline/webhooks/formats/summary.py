@@ -1,7 +1,7 @@
 """What a summary of one call says, before a vendor's spelling: leg statuses, session status, clean times.
 
-What it is: the status matrix of 8x8-wavecell.md §6.1 as a table, and the rules on times (truncate, never go
-backwards) and durations (round) that hold for both summary dialects. What it is not: a body; `eight` and
+What it is: the status matrix of 8x8-wavecell.md §6.1 as a table, the last action, and the rules on times (truncate,
+never go backwards) and durations (round) that hold for both summary dialects. What it is not: a body; `eight` and
 `wavecell` spell it. Who uses it: those two.
 
 How a call that never got a leg B is told (the vendors know no sessions that expire, §1.1, so this is ours):
@@ -22,8 +22,11 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
+from maskline.masking.call_flow import ActionName
 from maskline.masking.call_record import CallRecord, LegRecord
+from maskline.masking.e164 import Number
 from maskline.masking.facts import Cause, LegName, Outcome
+from maskline.masking.redaction import Redactor
 
 
 class Status(StrEnum):
@@ -147,6 +150,29 @@ def _leg_status(leg: LegRecord) -> Status:
     return UNANSWERED[leg.cause]
 
 
+def last_action(record: CallRecord) -> ActionName:
+    """The last action that was begun. A call of a session or a fallback had no flow: it was told to dial, or to go."""
+    if record.flow is not None:
+        return ActionName(record.flow.last_action or ActionName.HANGUP)
+    dialled = record.leg(LegName.B) is not None or not record.legs[0].inbound
+    return ActionName.MAKE_CALL if dialled else ActionName.HANGUP
+
+
+def leg_reference(record: CallRecord, leg: LegRecord) -> str:
+    """Label of the virtual number on this leg; the call's where the leg has none of its own."""
+    return leg.reference_id or record.reference_id
+
+
+def shown_numbers(
+    inbound: bool, source: Number | None, destination: Number, redactor: Redactor
+) -> tuple[str | None, str | None]:
+    """Both numbers of a leg as text. The party, whom the receiver may see as `redactor` says, calls on an inbound leg
+    and is called on an outbound one; the other number is ours. None: withheld, or left out."""
+    if inbound:
+        return None if source is None else redactor(source), destination.e164
+    return None if source is None else source.e164, redactor(destination)
+
+
 @dataclass(frozen=True, slots=True)
 class LegTimes:
     """A leg's times as shown: initiated ≤ connected ≤ disconnected even after a step of the wall clock (C17)."""
@@ -161,9 +187,14 @@ class LegTimes:
 def leg_times(leg: LegRecord) -> LegTimes:
     connected = None if leg.answered_at is None else max(leg.initiated_at, leg.answered_at)
     ended = max(leg.initiated_at, connected or 0.0, leg.ended_at)
-    duration = 0 if connected is None else math.floor(ended - connected + 0.5)
+    duration = 0 if connected is None else rounded(ended - connected)
     shown = None if connected is None else iso_seconds(connected)
     return LegTimes(iso_seconds(leg.initiated_at), shown, iso_seconds(ended), duration)
+
+
+def rounded(seconds: float) -> int:
+    """Whole seconds of a duration, half up; never below 0, whatever the wall clock did."""
+    return max(0, math.floor(seconds + 0.5))
 
 
 def session_times(record: CallRecord) -> tuple[str, str]:

@@ -6,18 +6,25 @@ import json
 
 import pytest
 
+from maskline.masking.call_record import FlowRecord
 from maskline.masking.e164 import Number
 from maskline.masking.facts import Cause, LegName, Outcome
+from maskline.masking.redaction import Redaction, Redactor
 from maskline.webhooks.formats.eight import ERROR_CODES, ERRORS, session_summary
-from tests.support.calls import make_leg, make_quality, make_record
+from maskline.webhooks.formats.shape import Shape, read_shape
+from tests.support.calls import CALLEE, CALLER, T0, VIRTUAL, make_leg, make_quality, make_record
 
 A, B = LegName.A, LegName.B
 
 
-def payload(record):
-    body = json.loads(session_summary(record, "sub"))
-    assert [*body] == ["payload", "namespace", "eventType", "description"]
+def payload(record, **options):
+    body = json.loads(session_summary(record, read_shape("sub", options)))
+    assert [*body][:4] == ["payload", "namespace", "eventType", "description"]
     return body["payload"]
+
+
+def root(record, **options):
+    return json.loads(session_summary(record, read_shape("sub", options)))
 
 
 def refused(cause):
@@ -93,3 +100,99 @@ def test_quality_is_a_score_a_fraction_and_whole_milliseconds():
     quality = make_quality(mos=4.1234, packet_loss=0.012345, jitter_ms=19.6)
     body = payload(make_record(make_leg(A, quality=quality), make_leg(B)))
     assert body["details"]["callA"]["callQuality"] == {"mos": 4.12, "packetLossRate": 0.0123, "jitter": 20}
+
+
+@pytest.mark.row("8x8:6/clientRequestId", "8x8:2/generations")
+def test_the_generation_of_2026_says_version_5_and_the_client_request_id_is_shown_where_there_is_one():
+    asked = make_record(flow=FlowRecord("MAKE_CALL", client_request_id="order 7", requested=True))
+    assert root(asked, generation="g3v5")["version"] == 5
+    assert payload(asked, generation="g3v5")["clientRequestId"] == "order 7"
+    assert "version" not in root(asked)
+    assert payload(asked)["clientRequestId"] == "order 7"
+    assert "clientRequestId" not in payload(asked, generation="g2")
+    assert "clientRequestId" not in payload(make_record(flow=FlowRecord("MAKE_CALL")), generation="g3v5")
+    assert "clientRequestId" not in payload(make_record(), generation="g3v5")
+
+
+@pytest.mark.row("8x8:2/generations", "8x8:13/C15")
+def test_the_second_generation_writes_blanks_and_knows_neither_error_nor_quality():
+    silent = {"outcome": Outcome.NO_ANSWER, "cause": Cause.RING_TIMEOUT, "answered_at": None}
+    body = payload(make_record(make_leg(A, **silent), make_leg(B, **silent)), generation="g2")
+    assert (body["sessionStatus"], body["details"]["callB"]["callStatus"]) == ("NO ANSWER", "NO ANSWER")
+    body = payload(refused(Cause.NO_ROUTE), generation="g2")
+    assert (body["sessionStatus"], body["details"]["callA"]["callStatus"]) == ("FAILED", "FAILED")
+    assert "errorDetails" not in body
+    body = payload(make_record(make_leg(A, quality=make_quality()), make_leg(B)), generation="g2")
+    assert "callQuality" not in body["details"]["callA"]
+    assert body["sessionStatus"] == "COMPLETED"
+
+
+@pytest.mark.row("8x8:6/sourceRefId", "8x8:6/destinationRefId", "8x8:13/C3")
+def test_each_leg_names_the_reference_of_its_own_number():
+    details = payload(make_record(make_leg(A, reference_id="PSTN1"), make_leg(B, reference_id="PSTN2")))["details"]
+    assert details["callA"]["destinationRefId"] == "PSTN1"
+    assert details["callB"]["sourceRefId"] == "PSTN2"
+
+
+@pytest.mark.row("8x8:6.3/prompt-only", "8x8:6.1/completed-none")
+@pytest.mark.parametrize("action", ["HANGUP", "PLAY_TTS"])
+def test_a_call_answered_by_a_prompt_alone_is_completed_with_one_leg(action):
+    leg = make_leg(A, cause=Cause.FLOW_ENDED, quality=make_quality())
+    body = payload(make_record(leg, flow=FlowRecord(action)))
+    assert (body["sessionStatus"], body["lastAction"], body["callCount"]) == ("COMPLETED", action, 1)
+    assert [*body["details"]] == ["callA"]
+    assert body["details"]["callA"]["callQuality"]["mos"] == 4.5
+    assert "errorDetails" not in body
+
+
+@pytest.mark.row("8x8:13/C24", "8x8:6.3/error", "8x8:13/C13", "8x8:13/C23", "8x8:13/C8")
+def test_an_error_of_a_masked_call_has_an_inbound_leg_with_the_dialled_numbers_reference():
+    leg = make_leg(A, outcome=Outcome.ERROR, cause=Cause.NO_ROUTE, answered_at=None, ringing_at=None)
+    body = payload(make_record(leg, flow=FlowRecord("MAKE_CALL")))
+    assert body["errorDetails"] == {"errorMsg": "No coverage available for requested area", "errorCode": -2004}
+    assert (body["lastAction"], body["callCount"]) == ("MAKE_CALL", 1), "PLAY_TTS only if a text was played"
+    shown = body["details"]["callA"]
+    assert (shown["callDirection"], shown["callStatus"], shown["callDuration"]) == ("INBOUND", "ERROR", 0)
+    assert shown["destinationRefId"] == "PSTN1"
+    assert not {"sourceRefId", "connectedTimestamp"} & set(shown)
+
+
+@pytest.mark.row("8x8:13/C24")
+def test_an_error_of_a_call_that_the_api_asked_for_has_an_outbound_leg_with_the_shown_numbers_reference():
+    leg = make_leg(
+        A, inbound=False, source=VIRTUAL, destination=CALLEE, outcome=Outcome.ERROR, cause=Cause.FLOW_EXPIRED,
+        answered_at=None, ended_at=T0,
+    )  # fmt: skip
+    body = payload(make_record(leg, flow=FlowRecord("MAKE_CALL", requested=True)))
+    assert body["errorDetails"]["errorCode"] == -2007
+    shown = body["details"]["callA"]
+    assert (shown["callDirection"], shown["sourceRefId"]) == ("OUTBOUND", "PSTN1")
+    assert shown["initiatedTimestamp"] == shown["disconnectedTimestamp"]
+    assert "destinationRefId" not in shown
+
+
+@pytest.mark.row("8x8:14/redaction", "8x8:6/masked-legs")
+def test_parties_are_shown_as_the_account_wants_and_virtual_numbers_in_full():
+    def numbers(how):
+        body = json.loads(session_summary(make_record(), Shape("x", Redactor(how, bytes(32)))))
+        legs = body["payload"]["details"]
+        return [(legs[leg].get("source"), legs[leg].get("destination")) for leg in ("callA", "callB")]
+
+    assert numbers(Redaction.FULL) == [(CALLER.e164, VIRTUAL.e164), (VIRTUAL.e164, CALLEE.e164)]
+    assert numbers(Redaction.LAST4) == [("*******7870", VIRTUAL.e164), (VIRTUAL.e164, "******8965")]
+    assert numbers(Redaction.OMIT) == [(None, VIRTUAL.e164), (VIRTUAL.e164, None)]
+
+
+@pytest.mark.row("8x8:13/C9", "8x8:2/absent")
+@pytest.mark.parametrize("generation", ["g2", "g3", "g3v5"])
+def test_no_body_says_null(generation):
+    bare = make_leg(A, source=None, destination=Number("999"), answered_at=None, outcome=Outcome.ERROR)
+    for record in (make_record(bare, reference_id=""), make_record(), refused(Cause.LOOP)):
+        text = session_summary(record, read_shape("sub", {"generation": generation})).decode().lower()
+        assert "null" not in text
+
+
+@pytest.mark.row("8x8:13/C21", "8x8:13/C26")
+def test_only_codes_of_summaries_are_used_and_the_validity_code_for_validity_alone():
+    assert set(ERRORS) == {*range(-2010, -2000), -9999}
+    assert [cause for cause, code in ERROR_CODES.items() if code == -2007] == [Cause.FLOW_EXPIRED]

@@ -6,6 +6,8 @@ from itertools import product
 
 import pytest
 
+from maskline.masking.call_flow import ActionName
+from maskline.masking.call_record import FlowRecord
 from maskline.masking.facts import Cause, LegName, Outcome
 from maskline.webhooks.formats.summary import (
     MATRIX,
@@ -14,6 +16,7 @@ from maskline.webhooks.formats.summary import (
     Summary,
     compact_json,
     iso_seconds,
+    last_action,
     leg_times,
     session_times,
     summarize,
@@ -146,6 +149,73 @@ def test_each_row_of_the_status_matrix(leg_a, leg_b, expected):
     summary = summarize(record)
     assert (summary.a, summary.b, summary.session) == expected
     assert (summary.error is not None) == (summary.session is E)
+
+
+FLOW_ERRORS = (
+    Cause.CALL_ACTION_FAILED, Cause.CALL_FLOW_INVALID, Cause.SPEECH_FAILED, Cause.FILE_FAILED, Cause.FLOW_EXPIRED,
+    Cause.CALLER_ID_NOT_ALLOWED,
+)  # fmt: skip
+
+
+@pytest.mark.row("8x8:6.1/error-none", "8x8:3.1/webhook-fails")
+@pytest.mark.parametrize("cause", FLOW_ERRORS)
+@pytest.mark.parametrize("answered_at", [None, T0 + 1])
+@pytest.mark.parametrize("inbound", [True, False])
+def test_a_flow_that_fails_on_leg_a_is_an_error_whoever_was_answered(cause, answered_at, inbound):
+    leg = make_leg(A, outcome=Outcome.ERROR, cause=cause, answered_at=answered_at, inbound=inbound)
+    assert summarize(make_record(leg)) == Summary(E, E, None, cause)
+
+
+@pytest.mark.row("8x8:6.1/completed-none", "8x8:3.1/empty-callflow")
+@pytest.mark.parametrize("answered_at", [None, T0 + 1])
+@pytest.mark.parametrize("inbound", [True, False])
+def test_a_flow_that_ends_before_anybody_was_dialled_is_completed(answered_at, inbound):
+    leg = make_leg(A, cause=Cause.FLOW_ENDED, answered_at=answered_at, inbound=inbound)
+    assert summarize(make_record(leg)) == Summary(C, C, None, None)
+
+
+@pytest.mark.row("8x8:6.1/completed-none")
+def test_a_caller_who_leaves_after_a_prompt_was_answered_by_it():
+    assert summarize(make_record(make_leg(A, cause=Cause.NORMAL))) == Summary(C, C, None, None)
+
+
+@pytest.mark.row("8x8:6.1/first-leg-fails")
+@pytest.mark.parametrize(
+    ("outcome", "cause", "rang", "expected"),
+    [
+        (Outcome.NO_ANSWER, Cause.RING_TIMEOUT, True, N),
+        (Outcome.NO_ANSWER, Cause.NO_ANSWER, True, N),
+        (Outcome.NO_ANSWER, Cause.NO_ANSWER, False, F),
+        (Outcome.BUSY, Cause.BUSY, True, BUSY),
+        (Outcome.BUSY, Cause.DECLINED, False, BUSY),
+        (Outcome.FAILED, Cause.UNALLOCATED, False, F),
+        (Outcome.FAILED, Cause.CONGESTION, False, F),
+    ],
+)
+def test_a_first_leg_that_the_api_asked_for_gives_its_status_to_the_session(outcome, cause, rang, expected):
+    leg = make_leg(
+        A, inbound=False, outcome=outcome, cause=cause, answered_at=None, ringing_at=T0 + 1 if rang else None
+    )
+    assert summarize(make_record(leg)) == Summary(expected, expected, None, None)
+
+
+@pytest.mark.row("8x8:6/lastAction", "8x8:13/C7")
+@pytest.mark.parametrize(
+    ("legs", "flow", "expected"),
+    [
+        ((make_leg(A), make_leg(B)), None, "MAKE_CALL"),
+        ((make_leg(A),), None, "HANGUP"),
+        ((make_leg(A, inbound=False),), None, "MAKE_CALL"),
+        ((make_leg(A),), FlowRecord(), "HANGUP"),
+        ((make_leg(A),), FlowRecord(ActionName.SAY), "PLAY_TTS"),
+        ((make_leg(A),), FlowRecord(ActionName.PLAY_FILE), "PLAY_FILE"),
+        ((make_leg(A),), FlowRecord(ActionName.CAPTURE), "SAY_AND_CAPTURE"),
+        ((make_leg(A),), FlowRecord(ActionName.MAKE_CALL), "MAKE_CALL"),
+        ((make_leg(A), make_leg(B)), FlowRecord(ActionName.HANGUP), "HANGUP"),
+    ],
+)
+def test_the_last_action_is_the_flows_or_else_what_the_call_was_told_to_do(legs, flow, expected):
+    assert last_action(make_record(*legs, flow=flow)) == expected
 
 
 def test_the_matrix_knows_every_pair_that_can_occur():

@@ -1,0 +1,105 @@
+"""Who hears of a (sub)account's calls: its endpoints, read once for many calls, and the rows that go to them.
+
+What it is: endpoints with their options understood, by what they want to hear. What it is not: bodies, or Plivo's
+events, whose URL comes with each session. Who uses it: `record_call.py` reads, `build_outbox.py` and `status_outbox.py`
+write to them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from maskline.engine.ports import CallContext
+from maskline.errors import NotFound
+from maskline.masking.redaction import Redactor
+from maskline.storage.store import OutboxRow, Store
+from maskline.webhooks.formats import eight, eight_status, wavecell
+from maskline.webhooks.formats.shape import Shape, read_shape
+
+CONTENT_TYPE = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """A configured endpoint."""
+
+    kind: str
+    url: str = field(repr=False)
+    shape: Shape
+    """How it wants its bodies, and the name it knows the (sub)account by."""
+    authorization: str = field(default="", repr=False)
+    secret: str = field(default="", repr=False)
+    """Standard Webhooks secret; empty: its bodies are not signed."""
+
+
+class Audience(NamedTuple):
+    """Of one (sub)account; endpoints of other kinds, and of later versions, are left out."""
+
+    summaries: tuple[Receiver, ...] = ()
+    """Told once, when a call is over."""
+    followers: tuple[Receiver, ...] = ()
+    """Told while it goes on."""
+
+
+Receivers = Mapping[str, Audience]
+"""By the subaccount's id, or the account's for numbers without a subaccount."""
+
+NOBODY = Audience()
+_SUMMARIES = frozenset({eight.KIND, wavecell.KIND})
+_FOLLOWERS = frozenset({eight_status.KIND})
+
+
+def owner_of(context: CallContext) -> str:
+    """Whose endpoints apply to this call."""
+    return context.subaccount_id or context.account_id
+
+
+def audience_of(receivers: Iterable[Receiver]) -> Audience:
+    """Sorted by what they want to hear, in the order given."""
+    all_ = tuple(receivers)
+    return Audience(
+        tuple(one for one in all_ if one.kind in _SUMMARIES), tuple(one for one in all_ if one.kind in _FOLLOWERS)
+    )
+
+
+async def read_audience(store: Store, owner: str, redaction_key: bytes) -> Audience:
+    """Nobody for a (sub)account that was removed. Raises `StoreUnavailable`."""
+    try:
+        account = await store.account(owner)
+    except NotFound:
+        return NOBODY
+    redactor = Redactor(account.redaction, redaction_key)
+    return audience_of(
+        Receiver(
+            endpoint.kind, endpoint.url,
+            read_shape(endpoint.external_id or account.shown_id, endpoint.options, redactor),
+            endpoint.authorization, endpoint.secret,
+        )
+        for endpoint in await store.endpoints(owner)
+        if endpoint.enabled
+    )  # fmt: skip
+
+
+def outbox_row(
+    receiver: Receiver, context: CallContext, row_id: str, event: str, body: bytes, sequence: int, now: float
+) -> OutboxRow:
+    """`sequence`: its place among the call's webhooks."""
+    return OutboxRow(
+        id=row_id,
+        account_id=context.account_id,
+        subaccount_id=context.subaccount_id,
+        subject=context.call_id,
+        sequence=sequence,
+        dialect=receiver.kind.partition(".")[0],
+        event=event,
+        method="POST",
+        url=receiver.url,
+        content_type=CONTENT_TYPE,
+        body=body,
+        authorization=receiver.authorization,
+        created_at=now,
+        due_at=now,
+        secret=receiver.secret,
+    )
