@@ -36,7 +36,8 @@ from maskline.masking import facts
 from maskline.masking.session import SessionOptions
 from maskline.settings import describe
 from maskline.sip import transaction_states
-from maskline.webhooks.formats import eight, plivo, plivo_events, wavecell
+from maskline.webhooks.formats import eight, eight_status, plivo, plivo_events, wavecell
+from maskline.workflows import set_webhook, status_outbox
 
 REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
 Machine = Mapping[tuple[Any, Any], tuple[Any, Sequence[Any]]]
@@ -131,12 +132,27 @@ def _plivo_events() -> str:
 
 def _summaries() -> str:
     rows = [
-        ["8x8", f"`{eight.KIND}`", f"`{eight.EVENT}`", f"`{eight.CONTENT_TYPE}`"],
-        ["Wavecell", f"`{wavecell.KIND}`", f"`{wavecell.EVENT}`", f"`{wavecell.CONTENT_TYPE}`"],
+        ["8x8", f"`{eight_status.KIND}`", f"`{eight_status.EVENT}`", "at each step of each leg"],
+        ["8x8", f"`{eight.KIND}`", f"`{eight.EVENT}`", "once, when the call is over"],
+        ["Wavecell", f"`{wavecell.KIND}`", f"`{wavecell.EVENT}`", "once, when the call is over"],
     ]
-    intro = "Sent once when a call is over, to the endpoints a subaccount has configured.\n\n"
-    head = ("vendor", "endpoint kind", "event", "content type")
-    return "## Webhook events: 8x8 and Wavecell\n\n" + intro + table(head, rows)
+    intro = (
+        "Sent as JSON to the endpoints that a subaccount has configured, or the account for numbers without a\n"
+        "subaccount.\n\n"
+    )
+    head = ("vendor", "endpoint kind", "event", "sent")
+    steps = [[f"`{status}`", f"`{fact.name}`"] for fact, status in status_outbox.STATUSES.items()]
+    options = [
+        [f"`{kind}`", f"`{name}`", ", ".join(f"`{value}`" for value in values)]
+        for kind, by_name in set_webhook.OPTIONS.items()
+        for name, values in by_name.items()
+    ]
+    return (
+        "## Webhook events: 8x8 and Wavecell\n\n" + intro + table(head, rows)
+        + "\nWhat a leg's steps are told as:\n\n" + table(("`callStatus`", "from fact"), steps)
+        + "\nWhat an endpoint may be told, where the vendors' pages of several years differ:\n\n"
+        + table(("endpoint kind", "option", "values"), options)
+    )  # fmt: skip
 
 
 def _causes() -> str:

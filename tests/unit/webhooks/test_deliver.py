@@ -17,7 +17,7 @@ from maskline.storage.store import RecordedCall
 from maskline.webhooks.deliver import Deliverer, Limits
 from maskline.webhooks.schedule import Fault, TryResult
 from maskline.webhooks.send import Answer
-from maskline.webhooks.sign import SigningKeys
+from maskline.webhooks.sign import SigningKeys, standard_webhooks
 from tests.support.store_values import outbox_row
 
 OK = Answer(TryResult(200))
@@ -145,6 +145,46 @@ async def test_a_retry_keeps_id_and_body_and_has_fresh_time_and_signature():
         assert first[header] != second[header]
     done = await world.row("one")
     assert (done.state, done.attempts, done.last_error) == ("done", 2, "")
+
+
+@pytest.mark.row("8x8:14/signature")
+async def test_a_row_with_a_secret_is_signed_anew_at_each_try_beside_its_authorization():
+    secret = "whsec_" + "A" * 32
+    world = World(Network(shaky=[DOWN, OK]))
+    async with world.running():
+        await world.add(row("one", "shaky", body=b'{"a":1}', authorization="Bearer t", secret=secret))
+        await world.network.reached(1)
+        world.clock.advance(2.0)
+        await world.network.reached(2)
+    first, second = (headers for _, _, headers, _ in world.network.sent)
+    for headers in (first, second):
+        at = int(headers["webhook-timestamp"])
+        assert headers["webhook-signature"] == standard_webhooks(secret, "one", at, b'{"a":1}')
+        assert headers["Authorization"] == "Bearer t"
+    assert first["webhook-signature"] != second["webhook-signature"]
+
+
+@pytest.mark.parametrize("dialect", ["eight", "wavecell"])
+async def test_each_try_says_its_event_and_how_many_tries_came_before(dialect):
+    world = World(Network(shaky=[DOWN, DOWN, OK]))
+    async with world.running():
+        await world.add(row("one", "shaky", dialect=dialect))
+        for tries, pause in ((1, 1.0), (2, 10.0), (3, 0.0)):
+            await world.network.reached(tries)
+            world.clock.advance(pause)
+    told = [headers for _, _, headers, _ in world.network.sent]
+    assert [headers["x-maskline-retry"] for headers in told] == ["0", "1", "2"]
+    assert {headers["x-maskline-event-id"] for headers in told} == {"one"}
+    assert not [headers for headers in told if "webhook-signature" in headers], "it has no secret"
+
+
+async def test_a_plivo_event_has_no_headers_of_the_other_dialects():
+    world = World(Network())
+    async with world.running():
+        await world.add(row("one", dialect="plivo", body=b"A=1"))
+        await world.network.reached(1)
+    ((_, _, headers, _),) = world.network.sent
+    assert not [name for name in headers if name.startswith("x-maskline") or name == "webhook-signature"]
 
 
 async def test_a_plivo_get_is_signed_over_its_query_and_has_no_content_type():

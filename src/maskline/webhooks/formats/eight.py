@@ -6,7 +6,7 @@ before leg A). What it is not: call actions (`eight_action.py`) or call status (
 
 8x8's "sessionId" is our call's id (architecture.md §1). Absent values: the key is left out (C9), among them
 `source` of a withheld caller and the country of a number that no plan knows. `lastAction` is always there, and what it
-says of calls without a call flow is in docs/decisions/0036-last-action.md.
+says of calls without a call flow is in docs/decisions/0038-last-action.md.
 
 `errorDetails` of calls that we refuse: unknown or withheld caller and expired session all say -2008, the text
 that names the caller's number as the reason (-2007 is for `validUntil` alone, C26). No route says -2004, media,

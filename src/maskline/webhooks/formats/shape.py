@@ -4,7 +4,7 @@ What it is: the generations of 8x8's bodies and the other options of an endpoint
 not: a check of what may be configured (`workflows/set_webhook.py`): what is not known here counts as not said. Who uses
 it: the bodies of 8x8 and Wavecell, and `workflows/record_call.py`, which reads it.
 
-Why there are three generations, and which keys tell them apart: docs/decisions/0035-generations.md.
+Why there are three generations, and which keys tell them apart: docs/decisions/0037-generations.md.
 """
 
 from __future__ import annotations
