@@ -34,6 +34,8 @@ PURE = (
     "src/maskline/masking/**/*.py",
     "src/maskline/engine/announcer.py",
     "src/maskline/engine/call*.py",
+    "src/maskline/engine/capture.py",
+    "src/maskline/engine/digit_entry.py",
     "src/maskline/engine/pin_prompt.py",
     "src/maskline/webhooks/schedule.py",
     "src/maskline/webhooks/sign.py",

@@ -24,6 +24,8 @@ PURE = (
     "masking/*",
     "engine/announcer.py",
     "engine/call*.py",
+    "engine/capture.py",
+    "engine/digit_entry.py",
     "engine/pin_prompt.py",
     "webhooks/schedule.py",
     "webhooks/sign.py",

@@ -29,7 +29,7 @@ import maskline
 from maskline import client
 from maskline.api.metrics import HttpMetrics
 from maskline.api.plivo import attributes, filters, openapi
-from maskline.engine import announcer, call_states, causes, pin_prompt
+from maskline.engine import announcer, call_states, capture, causes, pin_prompt
 from maskline.errors import MasklineError
 from maskline.logs import EVENTS
 from maskline.masking import facts
@@ -253,17 +253,19 @@ def sip_transactions_page() -> str:
 
 def calls_page() -> str:
     intro = (
-        "One call and its two legs, as `src/maskline/engine/call_states.py` holds them, and the two machines for\n"
-        "what is heard before the bridge (`announcer.py`, `pin_prompt.py`). What has no row changes nothing: it is\n"
-        "the late half of a race. A leg sees its signal before the call does. The next state is the way things go\n"
-        "well: an action that cannot go that way ends the call, or parts with a caller who was answered already.\n\n"
+        "One call and its two legs, as `src/maskline/engine/call_states.py` holds them, and the machines for\n"
+        "what somebody hears and is asked (`announcer.py`, `pin_prompt.py`, `capture.py`). What has no row changes\n"
+        "nothing: it is the late half of a race. A leg sees its signal before the call does. The next state is the\n"
+        "way things go well: an action that cannot go that way ends the call, or parts with a caller who was\n"
+        "answered already.\n\n"
     )
     machines = (
         ("The call", _call_rows()),
         ("An inbound leg: the caller's", _leg_rows(call_states.LEG_IN)),
         ("An outbound leg: the callee's, and the first party's when we call it", _leg_rows(call_states.LEG_OUT)),
         ("What a leg hears from us", _hearing_rows()),
-        ("Asking for a PIN", _asking_rows()),
+        ("Asking for a PIN", _dialogue_rows(pin_prompt.ASKING)),
+        ("Asking for digits, as a call flow says", _dialogue_rows(capture.CAPTURING)),
     )
     return "# Calls\n\n" + intro + "\n".join(_machine(*machine) for machine in machines) + "\n" + _statuses()
 
@@ -286,10 +288,10 @@ def _hearing_rows() -> Machine:
     }
 
 
-def _asking_rows() -> Machine:
+def _dialogue_rows(rows: Mapping[tuple[Enum, Enum], tuple[Enum, str]]) -> Machine:
     return {
         (_low(state), _low(signal)): (_low(target), [action.replace("_", " ")])
-        for (state, signal), (target, action) in pin_prompt.ASKING.items()
+        for (state, signal), (target, action) in rows.items()
     }
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 import pytest
@@ -18,7 +19,8 @@ from maskline.engine import effects as e
 from maskline.engine import inputs as i
 from maskline.engine.call import CallPolicy
 from maskline.engine.call_states import CallState, LegState
-from maskline.masking.decision import Refuse, WrongPin
+from maskline.masking.call_flow import Hangup
+from maskline.masking.decision import Refuse, RunFlow, WrongPin
 from maskline.masking.facts import Cause, LegName
 from maskline.media.port import Spool
 from tests.support.call_machine import (
@@ -26,16 +28,22 @@ from tests.support.call_machine import (
     B_SDP,
     BRIEFING,
     CLIP,
+    DIAL,
     LOCAL_A,
     LOCAL_B,
     NUMBER,
+    PLAY_FILE,
+    SAY,
     WELCOME,
     Driven,
     asking,
+    capture,
+    flow,
     received,
     requested,
     sdp,
     session,
+    start_flow,
     with_prompts,
 )  # fmt: skip
 
@@ -56,6 +64,7 @@ class Walk:
         self.seen: set[CallState] = set()
         self.dice = random.Random(seed)
         requested_one = self.dice.random() < 0.3
+        by_flow = self.dice.random() < 0.4
         policy = CallPolicy(answer_for_prompts=self.dice.random() < 0.3)
         self.call = Driven(self.dice.random() < 0.9, policy, not requested_one)
         self.steps: deque[e.Effect] = deque()
@@ -68,7 +77,11 @@ class Walk:
         self.unacked: set[LegName] = set()
         self.questions = 0
         """Asked of the router and not answered."""
-        self.feed(i.Requested(requested(**self.prompts())) if requested_one else self.invited())
+        if requested_one and by_flow:
+            start = start_flow(*self.flow().steps, action_id=self.dice.choice(("", "x")))
+            self.feed(i.FlowRequested(replace(start, expired=self.dice.random() < 0.1)))
+        else:
+            self.feed(i.Requested(requested(**self.prompts())) if requested_one else self.invited())
 
     def prompts(self) -> dict[str, object]:
         dice = self.dice
@@ -76,6 +89,19 @@ class Walk:
             "caller": (CLIP, WELCOME)[: dice.randrange(3)], "callee": (BRIEFING, CLIP)[: dice.randrange(3)],
             "record": dice.random() < 0.5,
         }  # fmt: skip
+
+    def flow(self) -> RunFlow:
+        dice = self.dice
+        ask = capture(
+            max_digits=dice.choice((1, 2, 25)), tries=dice.choice((1, 2)), success=dice.choice((None, CLIP)),
+            failure=dice.choice((None, WELCOME)), digit_timeout=dice.choice((None, 2.0)),
+        )  # fmt: skip
+        dial = replace(
+            DIAL, record=dice.random() < 0.5, prompts=dice.choice(((), (), (WELCOME,))),
+            refused=dice.choice((None, None, None, Cause.NO_ROUTE)),
+        )  # fmt: skip
+        steps = [dice.choice((SAY, PLAY_FILE, ask, dial, dial, Hangup())) for _ in range(dice.randrange(4))]
+        return flow(*steps, action_id=dice.choice(("", "next")), asks=dice.random() < 0.9)
 
     def invited(self) -> i.Received:
         body = self.dice.choice((A_SDP, A_SDP, A_SDP, b"", sdp(codecs="9"), b"nonsense"))
@@ -89,7 +115,7 @@ class Walk:
 
     def take(self, effect: e.Effect) -> None:
         match effect:
-            case e.Route() | e.CheckPin():
+            case e.Route() | e.CheckPin() | e.AskNext():
                 self.questions += 1
             case e.StartTimer(timer=timer):
                 self.timers.add(timer)
@@ -110,6 +136,9 @@ class Walk:
             case e.Collect(on=on):
                 assert on is not self.collecting
                 self.collecting = on
+            case e.UnbridgeMedia():
+                assert self.bridged
+                self.bridged = False
             case e.OpenMedia() | e.StartRecording() | e.CloseMedia():
                 assert not (isinstance(effect, e.CloseMedia) and (self.playing or self.collecting))
                 self.steps.append(effect)
@@ -130,6 +159,8 @@ class Walk:
         ]
         if self.questions:
             moves += [Move(4, inp, self.answered) for inp in self.answers()]
+        if self.collecting:
+            moves.append(Move(6, i.Digit(A, dice.choice("0123456789*#"))))
         if self.steps:
             moves.append(Move(20, self.result(self.steps[0], dice.random() < 0.04), self.steps.popleft))
         for leg, play_id in self.playing.items():
@@ -171,11 +202,16 @@ class Walk:
 
     def answers(self) -> list[i.Input]:
         refuse = Refuse(self.dice.choice((Cause.SESSION_BUSY, Cause.UNKNOWN_CALLER)), NUMBER, session())
+        given = i.FlowGiven(self.flow())
+        if self.call.call.flow is not None:
+            vain = Refuse(Cause.CALL_FLOW_INVALID, NUMBER, None, self.dice.choice((None, CLIP)), detail="$")
+            return [given, given, given, i.Refused(vain), i.RouteFailed(Cause.CONGESTION)]
         yes = i.Forwarded(with_prompts(**self.prompts()))  # type: ignore[arg-type]
         if self.call.call.asked is None:
             told = Refuse(Cause.UNKNOWN_CALLER, NUMBER, None, CLIP)
             return [
                 yes,
+                given,
                 i.PinAsked(asking(longest=2)),
                 i.Refused(refuse),
                 i.Refused(told),

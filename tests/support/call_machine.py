@@ -12,8 +12,19 @@ from maskline.engine.call import Call, CallPolicy
 from maskline.engine.call_media import CallMedia
 from maskline.engine.call_record_builder import CallRecordBuilder
 from maskline.engine.leg import Leg
+from maskline.masking.call_flow import Capture, PlayFile, Say
 from maskline.masking.call_record import CallRecord
-from maskline.masking.decision import AskPin, Forward, PinRules, StartCall, VirtualNumber
+from maskline.masking.decision import (
+    AskPin,
+    Dial,
+    Forward,
+    PinRules,
+    RunFlow,
+    StartCall,
+    StartFlow,
+    Step,
+    VirtualNumber,
+)
 from maskline.masking.e164 import Number
 from maskline.masking.facts import Fact, LegName
 from maskline.masking.prompt import Prompt
@@ -54,6 +65,26 @@ def asking(**rules: object) -> AskPin:
 
 def requested(**options: object) -> StartCall:
     return StartCall(with_prompts(**options), CALLER, TRUNK_A)  # type: ignore[arg-type]
+
+
+SAY = Say(Prompt("say", text="Please hold the line"))
+PLAY_FILE = PlayFile(Prompt("play_file", url="https://h.example/a.mp3"), 2)
+DIAL = Dial(CALLEE, VIRTUAL, "campaign-7", TRUNK_B)
+
+
+def capture(**rules: Any) -> Capture:
+    """With a question alone unless its other prompts are named."""
+    return Capture(Prompt("say_and_capture", text="Your code, please"), **rules)
+
+
+def flow(*steps: Step, action_id: str = "", asks: bool = True, **options: Any) -> RunFlow:
+    return RunFlow(NUMBER, steps, SessionOptions(**options), action_id, asks)
+
+
+def start_flow(*steps: Step, **changes: Any) -> StartFlow:
+    """`POST callflows` for these steps; the first one calls the caller of other tests."""
+    first = replace(DIAL, callee=CALLER, trunk=TRUNK_A)
+    return StartFlow("call-1", flow(first, *steps, action_id=changes.pop("action_id", "")), **changes)
 
 
 def forward(trunk: Trunk = TRUNK_B, **options: Any) -> Forward:

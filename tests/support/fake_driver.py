@@ -63,6 +63,9 @@ class FakeDriver:
     async def bridge(self, call_id: str, *, digits: bool = True) -> None:
         await self._note("bridge", call_id, digits)
 
+    async def unbridge(self, call_id: str) -> None:
+        await self._note("unbridge", call_id)
+
     async def play(self, call_id: str, leg: LegName, clip: Clip, play_id: int, *, repeat: int = 1) -> None:
         await self._note("play", call_id, leg, clip, play_id, repeat)
 

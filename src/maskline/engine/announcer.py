@@ -66,7 +66,7 @@ HEARING: dict[tuple[Hearing, HearingSignal], tuple[Hearing, tuple[HearingAction,
 class Announcer:
     """Begin with `play` or `loop`; feed it `over` and `skip`; `stop` before anything else is to be heard."""
 
-    __slots__ = ("_begun", "_left", "_leg", "_new_id", "_play_id", "_record", "prompt", "state")
+    __slots__ = ("_begun", "_left", "_leg", "_new_id", "_passes", "_play_id", "_record", "prompt", "state")
 
     def __init__(self, leg: LegName, new_id: Callable[[], int], record: CallRecordBuilder) -> None:
         self._leg = leg
@@ -74,14 +74,16 @@ class Announcer:
         self._record = record
         self._left: tuple[Prompt, ...] = ()
         self._play_id = 0
+        self._passes = 1
         self._begun = False
         """The latest one is heard, not only asked for."""
         self.prompt: Prompt | None = None
         """The latest one."""
         self.state = Hearing.NOTHING
 
-    def play(self, prompts: tuple[Prompt, ...], out: list[e.Effect]) -> None:
-        """At least one, in this order, to a leg that hears nothing."""
+    def play(self, prompts: tuple[Prompt, ...], out: list[e.Effect], passes: int = 1) -> None:
+        """At least one, in this order, each so many times, to a leg that hears nothing."""
+        self._passes = passes
         self.prompt, *left = prompts
         self._left = tuple(left)
         self._step(HearingSignal.PLAY, out)
@@ -152,10 +154,11 @@ class Announcer:
         match action:
             case HearingAction.START | HearingAction.REPEAT:
                 self._play_id, self._begun = self._new_id(), False
-                return e.Play(self._leg, self._heard(), self._play_id, 1 if action is HearingAction.START else 0)
+                passes = self._passes if action is HearingAction.START else 0
+                return e.Play(self._leg, self._heard(), self._play_id, passes)
             case HearingAction.SILENCE:
                 return e.StopPlaying(self._leg)
             case HearingAction.AWAIT:
-                return e.StartTimer(LONGEST_PROMPT, i.TimerName.PIN)
+                return e.StartTimer(LONGEST_PROMPT * self._passes, i.TimerName.PIN)
             case _:
                 return e.StopTimer(i.TimerName.PIN)

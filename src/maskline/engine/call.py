@@ -2,13 +2,14 @@
 
 What it is: the machine over `call_states.CALL`. `handle` gives effects in order; feed one input,
 perform all of them, then feed the next. It composes the two `Leg`s, `CallMedia` (SDP), `CallRecordBuilder`
-(facts), and where somebody hears us before the bridge an `Announcer` per leg and a `PinPrompt`. What is done in a row
-of the table is one function of the module for that part of a call:
+(facts), and where somebody hears us before the bridge an `Announcer` per leg, a `PinPrompt` or a `CapturePrompt`. What
+is done in a row of the table is one function of the module for that part of a call:
 
     call_begin   whose call it is           call_dial    the callee on its way, and the bridge
     call_first   a call we start ourselves  call_talk    changes inside a leg, digits, recording
     call_greet   prompts for the caller     call_end     every end
-    call_pin     the PIN
+    call_accept  who can hear us          call_flow    what a customer's application says
+    call_pin     the PIN                    call_capture its questions
 
 What it is not: SIP, sockets, clocks or storage; `core.py` performs the effects.
 """
@@ -21,14 +22,28 @@ from itertools import count
 from types import ModuleType
 from typing import Any
 
-from maskline.engine import call_begin, call_dial, call_end, call_first, call_greet, call_pin, call_talk
+from maskline.engine import (
+    call_accept,
+    call_begin,
+    call_capture,
+    call_dial,
+    call_end,
+    call_first,
+    call_flow,
+    call_greet,
+    call_pin,
+    call_talk,
+)
 from maskline.engine import effects as e
 from maskline.engine import inputs as i
 from maskline.engine.announcer import Announcer
 from maskline.engine.call_end import Parting
+from maskline.engine.call_first import FirstLeg
+from maskline.engine.call_flow_steps import FlowSteps
 from maskline.engine.call_media import CallMedia
 from maskline.engine.call_record_builder import CallRecordBuilder
 from maskline.engine.call_states import CALL, CallEvent, CallState, LegSignal
+from maskline.engine.capture import CapturePrompt
 from maskline.engine.leg import Leg
 from maskline.engine.pin_prompt import PinPrompt
 from maskline.masking.decision import AskPin, Forward, Refuse, StartCall
@@ -54,9 +69,9 @@ USUAL = CallPolicy()
 class Call:
     """The rows of `CALL` are carried out by the functions of `call_*.py`, for which everything here is open."""
 
-    __slots__ = ("asked", "callee_prompts", "caller_prompts", "decision", "early_media_ready", "hops", "id", "leg_a",
-                 "leg_b", "media", "new_id", "offer_taken", "parting", "pin", "policy", "rang", "record",
-                 "refusal", "request", "state", "talked", "voices")  # fmt: skip
+    __slots__ = ("asked", "callee_prompts", "caller_prompts", "capture", "decision", "early_media_ready", "first",
+                 "flow", "hops", "id", "leg_a", "leg_b", "media", "new_id", "offer_taken", "parting", "pin", "policy",
+                 "rang", "record", "refusal", "request", "state", "talked", "voices")  # fmt: skip
 
     def __init__(
         self, call_id: str, legs: tuple[Leg, Leg], media: CallMedia, record: CallRecordBuilder,
@@ -75,6 +90,10 @@ class Call:
         """Max-Forwards of what we send; the offer's, less one."""
         self.decision: Forward | None = None
         self.request: StartCall | None = None
+        self.first: FirstLeg | None = None
+        """Whom we call first, when the call is ours."""
+        self.flow: FlowSteps | None = None
+        """What the customer's application wants done, if it was asked."""
         self.asked: AskPin | None = None
         self.refusal: Refuse | None = None
         """What the caller is told, once it has heard why."""
@@ -88,6 +107,7 @@ class Call:
         """The two were connected."""
         self.parting: Parting | None = None
         self.pin: PinPrompt | None = None
+        self.capture: CapturePrompt | None = None
         self.voices: dict[LegName, Announcer] | None = None
 
     # -- what the machine is fed ------------------------------------------------------------------------------
@@ -133,6 +153,11 @@ class Call:
         assert self.decision is not None, "only a forwarded call dials"
         return self.decision
 
+    @property
+    def bridged(self) -> bool:
+        """The two are connected: they were, and neither is gone."""
+        return self.talked and not self.leg_b.ended
+
     def leg(self, name: LegName) -> Leg:
         return self.leg_a if name is A else self.leg_b
 
@@ -150,12 +175,16 @@ class Call:
             return
         if self.pin is not None:
             self.pin.stop(now, out)
+        if self.capture is not None:
+            self.capture.stop(now, out)
         for voice in self.voices.values():
             voice.stop(now, out)
 
 
 _Action = Callable[[Call, Any, float, list[e.Effect]], None]
-_PARTS: tuple[ModuleType, ...] = (call_begin, call_first, call_greet, call_pin, call_dial, call_talk, call_end)
+_PARTS: tuple[ModuleType, ...] = (
+    call_begin, call_first, call_greet, call_accept, call_pin, call_flow, call_capture, call_dial, call_talk, call_end,
+)  # fmt: skip
 
 
 def action_of(name: str) -> _Action:

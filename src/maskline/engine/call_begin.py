@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from maskline.engine.call import Call
 
 A, B = LegName.A, LegName.B
+ASKED_IN_VAIN = frozenset({Cause.CALL_ACTION_FAILED, Cause.CALL_FLOW_INVALID})
+"""Refusals since the customer's application did not say what is to be done."""
 
 
 def route(call: Call, inp: i.Received, now: float, out: list[e.Effect]) -> None:
@@ -53,6 +55,8 @@ def refuse(call: Call, inp: i.Refused, now: float, out: list[e.Effect]) -> None:
         call.record.receive_foreign(call.offer.called, out)
     else:
         call.record.identify(decision.virtual_number, decision.session, None, None, None, out)
+    if decision.cause in ASKED_IN_VAIN:
+        call.record.action_failed(now, decision.detail, out)
     if call.leg_a.ended:
         if decision.prompt is not None:
             call.record.prompt_missed(A, now, decision.prompt, "left", out)
@@ -63,7 +67,7 @@ def refuse(call: Call, inp: i.Refused, now: float, out: list[e.Effect]) -> None:
         refuse_unheard(call, decision, now, out)
     else:
         call.refusal = decision
-        _open_caller(call, out)
+        open_caller(call, out)
 
 
 def refuse_unheard(call: Call, refusal: Refuse, now: float, out: list[e.Effect]) -> None:
@@ -105,11 +109,16 @@ def abandon_question(call: Call, inp: i.PinAsked, now: float, out: list[e.Effect
 
 
 def forward(call: Call, inp: i.Forwarded, now: float, out: list[e.Effect]) -> None:
-    decision = inp.decision
-    identify(call, decision, now, out)
-    if not _understand(call, now, out):
-        return None
-    if decision.session is not None and decision.session.options.record:
+    identify(call, inp.decision, now, out)
+    if understand(call, now, out):
+        open_both(call, now, out)
+
+
+def open_both(call: Call, now: float, out: list[e.Effect]) -> None:
+    """Ports for a caller that waits and for the callee that is to be dialled."""
+    decision = call.way
+    call.state = CallState.OPENING
+    if decision.options.record:
         call.media.keep_to_g711()
     if not call.media.relay and call.media.leg(B).demands_keys:
         return end(call, Cause.MEDIA_UNAVAILABLE, HungUpBy.PLATFORM, now, out)
@@ -117,8 +126,7 @@ def forward(call: Call, inp: i.Forwarded, now: float, out: list[e.Effect]) -> No
         for prompt in decision.caller_prompts:
             call.record.prompt_missed(A, now, prompt, UNAVAILABLE, out)
         call.state = CallState.DIALING
-        invite(call, now, out)
-        return None
+        return invite(call, now, out)
     if decision.caller_prompts:
         call.caller_prompts = decision.caller_prompts
         call.media.prepare_greeting()
@@ -132,8 +140,8 @@ def ask_pin(call: Call, inp: i.PinAsked, now: float, out: list[e.Effect]) -> Non
     asked = call.asked = inp.decision
     call.record.identify(asked.virtual_number, asked.session, None, None, None, out)
     if call.media.relay or call.offer.looped:
-        if _understand(call, now, out):
-            _open_caller(call, out)
+        if understand(call, now, out):
+            open_caller(call, out)
         return
     if asked.rules.prompt is not None:
         call.record.prompt_missed(A, now, asked.rules.prompt, UNAVAILABLE, out)
@@ -146,11 +154,11 @@ def identify(call: Call, to: Forward, now: float, out: list[e.Effect]) -> None:
     call.callee_prompts = to.callee_prompts
     call.media.leg(B).nat = to.trunk.nat
     call.media.leg(B).demands_keys = to.trunk.media is TrunkMedia.SRTP
-    call.record.identify(to.virtual_number, to.session, to.caller_role, to.callee, to.shown, out)
+    call.record.identify(to.virtual_number, to.session, to.caller_role, to.callee, to.shown, out, to.shown_reference_id)
     call.record.routed(now, to, out)
 
 
-def _understand(call: Call, now: float, out: list[e.Effect]) -> bool:
+def understand(call: Call, now: float, out: list[e.Effect]) -> bool:
     """Whether the INVITE is one to go on with; ends the call if not."""
     offer = call.offer
     if offer.looped or offer.max_forwards < 2:
@@ -165,7 +173,8 @@ def _understand(call: Call, now: float, out: list[e.Effect]) -> bool:
     return True
 
 
-def _open_caller(call: Call, out: list[e.Effect]) -> None:
+def open_caller(call: Call, out: list[e.Effect]) -> None:
+    """Ports for a caller that is to hear us before anybody is dialled."""
     call.state = CallState.OPENING_CALLER
     call.media.prepare_greeting()
     call.media.is_open = True

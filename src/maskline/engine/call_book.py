@@ -53,11 +53,12 @@ class CallBook:
         self._session_of: dict[str, str] = {}
         """Call's id → id of the session it is in."""
 
-    def open(self, now: float, *, inbound: bool = True) -> Call:
-        """A new call, its legs still without dialogs. `inbound`: its leg A is a caller's, not one that we dial."""
+    def open(self, now: float, *, inbound: bool = True, call_id: str = "") -> Call:
+        """A new call, its legs still without dialogs. `inbound`: its leg A is a caller's, not one that we dial.
+        `call_id`: the id it was given already; empty: a new one."""
         ids = self._ids
         leg_a, leg_b = Leg(LegName.A, ids.uuid(), inbound=inbound), Leg(LegName.B, ids.uuid(), inbound=False)
-        call_id, sdp_ids = ids.uuid(), ids.token(8)
+        call_id, sdp_ids = call_id or ids.uuid(), ids.token(8)
         media = CallMedia(
             self._relay, int(sdp_ids[:8], 16), int(sdp_ids[8:], 16),
             transcodes=self._transcodes, encrypts=self._encrypts,

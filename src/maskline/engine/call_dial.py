@@ -43,6 +43,9 @@ def ring(call: Call, inp: i.Progressed, now: float, out: list[e.Effect]) -> None
     # The caller of a late offer has no answer to hear early media with (RFC 3261 §13.2.1).
     if not inp.body or media.late or call.callee_prompts or media.early_fork not in (None, inp.fork):
         _ring_caller(call, inp, now, out)
+    elif call.flow is not None and call.leg_a.answered:
+        # Who was answered by us has heard us speak, and hears our tone until there is somebody to talk to.
+        _ring_caller(call, inp, now, out)
     elif media.early_fork is None:
         _take_early_media(call, inp, now, out)
     elif call.early_media_ready:

@@ -16,7 +16,7 @@ from maskline.engine import effects as e
 from maskline.engine import inputs as i
 from maskline.engine.call_states import CallState, LegSignal
 from maskline.engine.causes import answer_to_caller, cause_of_failure, hung_up_by, outcome_of
-from maskline.masking.facts import Cause, HungUpBy, LegName
+from maskline.masking.facts import Cause, HungUpBy, LegName, Outcome
 from maskline.masking.prompt import BUSY, CONGESTION
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def end(
         out.append(e.StopTimer(i.TimerName.PIN))
     call.state = CallState.ENDING
     call.hush(now, out)
-    outcome = outcome_of(cause, answered=call.talked, dialled=leg_b.dialled or (leg_a.dialled and not leg_a.inbound))
+    outcome = _outcome(call, cause)
     status = status or answer_to_caller(cause)
     statuses = {A: _status_of(call, leg_a, status, far_status), B: _status_of(call, leg_b, status, far_status)}
     out.append(e.StopTimer())
@@ -74,8 +74,9 @@ def end(
 def lose(
     call: Call, cause: Cause, by: HungUpBy, now: float, out: list[e.Effect], *, far_status: int | None = None
 ) -> None:
-    """Nobody is reached. The caller is refused, or hears a tone when it was answered already."""
-    if not call.leg_a.answered:
+    """Nobody is reached. The caller is refused, or hears a tone when it was answered already, unless a call flow had it
+    answered: that one's callers are dropped at the same instant (8x8-wavecell.md §6)."""
+    if not call.leg_a.answered or call.flow is not None:
         return end(call, cause, by, now, out, far_status=far_status)
     call.state = CallState.PARTING
     call.parting = Parting(cause, by, far_status)
@@ -89,6 +90,18 @@ def lose(
     call.voice(A).loop(BUSY if cause in _BUSY else CONGESTION, out)
     out.append(e.StartTimer(TONE_SECONDS, i.TimerName.PIN))
     return None
+
+
+def _outcome(call: Call, cause: Cause) -> Outcome:
+    """Of both legs. What ends a call flow before it has dialled somebody else is a fault of the flow or of ours, since
+    its caller was not refused."""
+    dialled = call.leg_b.dialled or (call.leg_a.dialled and not call.leg_a.inbound)
+    if call.flow is None:
+        return outcome_of(cause, answered=call.talked, dialled=dialled)
+    if call.record.was_answered(A):
+        dialled = call.leg_b.dialled
+    outcome = outcome_of(cause, answered=call.talked, dialled=dialled)
+    return Outcome.ERROR if outcome is Outcome.REJECTED else outcome
 
 
 def _status_of(call: Call, leg: Leg, status: int, far_status: int | None) -> int:
@@ -115,15 +128,22 @@ def cancel(call: Call, inp: i.Input, now: float, out: list[e.Effect]) -> None:
 
 
 def hang_up_early(call: Call, inp: i.HungUp, now: float, out: list[e.Effect]) -> None:
-    """A caller may end an early dialog by BYE, and one that was answered gives up before it was connected. A callee
-    that leaves after its answer did not take the call: the caller never talked, so the record must not say that it did.
+    """A caller may end an early dialog by BYE, and one that was answered gives up before it was connected, unless it
+    was there for what a call flow says to it (8x8-wavecell.md §6.1, answered by a prompt only). A callee that leaves
+    after its answer did not take the call: the caller never talked, so the record must not say that it did.
     Before its answer a callee may not send BYE at all (RFC 3261 §15): its leg has failed."""
     if call.leg(inp.leg).inbound or (inp.leg is A and call.record.was_answered(A)):
-        end(call, Cause.CANCELED, HungUpBy.CALLER, now, out)
+        end(call, Cause.NORMAL if _was_served(call) else Cause.CANCELED, HungUpBy.CALLER, now, out)
     elif call.record.was_answered(inp.leg):
         lose(call, Cause.NO_ANSWER, HungUpBy.CALLEE, now, out)
     else:
         lose(call, Cause.CARRIER_ERROR, HungUpBy.CARRIER, now, out)
+
+
+def _was_served(call: Call) -> bool:
+    """By a call flow, with nobody else on the line or on the way to it."""
+    alone = call.leg_b.ended or not call.leg_b.dialled
+    return call.flow is not None and alone and call.record.was_answered(A)
 
 
 def hang_up(call: Call, inp: i.HungUp, now: float, out: list[e.Effect]) -> None:

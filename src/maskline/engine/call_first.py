@@ -1,4 +1,5 @@
-"""A call that we start ourselves: its first party is dialled, and the rest is as if it had dialled us (click-to-call).
+"""A call that we start ourselves: its first party is dialled, and the rest is as if it had dialled us (click-to-call,
+and call flows that the API asked for, which `call_flow.py` begins and goes on with).
 
 The first party is leg A and sees the virtual number. When it answers it hears its prompts, then ringback while the
 second party rings. Its hanging up before the two are connected is a cancelled call.
@@ -9,7 +10,7 @@ would have to be offered an address of the second, which has not been dialled ye
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from maskline.engine import effects as e
 from maskline.engine import inputs as i
@@ -18,8 +19,9 @@ from maskline.engine.call_end import end
 from maskline.engine.call_media import OFFER_TO_HEAR
 from maskline.engine.call_states import LegSignal
 from maskline.engine.identity import DEFAULT_MAX_FORWARDS
+from maskline.masking.e164 import Number
 from maskline.masking.facts import Cause, HungUpBy, LegName
-from maskline.masking.trunk import TrunkMedia
+from maskline.masking.trunk import Trunk, TrunkMedia
 from maskline.sdp.errors import SdpError
 
 if TYPE_CHECKING:
@@ -28,32 +30,46 @@ if TYPE_CHECKING:
 A = LegName.A
 
 
+class FirstLeg(NamedTuple):
+    """Whom we call first."""
+
+    party: Number
+    shown: Number
+    trunk: Trunk
+    ring_timeout: int
+
+
 def start(call: Call, inp: i.Requested, now: float, out: list[e.Effect]) -> None:
     request = call.request = inp.decision
     call.hops = DEFAULT_MAX_FORWARDS
     call.caller_prompts = request.forward.caller_prompts
     call.record.begin(request.first_party, request.trunk.id, now, inbound=False)
     identify(call, request.forward, now, out)
+    way = request.forward
+    shown, ring_timeout = way.virtual_number.number, way.options.ring_timeout
+    open_first(call, FirstLeg(request.first_party, shown, request.trunk, ring_timeout), now, out)
+
+
+def open_first(call: Call, first: FirstLeg, now: float, out: list[e.Effect]) -> None:
+    """Ports for the leg that is dialled first."""
     if not call.media.relay:
         return end(call, Cause.MEDIA_UNAVAILABLE, HungUpBy.PLATFORM, now, out)
-    call.media.leg(A).nat = request.trunk.nat
-    call.media.leg(A).demands_keys = request.trunk.media is TrunkMedia.SRTP
+    call.first = first
+    call.media.leg(A).nat = first.trunk.nat
+    call.media.leg(A).demands_keys = first.trunk.media is TrunkMedia.SRTP
     call.media.is_open = True
     out.append(e.OpenMedia(None, OFFER_TO_HEAR, (A,), call.media.with_keys(A)))
     return None
 
 
 def dial_first(call: Call, inp: i.MediaOpened, now: float, out: list[e.Effect]) -> None:
-    request, way = call.request, call.way
-    assert request is not None, "Requested is the first input"
+    first = call.first
+    assert first is not None, "its ports were asked for"
     call.media.leg(A).local = inp.a
     body = call.media.offer_to_first()
-    shown = way.virtual_number.number
-    call.leg_a.step(
-        LegSignal.DIAL, out, e.SendInvite(A, request.first_party, shown, request.trunk, call.hops, body)
-    )  # fmt: skip
-    call.record.dialled(A, now, request.trunk.id, out)
-    out.append(e.StartTimer(way.options.ring_timeout))
+    call.leg_a.step(LegSignal.DIAL, out, e.SendInvite(A, first.party, first.shown, first.trunk, call.hops, body))
+    call.record.dialled(A, now, first.trunk.id, out)
+    out.append(e.StartTimer(first.ring_timeout))
 
 
 def ring_first(call: Call, inp: i.Progressed, now: float, out: list[e.Effect]) -> None:

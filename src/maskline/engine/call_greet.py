@@ -1,8 +1,8 @@
 """What the caller hears before anybody else is dialled.
 
 As early media (183 with our SDP) unless its INVITE made no offer or the installation wants callers answered first; then
-its ACK is awaited, so that the beginning is heard. A caller who is asked for a PIN is answered in any case, since
-digits do not come through early media everywhere.
+its ACK is awaited (`call_accept.py`), so that the beginning is heard. A caller who is asked for a PIN is answered in
+any case, since digits do not come through early media everywhere.
 
 What it is: actions of the table `CALL`. What it is not: the dialogue about the PIN (`call_pin.py`), or one prompt after
 the other (`announcer.py`). Who uses it: `call.py`.
@@ -17,10 +17,8 @@ from maskline.engine import inputs as i
 from maskline.engine.call_dial import invite
 from maskline.engine.call_end import end
 from maskline.engine.call_states import CallState, LegSignal
-from maskline.engine.pin_prompt import PinPrompt
 from maskline.masking.decision import Refuse
-from maskline.masking.facts import Cause, HungUpBy, LegName
-from maskline.sdp.errors import SdpError
+from maskline.masking.facts import HungUpBy, LegName
 
 if TYPE_CHECKING:
     from maskline.engine.call import Call
@@ -39,7 +37,7 @@ def dial(call: Call, inp: i.MediaOpened, now: float, out: list[e.Effect]) -> Non
         _accept(call, now, out)
     else:
         _let_hear(call, out)
-        announce(call, inp, now, out)
+        announce(call, now, out)
 
 
 def face(call: Call, inp: i.MediaOpened, now: float, out: list[e.Effect]) -> None:
@@ -70,30 +68,7 @@ def refuse_now(call: Call, inp: i.Input, now: float, out: list[e.Effect]) -> Non
     end(call, call.refusal.cause, HungUpBy.PLATFORM, now, out)
 
 
-def hear_ack(call: Call, inp: i.Acked, now: float, out: list[e.Effect]) -> None:
-    leg = call.media.leg(A)
-    if not leg.awaits_answer:
-        return listen(call, inp, now, out)
-    try:
-        call.media.take_answer(A, inp.body)
-    except SdpError:
-        return end(call, Cause.NOT_ACCEPTABLE, HungUpBy.PLATFORM, now, out)
-    call.state = CallState.ACCEPTING
-    out.append(e.AttachMedia(A, leg.far_media(), False, i.LateMediaReady(first=True)))
-    return None
-
-
-def listen(call: Call, inp: i.Input, now: float, out: list[e.Effect]) -> None:
-    """The caller that was answered can hear us."""
-    if call.asked is None:
-        announce(call, inp, now, out)
-    else:
-        call.state = CallState.ASKING
-        call.pin = PinPrompt(call.asked, call.offer.caller, call.voice(A), call.record)
-        call.pin.begin(now, out)
-
-
-def announce(call: Call, inp: i.Input, now: float, out: list[e.Effect]) -> None:
+def announce(call: Call, now: float, out: list[e.Effect]) -> None:
     """All that the caller is to hear before the callee is dialled, if anything is."""
     prompts, call.caller_prompts = call.caller_prompts, ()
     if prompts:

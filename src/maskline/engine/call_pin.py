@@ -49,7 +49,7 @@ def admit(call: Call, inp: i.Forwarded, now: float, out: list[e.Effect]) -> None
     _prompt(call).accepted(to.session.id if to.session else "", now, out)
     identify(call, to, now, out)
     call.caller_prompts = to.caller_prompts
-    announce(call, inp, now, out)
+    announce(call, now, out)
 
 
 def turn_away(call: Call, inp: i.Refused, now: float, out: list[e.Effect]) -> None:

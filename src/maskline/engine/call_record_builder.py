@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from maskline.engine.effects import Effect, Emit, Finish
 from maskline.engine.ports import CallContext
 from maskline.masking import facts
-from maskline.masking.call_record import CallRecord, LegRecord, Quality
+from maskline.masking.call_flow import ActionName
+from maskline.masking.call_record import CallRecord, FlowRecord, LegRecord, Quality
 from maskline.masking.decision import Forward, VirtualNumber
 from maskline.masking.e164 import Number
 from maskline.masking.facts import Cause, Fact, HungUpBy, LegName, Outcome
@@ -52,7 +53,7 @@ class CallRecordBuilder:
     """One per call. Methods that record something append the fact to `out`."""
 
     __slots__ = ("_call_id", "_callee", "_caller", "_ended", "_legs", "_offset", "_recording", "_recording_on",
-                 "_sequence", "_started_at", "context", "finished")  # fmt: skip
+                 "_sequence", "_started_at", "context", "finished", "flow")  # fmt: skip
 
     def __init__(self, call_id: str, leg_a_id: str, leg_b_id: str, wall_offset: float) -> None:
         self._call_id = call_id
@@ -68,6 +69,8 @@ class CallRecordBuilder:
         self.finished = False
         self.context: CallContext | None = None
         """None unless the dialled number is known to be ours; without it there is no record."""
+        self.flow: FlowRecord | None = None
+        """Of a call whose customer's application was asked, or began it."""
 
     def begin(self, caller: Number | None, trunk_id: str, now: float, *, inbound: bool = True) -> None:
         """`caller` is who is on leg A: it dialled us, or else we dial it."""
@@ -80,14 +83,17 @@ class CallRecordBuilder:
 
     def identify(
         self, number: VirtualNumber, session: Session | None, role: Role | None, callee: Number | None,
-        shown: Number | None, out: list[Effect],
+        shown: Number | None, out: list[Effect], shown_label: str = "",
     ) -> None:  # fmt: skip
-        """The number is ours: from here on there are facts, and a record at the end. A PIN may tell more later."""
+        """The number is ours: from here on there are facts, and a record at the end. A PIN or a call flow may tell more
+        later. `shown_label`: of the number that leg B is shown, when that is another one."""
         legs, known = self._legs, self.context is not None
         self._callee = callee
+        if shown is None or shown == number.number:
+            shown, shown_label = number.number, shown_label or number.reference_id
         self.context = CallContext(
             self._call_id, number.account_id, number.subaccount_id, number, session, role, self._caller, callee,
-            shown or number.number, legs[LegName.A].id, legs[LegName.B].id,
+            shown, legs[LegName.A].id, legs[LegName.B].id, shown_label,
         )  # fmt: skip
         if known:
             return
@@ -118,6 +124,27 @@ class CallRecordBuilder:
     ) -> None:
         self._emit(facts.PinChecked, now + self._offset, out, session_id, accepted, failures, given)
 
+    # -- a call flow ------------------------------------------------------------------------------------------
+
+    def flow_requested(self, client_request_id: str) -> None:
+        self.flow = FlowRecord(client_request_id=client_request_id, requested=True)
+
+    def flow_given(self, now: float, actions: tuple[ActionName, ...], out: list[Effect]) -> None:
+        self.flow = self.flow or FlowRecord()
+        self._emit(facts.FlowGiven, now + self._offset, out, ",".join(actions))
+
+    def action_begun(self, action: ActionName) -> None:
+        self.flow = replace(self.flow or FlowRecord(), last_action=action.value)
+
+    def action_failed(self, now: float, reason: str, out: list[Effect]) -> None:
+        self.flow = self.flow or FlowRecord()
+        self._emit(facts.CallActionFailed, now + self._offset, out, reason)
+
+    def captured(self, leg: LegName, now: float, digits: str, out: list[Effect]) -> None:
+        self._emit(facts.DigitsCaptured, now + self._offset, out, leg.value, len(digits), digits)
+
+    # -- legs -------------------------------------------------------------------------------------------------
+
     def dialled(self, name: LegName, now: float, trunk_id: str, out: list[Effect]) -> None:
         leg = self._legs[name]
         leg.initiated_at = now + self._offset
@@ -140,6 +167,14 @@ class CallRecordBuilder:
     def was_answered(self, leg: LegName) -> bool:
         return self._legs[leg].answered_at is not None
 
+    def talk_time(self, leg: LegName, now: float) -> float:
+        """Seconds since its answer; 0 without one."""
+        answered_at = self._legs[leg].answered_at
+        return 0.0 if answered_at is None else now + self._offset - answered_at
+
+    def changed(self, leg: LegName, now: float, out: list[Effect]) -> None:
+        self._emit(facts.LegChanged, now + self._offset, out, leg.value)
+
     # -- the recording ----------------------------------------------------------------------------------------
 
     def recording_asked(self, recording_id: str) -> None:
@@ -158,6 +193,11 @@ class CallRecordBuilder:
     def recording_off(self, now: float, reason: str, out: list[Effect]) -> None:
         """It ended before the call, or never began for `reason`."""
         self._stop_recording(now + self._offset, reason, True, out)
+
+    def recording_over(self, now: float, out: list[Effect]) -> None:
+        """It ends while the call goes on. One that is still to begin is told of then, and of its end with the call."""
+        if self._recording_on:
+            self._stop_recording(now + self._offset, "", False, out)
 
     def _stop_recording(self, at: float, reason: str, lost: bool, out: list[Effect]) -> None:
         if self._recording_on:
@@ -206,28 +246,31 @@ class CallRecordBuilder:
         self, context: CallContext, at: float, outcome: Outcome, cause: Cause, by: HungUpBy,
         quality: Mapping[LegName, Quality],
     ) -> CallRecord:  # fmt: skip
-        number = context.virtual_number.number
+        number, label = context.virtual_number.number, context.virtual_number.reference_id
         if self._legs[LegName.A].inbound:
-            legs = [self._leg_record(LegName.A, self._caller, number, quality)]
+            legs = [self._leg_record(LegName.A, self._caller, number, label, quality)]
         else:
             assert self._caller is not None, "we dialled it"
-            legs = [self._leg_record(LegName.A, number, self._caller, quality)]
+            legs = [self._leg_record(LegName.A, number, self._caller, label, quality)]
         if self._callee is not None and self._legs[LegName.B].initiated_at is not None:
-            legs.append(self._leg_record(LegName.B, context.shown, self._callee, quality))
+            shown_label = context.shown_reference_id
+            legs.append(self._leg_record(LegName.B, context.shown, self._callee, shown_label, quality))
         return CallRecord(
             self._call_id, context.account_id, context.subaccount_id,
             context.session.id if context.session else None, context.caller_role, number,
-            context.virtual_number.reference_id, self._started_at, at, outcome, cause, by, tuple(legs),
+            label, self._started_at, at, outcome, cause, by, tuple(legs), self.flow,
         )  # fmt: skip
 
     def _leg_record(
-        self, name: LegName, source: Number | None, destination: Number, quality: Mapping[LegName, Quality]
-    ) -> LegRecord:
+        self, name: LegName, source: Number | None, destination: Number, label: str,
+        quality: Mapping[LegName, Quality],
+    ) -> LegRecord:  # fmt: skip
         leg = self._legs[name]
         assert leg.initiated_at is not None and leg.ended_at is not None, "a record is made of legs that ended"
         return LegRecord(
             name, leg.id, leg.inbound, source, destination, leg.trunk_id, leg.initiated_at, leg.ringing_at,
             leg.answered_at, leg.ended_at, leg.outcome, leg.cause, leg.sip_status, leg.hung_up_by, quality.get(name),
+            reference_id=label,
         )  # fmt: skip
 
     def _emit(self, kind: Callable[..., Fact], at: float, out: list[Effect], *details: Any) -> None:

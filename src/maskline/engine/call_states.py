@@ -3,7 +3,7 @@
 What it is: the only place where it is written what may follow what. `LEG_IN` and `LEG_OUT` map (state, signal) to
 (next state, actions); `CALL` maps (state, input) to (next state, action). What it is not: the actions, which
 are effects (`leg.py`) and the functions of `call_*.py`; docs/reference draws its diagrams from here. What somebody
-hears before the bridge has tables of its own (`announcer.py`, `pin_prompt.py`).
+hears before the bridge has tables of its own (`announcer.py`, `pin_prompt.py`, `capture.py`).
 
 Three rules. A pair without a row changes nothing: it is the late half of a race (a provisional response after
 the cancel, media that got ready after the end), which on UDP is normal and not an error. A leg always sees
@@ -143,6 +143,12 @@ class CallState(_Identity):
     """The caller is asked for a PIN (`pin_prompt.py`)."""
     ANNOUNCING = auto()
     """The caller hears its prompts; nobody else has been dialled."""
+    SAYING = auto()
+    """A step of a call flow speaks to whoever is on the first leg, alone there or alone again."""
+    CAPTURING = auto()
+    """A call flow asks it for digits (`capture.py`)."""
+    ASKING_NEXT = auto()
+    """The customer's application is asked what comes next; the first leg hears silence."""
     REFUSING = auto()
     """The caller hears why, before it is refused or, if it was answered to be asked for a PIN, hung up."""
     DIALING = auto()
@@ -167,9 +173,10 @@ CallEvent = type[i.Input] | i.TimerName
 """What may happen to a call: an input by its type, a timer by its name."""
 CallTable = dict[tuple[CallState, CallEvent], tuple[CallState, str]]
 
+_IN_FLOW = (_S.SAYING, _S.CAPTURING, _S.ASKING_NEXT)
 _CALLER_ALONE = (
     _S.OPENING_CALLER, _S.OPENING_FIRST, _S.CALLING_FIRST, _S.MEETING, _S.ACCEPTING, _S.ASKING, _S.ANNOUNCING,
-    _S.REFUSING,
+    _S.REFUSING, *_IN_FLOW,
 )  # fmt: skip
 _TO_CALLEE = (_S.DIALING, _S.RINGING, _S.ANSWERING, _S.INFORMING, _S.BRIDGING)
 _UNCONNECTED = (_S.OPENING, *_CALLER_ALONE, *_TO_CALLEE)
@@ -185,14 +192,17 @@ _EVERYWHERE_BEFORE: dict[CallEvent, tuple[CallState | None, str]] = {
     i.Acked: (None, "take_ack"),
     i.ChangeReady: (None, "confirm_change"),
 }
-"""What can happen at every moment between the route and the bridge. None: the call stays where it is. A leg that was
-answered already may ask for changes like any other, may hang up, and its ACK may be missing."""
+"""What can happen at every moment between the route and the bridge, and when a call flow goes on after it. None: the
+call stays where it is. A leg that was answered already may ask for changes like any other, may hang up, and its ACK may
+be missing."""
 
 CALL: CallTable = {
     (_S.NEW, i.Received): (_S.ROUTING, "route"),
     (_S.NEW, i.Requested): (_S.OPENING_FIRST, "start"),
+    (_S.NEW, i.FlowRequested): (_S.OPENING_FIRST, "start_flow"),
     (_S.ROUTING, i.Forwarded): (_S.OPENING, "forward"),
     (_S.ROUTING, i.PinAsked): (_S.OPENING_CALLER, "ask_pin"),
+    (_S.ROUTING, i.FlowGiven): (_S.OPENING, "take_flow"),
     (_S.ROUTING, i.Refused): (_S.ENDING, "refuse"),
     (_S.ROUTING, i.RouteFailed): (_S.ENDING, "give_up"),
     (_S.ROUTING, i.Cancelled): (_S.ABANDONED, "await_route"),
@@ -200,6 +210,7 @@ CALL: CallTable = {
     (_S.ROUTING, i.Offered): (_S.ROUTING, "change_early"),
     (_S.ABANDONED, i.Forwarded): (_S.ENDING, "abandon"),
     (_S.ABANDONED, i.PinAsked): (_S.ENDING, "abandon_question"),
+    (_S.ABANDONED, i.FlowGiven): (_S.ENDING, "abandon_flow"),
     (_S.ABANDONED, i.Refused): (_S.ENDING, "refuse"),
     (_S.ABANDONED, i.RouteFailed): (_S.ENDING, "give_up"),
     **{
@@ -215,7 +226,7 @@ CALL: CallTable = {
     (_S.CALLING_FIRST, i.Answered): (_S.MEETING, "meet"),
     (_S.CALLING_FIRST, i.Failed): (_S.ENDING, "fail"),
     (_S.CALLING_FIRST, i.TimerName.CALL): (_S.ENDING, "stop_ringing"),
-    (_S.MEETING, i.AnswerMediaReady): (_S.ANNOUNCING, "announce"),
+    (_S.MEETING, i.AnswerMediaReady): (_S.ANNOUNCING, "listen"),
     (_S.ACCEPTING, i.Acked): (_S.ANNOUNCING, "hear_ack"),
     (_S.ACCEPTING, i.LateMediaReady): (_S.ANNOUNCING, "listen"),
     (_S.ASKING, i.Digit): (_S.ASKING, "note_digit"),
@@ -230,6 +241,22 @@ CALL: CallTable = {
     (_S.ANNOUNCING, i.PlayDone): (_S.ANNOUNCING, "announced"),
     (_S.ANNOUNCING, i.PlayFailed): (_S.ANNOUNCING, "announced"),
     (_S.ANNOUNCING, i.TimerName.PIN): (_S.ANNOUNCING, "cut_announcement"),
+    (_S.SAYING, i.PlayDone): (_S.SAYING, "said"),
+    (_S.SAYING, i.PlayFailed): (_S.SAYING, "not_said"),
+    (_S.SAYING, i.TimerName.PIN): (_S.SAYING, "cut_saying"),
+    (_S.CAPTURING, i.Digit): (_S.CAPTURING, "take_key"),
+    (_S.CAPTURING, i.PlayDone): (_S.CAPTURING, "hear_instructions"),
+    (_S.CAPTURING, i.PlayFailed): (_S.CAPTURING, "hear_instructions"),
+    (_S.CAPTURING, i.TimerName.DIGITS): (_S.CAPTURING, "close_digits"),
+    (_S.CAPTURING, i.TimerName.PIN): (_S.CAPTURING, "cut_instructions"),
+    (_S.ASKING_NEXT, i.FlowGiven): (_S.ASKING_NEXT, "take_next"),
+    (_S.ASKING_NEXT, i.Refused): (_S.ENDING, "refuse_next"),
+    (_S.ASKING_NEXT, i.RouteFailed): (_S.ENDING, "lose_application"),
+    **{
+        (state, event): (state, action)
+        for state in _IN_FLOW
+        for event, action in ((i.RecordingOn, "recording_on"), (i.RecordingOff, "recording_off"))
+    },
     (_S.REFUSING, i.PlayDone): (_S.REFUSING, "told_why"),
     (_S.REFUSING, i.PlayFailed): (_S.REFUSING, "told_why"),
     (_S.REFUSING, i.TimerName.PIN): (_S.ENDING, "refuse_now"),
@@ -251,7 +278,7 @@ CALL: CallTable = {
     (_S.BRIDGING, i.Bridged): (_S.TALKING, "answer"),
     (_S.TALKING, i.Acked): (_S.TALKING, "take_ack"),
     (_S.TALKING, i.AckMissing): (_S.ENDING, "miss_ack"),
-    (_S.TALKING, i.HungUp): (_S.ENDING, "hang_up"),
+    (_S.TALKING, i.HungUp): (_S.ENDING, "part_company"),
     (_S.TALKING, i.TimerName.CALL): (_S.ENDING, "reach_limit"),
     (_S.TALKING, i.Offered): (_S.TALKING, "change"),
     (_S.TALKING, i.ChangeReady): (_S.TALKING, "confirm_change"),

@@ -36,7 +36,7 @@ def take_ack(call: Call, inp: i.Acked, now: float, out: list[e.Effect]) -> None:
             end(call, Cause.NOT_ACCEPTABLE, HungUpBy.PLATFORM, now, out)
         return
     if moved:
-        out.append(e.AttachMedia(inp.leg, leg.far_media(), call.talked, i.LateMediaReady(first)))
+        out.append(e.AttachMedia(inp.leg, leg.far_media(), call.bridged, i.LateMediaReady(first)))
 
 
 def change(call: Call, inp: i.Offered, now: float, out: list[e.Effect]) -> None:
@@ -52,7 +52,7 @@ def change(call: Call, inp: i.Offered, now: float, out: list[e.Effect]) -> None:
         return
     if moved:
         ready = i.ChangeReady(inp.leg, inp.key, body)
-        out.append(e.AttachMedia(inp.leg, call.media.leg(inp.leg).far_media(), call.talked, ready))
+        out.append(e.AttachMedia(inp.leg, call.media.leg(inp.leg).far_media(), call.bridged, ready))
     else:
         out.append(e.RespondRequest(inp.leg, inp.key, 200, body))
 
@@ -100,7 +100,8 @@ def hear_both(call: Call, inp: i.LateMediaReady, now: float, out: list[e.Effect]
 
 
 def recording_on(call: Call, inp: i.RecordingOn, now: float, out: list[e.Effect]) -> None:
-    call.record.recording_on(now, inp.spool, out)
+    if call.record.is_recording:
+        call.record.recording_on(now, inp.spool, out)
 
 
 def recording_off(call: Call, inp: i.RecordingOff, now: float, out: list[e.Effect]) -> None:

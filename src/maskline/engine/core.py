@@ -22,16 +22,16 @@ from maskline.engine.call import USUAL, Call, CallPolicy
 from maskline.engine.call_book import CallBook
 from maskline.engine.call_timers import CallTimers
 from maskline.engine.counters import EngineCounters
-from maskline.engine.dtmf_info import read_info
 from maskline.engine.identity import DEFAULT_MAX_FORWARDS, called_of, caller_of, has_looped
 from maskline.engine.leg import Leg
 from maskline.engine.media_inputs import MEDIA_INPUTS
 from maskline.engine.ports import CallCommit
 from maskline.engine.sip_effects import SipEffects
 from maskline.engine.sip_inputs import LEG_INPUTS, leg_of, sdp_of
+from maskline.engine.sip_requests import take_request
 from maskline.engine.trunk_book import TrunkBook
 from maskline.ids import Ids
-from maskline.masking.decision import Refuse, StartCall
+from maskline.masking.decision import Refuse, StartCall, StartFlow
 from maskline.masking.e164 import Number
 from maskline.masking.facts import Cause, Fact, HungUpBy, Outcome
 from maskline.masking.trunk import Trunk
@@ -40,9 +40,8 @@ from maskline.sip import events as sip
 from maskline.sip.agent import Agent
 
 Outside = (
-    e.Route | e.CheckPin | e.AskNext | e.OpenMedia | e.AttachMedia | e.BridgeMedia | e.Play | e.StopPlaying
-    | e.Collect
-    | e.SendDigit | e.StartRecording | e.StopRecording | e.CloseMedia
+    e.Route | e.CheckPin | e.AskNext | e.OpenMedia | e.AttachMedia | e.BridgeMedia | e.UnbridgeMedia | e.Play
+    | e.StopPlaying | e.Collect | e.SendDigit | e.StartRecording | e.StopRecording | e.CloseMedia
 )  # fmt: skip
 """Effects the runner performs."""
 
@@ -147,7 +146,7 @@ class EngineCore:
             return
         if isinstance(inp, i.Forwarded):
             inp = self._enter_session(call, inp)
-        elif isinstance(inp, i.Refused) and inp.decision.virtual_number is None:
+        elif isinstance(inp, i.Refused) and inp.decision.virtual_number is None and call.record.context is None:
             self._note_unknown(call.offer.called, call.offer.trunk.name)
         else:
             self.counters.note(type(inp))
@@ -171,6 +170,19 @@ class EngineCore:
         call = self._book.open(now, inbound=False)
         self._book.enter(call, session.id)
         self._feed(call, i.Requested(decision), now)
+        self._drain(now)
+        return None
+
+    def start_flow(self, decision: StartFlow, now: float) -> Cause | None:
+        """Begin a call that the API asked for, under the id it was given; None, or why it is not begun: the process is
+        about to end (`SHUTDOWN`) or has too much to do (`CONGESTION`). One that is in progress is not begun again."""
+        if self.draining or self.overloaded:
+            return Cause.SHUTDOWN if self.draining else Cause.CONGESTION
+        if decision.call_id in self.calls:
+            return None
+        self.counters.requested_calls += 1
+        call = self._book.open(now, inbound=False, call_id=decision.call_id)
+        self._feed(call, i.FlowRequested(decision), now)
         self._drain(now)
         return None
 
@@ -267,28 +279,9 @@ class EngineCore:
             self.counters.dropped_progress += 1
 
     def _on_request(self, event: sip.RequestReceived, now: float) -> None:
-        usage, request = event.usage, event.request
-        if usage is None:
-            # OPTIONS from a carrier is its health check: 503 takes us out of its rotation while draining.
-            self.agent.respond(event.key, 503 if self.draining else 200, now)
-        elif request.method == "INFO":
-            self._take_info(event, now)
-        elif request.method not in ("INVITE", "UPDATE"):
-            self.agent.respond(event.key, 200, now)
-        elif (leg := leg_of(usage)) is not None:
-            update = request.method == "UPDATE"
-            self._to_leg(leg, i.Offered(leg.name, event.key, request.body, update), now)
-        else:
-            self.agent.respond(event.key, 481, now)
-
-    def _take_info(self, event: sip.RequestReceived, now: float) -> None:
-        status, headers, digit = read_info(event.request)
-        self.agent.respond(event.key, status, now, headers=headers)
-        leg = leg_of(event.usage)
-        if digit is None:
-            self.counters.dropped_info += 1
-        elif leg is not None:
-            self._to_leg(leg, i.Digit(leg.name, digit, by_info=True), now)
+        inp = take_request(event, self.agent, self.counters, now, draining=self.draining)
+        if inp is not None:
+            self._to_leg(leg_of(event.usage), inp, now)
 
     # -- effects ----------------------------------------------------------------------------------------------
 

@@ -27,7 +27,7 @@ class EngineCounters:
     calls: int = 0
     """INVITEs that became a call."""
     requested_calls: int = 0
-    """Calls that we started because a session asked for them."""
+    """Calls that we started because a session, or a call flow by API, asked for them."""
     unknown_numbers: int = 0
     """Calls to a number that is not ours, or to no number: refused with 404, no record."""
     drained: int = 0

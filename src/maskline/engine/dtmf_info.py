@@ -2,7 +2,7 @@
 
 What it is: a reader of the two bodies that phones send, application/dtmf-relay (`Signal=5`, `Duration=160`; Cisco's,
 the usual one) and application/dtmf (`5`). Neither was ever a standard. What it is not: telephone events in RTP
-(`media/dtmf.py`). Who uses it: `core.py`, for every INFO inside a leg.
+(`media/dtmf.py`). Who uses it: `sip_requests.py`, for every INFO inside a leg.
 
 What it answers: 200 to all it can take for a key or for nothing, since phones of both habits send things like
 `Signal=flash`. 469 to an Info Package, since we offered none (RFC 6086 §4.2.2). 415 to any other body that must be

@@ -73,6 +73,11 @@ class BridgeMedia(Effect):
 
 
 @dataclass(frozen=True, slots=True)
+class UnbridgeMedia(Effect):
+    """Leg B is over and leg A goes on: the two are apart again, and nothing goes to where B was; nothing comes back."""
+
+
+@dataclass(frozen=True, slots=True)
 class Play(Effect):
     """Get the prompt's clip, then play it to a leg; comes back as `PlayDone` when it is over, or `PlayFailed`. Getting
     it does not hold up other media steps of the call; a `StopPlaying` meanwhile means that it is not played at all,

@@ -22,7 +22,7 @@ class TimerName(Enum):
     CALL = auto()
     """Ring time-out before the answer, call time limit after it."""
     DIGITS = auto()
-    """Between two digits, and overall while a PIN is awaited."""
+    """Between two digits, and overall while a PIN or an entry that a call flow asks for is awaited."""
     PIN = auto()
     """The wait before the next try; a prompt's longest wait; a tone before the end."""
 

@@ -43,7 +43,7 @@ class PlayClip:
 
 
 MediaStep = (
-    e.OpenMedia | e.AttachMedia | e.BridgeMedia | PlayClip | e.StopPlaying | e.Collect | e.SendDigit
+    e.OpenMedia | e.AttachMedia | e.BridgeMedia | e.UnbridgeMedia | PlayClip | e.StopPlaying | e.Collect | e.SendDigit
     | e.StartRecording | e.StopRecording | e.CloseMedia
 )  # fmt: skip
 
@@ -64,6 +64,7 @@ class MediaWork:
             e.OpenMedia: self._open,
             e.AttachMedia: self._attach,
             e.BridgeMedia: self._bridge,
+            e.UnbridgeMedia: self._unbridge,
             PlayClip: self._play,
             e.StopPlaying: self._stop_playing,
             e.Collect: self._collect,
@@ -134,6 +135,9 @@ class MediaWork:
     async def _bridge(self, call_id: str, step: e.BridgeMedia) -> i.Input:
         await self._driver.bridge(call_id, digits=self._digits)
         return i.Bridged()
+
+    async def _unbridge(self, call_id: str, step: e.UnbridgeMedia) -> None:
+        await self._driver.unbridge(call_id)
 
     async def _play(self, call_id: str, step: PlayClip) -> i.Input:
         await self._driver.play(call_id, step.leg, step.clip, step.play_id, repeat=step.repeat)

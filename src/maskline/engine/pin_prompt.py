@@ -18,6 +18,7 @@ from maskline.engine import effects as e
 from maskline.engine import inputs as i
 from maskline.engine.announcer import Announcer
 from maskline.engine.call_record_builder import CallRecordBuilder
+from maskline.engine.digit_entry import DigitEntry
 from maskline.masking.decision import AskPin
 from maskline.masking.e164 import Number
 from maskline.masking.facts import Cause, LegName
@@ -90,20 +91,19 @@ ASKING: dict[tuple[PinState, PinSignal], tuple[PinState, str]] = {
 class PinPrompt:
     """Begin it, feed it what the caller does, and look at `failed_for` after each step."""
 
-    __slots__ = ("_asked", "_caller", "_deadline", "_digits", "_failures", "_full_until", "_given", "_locked",
-                 "_record", "_voice", "_whole", "failed_for", "state")  # fmt: skip
+    __slots__ = ("_asked", "_caller", "_entry", "_failures", "_full_until", "_given", "_locked", "_record", "_voice",
+                 "_whole", "failed_for", "state")  # fmt: skip
 
     def __init__(self, asked: AskPin, caller: Number | None, voice: Announcer, record: CallRecordBuilder) -> None:
         self._asked = asked
         self._caller = caller
         self._voice = voice
         self._record = record
-        self._digits = ""
+        self._entry = DigitEntry(asked.rules.overall_timeout, asked.rules.digit_timeout)
         self._whole = False
         """The digits are all of an entry."""
         self._full_until = 0.0
         """Until then a key is the rest of the entry before."""
-        self._deadline = 0.0
         self._failures = 0
         self._given = False
         self._locked = False
@@ -118,14 +118,14 @@ class PinPrompt:
         self._step(PinSignal.BEGIN, now, out)
 
     def digit(self, digit: str, now: float, out: list[e.Effect]) -> None:
-        if now < self._full_until and not self._digits:
+        if now < self._full_until and not self._entry.digits:
             self._full_until = 0.0 if digit == _END else now + _UNBROKEN
         elif digit == _END:
-            self._whole = bool(self._digits)
+            self._whole = bool(self._entry.digits)
         elif digit.isdecimal() and not self._whole and (self.state, PinSignal.DIGIT) in ASKING:
-            self._digits += digit
+            self._entry.digits += digit
             self._step(PinSignal.DIGIT, now, out)
-            if len(self._digits) >= self._asked.rules.longest:
+            if len(self._entry.digits) >= self._asked.rules.longest:
                 self._whole, self._full_until = True, now + _UNBROKEN
         if self._whole and self.state is PinState.COLLECTING:
             self._step(PinSignal.COMPLETE, now, out)
@@ -139,12 +139,12 @@ class PinPrompt:
     def pause_over(self, now: float, out: list[e.Effect]) -> None:
         """No further digit in time."""
         if self.state is PinState.COLLECTING:
-            self._step(PinSignal.COMPLETE if self._digits else PinSignal.NOTHING, now, out)
+            self._step(PinSignal.COMPLETE if self._entry.digits else PinSignal.NOTHING, now, out)
 
     def wait_over(self, now: float, out: list[e.Effect]) -> None:
         """The wait before the next try, or the longest one for a prompt."""
         if self.state is PinState.WAITING:
-            begun = PinSignal.RESUMED if self._digits else PinSignal.WAITED
+            begun = PinSignal.RESUMED if self._entry.digits else PinSignal.WAITED
             self._step(PinSignal.COMPLETE if self._whole else begun, now, out)
         elif self._voice.skip(now, out):
             self._step(PinSignal.HEARD, now, out)
@@ -197,19 +197,17 @@ class PinPrompt:
         """It counts when the wait is over."""
 
     def _go_on(self, now: float, out: list[e.Effect]) -> None:
-        self._deadline = now + self._asked.rules.overall_timeout
+        self._entry.begin(now)
         self._await_next(now, out)
 
     def _await_digits(self, now: float, out: list[e.Effect]) -> None:
-        self._deadline = now + self._asked.rules.overall_timeout
-        out.append(e.StartTimer(self._asked.rules.overall_timeout, i.TimerName.DIGITS))
+        self._entry.await_first(now, out)
 
     def _await_next(self, now: float, out: list[e.Effect]) -> None:
-        seconds = min(self._asked.rules.digit_timeout, self._deadline - now)
-        out.append(e.StartTimer(seconds, i.TimerName.DIGITS))
+        self._entry.await_next(now, out)
 
     def _check(self, now: float, out: list[e.Effect]) -> None:
-        digits, self._digits, self._whole = self._digits, "", False
+        digits, self._whole = self._entry.take(), False
         out.append(e.CheckPin(self._asked, self._caller, digits))
 
     def _miss(self, now: float, out: list[e.Effect]) -> None:
@@ -227,7 +225,8 @@ class PinPrompt:
             out.append(e.StartTimer(self._asked.rules.retry_wait, i.TimerName.PIN))
 
     def _stop(self, now: float, out: list[e.Effect]) -> None:
-        self._digits, self._whole = "", False
+        self._entry.take()
+        self._whole = False
         self._voice.stop(now, out)
         out.append(e.Collect(A, False))
 

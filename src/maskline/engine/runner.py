@@ -25,7 +25,7 @@ from maskline.engine.core import EngineConfig, EngineCore
 from maskline.engine.outside import OutsideWork
 from maskline.engine.ports import CallRecorder, CallRouter
 from maskline.ids import Ids
-from maskline.masking.decision import StartCall
+from maskline.masking.decision import StartCall, StartFlow
 from maskline.masking.facts import Cause
 from maskline.masking.session import Session
 from maskline.media.port import MediaDriver, MediaEvent, Prompter, RecordingLost
@@ -136,6 +136,12 @@ class EngineRunner:
     def start_call(self, decision: StartCall) -> Cause | None:
         """Call the first party because a session asked for it. None once that has begun, else why it has not."""
         cause: Cause | None = self._feed(self.core.start_call, decision)
+        self._arm()
+        return cause
+
+    def start_flow(self, decision: StartFlow) -> Cause | None:
+        """Begin a call that the API asked for. None once that has begun, else why it has not."""
+        cause: Cause | None = self._feed(self.core.start_flow, decision)
         self._arm()
         return cause
 

@@ -1,7 +1,7 @@
 """Events of the SIP agent as inputs of the call whose leg they are about.
 
 What it is: the table of those events that mean one thing to a leg, whatever the engine's state. What it is not: new
-calls, provisional responses and requests inside a dialog, which `core.py` looks at itself. Who uses it: `core.py`.
+calls and provisional responses, which `core.py` looks at itself, and other requests (`sip_requests.py`).
 """
 
 from __future__ import annotations

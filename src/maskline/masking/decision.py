@@ -173,6 +173,8 @@ class Dial:
     refused: Cause | None = None
     """`NO_ROUTE`, `CALLER_ID_NOT_ALLOWED`, `LOOP` …"""
     record: bool = False
+    prompts: tuple[Prompt, ...] = ()
+    """Heard by both sides before the two are connected: that the call is recorded, where the installation says so."""
 
 
 Step = Dial | Say | PlayFile | Capture | Hangup

@@ -160,6 +160,11 @@ class MediaDriver(Protocol):
         effect. `digits` False: telephone events stay here, audio passes."""
         ...
 
+    async def unbridge(self, call_id: str) -> None:
+        """Leg B's far side is gone and leg A's stays: nothing is relayed any more, nothing is sent to where B was, and
+        silence is no reason to end the call, as before the bridge. Nothing on a call that is not bridged."""
+        ...
+
     async def play(self, call_id: str, leg: LegName, clip: Clip, play_id: int, *, repeat: int = 1) -> None:
         """Play to the far side of an attached leg, from now: first packet within 10 ms. What it plays to already is
         replaced. `repeat` passes, 0: until stopped. `PlayDone(play_id)` follows the last packet. On a bridged call

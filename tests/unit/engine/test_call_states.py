@@ -6,6 +6,8 @@ BEFORE_THE_BRIDGE = set(CallState) - {
     CallState.NEW, CallState.ROUTING, CallState.ABANDONED, CallState.TALKING, CallState.PARTING, CallState.ENDING,
     CallState.ENDED,
 }  # fmt: skip
+IN_FLOW = {CallState.SAYING, CallState.CAPTURING, CallState.ASKING_NEXT}
+"""Also after a bridge."""
 
 
 def with_row(*events: object) -> set[CallState]:
@@ -19,9 +21,9 @@ def test_every_action_of_the_table_is_a_function_and_every_state_can_be_left() -
 
 
 def test_every_state_is_reached_and_none_leads_back_to_the_start() -> None:
-    # INFORMING, BRIDGING and REFUSING are entered by actions that wait for something to be heard.
+    # These are entered by actions that wait for something to be heard, or to be told what comes next.
     reached = {state for (before, _), (state, _) in CALL.items() if state is not before}
-    by_action = {CallState.ASKING, CallState.INFORMING, CallState.BRIDGING, CallState.REFUSING}
+    by_action = {CallState.ASKING, CallState.INFORMING, CallState.BRIDGING, CallState.REFUSING} | IN_FLOW
     assert reached | by_action == set(CallState) - {CallState.NEW, CallState.ENDED}
 
 
@@ -44,6 +46,10 @@ def test_media_that_fails_and_changes_inside_a_leg_are_noticed_wherever_there_is
 
 def test_a_prompt_that_never_ends_is_noticed_wherever_one_is_heard() -> None:
     heard = with_row(i.PlayDone)
-    assert heard == {CallState.ASKING, CallState.ANNOUNCING, CallState.REFUSING, CallState.INFORMING}
+    assert heard == {
+        CallState.ASKING, CallState.ANNOUNCING, CallState.REFUSING, CallState.INFORMING, CallState.SAYING,
+        CallState.CAPTURING,
+    }  # fmt: skip
     assert with_row(i.TimerName.PIN) == heard | {CallState.PARTING}
+    assert with_row(i.FlowGiven) == {CallState.ROUTING, CallState.ABANDONED, CallState.ASKING_NEXT}
     assert with_row(i.PlayFailed) == heard | {CallState.PARTING, CallState.RINGING}

@@ -73,6 +73,12 @@ class RelayCall:
         a.join(b)
         b.join(a)
 
+    def part(self) -> None:
+        """The two hear each other no more."""
+        self.bridged = False
+        for leg in self.legs.values():
+            leg.part()
+
     def attach(self, name: LegName, far: FarMedia) -> None:
         """Raises `UnknownCall`, `UnusableAddress`."""
         leg = self.leg(name)

@@ -81,6 +81,7 @@ class Operations:
             "open": self._open,
             "attach": self._attach,
             "bridge": self._bridge,
+            "unbridge": self._unbridge,
             "play": self._play,
             "stop_playing": self._stop_playing,
             "collect": self._collect,
@@ -126,6 +127,10 @@ class Operations:
 
     def _bridge(self, request: wire.Message) -> wire.Message:
         self._relay.bridge(request["call"], time.monotonic(), digits=bool(request["digits"]))
+        return {}
+
+    def _unbridge(self, request: wire.Message) -> wire.Message:
+        self._relay.unbridge(request["call"])
         return {}
 
     def _play(self, request: wire.Message) -> wire.Message:

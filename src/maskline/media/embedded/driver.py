@@ -117,6 +117,12 @@ class EmbeddedDriver:
         if (wanted := link.wanted.get(call_id)) is not None:
             wanted.bridge(digits=digits)
 
+    async def unbridge(self, call_id: str) -> None:
+        link = self._need_link(call_id)
+        await link.request("unbridge", call=call_id)
+        if (wanted := link.wanted.get(call_id)) is not None:
+            wanted.unbridge()
+
     async def play(self, call_id: str, leg: LegName, clip: Clip, play_id: int, *, repeat: int = 1) -> None:
         link = self._need_link(call_id)
         known, before = link.leg(call_id, leg), None

@@ -115,6 +115,12 @@ class Leg(FarSide):
         self._peer = peer
         self.rebuild_routes()
 
+    def part(self) -> None:
+        """Relay no more, this way; the caller parts the other way too."""
+        if self._peer is not None:
+            self._leave_stream(self._peer)
+            self._peer = None
+
     def resume(self, position: Position, now: float) -> None:
         """Speak on in the stream of a worker that died."""
         self.out.resume(position, now)

@@ -124,6 +124,9 @@ class Relay:
         self._timers.set((call_id, _IDLE), now + self._timeout)
         self._timers.set((call_id, _REPORT), now + self._report_interval() / 2.0)
 
+    def unbridge(self, call_id: str) -> None:
+        self._call(call_id).part()
+
     def play(
         self, call_id: str, name: LegName, path: str, play_id: int, repeat: int, now: float, skipped: int = 0
     ) -> None:

@@ -75,6 +75,9 @@ class CallWanted:
             for leg in self.legs.values():
                 leg.playing = None
 
+    def unbridge(self) -> None:
+        self.bridged = False
+
     def stopped(self, name: LegName, play_id: int | None = None) -> None:
         """What plays to a leg, or the play of this number, is over."""
         leg = self.legs.get(name)

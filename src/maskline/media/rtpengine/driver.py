@@ -149,6 +149,15 @@ class RtpengineDriver:
         call.apart, call.bridged = False, True
         self._supervision.watch(call)
 
+    async def unbridge(self, call_id: str) -> None:
+        """The daemon frees a call by its own time-out when its first leg is silent too; that is a lost call then."""
+        call = self._known(call_id)
+        if not call.bridged:
+            return
+        call.apart, call.bridged = True, False
+        self._supervision.forget(call_id)
+        await sound.keep_apart(call)
+
     async def stats(self, call_id: str) -> dict[LegName, Quality]:
         call = self._known(call_id)
         try:
