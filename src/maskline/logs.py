@@ -32,6 +32,7 @@ EVENTS: dict[str, str] = {
     "route_failed": "A call was refused because the store could not be asked whose it is.",
     "no_route": "No trunk may call a party of this account; the call was refused with 404; at most one line a minute.",
     "call_not_started": "A call that a session asked for at its creation was not started; the cause says why.",
+    "call_flow_ignored": "A call flow has parts that nobody knows, at these places; they are ignored.",
     "requested_calls_delayed": "The store is away: calls that sessions ask for wait, and end unstarted after 60 s.",
     "pin_caller_locked": "Callers entered too many wrong PINs and are not heard for a while; one line in 10 s.",
     "pin_number_locked": "Too many wrong PINs on a virtual number: up to a day it takes PINs of callers it knows only.",

@@ -54,6 +54,7 @@ def build_http_app(
     recordings: RecordingPlan | None = None,
     links: RecordingLinks = NO_LINKS,
     speech: SpeechEngine | None = None,
+    eight_strict: bool = False,
     requested: Notify = nobody_waits,
 ) -> AsgiApp:
     """Everything that answers HTTP. `store` is open already; `rate_limit` is requests per account in any five
@@ -63,7 +64,7 @@ def build_http_app(
         store, clock, ids, Authenticator(store, clock), RequestLimiter(rate_limit), HttpMetrics(registry),
         session_defaults or SessionOptions(), public_url, create_window, frozenset(map(str.lower, vts_hosts)),
         update_outbox, committed, created, ended, recordings or RecordingPlan(), links,
-        speech or NoSpeech(), requested,
+        speech or NoSpeech(), eight_strict, requested,
     )  # fmt: skip
 
     async def healthz(_request: Request) -> Response:

@@ -50,5 +50,7 @@ class ApiServices:
     links: RecordingLinks = NO_LINKS
     speech: SpeechEngine = field(default_factory=NoSpeech)
     """Whose voices call flows may name."""
+    eight_strict: bool = False
+    """Whether call flows are held to the stricter of the vendor's two descriptions (`FlowRules.strict`)."""
     requested: Notify = nobody_waits
     """Called when there is a new call flow to begin."""

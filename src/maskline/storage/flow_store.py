@@ -21,6 +21,11 @@ class FlowRequestStore(Protocol):
         (no such account), `Conflict` (id exists) and `IdempotencyMismatch`."""
         ...
 
+    async def earlier_flow(self, flow: RequestedFlow, once: Once) -> RequestedFlow | None:
+        """What `add_requested_flow` would return for a repeat, without keeping anything; None: it would keep the flow.
+        Raises `IdempotencyMismatch`. Never suspends on SQLite."""
+        ...
+
     async def lease_requested_flows(self, owner: str, *, now: float, until: float, limit: int) -> list[RequestedFlow]:
         """Claim flows that nobody has claimed, or whose lease by another owner is over (`leased_before`), oldest first.
         An owner's own are never given to it twice. The call's first commit (`CallRequested` without a session, whose

@@ -95,6 +95,10 @@ class MemoryLog(MemoryKept):
         self._remember(once, flow_subject(flow), flow.requested_at)
         return flow
 
+    async def earlier_flow(self, flow: RequestedFlow, once: Once) -> RequestedFlow | None:
+        earlier = self._repeated(once, flow.requested_at)
+        return None if earlier is None else earlier_flow(flow, earlier)
+
     async def lease_requested_flows(self, owner: str, *, now: float, until: float, limit: int) -> list[RequestedFlow]:
         return self._flows.lease(owner, now, until, limit)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from maskline.errors import Conflict
+from maskline.errors import Conflict, IdempotencyMismatch
 from maskline.storage import rows
 from maskline.storage.crypto import Sealer
 from maskline.storage.kept import RequestedFlow, earlier_flow, flow_subject
@@ -26,6 +26,14 @@ class SqliteFlows(SqliteRecordings):
         self._check_owner(flow.account_id, None)
         row = rows.requested_flow_to_row(flow, self._sealer)
         return await self._write_small(_add, self._sealer, flow, row, once)
+
+    async def earlier_flow(self, flow: RequestedFlow, once: Once) -> RequestedFlow | None:
+        found = self._rows("once", once.account_id, self._sealer.text_hash(once.key), flow.requested_at)
+        if not found:
+            return None
+        if found[0][0] != self._sealer.text_hash(once.fingerprint):
+            raise IdempotencyMismatch
+        return earlier_flow(flow, found[0][1])
 
     async def lease_requested_flows(self, owner: str, *, now: float, until: float, limit: int) -> list[RequestedFlow]:
         if not self._rows("has_requested_flows", now, owner):

@@ -9,10 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 import maskline
+from maskline.api.eight.openapi_callflows import CALLFLOWS
 from maskline.api.eight.openapi_parts import ERRORS, Part
 from maskline.api.eight.openapi_speech import SPEECH
 
-_PARTS: tuple[Part, ...] = (SPEECH,)
+_PARTS: tuple[Part, ...] = (CALLFLOWS, SPEECH)
 
 
 def openapi_document() -> dict[str, Any]:

@@ -17,6 +17,7 @@ from pydantic_core import to_json
 
 from maskline.api.dispatch import Endpoint, RawHeaders, Request, Response, Route, Section
 from maskline.api.eight.auth import BearerAuthenticator
+from maskline.api.eight.callflows import CallFlows
 from maskline.api.eight.errors import (
     NO_SUCH_RESOURCE,
     UNKNOWN,
@@ -51,7 +52,10 @@ class EightDialect:
     def __init__(self, services: ApiServices) -> None:
         self._services = services
         self._authenticate = BearerAuthenticator(services.store, services.clock)
-        self._resources: tuple[Resource, ...] = (*SpeechProfiles(services).resources(),)
+        self._resources: tuple[Resource, ...] = (
+            *CallFlows(services).resources(),
+            *SpeechProfiles(services).resources(),
+        )
 
     def section(self, prefix: str = PREFIX) -> Section:
         """All that the dialect serves below `prefix`."""
