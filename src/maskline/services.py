@@ -64,7 +64,8 @@ def _recording_plan(settings: Settings, key: bytes) -> RecordingPlan:
     return RecordingPlan(
         folder=settings.data_dir / "recordings", spools=settings.data_dir / "spool", key=key,
         destination=_destination(settings), keep_local=settings.recording_keep_local, jobs=settings.recording_jobs,
-        retention_days=settings.recording_retention_days,
+        retention_days=settings.recording_retention_days, s3_endpoint=settings.recording_s3_endpoint,
+        allowed=settings.egress_networks,
     )  # fmt: skip
 
 

@@ -55,9 +55,8 @@ def login(sftp: SftpServer) -> Destination:
 class TestS3:
     def test_the_object_is_there_with_its_type_and_a_repeat_replaces_it(self, s3: S3Server, file: Path) -> None:
         for _ in range(2):
-            assert (
-                push(file, "2026-11-22/call/rec.mp3", bucket(s3)) == f"s3://{s3.bucket}/calls/2026-11-22/call/rec.mp3"
-            )
+            pushed = push(file, "2026-11-22/call/rec.mp3", bucket(s3))
+            assert pushed == (len(CONTENT), f"s3://{s3.bucket}/calls/2026-11-22/call/rec.mp3", "")
         store = S3Store(
             s3.bucket, endpoint=s3.endpoint, region="us-east-1", access_key_id=KEY_ID, secret_access_key=SECRET,
             client_options={"allow_http": True},
@@ -76,8 +75,8 @@ class TestS3:
 class TestSftp:
     def test_the_file_is_there_whole_and_a_repeat_replaces_it(self, sftp: SftpServer, file: Path) -> None:
         for _ in range(2):
-            url = push(file, "2026-11-22/call/rec.mp3", login(sftp))
-        assert url == f"sftp://127.0.0.1:{sftp.port}/{str(sftp.files).lstrip('/')}/2026-11-22/call/rec.mp3"
+            pushed = push(file, "2026-11-22/call/rec.mp3", login(sftp))
+        assert pushed.url == f"sftp://127.0.0.1:{sftp.port}/{str(sftp.files).lstrip('/')}/2026-11-22/call/rec.mp3"
         folder = sftp.files / "2026-11-22" / "call"
         assert [path.name for path in folder.iterdir()] == ["rec.mp3"]
         assert (folder / "rec.mp3").read_bytes() == CONTENT
@@ -86,6 +85,27 @@ class TestSftp:
         with pytest.raises(PushFailed, match="host key"):
             push(file, "other/rec.mp3", replace(login(sftp), known_hosts=str(sftp.folder / "wrong_hosts")))
         assert not (sftp.files / "other").exists()
+
+    def test_a_server_is_taken_as_it_was_met_first_and_refused_when_it_is_another(
+        self, sftp: SftpServer, file: Path
+    ) -> None:
+        private_key = (sftp.folder / "client_key").read_text()
+        met = replace(login(sftp), key_file="", known_hosts="", private_key=private_key, trust_first=True)
+        pushed = push(file, "first/rec.mp3", replace(met, shown_host="files.example"))
+        assert pushed.url.startswith(f"sftp://files.example:{sftp.port}/")
+        assert pushed.host_key.split()[:2] == (sftp.folder / "host_key.pub").read_text().split()[:2]
+        again = push(file, "first/rec.mp3", replace(met, host_key=pushed.host_key))
+        assert again.host_key == pushed.host_key
+        other = (sftp.folder / "other_host_key.pub").read_text().strip()
+        with pytest.raises(PushFailed, match="at the first upload"):
+            push(file, "other/rec.mp3", replace(met, host_key=other))
+        assert not (sftp.files / "other").exists()
+
+    def test_a_private_key_that_is_none_is_said_without_it(self, sftp: SftpServer, file: Path) -> None:
+        wrong = replace(login(sftp), key_file="", private_key="-----BEGIN NOTHING-----")
+        with pytest.raises(PushFailed, match="private key") as raised:
+            push(file, "rec.mp3", wrong)
+        assert "NOTHING" not in str(raised.value)
 
     def test_a_key_that_may_not_log_in_is_said(self, sftp: SftpServer, file: Path) -> None:
         with pytest.raises(PushFailed, match="refuses the user"):

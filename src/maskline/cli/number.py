@@ -14,6 +14,7 @@ from maskline.webhooks.formats.plivo import Style
 from maskline.webhooks.formats.plivo_events import Generation
 from maskline.workflows.add_number import add_number
 from maskline.workflows.list_numbers import list_numbers
+from maskline.workflows.number_outbox import announce_numbers
 from maskline.workflows.replace_number import Replacement, ReplaceNumber
 from maskline.workflows.set_number import NumberChange, set_number
 
@@ -76,7 +77,7 @@ def set_(
     number: NumberArgument,
     state: Annotated[
         NumberState | None,
-        typer.Option("--state", help="resting and retired numbers get no new sessions; live ones stay."),
+        typer.Option("--state", help="All but active ones get no new sessions; live ones stay."),
     ] = None,
     alias: Annotated[str | None, typer.Option("--alias", help="A name for people; empty clears it.")] = None,
     reference_id: Annotated[
@@ -99,6 +100,20 @@ def set_(
 
     changed = describe(run(work))
     emit(as_json, changed, pairs(changed))
+
+
+@app.command("announce")
+def announce(
+    account_id: Annotated[str, typer.Argument(help="Auth id of an account or subaccount.", metavar="ID")],
+    as_json: JsonFlag = False,
+) -> None:
+    """Send all numbers of an account or subaccount to its endpoint of kind eight.number (SNAPSHOT)."""
+
+    async def work(services: Services) -> int:
+        return await announce_numbers(services.store, services.clock, services.ids, account_id)
+
+    count = run(work)
+    emit(as_json, {"account_id": account_id, "numbers": count}, f"{count} numbers will be sent to the endpoint.")
 
 
 @app.command("replace")

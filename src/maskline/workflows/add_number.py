@@ -8,6 +8,7 @@ from maskline.masking.decision import NumberUse, VirtualNumber
 from maskline.masking.e164 import Number, parse_telephone
 from maskline.storage.store import Store
 from maskline.workflows.find_account import own_subaccount
+from maskline.workflows.number_outbox import number_outbox
 
 
 async def add_number(
@@ -31,7 +32,7 @@ async def add_number(
         number, account.owner_id, subaccount_id, reference_id, number.country, use=use, alias=alias,
         fallback=await read_fallback(store, number, fallback), added_at=now,
     )  # fmt: skip
-    await store.add_number(virtual, now)
+    await store.add_number(virtual, now, outbox=await number_outbox(store, now, None, virtual))
     return virtual
 
 

@@ -72,7 +72,7 @@ def build_share(commit: CallCommit, progress: CallProgress, rules: Rules, now: f
         progress.take(fact, context, rules.prices)
         if session is not None and type(fact) in told:
             _tell(context, session, fact, progress, rules.style, now, ids, rows)
-        if session is not None and type(fact) in TOLD_FACTS:
+        if type(fact) in TOLD_FACTS:
             progress.recording = progress.recording or RecordingProgress()
             teller = Teller(rules.links, ids, now, progress.number_event)
             recording = take_fact(fact, context, session, progress.recording, teller, rows) or recording

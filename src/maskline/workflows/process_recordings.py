@@ -28,10 +28,13 @@ from maskline.masking.recording import Recording, RecordingResult, RecordingStat
 from maskline.media.recordings.job import Destination, Done, Job
 from maskline.media.recordings.runner import run_job
 from maskline.media.spool import spool_parts
+from maskline.net.guard import Network
 from maskline.storage.store import OutboxRow, Store
 from maskline.webhooks.formats import plivo_recordings
+from maskline.workflows.push_destination import PushDestinations, PushRefused, Resolve, look_up
 from maskline.workflows.recording_links import RecordingLinks
 from maskline.workflows.recording_outbox import recording_row
+from maskline.workflows.uploaded_outbox import uploaded_rows
 
 _log = structlog.get_logger("maskline.recordings")
 
@@ -61,9 +64,14 @@ class RecordingPlan:
     """Where the embedded relay spools; what no recording knows of is removed at the start."""
     key: bytes = field(default=bytes(32), repr=False)
     destination: Destination | None = None
+    """Where recordings go whose account has no configuration of its own."""
     keep_local: bool = True
     jobs: int = 1
     retention_days: int = 0
+    s3_endpoint: str = ""
+    """URL of the S3-compatible storage that accounts' configurations mean; empty: AWS."""
+    allowed: tuple[Network, ...] = ()
+    """Internal networks where accounts' SFTP servers may be."""
 
 
 RunJob = Callable[[Job, float], Awaitable[Done]]
@@ -74,7 +82,7 @@ class ProcessRecordings:
 
     def __init__(
         self, store: Store, clock: Clock, ids: Ids, plan: RecordingPlan, links: RecordingLinks,
-        told: Callable[[], None], *, run_job: RunJob = run_job,
+        told: Callable[[], None], *, run_job: RunJob = run_job, resolve: Resolve = look_up,
     ) -> None:  # fmt: skip
         self._store = store
         self._clock = clock
@@ -83,6 +91,9 @@ class ProcessRecordings:
         self._links = links
         self._told = told
         self._run_job = run_job
+        self._destinations = PushDestinations(
+            store, plan.destination, s3_endpoint=plan.s3_endpoint, allowed=plan.allowed, resolve=resolve
+        )
         self._owner = ids.uuid()
         self._wake = asyncio.Event()
         self._stopping = False
@@ -173,11 +184,22 @@ class ProcessRecordings:
         length = _UNKNOWN_LENGTH if recording.ended_at is None else recording.ended_at - recording.started_at
         limit = _LEAST_LIMIT + _LIMIT_SHARE * min(length, _UNKNOWN_LENGTH)
         try:
-            done = await self._run_job(self._job(recording), limit)
+            done = await self._make(recording, limit)
             await self._keep(recording, result_of(recording, done, self._clock.wall()))
         except Exception as error:  # noqa: BLE001 - counts as a try: without a result its lease would last for hours
             _log.error("recording_job_failed", recording_id=recording.id, error=type(error).__name__)
             await self._keep(recording, result_of(recording, Done(error=_BROKEN), self._clock.wall()))
+
+    async def _make(self, recording: Recording, limit: float) -> Done:
+        config = await self._destinations.config_of(recording)
+        try:
+            destination = await self._destinations.of(config)
+        except PushRefused as error:
+            return Done(error=str(error), upload_failed=True)
+        done = await self._run_job(self._job(recording, destination), limit)
+        if config is not None and done.host_key and not config.host_key:
+            await self._store.keep_host_key(config.account_id, config.changed_at, done.host_key)
+        return done
 
     async def _keep(self, recording: Recording, result: RecordingResult) -> None:
         while not self._stopping:
@@ -198,11 +220,11 @@ class ProcessRecordings:
         if result.status is RecordingStatus.COMPLETED:
             await self._drop_spool(recording)
 
-    def _job(self, recording: Recording) -> Job:
+    def _job(self, recording: Recording, destination: Destination | None) -> Job:
         plan = self._plan
         return Job(
             recording.id, recording.call_id, recording.format, recording.spool, recording.started_at,
-            recording.ended_at, str(plan.folder), plan.key.hex(), plan.destination, plan.keep_local,
+            recording.ended_at, str(plan.folder), plan.key.hex(), destination, plan.keep_local,
         )  # fmt: skip
 
     async def _tell(
@@ -220,16 +242,16 @@ class ProcessRecordings:
         else:
             event = plivo_recordings.FAILED
             fact = RecordingFailed(recording.id, sequence, now, recording.call_id, result.error)
-        if not recording.callback_url:
-            return [fact], []
         finished = replace(
             recording, status=result.status, started_at=result.started_at, ended_at=result.ended_at,
             duration_ms=result.duration_ms, partial=result.partial, file=result.file, pushed=result.pushed,
         )  # fmt: skip
-        row = recording_row(
-            finished, event, now, recording.sequence, recording.position, self._links, self._ids, now
-        )  # fmt: skip
-        return [fact], [row]
+        rows = await uploaded_rows(self._store, finished, now)
+        if recording.callback_url:
+            rows.append(
+                recording_row(finished, event, now, recording.sequence, recording.position, self._links, self._ids, now)
+            )
+        return [fact], rows
 
     def _note(self, result: RecordingResult, attempts: int) -> None:
         if result.status is RecordingStatus.COMPLETED:
@@ -292,7 +314,7 @@ def result_of(recording: Recording, done: Done, now: float) -> RecordingResult:
     due_at = 0.0 if give_up else now + RETRIES[recording.attempts - 1]
     return RecordingResult(
         recording.id, status, due_at, recording.started_at, recording.ended_at, partial=recording.partial,
-        error=done.error,
+        error=done.error, upload_failed=done.upload_failed,
     )  # fmt: skip
 
 

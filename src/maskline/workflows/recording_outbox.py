@@ -16,13 +16,14 @@ from maskline.engine.ports import CallContext
 from maskline.ids import Ids
 from maskline.masking.facts import Fact, RecordingNotStarted, RecordingStarted, RecordingStopped
 from maskline.masking.recording import Recording, RecordingEnd, RecordingStatus
-from maskline.masking.session import Session
+from maskline.masking.session import Session, SessionOptions
 from maskline.storage.store import OutboxRow
 from maskline.webhooks.formats import plivo, plivo_recordings
 from maskline.webhooks.formats.plivo_recordings import RecordingTold
 from maskline.workflows.recording_links import RecordingLinks
 
 TOLD_FACTS = frozenset({RecordingStarted, RecordingNotStarted, RecordingStopped})
+_NO_SESSION = SessionOptions()
 
 
 class RecordingProgress:
@@ -47,7 +48,7 @@ class Teller:
 
 
 def take_fact(
-    fact: Fact, context: CallContext, session: Session, progress: RecordingProgress, teller: Teller,
+    fact: Fact, context: CallContext, session: Session | None, progress: RecordingProgress, teller: Teller,
     rows: list[OutboxRow],
 ) -> Recording | None:  # fmt: skip
     """The row that the fact brings about, if any; appends its webhook."""
@@ -68,16 +69,19 @@ def take_fact(
 
 
 def _born(
-    fact: RecordingStarted | RecordingNotStarted, context: CallContext, session: Session, status: RecordingStatus,
-    spool: str, error: str,
+    fact: RecordingStarted | RecordingNotStarted, context: CallContext, session: Session | None,
+    status: RecordingStatus, spool: str, error: str,
 ) -> Recording:  # fmt: skip
-    options = session.options
+    # A call flow has no session: nobody is told by the Plivo dialect, and the file is an mp3.
+    options = session.options if session else _NO_SESSION
     return Recording(
-        id=fact.recording_id, account_id=session.account_id, subaccount_id=session.subaccount_id,
-        session_id=session.id, call_id=context.call_id, leg_id=context.leg_a_id, format=options.record_file_format,
-        status=status, virtual_number=context.virtual_number.number, caller=context.caller, callee=context.callee,
-        started_at=fact.at, spool=spool, callback_url=options.recording_callback_url,
-        callback_method=options.recording_callback_method.upper(), error=error,
+        id=fact.recording_id, account_id=context.account_id,
+        subaccount_id=session.subaccount_id if session else context.subaccount_id,
+        session_id=session.id if session else "", call_id=context.call_id, leg_id=context.leg_a_id,
+        format=options.record_file_format, status=status, virtual_number=context.virtual_number.number,
+        caller=context.caller, callee=context.callee, started_at=fact.at, spool=spool,
+        callback_url=options.recording_callback_url, callback_method=options.recording_callback_method.upper(),
+        error=error,
     )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from maskline.masking.e164 import parse_number
 from maskline.storage.store import Store
 from maskline.workflows.add_number import read_fallback
 from maskline.workflows.find_account import own_subaccount
+from maskline.workflows.number_outbox import number_outbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,8 @@ async def set_number(store: Store, clock: Clock, text: str, change: NumberChange
     changed = await changed_number(store, number, change)
     # Written only when it says something new: a configuration that is written is read again by every process.
     if changed != number:
-        await store.update_number(changed, clock.wall())
+        now = clock.wall()
+        await store.update_number(changed, now, outbox=await number_outbox(store, now, number, changed))
     return changed
 
 

@@ -11,6 +11,7 @@ from maskline.clock import Clock
 from maskline.errors import InvalidParameter
 from maskline.storage.store import Once, Store
 from maskline.workflows.get_number import get_number
+from maskline.workflows.number_outbox import number_outbox
 from maskline.workflows.scope import Scope
 from maskline.workflows.set_number import NumberChange, changed_number
 
@@ -39,4 +40,7 @@ async def update_number(
     changed = await changed_number(store, number, change)
     if changed == number and once is None:
         return True
-    return await store.update_number(changed, clock.wall(), once=once)
+    now = clock.wall()
+    return await store.update_number(
+        changed, now, once=once, outbox=await number_outbox(store, now, number, changed)
+    )  # fmt: skip

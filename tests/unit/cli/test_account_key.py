@@ -56,3 +56,16 @@ def test_a_webhook_is_set_with_options_a_secret_and_off(cli: Cli, account: str, 
         result = cli(*words, "--option", wrong)
         assert (result.code, result.err.count("\n")) == (1, 1)
     assert "generation=g2" in cli(*words, "--option", "generation=g2").out
+
+
+def test_all_numbers_of_an_account_are_announced(cli: Cli, account: str):
+    cli("number", "add", "+6531580001", "--account", account)
+    refused = cli("number", "announce", account)
+    assert (refused.code, refused.err.count("\n")) == (1, 1)
+    cli("webhook", "set", "eight.number", "https://h.example/n", "--account", account)
+    assert cli("number", "announce", account, "--json").document == {"account_id": account, "numbers": 2}
+    assert "2 numbers will be sent" in cli("number", "announce", account).out
+    changed = cli("number", "set", "+6531580001", "--state", "unhealthy", "--json").document
+    assert changed["state"] == "unhealthy"
+    events = [one["event"] for one in cli("webhook", "list", "--json").document["deliveries"]]
+    assert events == ["VIRTUAL_NUMBER_UPDATE"] * 3

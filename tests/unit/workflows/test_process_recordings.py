@@ -19,13 +19,16 @@ from maskline.masking.facts import RecordingCompleted, RecordingFailed
 from maskline.masking.recording import Recording, RecordingStatus
 from maskline.media.recordings.job import Destination, Done, Job
 from maskline.media.recordings.vault import seal_file
+from maskline.storage.kept import PushConfig
 from maskline.storage.memory import MemoryStore
+from maskline.storage.store import Endpoint
 from maskline.workflows.delete_recording import delete_recording
 from maskline.workflows.get_recording import get_recording
 from maskline.workflows.open_recording import OpenRecording
 from maskline.workflows.process_recordings import RETRIES, ProcessRecordings, RecordingPlan, result_of
 from maskline.workflows.recording_links import RecordingLinks
 from maskline.workflows.scope import Scope
+from maskline.workflows.uploaded_outbox import uploaded_row_id
 from tests.support.recordings import recording, recording_end
 from tests.support.store_values import ACCOUNT, OTHER, SUB, T0, call_facts, recorded_call
 
@@ -124,6 +127,57 @@ class TestMaking:
         await world.until(lambda: world.process.made == 1)
         assert world.told == 0
         assert len(await world.store.facts("rec-1")) == 1
+
+    @pytest.mark.row("8x8:9/VRU")
+    async def test_an_upload_is_told_to_who_asked_for_it(self, world: World) -> None:
+        await world.store.set_endpoint(
+            Endpoint(SUB.id, "eight.recording", "https://h.example/r", "Bearer x", secret="whsec_x")
+        )
+        await world.store.set_endpoint(Endpoint(ACCOUNT.id, "eight.recording", "https://h.example/", enabled=False))
+        pushed = "sftp://files.example:22/in/call-rec-1/rec-1_2023-11-14T22-13-32Z.mp3"
+        world.answers = [replace(GOOD, pushed=pushed), replace(GOOD, pushed=pushed), GOOD]
+        await world.stopped("rec-1", subaccount_id=SUB.id, callback_url="")
+        await world.stopped("rec-2", callback_url="")
+        await world.stopped("rec-3", subaccount_id=SUB.id, callback_url="")
+        await world.until(lambda: world.process.made == 3)
+        (row,) = [row for row in await world.store.outbox(ACCOUNT.id) if row.dialect == "eight"]
+        assert (row.id, row.event, row.authorization, row.secret) == (
+            uploaded_row_id("rec-1"), "CALL_RECORDING_STATUS", "Bearer x", "whsec_x",
+        )  # fmt: skip
+        assert json.loads(row.body)["payload"] == {
+            "sessionId": "call-rec-1", "subAccountId": SUB.name, "recordingId": "rec-1", "durationSeconds": 28,
+            "filePath": "/in/call-rec-1/rec-1_2023-11-14T22-13-32Z.mp3", "status": "UPLOAD_COMPLETED",
+        }  # fmt: skip
+        assert world.told == 1
+
+    async def test_it_goes_where_its_account_says_and_the_servers_key_is_kept(self, world: World) -> None:
+        config = PushConfig(ACCOUNT.id, "SFTP", "203.0.112.7", 22, "u", "/in", "pw", changed_at=T0)
+        await world.store.set_push_config(config)
+        world.answers = [replace(GOOD, host_key="ssh-ed25519 AAAA"), replace(GOOD, host_key="ssh-ed25519 AAAA")]
+        await world.stopped("rec-1")
+        await world.stopped("rec-2")
+        await world.until(lambda: world.process.made == 2)
+        first, second = (job.destination for job, _ in world.jobs)
+        assert first is not None
+        assert second is not None
+        assert (first.host, first.host_key, first.trust_first) == ("203.0.112.7", "", True)
+        assert second.host_key == "ssh-ed25519 AAAA"
+        assert await world.store.push_config(ACCOUNT.id) == replace(config, host_key="ssh-ed25519 AAAA")
+
+    async def test_a_server_that_customers_may_not_reach_gets_nothing_and_is_tried_again(self, world: World) -> None:
+        await world.store.set_push_config(PushConfig(ACCOUNT.id, "SFTP", "127.0.0.1", 22, "u", "/in", "pw"))
+        await world.stopped()
+        task = asyncio.ensure_future(world.process.run())
+        async with asyncio.timeout(5):
+            while not (await world.store.recording(ACCOUNT.id, "rec-1")).upload_failed:  # noqa: ASYNC110  as above
+                await asyncio.sleep(0)
+        world.process.stop()
+        await task
+        assert world.jobs == []
+        found = await world.store.recording(ACCOUNT.id, "rec-1")
+        assert (found.status, found.attempts, "MASKLINE_EGRESS_ALLOW" in found.error) == (
+            RecordingStatus.STOPPED, 1, True,
+        )  # fmt: skip
 
     async def test_what_the_spool_lacks_makes_it_partial(self, world: World) -> None:
         await world.stopped()

@@ -166,9 +166,12 @@ def test_without_a_recording_callback_url_the_row_is_kept_and_nothing_is_told() 
     assert progress.events == 2
 
 
-def test_a_call_of_no_session_brings_about_nothing() -> None:
+@pytest.mark.row("8x8:9/start")
+def test_a_call_of_no_session_has_its_recording_and_tells_nobody_by_the_plivo_dialect() -> None:
     made = share(UP, CallProgress(), session=False)
-    assert (made.recording, made.outbox) == (None, ())
+    assert made.recording is not None
+    assert (made.recording.session_id, made.recording.format, made.recording.callback_url) == ("", "mp3", "")
+    assert made.outbox == ()
 
 
 def done(**changes: object) -> Recording:

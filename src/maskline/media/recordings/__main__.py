@@ -20,7 +20,7 @@ from typing import Any
 
 from maskline.media.recordings.convert import ConversionError, convert
 from maskline.media.recordings.job import Done, Job, done_to_json, job_from_json
-from maskline.media.recordings.push import PushFailed, push
+from maskline.media.recordings.push import Pushed, PushFailed, push
 from maskline.media.recordings.vault import seal_file
 from maskline.media.spool import Spooled, SpooledCodecs, SpoolError, read_pcap, read_spool, spool_parts
 from maskline.sdp.session import Codec
@@ -48,7 +48,7 @@ def work(job: Job) -> Done:
     except (ConversionError, SpoolError) as error:
         return Done(error=str(error), permanent=True)
     except PushFailed as error:
-        return Done(error=str(error))
+        return Done(error=str(error), upload_failed=True)
     except OSError as error:
         return Done(error=f"A file cannot be read or written: {error.strerror}.")
     finally:
@@ -59,7 +59,7 @@ def work(job: Job) -> Done:
 def _make(job: Job, folder: Path, plain: Path) -> Done:
     made = convert(_records(job), plain, job.format, started_at=job.started_at, ended_at=job.ended_at)
     name = file_name(job)
-    pushed = push(plain, name, job.destination) if job.destination else ""
+    pushed = push(plain, name, job.destination) if job.destination else Pushed(0, "")
     kept = ""
     if job.keep_local or not job.destination:
         kept = f"{_day(job)}/{job.recording_id}.{job.format}"
@@ -68,14 +68,15 @@ def _make(job: Job, folder: Path, plain: Path) -> Done:
     return Done(
         started_at=made.started_at, ended_at=made.started_at + made.duration, duration_ms=round(made.duration * 1000),
         size=plain.stat().st_size, whole=(made.closed or _is_pcap(job)) and not made.undecoded, file=kept,
-        pushed=pushed,
+        pushed=pushed.url, host_key=pushed.host_key,
     )  # fmt: skip
 
 
 def file_name(job: Job) -> str:
     """In other storage: day, call, recording and start, as 8x8 names them (8x8-wavecell.md §9). No number is in it."""
     start = time.strftime("%Y-%m-%dT%H-%M-%SZ", time.gmtime(job.started_at))
-    return f"{_day(job)}/{job.call_id}/{job.recording_id}_{start}.{job.format}"
+    name = f"{job.call_id}/{job.recording_id}_{start}.{job.format}"
+    return f"{_day(job)}/{name}" if job.destination is None or job.destination.by_day else name
 
 
 def _day(job: Job) -> str:

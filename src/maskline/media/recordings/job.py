@@ -31,6 +31,16 @@ class Destination:
     key_file: str = ""
     known_hosts: str = ""
     """File with the server's key in the form of OpenSSH."""
+    private_key: str = field(default="", repr=False)
+    """SFTP: an OpenSSH private key, where there is no `key_file`."""
+    host_key: str = ""
+    """SFTP: the server's key, where there is no `known_hosts`."""
+    trust_first: bool = False
+    """SFTP: without either, any key is taken; `Done.host_key` says which it was."""
+    shown_host: str = ""
+    """The name of `host`, for URLs, where that is an address; empty: `host`."""
+    by_day: bool = True
+    """Whether there is a folder for each day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +78,10 @@ class Done:
     """A sentence that names no number, path or credential."""
     permanent: bool = False
     """Trying again would not help."""
+    upload_failed: bool = False
+    """The file was made; it is the push that failed."""
+    host_key: str = ""
+    """Of the SFTP server, as it was seen."""
 
 
 def job_to_json(job: Job) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
 
 from maskline.media.recordings.job import Destination
 
@@ -21,18 +22,25 @@ class PushFailed(Exception):
     """The file is not there. The sentence names neither credentials nor the file."""
 
 
-def push(path: Path, name: str, to: Destination) -> str:
-    """Put the file at `name` below the destination's prefix; its URL there. Raises `PushFailed`."""
+class Pushed(NamedTuple):
+    size: int
+    """Bytes that are there."""
+    url: str
+    host_key: str = ""
+    """Of an SFTP server, in the form of OpenSSH."""
+
+
+def push(path: Path, name: str, to: Destination) -> Pushed:
+    """Put the file at `name` below the destination's prefix. Raises `PushFailed`."""
     key = f"{to.prefix}/{name}" if to.prefix else name
     size = path.stat().st_size
-    stored, url = _push_s3(path, key, to) if to.kind == "s3" else asyncio.run(_push_sftp(path, key, to))
-    if stored != size:
+    pushed = _push_s3(path, key, to) if to.kind == "s3" else asyncio.run(_push_sftp(path, key, to))
+    if pushed.size != size:
         raise PushFailed("The storage has another number of bytes than were sent.")
-    return url
+    return pushed
 
 
-def _push_s3(path: Path, key: str, to: Destination) -> tuple[int, str]:
-    """Bytes that are there, and the URL."""
+def _push_s3(path: Path, key: str, to: Destination) -> Pushed:
     try:
         import obstore
         from obstore.store import S3Store
@@ -49,10 +57,10 @@ def _push_s3(path: Path, key: str, to: Destination) -> tuple[int, str]:
         stored = int(obstore.head(store, key)["size"])
     except (obstore.exceptions.BaseError, OSError) as error:
         raise PushFailed(f"The S3 storage did not take the file ({type(error).__name__}).") from None
-    return stored, f"s3://{to.bucket}/{key}"
+    return Pushed(stored, f"s3://{to.bucket}/{key}")
 
 
-async def _push_sftp(path: Path, key: str, to: Destination) -> tuple[int, str]:
+async def _push_sftp(path: Path, key: str, to: Destination) -> Pushed:
     try:
         import asyncssh
     except ImportError:
@@ -63,17 +71,39 @@ async def _push_sftp(path: Path, key: str, to: Destination) -> tuple[int, str]:
     try:
         async with asyncssh.connect(
             to.host, to.port, username=to.username, password=to.secret or None,
-            client_keys=[to.key_file] if to.key_file else None, known_hosts=to.known_hosts,
+            client_keys=_client_keys(to), known_hosts=_known_hosts(to),
             connect_timeout=_CONNECT_SECONDS, login_timeout=_CONNECT_SECONDS, config=None, agent_path=None,
         ) as connection, connection.start_sftp_client() as sftp:  # fmt: skip
             await sftp.makedirs(str(target.parent), exist_ok=True)
             await sftp.put(str(path), draft)
             await sftp.posix_rename(draft, str(target))
             stored = await sftp.stat(str(target))
+            seen = connection.get_server_host_key()
     except asyncssh.HostKeyNotVerifiable:
-        raise PushFailed("The SFTP server's host key is not the one in MASKLINE_RECORDING_SFTP_KNOWN_HOSTS.") from None
+        known = "that it had at the first upload" if to.host_key else "in MASKLINE_RECORDING_SFTP_KNOWN_HOSTS"
+        raise PushFailed(f"The SFTP server's host key is not the one {known}.") from None
+    except asyncssh.KeyImportError:
+        raise PushFailed("The private key for the SFTP server cannot be read.") from None
     except asyncssh.PermissionDenied:
         raise PushFailed("The SFTP server refuses the user, key or password.") from None
     except (asyncssh.Error, OSError) as error:
         raise PushFailed(f"The SFTP server did not take the file ({type(error).__name__}).") from None
-    return stored.size or 0, f"sftp://{to.host}:{to.port}/{str(target).lstrip('/')}"
+    url = f"sftp://{to.shown_host or to.host}:{to.port}/{str(target).lstrip('/')}"
+    return Pushed(stored.size or 0, url, seen.export_public_key().decode().strip() if seen else "")
+
+
+def _client_keys(to: Destination) -> Any:
+    import asyncssh
+
+    if to.private_key:
+        return [asyncssh.import_private_key(to.private_key)]
+    return [to.key_file] if to.key_file else None
+
+
+def _known_hosts(to: Destination) -> Any:
+    """asyncssh takes None for any key."""
+    import asyncssh
+
+    if to.host_key:
+        return asyncssh.import_known_hosts(f"* {to.host_key}\n")
+    return None if to.trust_first else to.known_hosts

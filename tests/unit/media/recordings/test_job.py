@@ -54,6 +54,12 @@ def sound(folder: Path, file: str) -> tuple[object, int]:
     return samples, rate
 
 
+@pytest.mark.row("8x8:9/file")
+def test_in_an_accounts_own_storage_there_is_no_folder_for_the_day(tmp_path: Path) -> None:
+    theirs = replace(job(tmp_path, format="mp3"), destination=Destination("s3", "calls", by_day=False))
+    assert file_name(theirs) == "call/rec_2027-01-15T08-00-00Z.mp3"
+
+
 class TestWork:
     def test_a_spool_becomes_a_sealed_file_and_nothing_else_is_left(self, tmp_path: Path) -> None:
         done = work(job(tmp_path))

@@ -9,7 +9,7 @@ import pytest
 
 from maskline.media.recordings import push as module
 from maskline.media.recordings.job import Destination
-from maskline.media.recordings.push import PushFailed, push
+from maskline.media.recordings.push import Pushed, PushFailed, push
 
 
 @pytest.fixture
@@ -29,11 +29,11 @@ def test_a_library_that_is_not_installed_is_named_with_its_extra(
 
 
 def test_fewer_bytes_there_than_here_are_a_failure(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_push_s3", lambda path, key, to: (4, f"s3://b/{key}"))
+    monkeypatch.setattr(module, "_push_s3", lambda path, key, to: Pushed(4, f"s3://b/{key}"))
     with pytest.raises(PushFailed, match="another number of bytes"):
         push(file, "rec.mp3", Destination("s3", ""))
 
 
 def test_without_a_prefix_the_name_is_the_key(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_push_s3", lambda path, key, to: (5, f"s3://b/{key}"))
-    assert push(file, "day/rec.mp3", Destination("s3", "")) == "s3://b/day/rec.mp3"
+    monkeypatch.setattr(module, "_push_s3", lambda path, key, to: Pushed(5, f"s3://b/{key}"))
+    assert push(file, "day/rec.mp3", Destination("s3", "")).url == "s3://b/day/rec.mp3"
