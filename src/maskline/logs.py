@@ -33,6 +33,8 @@ EVENTS: dict[str, str] = {
     "no_route": "No trunk may call a party of this account; the call was refused with 404; at most one line a minute.",
     "call_not_started": "A call that a session asked for at its creation was not started; the cause says why.",
     "call_flow_ignored": "A call flow has parts that nobody knows, at these places; they are ignored.",
+    "call_flow_unreadable": "A call flow that another version of Maskline took cannot be read, and was not begun.",
+    "requested_flows_delayed": "The store is away: call flows that the API took wait, and end unbegun when too old.",
     "requested_calls_delayed": "The store is away: calls that sessions ask for wait, and end unstarted after 60 s.",
     "pin_caller_locked": "Callers entered too many wrong PINs and are not heard for a while; one line in 10 s.",
     "pin_number_locked": "Too many wrong PINs on a virtual number: up to a day it takes PINs of callers it knows only.",

@@ -49,12 +49,12 @@ async def test_the_oldest_are_leased_first_and_no_more_than_asked_for(store: Sto
     assert await lease(store, limit=0) == []
 
 
-async def test_what_another_owner_left_is_marked_and_an_owners_own_never_given_twice(store: Store) -> None:
+async def test_what_somebody_took_and_never_gave_back_is_marked(store: Store) -> None:
     await store.add_requested_flow(FLOW)
     await lease(store)
-    assert await lease(store, "a", T0 + 600) == []
-    assert await lease(store, "b", T0 + 60) == [replace(FLOW, leased_before=True)]
-    assert await lease(store, "c", T0 + 120) == [replace(FLOW, leased_before=True)]
+    for owner, at in (("b", T0 + 60), ("b", T0 + 120), ("a", T0 + 180)):
+        assert await lease(store, owner, at) == [replace(FLOW, leased_before=True)]
+        assert await lease(store, "c", at + 59) == []
 
 
 async def test_one_that_is_given_back_is_as_if_nobody_had_taken_it(store: Store) -> None:

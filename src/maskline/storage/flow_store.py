@@ -27,9 +27,8 @@ class FlowRequestStore(Protocol):
         ...
 
     async def lease_requested_flows(self, owner: str, *, now: float, until: float, limit: int) -> list[RequestedFlow]:
-        """Claim flows that nobody has claimed, or whose lease by another owner is over (`leased_before`), oldest first.
-        An owner's own are never given to it twice. The call's first commit (`CallRequested` without a session, whose
-        subject is the flow's id) removes the flow."""
+        """Claim flows that nobody has claimed, or whose lease is over (`leased_before`), oldest first. The call's first
+        commit (`CallRequested` without a session, whose subject is the flow's id) removes the flow."""
         ...
 
     async def release_requested_flow(self, owner: str, flow_id: str) -> bool:

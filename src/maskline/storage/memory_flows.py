@@ -25,7 +25,7 @@ class MemoryFlows:
         self._rows[flow.id] = (flow, "", 0.0)
 
     def lease(self, owner: str, now: float, until: float, limit: int) -> list[RequestedFlow]:
-        due = [row for row in self._rows.values() if row[2] <= now and row[1] != owner]
+        due = [row for row in self._rows.values() if row[2] <= now]
         due.sort(key=lambda row: (row[2], row[0].requested_at))
         leased = [(flow, before) for flow, before, _ in due[: max(limit, 0)]]
         for flow, _ in leased:

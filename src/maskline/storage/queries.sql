@@ -512,14 +512,13 @@ INSERT INTO requested_flows
 VALUES ($1, $2, $3, $4, $5, $6, NULL, 0, 0)
 
 -- name: has_requested_flows
--- Whether there is one to take ($1: now) for $2: the common answer is no.
-SELECT 1 FROM requested_flows WHERE leased_until <= $1 AND (owner IS NULL OR owner <> $2) LIMIT 1
+-- Whether there is one to take ($1: now): the common answer is no.
+SELECT 1 FROM requested_flows WHERE leased_until <= $1 LIMIT 1
 
 -- name: lease_requested_flows
 -- Take those that nobody has, oldest first. The outer condition as in lease_requested_calls.
 UPDATE requested_flows SET owner = $1, leased_until = $3, leases = leases + 1
-WHERE id IN (SELECT id FROM requested_flows WHERE leased_until <= $2 AND (owner IS NULL OR owner <> $1)
-             ORDER BY leased_until, requested_at LIMIT $4)
+WHERE id IN (SELECT id FROM requested_flows WHERE leased_until <= $2 ORDER BY leased_until, requested_at LIMIT $4)
     AND leased_until <= $2
 RETURNING id, account_id, request_id, content_sealed, valid_until, requested_at, leases
 

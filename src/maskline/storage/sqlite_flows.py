@@ -36,7 +36,7 @@ class SqliteFlows(SqliteRecordings):
         return earlier_flow(flow, found[0][1])
 
     async def lease_requested_flows(self, owner: str, *, now: float, until: float, limit: int) -> list[RequestedFlow]:
-        if not self._rows("has_requested_flows", now, owner):
+        if not self._rows("has_requested_flows", now):
             # Nothing to do is the common answer, and it costs no transaction.
             return []
         leased = await self._write_small(_lease, owner, now, until, limit)

@@ -10,15 +10,13 @@ session's first party is rung once at most, and whoever asked hears of it when i
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import structlog
 
 from maskline.clock import Clock
-from maskline.errors import NotFound, StoreUnavailable
+from maskline.errors import NotFound
 from maskline.ids import Ids
 from maskline.masking.decision import StartCall, StartDecision
 from maskline.masking.facts import CallNotStarted, Cause
@@ -26,10 +24,9 @@ from maskline.masking.session import REQUEST_AGE, RequestedCall, Session
 from maskline.storage.store import OutboxRow, Store
 from maskline.webhooks.formats.plivo import DEFAULT_STYLE, Style
 from maskline.workflows.build_outbox import not_started_outbox
+from maskline.workflows.request_loop import RequestLoop
 
 _log = structlog.get_logger("maskline.start_call")
-_LOOK_EVERY = 1.0
-"""Seconds between two looks for requests of other processes; those of this one are told by `notify`."""
 _AT_ONCE = 16
 
 
@@ -43,8 +40,8 @@ class StartCalls:
     """Run `run()` as a task; `notify()` after each create that asked for a call."""
 
     __slots__ = (
-        "_away", "_begin", "_clock", "_committed", "_ended", "_ids", "_on_the_way", "_owner", "_router", "_stopping",
-        "_store", "_style", "_wake",
+        "_begin", "_clock", "_committed", "_ended", "_ids", "_loop", "_on_the_way", "_owner", "_router", "_store",
+        "_style",
     )  # fmt: skip
 
     def __init__(
@@ -65,41 +62,23 @@ class StartCalls:
         self._ended = ended
         self._style = style
         self._owner = ids.uuid()
-        self._wake = asyncio.Event()
-        self._stopping = False
-        self._away = False
+        self._loop = RequestLoop(self._step, "requested_calls_delayed")
 
     def notify(self) -> None:
         """There is a request to look at."""
-        self._wake.set()
+        self._loop.notify()
 
     def stop(self) -> None:
         """Take no more requests: what others or the next process find is theirs. `run()` returns."""
-        self._stopping = True
-        self._wake.set()
+        self._loop.stop()
 
     async def run(self) -> None:
-        """Take requests until `stop()`; the store being away is said once and waited for."""
-        while not self._stopping:
-            self._wake.clear()
-            if not await self._step():
-                await self._wait()
-
-    async def _wait(self) -> None:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), _LOOK_EVERY)
+        """Take requests until `stop()`."""
+        await self._loop.run()
 
     async def _step(self) -> bool:
-        """Whether there may be more to do at once."""
-        try:
-            taken = await self()
-            await self._cancel_ended()
-        except StoreUnavailable as error:
-            if not self._away:
-                _log.warning("requested_calls_delayed", reason=error.code)
-            self._away = True
-            return False
-        self._away = False
+        taken = await self()
+        await self._cancel_ended()
         return taken == _AT_ONCE
 
     async def __call__(self) -> int:

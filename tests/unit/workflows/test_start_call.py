@@ -259,7 +259,7 @@ async def test_the_loop_takes_what_it_is_told_of_and_goes_on_after_the_store_was
 
 
 async def test_without_a_word_it_looks_by_itself(monkeypatch):
-    monkeypatch.setattr("maskline.workflows.start_call._LOOK_EVERY", 0.001)
+    monkeypatch.setattr("maskline.workflows.request_loop._LOOK_EVERY", 0.001)
     world = await Calls().begin()
     running = asyncio.create_task(world.starts.run())
     started = asyncio.Event()
