@@ -6,29 +6,45 @@ import asyncio
 from typing import Any
 
 import pytest
-from prometheus_client import CollectorRegistry
 
-from maskline.api.app import build_http_app
-from maskline.api.plivo.openapi import openapi_document
+from maskline.api.eight.openapi import openapi_document as eight_document
+from maskline.api.plivo.openapi import openapi_document as plivo_document
 from maskline.masking.session import SessionOptions
 from tests.support.api_world import NUMBER, PARTIES, ApiWorld, credentials
 from tests.support.described_api import DescribedApi, operations
+from tests.support.eight_api import AMY, EightApi, Speech, bearer
 
-PLIVO = openapi_document(SessionOptions())
-PLIVO_BODIES: dict[str, list[Any]] = {
-    "/v1/Account/{auth_id}/Masking/Session/": [PARTIES],
-    "/vts/v1/Account/{auth_id}/Masking/Session/": [PARTIES],
-    "/v1/Account/{auth_id}/Masking/Session/{session_uuid}/": [{"call_time_limit": 120}],
-    "/vts/v1/Account/{auth_id}/Masking/Session/{session_uuid}/": [{"call_time_limit": 120}],
-    "/v1/Account/{auth_id}/Number/{number}/": [{"alias": "front desk"}],
-    "/v1/Account/{auth_id}/Subaccount/": [{"name": "Acme rides", "enabled": True}],
-    "/v1/Account/{auth_id}/Subaccount/{subauth_id}/": [{"name": "Acme rides", "enabled": True}],
+PLIVO = plivo_document(SessionOptions())
+PLIVO_BODIES: dict[str, Any] = {
+    "/v1/Account/{auth_id}/Masking/Session/": PARTIES,
+    "/vts/v1/Account/{auth_id}/Masking/Session/": PARTIES,
+    "/v1/Account/{auth_id}/Masking/Session/{session_uuid}/": {"call_time_limit": 120},
+    "/vts/v1/Account/{auth_id}/Masking/Session/{session_uuid}/": {"call_time_limit": 120},
+    "/v1/Account/{auth_id}/Number/{number}/": {"alias": "front desk"},
+    "/v1/Account/{auth_id}/Subaccount/": {"name": "Acme rides", "enabled": True},
+    "/v1/Account/{auth_id}/Subaccount/{subauth_id}/": {"name": "Acme rides", "enabled": True},
 }
+EIGHT = eight_document()
+EIGHT_BASE = "/api/v1/subaccounts/{subAccountId}"
+EIGHT_BODIES: dict[str, Any] = {
+    "/callflows": {"callflow": [{"action": "makeCall", "params": {"source": NUMBER, "destination": "6590000001"}}]},
+}
+NOTHING_YET = ("{recording_id}",)
+"""Parts of paths where there is nothing: no call was made in these worlds."""
 
 
 @pytest.fixture(scope="module")
 def plivo() -> DescribedApi:
     return DescribedApi(PLIVO)
+
+
+@pytest.fixture(scope="module")
+def eight() -> DescribedApi:
+    return DescribedApi(EIGHT)
+
+
+def assert_real_one_succeeded(path: str, first: int) -> None:
+    assert first == 404 if any(part in path for part in NOTHING_YET) else 200 <= first < 300
 
 
 @pytest.mark.parametrize(("path", "method"), operations(PLIVO))
@@ -47,7 +63,23 @@ def test_plivo_answers_as_described(plivo: DescribedApi, path: str, method: str)
         return headers, real | {"session_uuid": made.json()["session_uuid"]}
 
     headers, real = asyncio.run(furnish())
-    plivo.app = build_http_app(store=world.store, clock=world.clock, ids=world.ids, registry=CollectorRegistry())
-    statuses = plivo.hold(path, method, headers, real, PLIVO_BODIES.get(path, []) if method == "post" else [])
-    first = next(iter(statuses))
-    assert first == 404 if "{recording_id}" in path else 200 <= first < 300  # no call was recorded in this world
+    plivo.app = world.app()
+    body = PLIVO_BODIES.get(path) if method == "post" else None
+    assert_real_one_succeeded(path, next(iter(plivo.hold(path, method, headers, real, body))))
+
+
+@pytest.mark.row("8x8:8/openapi")
+@pytest.mark.parametrize(("path", "method"), operations(EIGHT))
+def test_eight_answers_as_described(eight: DescribedApi, path: str, method: str) -> None:
+    world = asyncio.run(EightApi().start())
+    real = {"subAccountId": world.acme.id}
+    eight.app = world.app(speech=Speech(AMY))
+    body = EIGHT_BODIES.get(path.removeprefix(EIGHT_BASE)) if method == "post" else None
+    assert_real_one_succeeded(path, next(iter(eight.hold(path, method, bearer(world.key), real, body))))
+
+
+@pytest.mark.row("8x8:8/openapi")
+async def test_eight_publishes_its_document() -> None:
+    async with EightApi().client() as http:
+        answer = await http.get("/api/v1/openapi.json")
+    assert (answer.status_code, answer.json()) == (200, EIGHT)

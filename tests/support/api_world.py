@@ -13,6 +13,7 @@ import httpx2
 from prometheus_client import CollectorRegistry
 
 from maskline.api.app import build_http_app
+from maskline.api.dispatch import AsgiApp
 from maskline.clock import VirtualClock
 from maskline.ids import SeededIds
 from maskline.storage.memory import MemoryStore
@@ -52,11 +53,13 @@ class ApiWorld(World):
         super().__init__()
         self.settings = settings
 
-    def client(self, **settings: Any) -> httpx2.AsyncClient:
-        app = build_http_app(
+    def app(self, **settings: Any) -> AsgiApp:
+        return build_http_app(
             store=self.store, clock=self.clock, ids=self.ids, registry=CollectorRegistry(), **(self.settings | settings)
         )
-        transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
+
+    def client(self, **settings: Any) -> httpx2.AsyncClient:
+        transport = httpx2.ASGITransport(app=self.app(**settings), raise_app_exceptions=False)
         return httpx2.AsyncClient(transport=transport, base_url="http://api.test")
 
 
