@@ -9,21 +9,18 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 
-import structlog
-
 from maskline.errors import StoreUnavailable
 
 _LOOK_EVERY = 1.0
 """Seconds between two looks for requests of other processes; those of this one are told by `notify`."""
-_log = structlog.get_logger("maskline.requests")
 
 
 class RequestLoop:
     __slots__ = ("_away", "_delayed", "_step", "_stopping", "_wake")
 
-    def __init__(self, step: Callable[[], Awaitable[bool]], delayed: str) -> None:
-        """`step` tells whether there may be more to do at once. `delayed`: the event of the line that is written when
-        it raises `StoreUnavailable`."""
+    def __init__(self, step: Callable[[], Awaitable[bool]], delayed: Callable[[str], None]) -> None:
+        """`step` tells whether there may be more to do at once. `delayed` says so in the log when it raises
+        `StoreUnavailable`, with its code."""
         self._step = step
         self._delayed = delayed
         self._wake = asyncio.Event()
@@ -52,7 +49,7 @@ class RequestLoop:
             more = await self._step()
         except StoreUnavailable as error:
             if not self._away:
-                _log.warning(self._delayed, reason=error.code)
+                self._delayed(error.code)
             self._away = True
             return False
         self._away = False

@@ -62,7 +62,7 @@ class StartCalls:
         self._ended = ended
         self._style = style
         self._owner = ids.uuid()
-        self._loop = RequestLoop(self._step, "requested_calls_delayed")
+        self._loop = RequestLoop(self._step, _say_delayed)
 
     def notify(self) -> None:
         """There is a request to look at."""
@@ -127,3 +127,7 @@ class StartCalls:
         except NotFound:
             return ()
         return not_started_outbox(session, fact, self._ids, self._style)
+
+
+def _say_delayed(reason: str) -> None:
+    _log.warning("requested_calls_delayed", reason=reason)

@@ -61,7 +61,7 @@ class StartFlows:
         self._owner = ids.uuid()
         self._held: dict[str, None] = {}
         """Flows that are ours by lease and not begun, in order."""
-        self._loop = RequestLoop(self._step, "requested_flows_delayed")
+        self._loop = RequestLoop(self._step, _say_delayed)
 
     def notify(self) -> None:
         """There is a flow to look at."""
@@ -133,3 +133,7 @@ class StartFlows:
 def _deadline(flow: RequestedFlow) -> float:
     """Wall second from which it is not begun any more."""
     return flow.requested_at + REQUEST_AGE if flow.valid_until is None else flow.valid_until
+
+
+def _say_delayed(reason: str) -> None:
+    _log.warning("requested_flows_delayed", reason=reason)
