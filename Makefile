@@ -112,6 +112,14 @@ bench-media: setup ## calls that one core relays, records and plays prompts to: 
 bench-create: dev ## sessions opened a second over HTTP on one core, and CPU of each (needs wrk; PROFILE=1 needs py-spy)
 	@$(PY) tools/bench_create.py $(if $(PROFILE),--profile)
 
+.PHONY: bench-call
+bench-call: dev ## CPU of one masked call, part by part, without sockets: to compare code before and after a change
+	@$(PY) tools/bench_call.py $(if $(PROFILE),--profile)
+
+.PHONY: bench-vca
+bench-vca: setup ## calls/s and CPU per call with the customer's application asked for each, and told of it after (needs sipp)
+	@$(PY) tools/bench_vca.py
+
 POOL_SESSIONS ?= 1000000
 .PHONY: bench-pool
 bench-pool: dev ## cost of a create and a match at 10^4 … POOL_SESSIONS live sessions (10000000: 16 GB of disk, half an hour)

@@ -36,6 +36,7 @@ START_LIMIT = 30.0
 
 # Ranges for fiction and none of them part of another, so that a caller's digits found anywhere are a leak.
 VIRTUAL, CALLER, CALLEE = "1800555{:04d}", "44770090{:04d}", "91990000{:04d}"
+NUMBERS = 10
 
 
 class LoadError(Exception):
@@ -133,10 +134,11 @@ class Load:
         return self.calls > 0 and self.failed == 0 and self.retransmissions <= 0.001 * self.calls
 
 
-def read_stat(pid: int) -> list[str]:
-    """Fields of /proc/PID/stat behind the command's name; empty when the process is gone."""
+def read_stat(pid: int, *, task: int | None = None) -> list[str]:
+    """Fields of /proc/PID/stat, or of one thread's, behind the command's name; empty when it is gone."""
+    thread = "" if task is None else f"/task/{task}"
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return Path(f"/proc/{pid}{thread}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return []
 
@@ -210,14 +212,11 @@ def wait_until_healthy(process: subprocess.Popen[bytes], port: int, log: Path) -
     raise LoadError(f"'maskline serve' did not start: {' / '.join(log.read_text().splitlines()[-3:])}")
 
 
-def provision(server: Server, sessions: int) -> None:
-    """Account, numbers, two carriers by command line; sessions by the REST API, each between two new parties."""
-    account = server.command("account", "create", "load test")
+def provision(server: Server, sessions: int) -> dict[str, Any]:
+    """Account, numbers, two carriers by command line; sessions by the REST API, each between two new parties. Returns
+    the account."""
+    account = provision_numbers(server)
     auth_id = account["auth_id"]
-    for index in range(10):
-        server.command("number", "add", "+" + VIRTUAL.format(index), "--account", auth_id)
-    for name, port, prefix in (("callers", server.uac_port, "+44"), ("callees", server.uas_port, "+91")):
-        server.command("trunk", "add", name, "--host", HOST, "--port", str(port), "--prefix", prefix)
     login = base64.b64encode(f"{auth_id}:{account['auth_token']}".encode()).decode()
     headers = {"Authorization": f"Basic {login}", "Content-Type": "application/json"}
     connection = http.client.HTTPConnection(HOST, server.http_port, timeout=30)
@@ -231,6 +230,22 @@ def provision(server: Server, sessions: int) -> None:
             raise LoadError(f"creating session {index} was answered with {answer.status}: {body[:200]!r}")
         server.parties.append(Party(json.loads(body)["session"]["virtual_number"].lstrip("+"), caller, callee))
     connection.close()
+    write_numbers(server)
+    return account
+
+
+def provision_numbers(server: Server) -> dict[str, Any]:
+    """Account, numbers and two carriers by command line; returns the account."""
+    account: dict[str, Any] = server.command("account", "create", "load test")
+    for index in range(NUMBERS):
+        server.command("number", "add", "+" + VIRTUAL.format(index), "--account", account["auth_id"])
+    for name, port, prefix in (("callers", server.uac_port, "+44"), ("callees", server.uas_port, "+91")):
+        server.command("trunk", "add", name, "--host", HOST, "--port", str(port), "--prefix", prefix)
+    return account
+
+
+def write_numbers(server: Server) -> None:
+    """Who dials what, for SIPp."""
     rows = "".join(f"{party.virtual};{party.caller}\n" for party in server.parties)
     (server.folder / "numbers.csv").write_text("SEQUENTIAL\n" + rows)
 
