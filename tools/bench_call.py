@@ -284,7 +284,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--calls", type=int, default=4000)
     parser.add_argument("--rate", type=float, default=500)
-    parser.add_argument("--window", type=float, default=0.004, help="seconds that a group commit gathers")
+    parser.add_argument("--window", type=float, default=0.020, help="seconds that a group commit gathers")
     parser.add_argument("--sessions", type=int, default=1000)
     parser.add_argument("--summaries", default="eight.session_summary", help="kinds of webhooks at the end of a call")
     parser.add_argument("--profile", action="store_true")

