@@ -141,6 +141,27 @@ async def test_attached_legs_hear_their_own_clips_and_not_each_other_until_the_b
         assert done(media) == [2]
 
 
+async def test_who_stays_when_the_other_is_gone_hears_us_and_is_heard_by_nobody_but_us(
+    media: Harness, tmp_path: Path
+) -> None:
+    with Party(0xA) as alice, Party(0xB) as bob:
+        await connect(media, alice, bob)
+        alice.send(b"a" * 160)
+        assert (await bob.receive()).payload == b"a" * 160
+        driver = sounding(media)
+        await driver.unbridge(CALL)
+        await driver.collect(CALL, A, True)
+        await driver.play(CALL, A, clip(tmp_path, 0.2), 1)
+        for _ in range(5):
+            alice.send(b"a" * 160)
+            bob.send(b"b" * 160)
+        await press(alice, "5")
+        await until(lambda: done(media) == [1] and DigitPressed(CALL, A, "5") in media.events)
+        heard = drain(alice)
+        assert len(heard) >= 8 and all(packet.payload != b"b" * 160 for packet in heard)
+        assert drain(bob) == []
+
+
 async def test_a_clip_in_a_conversation_is_heard_instead_of_the_other_side_which_is_back_after_it(
     media: Harness, tmp_path: Path
 ) -> None:

@@ -27,7 +27,8 @@ def take_ack(call: Call, inp: i.Acked, now: float, out: list[e.Effect]) -> None:
     leg = call.media.leg(inp.leg)
     if not leg.awaits_answer:
         return
-    first = leg.far is None
+    before = leg.far
+    first = before is None
     try:
         moved = call.media.take_answer(inp.leg, inp.body)
     except SdpError:
@@ -35,6 +36,8 @@ def take_ack(call: Call, inp: i.Acked, now: float, out: list[e.Effect]) -> None:
         if first:
             end(call, Cause.NOT_ACCEPTABLE, HungUpBy.PLATFORM, now, out)
         return
+    if not first and leg.far != before:
+        call.record.changed(inp.leg, now, out)
     if moved:
         out.append(e.AttachMedia(inp.leg, leg.far_media(), call.bridged, i.LateMediaReady(first)))
 
@@ -45,6 +48,8 @@ def change(call: Call, inp: i.Offered, now: float, out: list[e.Effect]) -> None:
         body = b"" if inp.update else call.media.offer_again(inp.leg)
         out.append(e.RespondRequest(inp.leg, inp.key, 200, body))
         return
+    leg = call.media.leg(inp.leg)
+    before = leg.far
     try:
         body, moved = call.media.take_change(inp.leg, inp.body)
     except SdpError as error:
@@ -52,9 +57,11 @@ def change(call: Call, inp: i.Offered, now: float, out: list[e.Effect]) -> None:
         return
     if moved:
         ready = i.ChangeReady(inp.leg, inp.key, body)
-        out.append(e.AttachMedia(inp.leg, call.media.leg(inp.leg).far_media(), call.bridged, ready))
-    else:
-        out.append(e.RespondRequest(inp.leg, inp.key, 200, body))
+        out.append(e.AttachMedia(inp.leg, leg.far_media(), call.bridged, ready))
+        return
+    out.append(e.RespondRequest(inp.leg, inp.key, 200, body))
+    if leg.far != before:
+        call.record.changed(inp.leg, now, out)
 
 
 def change_early(call: Call, inp: i.Offered, now: float, out: list[e.Effect]) -> None:
@@ -68,6 +75,7 @@ def change_early(call: Call, inp: i.Offered, now: float, out: list[e.Effect]) ->
 
 def confirm_change(call: Call, inp: i.ChangeReady, now: float, out: list[e.Effect]) -> None:
     out.append(e.RespondRequest(inp.leg, inp.key, 200, inp.body))
+    call.record.changed(inp.leg, now, out)
 
 
 def refuse_late_change(call: Call, inp: i.Offered | i.ChangeReady, now: float, out: list[e.Effect]) -> None:

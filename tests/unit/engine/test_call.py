@@ -18,6 +18,7 @@ from maskline.masking.facts import (
     CallRouted,
     Cause,
     HungUpBy,
+    LegChanged,
     LegEnded,
     LegName,
     Outcome,
@@ -487,19 +488,26 @@ def test_the_caller_leaves_while_ports_are_opened_and_they_are_freed() -> None:
 # -- changes inside a leg -------------------------------------------------------------------------------------
 
 
+def changes(call: Driven) -> list[str]:
+    return [fact.leg for fact in call.facts if isinstance(fact, LegChanged)]
+
+
 def test_hold_is_answered_here_and_the_other_side_hears_nothing_of_it() -> None:
     call = Driven().talking()
-    (response,) = call.feed(i.Offered(A, "key-1", sdp(direction="sendonly")))
+    response, _ = call.feed(i.Offered(A, "key-1", sdp(direction="sendonly")))
     assert isinstance(response, e.RespondRequest) and (response.leg, response.status) == (A, 200)
     assert b"a=recvonly" in response.body
+    assert changes(call) == [A]
 
 
 def test_a_new_address_is_attached_before_it_is_confirmed() -> None:
     call = Driven().talking()
     (attach,) = call.feed(i.Offered(B, "key-1", sdp("198.51.100.98", 6002, "0")))
     assert isinstance(attach, e.AttachMedia) and attach.far.port == 6002
-    (response,) = call.feed(attach.then)
+    assert changes(call) == []
+    response, _ = call.feed(attach.then)
     assert isinstance(response, e.RespondRequest) and (response.leg, response.key, response.status) == (B, "key-1", 200)
+    assert changes(call) == [B]
 
 
 def test_a_change_the_driver_cannot_make_is_refused_and_the_call_goes_on() -> None:
@@ -519,14 +527,17 @@ def test_a_change_without_common_codec_is_refused() -> None:
 def test_a_refresh_by_update_needs_no_body() -> None:
     call = Driven().talking()
     assert call.feed(i.Offered(A, "key-1", b"", update=True)) == [e.RespondRequest(A, "key-1", 200)]
+    (response,) = call.feed(i.Offered(A, "key-2", A_SDP))
+    assert isinstance(response, e.RespondRequest) and changes(call) == []
 
 
 def test_a_reinvite_without_offer_gets_ours_and_the_ack_brings_the_answer() -> None:
     call = Driven().talking()
     (response,) = call.feed(i.Offered(B, "key-1", b""))
     assert isinstance(response, e.RespondRequest) and parse(response.body).port == LOCAL_B.port
-    (attach,) = call.feed(i.Acked(B, sdp("198.51.100.98", 6002, "0")))
+    _, attach = call.feed(i.Acked(B, sdp("198.51.100.98", 6002, "0")))
     assert isinstance(attach, e.AttachMedia) and attach.then == i.LateMediaReady(first=False)
+    assert changes(call) == [B]
     assert call.feed(i.MediaFailed(attach.then)) == []
 
 

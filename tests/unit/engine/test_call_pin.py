@@ -299,7 +299,7 @@ def test_a_caller_can_be_lost_at_every_moment(
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_a_caller_can_be_put_on_hold_and_move_at_every_moment(moment: str) -> None:
     call = station(moment)
-    (held,) = call.feed(i.Offered(A, "k1", sdp(direction="sendonly")))
+    held, _ = call.feed(i.Offered(A, "k1", sdp(direction="sendonly")))
     assert isinstance(held, e.RespondRequest) and b"a=recvonly" in held.body
     (attach,) = call.feed(i.Offered(A, "k2", sdp(port=4010)))
     assert isinstance(attach, e.AttachMedia) and not attach.bridge

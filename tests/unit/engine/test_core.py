@@ -12,7 +12,7 @@ from maskline.engine import inputs as i
 from maskline.engine.call import Call
 from maskline.engine.core import EngineConfig, EngineCore, UnknownNumber
 from maskline.ids import SeededIds
-from maskline.masking.decision import StartCall
+from maskline.masking.decision import Refuse, StartCall
 from maskline.masking.facts import Cause, HungUpBy, LegName, Outcome
 from maskline.masking.trunk import Trunk
 from maskline.media import port
@@ -21,7 +21,7 @@ from maskline.sip import events as sip
 from maskline.sip.agent import Agent, AgentConfig
 from maskline.sip.events import Flow
 from maskline.sip.parser import parse
-from tests.support.call_machine import CALLER, TRUNK_A, forward
+from tests.support.call_machine import CALLER, SAY, TRUNK_A, forward, start_flow
 from tests.support.engine_world import World, clean
 from tests.support.sim_scenario import B_SDP, BOB, ENGINE, Scenario
 
@@ -251,6 +251,29 @@ def test_no_requested_call_begins_while_new_calls_are_refused(state: str, cause:
     bench = Bench("192.0.2.10")
     setattr(bench.core, state, True)
     assert bench.core.start_call(requested(), 0.0) is cause and not bench.core.calls
+
+
+def test_a_call_flow_by_api_begins_once_under_the_id_it_was_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = Told(monkeypatch)
+    bench = Bench("192.0.2.10")
+    for _ in range(2):
+        assert bench.core.start_flow(start_flow(SAY), 0.0) is None
+    assert told.inputs == [i.FlowRequested(start_flow(SAY))]
+    assert list(bench.core.calls) == ["call-1"] and bench.core.counters.requested_calls == 1
+
+
+@pytest.mark.parametrize(("state", "cause"), [("draining", Cause.SHUTDOWN), ("overloaded", Cause.CONGESTION)])
+def test_no_call_flow_begins_while_new_calls_are_refused(state: str, cause: Cause) -> None:
+    bench = Bench("192.0.2.10")
+    setattr(bench.core, state, True)
+    assert bench.core.start_flow(start_flow(SAY), 0.0) is cause and not bench.core.calls
+
+
+def test_an_application_that_is_gone_with_its_number_is_no_unknown_number() -> None:
+    bench = Bench("192.0.2.10")
+    bench.core.start_flow(start_flow(SAY), 0.0)
+    bench.core.deliver("call-1", i.Refused(Refuse(Cause.UNKNOWN_NUMBER, None)), 0.0)
+    assert bench.core.counters.unknown_numbers == 0 and bench.core.faults() == []
 
 
 def test_the_end_of_a_session_is_told_to_the_call_it_has(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,6 +42,17 @@ async def test_the_steps_of_one_call_run_in_order_and_of_two_calls_side_by_side(
     assert isinstance(results[2], i.MediaClosed) and LegName.A in results[2].quality
 
 
+async def test_a_conversation_that_is_over_is_taken_apart_and_nobody_waits_for_it() -> None:
+    inbox, driver = Inbox(), FakeDriver()
+    work = MediaWork(driver, inbox.deliver)
+    work.submit("x", e.UnbridgeMedia())
+    driver.away = True
+    work.submit("x", e.UnbridgeMedia())
+    work.submit("x", e.CloseMedia())
+    assert await inbox.until(1) == [("x", i.MediaClosed({}))]
+    assert [what for what, *_ in driver.asked] == ["unbridge", "unbridge", "close"]
+
+
 async def test_a_late_offer_attaches_without_relaying() -> None:
     inbox, driver = Inbox(), FakeDriver()
     MediaWork(driver, inbox.deliver).submit("x", e.AttachMedia(LegName.B, FAR, False, i.AnswerMediaReady()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from maskline.clock import SystemClock
 from maskline.engine.ports import CallCommit
 from maskline.engine.runner import EngineRunner, settle_memory
 from maskline.ids import SystemIds
-from maskline.masking.decision import AskPin, Decision, PinDecision, Refuse, StartCall, WrongPin
+from maskline.masking.decision import AskPin, Decision, PinDecision, Refuse, StartCall, StartFlow, WrongPin
 from maskline.masking.e164 import Number
 from maskline.masking.facts import Cause, Outcome
 from maskline.masking.trunk import Trunk
@@ -21,7 +22,7 @@ from maskline.media.port import MediaLost, RecordingLost
 from maskline.sip import events as sip
 from maskline.sip.agent import OutgoingInvite
 from maskline.sip.events import Event, Flow
-from tests.support.call_machine import A_SDP, B_SDP, CALLER, TRUNK_A, VIRTUAL, forward
+from tests.support.call_machine import A_SDP, B_SDP, CALLER, DIAL, TRUNK_A, VIRTUAL, flow, forward
 from tests.support.fake_driver import FakeDriver
 from tests.support.udp_phone import UdpPhone
 
@@ -268,6 +269,20 @@ async def test_a_runner_that_drains_starts_no_requested_call() -> None:
         office.runner.session_ended("session-1")
         assert office.runner.sessions_on_request() == []
         assert office.runner.metrics()["requested_calls"] == 0
+
+
+async def test_a_call_flow_by_api_is_run_until_its_end() -> None:
+    async with Office() as office:
+        trunk = office.runner._router.trunks()[0]
+        first = replace(DIAL, callee=CALLER, trunk=trunk)
+        decision = StartFlow("call-7", flow(first, replace(DIAL, trunk=trunk)), "r-1")
+        assert office.runner.start_flow(decision) is None
+        await office.driver.until("bridge")
+        facts = [fact.name for commit in office.recorder.commits for fact in commit.facts]
+        assert facts[:2] == ["CallRequested", "FlowGiven"] and facts.count("LegDialed") == 2
+        assert set(office.runner.core.calls) == {"call-7"}
+        office.runner.drain()
+        assert office.runner.start_flow(decision) is Cause.SHUTDOWN
 
 
 async def test_a_requested_call_rings_both_parties_and_ends_with_its_session_unless_they_talk() -> None:

@@ -6,6 +6,7 @@ import secrets
 import socket
 import struct
 import time
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +19,7 @@ from maskline.sdp.session import Codec
 from tests.support.media_harness import free_range
 from tests.support.relay_bench import A, B, Bench
 from tests.support.rtp_party import PCMU, VOICE, Party
+from tests.support.wav_clip import tone, write_clip
 
 
 class TestWhatCrosses:
@@ -276,6 +278,31 @@ class TestTime:
         assert bench.timed_out == ["call"]
         bench.relay.tick(10.0 + LINGER + 8.0)
         assert len(bench.relay) == 0
+
+    def test_a_party_alone_again_is_neither_relayed_nor_timed_out_and_hears_and_is_heard(
+        self, alice: Party, bob: Party, tmp_path: Path
+    ) -> None:
+        bench = Bench(timeout=10.0)
+        now = time.monotonic()
+        bench.connect(alice, bob, now=now)
+        before = bench.pass_on(bob, alice, bob.next())
+        bench.pass_on(alice, bob, alice.next())
+        bench.relay.unbridge("call")
+        bench.relay.unbridge("call")
+        counted = bench.relay.stats("call")
+        for sender in (alice, bob):
+            sender.send()
+        bench.turn()
+        assert not alice.queued() and not bob.queued()
+        assert bench.relay.stats("call") == counted, "the figures are those of the conversation"
+        bench.relay.tick(now + 30.0)
+        assert bench.timed_out == []
+        clip = write_clip(tmp_path / "clip.wav", tone(440, 0.1))
+        bench.relay.play("call", A, clip.path, 1, 1, now + 31.0)
+        heard = parse(alice.rtp.recv(2048))
+        assert heard is not None
+        assert (heard.ssrc, heard.sequence) == (before.ssrc, (before.sequence + 1) & 0xFFFF)
+        bench.relay.close_all(now)
 
     def test_audio_keeps_a_call_alive(self, alice: Party, bob: Party) -> None:
         bench = Bench(timeout=10.0)

@@ -68,6 +68,8 @@ def test_the_memory_keeps_what_was_asked_last(alice: Party, bob: Party, bench: B
     call.bridge(digits=False)
     call.bridge(digits=True)
     assert (call.bridged, call.digits, leg.playing) == (True, False, None)
+    call.unbridge()
+    assert not call.bridged
 
 
 def test_the_memory_adds_what_each_worker_counted(alice: Party, bob: Party, bench: Bench) -> None:

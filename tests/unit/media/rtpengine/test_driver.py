@@ -82,6 +82,25 @@ async def test_two_legs_are_kept_apart_from_before_the_answer_to_the_bridge(
     assert field(daemon, "block media", "flags") == [["all"]]
 
 
+async def test_a_conversation_that_is_over_is_blocked_once_and_not_watched_any_more(
+    daemon: NgDaemon, events: list[MediaEvent], tmp_path: Path
+) -> None:
+    driver = RtpengineDriver([("127.0.0.1", daemon.port)], timeout=0.4, recordings=tmp_path)
+    await driver.start(events.append)
+    try:
+        await connect(driver)
+        daemon.asked.clear()
+        await driver.unbridge("C")
+        await driver.unbridge("C")
+        assert daemon.commands()[:2] == ["block media", "block DTMF"] and daemon.commands().count("block media") == 1
+        await asyncio.sleep(0.9)
+        assert events == [] and "query" not in daemon.commands()
+        await driver.bridge("C")
+        assert daemon.commands()[-2:] == ["unblock media", "unblock DTMF"]
+    finally:
+        await driver.stop()
+
+
 async def test_digits_stay_blocked_when_they_may_not_cross(daemon: NgDaemon, driver: RtpengineDriver) -> None:
     await connect(driver, bridge=False)
     daemon.asked.clear()
