@@ -163,8 +163,8 @@ def not_said(call: Call, inp: i.PlayFailed, now: float, out: list[e.Effect]) -> 
 
 
 def cut_saying(call: Call, inp: i.TimerFired, now: float, out: list[e.Effect]) -> None:
-    if call.voice(A).skip(now, out):
-        _go_on(call, now, out)
+    call.voice(A).skip(now, out)
+    _go_on(call, now, out)
 
 
 def why_unheard(reason: str, fetched: bool) -> Cause:

@@ -114,8 +114,8 @@ class CapturePrompt:
 
     def skip(self, now: float, out: list[e.Effect]) -> None:
         """The longest wait for a prompt is over."""
-        if self._voice.skip(now, out):
-            self._step(CaptureSignal.HEARD, now, out)
+        self._voice.skip(now, out)
+        self._step(CaptureSignal.HEARD, now, out)
 
     def pause_over(self, now: float, out: list[e.Effect]) -> None:
         """No further digit in time."""

@@ -479,6 +479,14 @@ def test_a_caller_that_hangs_up_ends_the_call_whatever_was_to_follow() -> None:
     assert finish(after) == (DONE, Cause.NORMAL, CALLER_LEFT)
 
 
+def test_without_relay_the_application_is_asked_and_there_is_nothing_to_take_apart() -> None:
+    call = given(DIAL, relay=False, action_id="connect")
+    call.feed(i.Answered(B_SDP), i.HungUp(B))
+    assert call.only(e.AskNext).done.bridged and call.none(e.UnbridgeMedia)
+    call.feed(i.FlowGiven(flow(SAY)))
+    assert finish(call) == ENDED
+
+
 def test_a_change_of_the_caller_who_stayed_bridges_nobody() -> None:
     call = talking(SAY)
     call.feed(i.HungUp(B), i.Offered(A, "key", sdp(port=4010)))

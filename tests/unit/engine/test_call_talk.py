@@ -87,6 +87,12 @@ def test_a_recording_that_starts_after_the_end_is_told_with_its_end() -> None:
     assert close(call)[-3:] == ["RecordingStarted", "RecordingStopped", "CallEnded"]
 
 
+def test_a_recording_that_was_told_as_lost_does_not_begin_afterwards() -> None:
+    call = Driven().talking(RECORDED)
+    call.feed(i.RecordingOff("lost"))
+    assert call.feed(i.RecordingOn("recording-1", SPOOL)) == []
+
+
 @pytest.mark.parametrize("off", [True, False])
 def test_a_recording_that_never_was_is_told_at_the_end(off: bool) -> None:
     call = Driven().talking(RECORDED)

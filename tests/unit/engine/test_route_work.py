@@ -13,16 +13,27 @@ from maskline.engine import effects as e
 from maskline.engine import inputs as i
 from maskline.engine.route_work import RouteWork
 from maskline.errors import StoreUnavailable
-from maskline.masking.decision import AskPin, Decision, PinDecision, PinRules, Refuse, StartDecision, WrongPin
+from maskline.masking.call_flow import ActionDone
+from maskline.masking.decision import (
+    AskPin,
+    Decision,
+    NextDecision,
+    PinDecision,
+    PinRules,
+    Refuse,
+    StartDecision,
+    WrongPin,
+)
 from maskline.masking.e164 import Number
 from maskline.masking.facts import Cause
 from maskline.masking.trunk import Trunk
-from tests.support.call_machine import CALLER, NUMBER, TRUNK_A, VIRTUAL, forward
+from tests.support.call_machine import CALLER, NUMBER, SAY, TRUNK_A, VIRTUAL, flow, forward
 from tests.support.inbox import Inbox
 
 ROUTE = e.Route(CALLER, VIRTUAL, TRUNK_A)
 ASKED = AskPin(NUMBER, PinRules(None, None))
 CHECK = e.CheckPin(ASKED, CALLER, "2468")
+DONE = ActionDone("call", "leg-a", True, CALLER, VIRTUAL, "menu", 3.0, "42")
 
 
 class Router:
@@ -46,6 +57,11 @@ class Router:
         answer: PinDecision = await self.route(caller, VIRTUAL, TRUNK_A, wall)  # type: ignore[assignment]
         return answer
 
+    async def next_action(self, done: ActionDone, wall: float) -> NextDecision:
+        assert done == DONE
+        answer: NextDecision = await self.route(CALLER, VIRTUAL, TRUNK_A, wall)  # type: ignore[assignment]
+        return answer
+
     async def start(self, session_id: str, wall: float) -> StartDecision:
         raise AssertionError("no call has asked for this")
 
@@ -62,6 +78,12 @@ async def test_a_router_that_does_not_wait_answers_before_submit_returns() -> No
     RouteWork(router, clock, inbox.deliver).submit("call", ROUTE, 5.0)
     assert inbox.results == [("call", i.Forwarded(forward()))]
     assert router.asked == [clock.wall(5.0)]
+
+
+async def test_what_comes_next_is_asked_like_whose_call_it_is() -> None:
+    inbox = Inbox()
+    RouteWork(Router(lambda: flow(SAY), waits=2), SystemClock(), inbox.deliver).submit("call", e.AskNext(DONE), 0.0)
+    assert await inbox.until(1) == [("call", i.FlowGiven(flow(SAY)))]
 
 
 async def test_a_router_that_waits_answers_later() -> None:
