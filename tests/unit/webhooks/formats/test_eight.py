@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from maskline.engine import causes
 from maskline.masking.call_record import FlowRecord
 from maskline.masking.e164 import Number
 from maskline.masking.facts import Cause, LegName, Outcome
@@ -25,6 +26,10 @@ def payload(record, **options):
 
 def root(record, **options):
     return json.loads(session_summary(record, read_shape("sub", options)))
+
+
+def outcome_of(cause):
+    return causes.outcome_of(cause, answered=False, dialled=True)
 
 
 def refused(cause):
@@ -58,13 +63,24 @@ def test_a_refused_call_has_one_leg_and_says_why():
 @pytest.mark.parametrize(
     ("cause", "code"),
     [
+        pytest.param(Cause.INTERNAL_ERROR, -2001, marks=pytest.mark.row("8x8:6.2/-2001")),
+        (Cause.SHUTDOWN, -2001),
+        (Cause.MEDIA_UNAVAILABLE, -2002),
+        (Cause.NETWORK_ERROR, -2002),
+        pytest.param(Cause.CALL_ACTION_FAILED, -2002, marks=pytest.mark.row("8x8:6.2/-2002")),
+        pytest.param(Cause.CALL_FLOW_INVALID, -2003, marks=pytest.mark.row("8x8:6.2/-2003")),
+        pytest.param(Cause.NO_ROUTE, -2004, marks=pytest.mark.row("8x8:6.2/-2004")),
+        (Cause.UNKNOWN_NUMBER, -2004),
+        pytest.param(Cause.SPEECH_FAILED, -2005, marks=pytest.mark.row("8x8:6.2/-2005")),
+        pytest.param(Cause.FILE_FAILED, -2006, marks=pytest.mark.row("8x8:6.2/-2006")),
+        pytest.param(Cause.FLOW_EXPIRED, -2007, marks=pytest.mark.row("8x8:6.2/-2007")),
+        pytest.param(Cause.CALLER_ID_NOT_ALLOWED, -2008, marks=pytest.mark.row("8x8:6.2/-2008")),
         (Cause.UNKNOWN_CALLER, -2008),
         (Cause.WITHHELD_CALLER, -2008),
         (Cause.SESSION_EXPIRED, -2008),
-        (Cause.MEDIA_UNAVAILABLE, -2002),
-        (Cause.CONGESTION, -2010),
-        (Cause.INTERNAL_ERROR, -2001),
-        (Cause.LOOP, -9999),
+        pytest.param(Cause.NO_OTHER_PARTY, -2009, marks=pytest.mark.row("8x8:6.2/-2009")),
+        pytest.param(Cause.CONGESTION, -2010, marks=pytest.mark.row("8x8:6.2/-2010")),
+        pytest.param(Cause.LOOP, -9999, marks=pytest.mark.row("8x8:6.2/-9999")),
     ],
 )
 def test_each_refusal_has_the_code_that_the_module_promises(cause, code):
@@ -196,3 +212,66 @@ def test_no_body_says_null(generation):
 def test_only_codes_of_summaries_are_used_and_the_validity_code_for_validity_alone():
     assert set(ERRORS) == {*range(-2010, -2000), -9999}
     assert [cause for cause, code in ERROR_CODES.items() if code == -2007] == [Cause.FLOW_EXPIRED]
+
+
+@pytest.mark.row("8x8:2/formats", "8x8:2/callType", "8x8:2/callDirection", "8x8:6/leg-always", "8x8:6/leg-times")
+@pytest.mark.row("8x8:6/details", "8x8:2/countries")
+def test_each_leg_says_all_that_is_known_of_every_leg():
+    legs = payload(make_record(make_leg(A), make_leg(B)))["details"]
+    assert set(legs) == {"callA", "callB"}
+    common = {
+        "callType": "PSTN", "sourceFormat": "MSISDN", "destinationFormat": "MSISDN", "callStatus": "COMPLETED",
+        "initiatedTimestamp": "2024-03-25T06:01:28Z", "connectedTimestamp": "2024-03-25T06:01:37Z",
+        "disconnectedTimestamp": "2024-03-25T06:01:50Z", "callDuration": 13,
+    }  # fmt: skip
+    assert legs["callA"] == common | {
+        "callId": "leg-a", "callDirection": "INBOUND", "source": CALLER.e164, "destination": VIRTUAL.e164,
+        "sourceCountryCode": "US", "destinationCountryCode": "SG", "destinationRefId": "PSTN1",
+    }  # fmt: skip
+    assert legs["callB"] == common | {
+        "callId": "leg-b", "callDirection": "OUTBOUND", "source": VIRTUAL.e164, "destination": CALLEE.e164,
+        "sourceCountryCode": "SG", "destinationCountryCode": "SG", "sourceRefId": "PSTN1",
+    }  # fmt: skip
+
+
+@pytest.mark.row("8x8:6.1/unanswered-A")
+@pytest.mark.parametrize(
+    ("outcome", "cause", "status"),
+    [
+        (Outcome.NO_ANSWER, Cause.RING_TIMEOUT, "NO_ANSWER"),
+        (Outcome.BUSY, Cause.BUSY, "BUSY"),
+        (Outcome.FAILED, Cause.UNALLOCATED, "FAILED"),
+    ],
+)
+def test_a_caller_that_was_never_answered_is_completed_without_connected_time_or_duration(outcome, cause, status):
+    both = [make_leg(name, outcome=outcome, cause=cause, answered_at=None, quality=make_quality()) for name in (A, B)]
+    body = payload(make_record(*both))
+    assert body["sessionStatus"] == body["details"]["callB"]["callStatus"] == status
+    caller = body["details"]["callA"]
+    assert (caller["callStatus"], caller["callDuration"]) == ("COMPLETED", 0)
+    assert not {"connectedTimestamp", "callQuality"} & set(caller)
+
+
+@pytest.mark.row("8x8:6/sessionStatus", "8x8:6.1/underscore", "8x8:13/C12")
+def test_statuses_are_those_of_the_page_whatever_the_cause():
+    """One L in CANCELED, an underscore in NO_ANSWER; each word does occur."""
+    said = set()
+    for cause in Cause:
+        for leg_b in (None, make_leg(B, outcome=outcome_of(cause), cause=cause, answered_at=None)):
+            legs = [make_leg(A, outcome=outcome_of(cause), cause=cause, answered_at=None)]
+            said.add(payload(make_record(*legs, *([leg_b] if leg_b else [])))["sessionStatus"])
+    assert said == {"COMPLETED", "NO_ANSWER", "BUSY", "CANCELED", "FAILED", "ERROR"}
+
+
+@pytest.mark.row("8x8:6.3/busy")
+def test_the_golden_shape_of_a_busy_callee_behind_an_answered_caller():
+    """The flow spoke to the caller before it dialled, as in the vendor's sample of 2026."""
+    leg_a = make_leg(A, quality=make_quality(), cause=Cause.BUSY)
+    leg_b = make_leg(B, outcome=Outcome.BUSY, cause=Cause.BUSY, answered_at=None, initiated_at=T0 + 11)
+    body = payload(make_record(leg_a, leg_b, flow=FlowRecord("MAKE_CALL")))
+    assert (body["sessionStatus"], body["callCount"], body["lastAction"]) == ("BUSY", 2, "MAKE_CALL")
+    shown_a, shown_b = body["details"]["callA"], body["details"]["callB"]
+    assert (shown_a["callStatus"], shown_a["callDuration"], shown_a["callQuality"]["mos"]) == ("COMPLETED", 13, 4.5)
+    assert (shown_b["callStatus"], shown_b["callDuration"]) == ("BUSY", 0)
+    assert not {"connectedTimestamp", "callQuality"} & set(shown_b)
+    assert shown_a["disconnectedTimestamp"] == shown_b["disconnectedTimestamp"]

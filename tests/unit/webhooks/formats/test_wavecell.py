@@ -14,7 +14,7 @@ from maskline.webhooks.formats import summary as summaries
 from maskline.webhooks.formats.shape import Shape, read_shape
 from maskline.webhooks.formats.summary import Status, Summary
 from maskline.webhooks.formats.wavecell import ACTIONS, MATRIX, WORDS, call_status, leg_statuses
-from tests.support.calls import CALLEE, CALLER, VIRTUAL, make_leg, make_record
+from tests.support.calls import CALLEE, CALLER, VIRTUAL, make_leg, make_quality, make_record
 
 A, B = LegName.A, LegName.B
 C, N, BUSY, X, F, E = Status
@@ -156,3 +156,21 @@ def test_parties_are_shown_as_the_account_wants_and_virtual_numbers_in_full():
 def test_a_withheld_caller_and_an_unknown_own_number_have_no_key():
     legs = body(make_record(make_leg(A, source=None), make_leg(B, source=None)))["details"].values()
     assert not [leg for leg in legs if "source" in leg or "sourceCountryCode" in leg]
+
+
+@pytest.mark.row("8x8:7.1/left-out", "8x8:7.1/type", "8x8:7.1/leg-status", "8x8:7.1/target", "8x8:7.1/id")
+def test_nothing_of_the_newer_form_is_there():
+    failed = {"outcome": Outcome.ERROR, "cause": Cause.MEDIA_UNAVAILABLE, "quality": make_quality()}
+    for record in (make_record(), make_record(make_leg(A, **failed), make_leg(B, **failed))):
+        shown = body(record)
+        assert {*shown} == {
+            "sessionId", "subAccountId", "status", "startTime", "endTime", "lastAction", "callCount", "details",
+        }  # fmt: skip
+        for leg in shown["details"].values():
+            assert leg["type"] == "PSTN"
+            assert {*leg} == {
+                "id", "direction", "type", "numberReferenceId", "initiatedTimestamp", "connectedTimestamp",
+                "disconnectedTimestamp", "source", "target", "sourceCountryCode", "targetCountryCode", "status",
+                "duration",
+            }  # fmt: skip
+        assert "ERROR" not in json.dumps(shown).upper()
