@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from maskline.errors import Conflict, NotFound
+from maskline.masking.call_record import FlowRecord
 from maskline.storage.store import Delivery, OutboxRow, RecordedCall, Store
 from tests.support.store_values import (
     ACCOUNT,
@@ -35,6 +36,13 @@ async def test_a_withheld_caller_and_a_single_leg_are_kept_as_they_are(store: St
     )  # fmt: skip
     await store.commit_calls([recorded_call(record=refused, session_id=None, interaction=None)])
     assert await store.call(ACCOUNT.id, "call-1") == refused
+
+
+async def test_what_a_customers_application_had_done_with_a_call_is_kept(store: Store) -> None:
+    for name, flow in (("bare", FlowRecord()), ("full", FlowRecord("PLAY_TTS", "order 7", True))):
+        record = call_record(name, session_id=None, caller=None, flow=flow)
+        await store.commit_calls([recorded_call(name, record=record, session_id=None, interaction=None)])
+        assert await store.call(ACCOUNT.id, name) == record
 
 
 async def test_a_call_of_another_account_is_not_found(store: Store) -> None:

@@ -31,7 +31,7 @@ sessions.total_call_amount
 
 -- columns: call_columns
 id, account_id, subaccount_id, session_id, caller, virtual_number, reference_id, started_at, ended_at, outcome,
-cause, hung_up_by, legs, parties_sealed
+cause, hung_up_by, legs, parties_sealed, flow_sealed
 
 -- columns: recording_columns
 id, account_id, subaccount_id, session_id, call_id, leg_id, format, status, virtual_number, parties_sealed, started_at,
@@ -559,7 +559,7 @@ FROM interactions WHERE session_id = $1 ORDER BY started_at, call_id
 -- name: add_call
 -- The record of a call that is over.
 INSERT INTO calls ({call_columns})
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT (id) DO NOTHING
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT (id) DO NOTHING
 
 -- name: call
 -- By account and id: a foreign id finds nothing.

@@ -20,7 +20,7 @@ from typing import Any
 from pydantic_core import to_json
 
 from maskline.errors import UnreadableFact
-from maskline.masking.call_record import CallParties, CallRecord, LegRecord, Quality
+from maskline.masking.call_record import CallParties, CallRecord, FlowRecord, LegRecord, Quality
 from maskline.masking.decision import NumberState, NumberUse, VirtualNumber
 from maskline.masking.e164 import Number
 from maskline.masking.facts import (
@@ -259,15 +259,25 @@ def call_to_row(record: CallRecord, sealer: Sealer) -> Row:
         _to_json([_leg_to_json(leg) for leg in record.legs]),
         # Room for two legs in any case: its length does not tell whether the second party was dialled.
         sealer.seal(_pack(*numbers).ljust(4 * _WIDTH), f"calls.parties:{record.id}"),
+        _seal_flow(record, sealer),
     )  # fmt: skip
+
+
+def _seal_flow(record: CallRecord, sealer: Sealer) -> bytes | None:
+    flow = record.flow
+    if flow is None:
+        return None
+    content = _to_json([flow.last_action, flow.client_request_id, flow.requested])
+    return sealer.seal(content.encode(), f"calls.flow:{record.id}")
 
 
 def call_from_row(row: Row, sealer: Sealer) -> CallRecord:
     numbers = _unpack(sealer.unseal(row[13], f"calls.parties:{row[0]}"))
     legs = [_leg_from_json(leg, *numbers[2 * i : 2 * i + 2]) for i, leg in enumerate(json.loads(row[12]))]
+    flow = FlowRecord(*json.loads(sealer.unseal(row[14], f"calls.flow:{row[0]}"))) if row[14] else None
     return CallRecord(
         row[0], row[1], row[2], row[3], Role(row[4]) if row[4] else None, _number(row[5]), row[6], row[7], row[8],
-        Outcome(row[9]), Cause(row[10]), HungUpBy(row[11]), tuple(legs),
+        Outcome(row[9]), Cause(row[10]), HungUpBy(row[11]), tuple(legs), flow,
     )  # fmt: skip
 
 

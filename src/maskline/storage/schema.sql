@@ -258,7 +258,8 @@ CREATE TABLE interactions (
     PRIMARY KEY (session_id, started_at, call_id)
 ) /* clustered */;
 
--- legs: a JSON list without numbers; the numbers of all legs are in parties_sealed.
+-- legs: a JSON list without numbers; the numbers of all legs are in parties_sealed. flow_sealed: what a customer's
+-- application had done with it, and the customer's own id of the request.
 CREATE TABLE calls (
     id TEXT PRIMARY KEY,
     account_id TEXT NOT NULL,
@@ -273,7 +274,8 @@ CREATE TABLE calls (
     cause TEXT NOT NULL,
     hung_up_by TEXT NOT NULL,
     legs TEXT NOT NULL,
-    parties_sealed BYTEA NOT NULL
+    parties_sealed BYTEA NOT NULL,
+    flow_sealed BYTEA
 );
 CREATE INDEX calls_by_account ON calls (account_id, started_at);
 CREATE INDEX calls_by_session ON calls (session_id, started_at) WHERE session_id IS NOT NULL;
