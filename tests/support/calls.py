@@ -41,6 +41,7 @@ def make_leg(name: LegName, **changes: Any) -> LegRecord:
         "sip_status": 200,
         "hung_up_by": HungUpBy.CALLER,
         "quality": None,
+        "reference_id": "PSTN1",
     }
     return LegRecord(**(values | changes))
 
@@ -96,6 +97,7 @@ def make_context(session: Session | None = None, **changes: Any) -> CallContext:
         "shown": VIRTUAL,
         "leg_a_id": "leg-a",
         "leg_b_id": "leg-b",
+        "shown_reference_id": "PSTN1",
     }
     return CallContext(**(values | changes))
 

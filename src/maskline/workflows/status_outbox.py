@@ -75,7 +75,7 @@ def _leg(name: str, context: CallContext, requested: bool) -> StepLeg | None:
         party, shown, leg_id, reference = context.caller, number.number, context.leg_a_id, number.reference_id
     else:
         party, shown, leg_id = context.callee, context.shown, context.leg_b_id
-        reference = context.shown_reference_id or (number.reference_id if shown == number.number else "")
+        reference = context.shown_reference_id
     return None if party is None else StepLeg(leg_id, False, shown, party, reference)
 
 

@@ -24,7 +24,6 @@ from maskline.webhooks.formats.shape import Generation, Shape
 from maskline.webhooks.formats.summary import (
     Status,
     last_action,
-    leg_reference,
     leg_times,
     session_times,
     summarize,
@@ -104,13 +103,13 @@ def session_summary(record: CallRecord, shape: Shape) -> bytes:
             payload["errorDetails"] = {"errorMsg": ERRORS[code], "errorCode": code}
     details: dict[str, Any] = {}
     if leg_b is not None and summary.b is not None:
-        details["callB"] = _leg(leg_b, summary.b, leg_reference(record, leg_b), shape)
-    details["callA"] = _leg(leg_a, summary.a, leg_reference(record, leg_a), shape)
+        details["callB"] = _leg(leg_b, summary.b, shape)
+    details["callA"] = _leg(leg_a, summary.a, shape)
     payload["details"] = details
     return envelope(EVENT, DESCRIPTION, payload, _VERSIONS[shape.generation])
 
 
-def _leg(leg: LegRecord, status: Status, reference_id: str, shape: Shape) -> dict[str, Any]:
+def _leg(leg: LegRecord, status: Status, shape: Shape) -> dict[str, Any]:
     times = leg_times(leg)
     body: dict[str, Any] = {
         "callId": leg.id,
@@ -122,7 +121,7 @@ def _leg(leg: LegRecord, status: Status, reference_id: str, shape: Shape) -> dic
         body["connectedTimestamp"] = times.connected
     body["disconnectedTimestamp"] = times.disconnected
     add_numbers(body, leg.inbound, leg.source, leg.destination, shape)
-    add_reference(body, leg.inbound, reference_id)
+    add_reference(body, leg.inbound, leg.reference_id)
     body["callStatus"] = _word(status, shape)
     body["callDuration"] = times.duration
     if leg.quality is not None and times.connected is not None and shape.generation is not Generation.G2:

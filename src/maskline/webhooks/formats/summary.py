@@ -158,11 +158,6 @@ def last_action(record: CallRecord) -> ActionName:
     return ActionName.MAKE_CALL if dialled else ActionName.HANGUP
 
 
-def leg_reference(record: CallRecord, leg: LegRecord) -> str:
-    """Label of the virtual number on this leg; the call's where the leg has none of its own."""
-    return leg.reference_id or record.reference_id
-
-
 def shown_numbers(
     inbound: bool, source: Number | None, destination: Number, redactor: Redactor
 ) -> tuple[str | None, str | None]:

@@ -22,7 +22,6 @@ from maskline.webhooks.formats.summary import (
     Summary,
     compact_json,
     last_action,
-    leg_reference,
     leg_times,
     session_times,
     shown_numbers,
@@ -75,9 +74,9 @@ def call_status(record: CallRecord, shape: Shape) -> bytes:
     a, b = leg_statuses(summarize(record))
     start, end = session_times(record)
     leg_b = record.leg(LegName.B)
-    details = {"callA": _leg(record, record.legs[0], a, shape)}
+    details = {"callA": _leg(record.legs[0], a, shape)}
     if leg_b is not None and b is not None:
-        details["callB"] = _leg(record, leg_b, b, shape)
+        details["callB"] = _leg(leg_b, b, shape)
     return compact_json(
         {
             "sessionId": record.id,
@@ -105,14 +104,14 @@ def _word(status: Status, shape: Shape) -> str:
     return WORDS[status].upper() if shape.upper else WORDS[status]
 
 
-def _leg(record: CallRecord, leg: LegRecord, status: Status, shape: Shape) -> dict[str, Any]:
+def _leg(leg: LegRecord, status: Status, shape: Shape) -> dict[str, Any]:
     times = leg_times(leg)
     source, target = shown_numbers(leg.inbound, leg.source, leg.destination, shape.redactor)
     body = {
         "id": leg.id,
         "direction": _direction(leg.inbound, shape),
         "type": "PSTN",
-        "numberReferenceId": leg_reference(record, leg) or None,
+        "numberReferenceId": leg.reference_id or None,
         "initiatedTimestamp": times.initiated,
         "connectedTimestamp": times.connected,
         "disconnectedTimestamp": times.disconnected,

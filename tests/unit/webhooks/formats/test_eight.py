@@ -95,8 +95,8 @@ def test_every_code_has_a_text_without_a_final_period():
 
 @pytest.mark.row("8x8:2/absent", "8x8:13/C9")
 def test_unknown_values_are_left_out():
-    leg_a = make_leg(A, source=None, destination=Number("999"))
-    body = payload(make_record(leg_a, make_leg(B), reference_id=""))
+    leg_a = make_leg(A, source=None, destination=Number("999"), reference_id="")
+    body = payload(make_record(leg_a, make_leg(B, reference_id="")))
     shown = body["details"]["callA"]
     assert not {"source", "sourceCountryCode", "destinationCountryCode", "destinationRefId"} & set(shown)
     assert shown["destination"] == "+999"
@@ -202,8 +202,10 @@ def test_parties_are_shown_as_the_account_wants_and_virtual_numbers_in_full():
 @pytest.mark.row("8x8:13/C9", "8x8:2/absent")
 @pytest.mark.parametrize("generation", ["g2", "g3", "g3v5"])
 def test_no_body_says_null(generation):
-    bare = make_leg(A, source=None, destination=Number("999"), answered_at=None, outcome=Outcome.ERROR)
-    for record in (make_record(bare, reference_id=""), make_record(), refused(Cause.LOOP)):
+    bare = make_leg(
+        A, source=None, destination=Number("999"), answered_at=None, outcome=Outcome.ERROR, reference_id=""
+    )  # fmt: skip
+    for record in (make_record(bare), make_record(), refused(Cause.LOOP)):
         text = session_summary(record, read_shape("sub", {"generation": generation})).decode().lower()
         assert "null" not in text
 

@@ -68,7 +68,7 @@ def test_no_answer_is_two_words():
 def test_both_legs_name_the_reference_under_one_key():
     details = body(make_record())["details"]
     assert details["callA"]["numberReferenceId"] == details["callB"]["numberReferenceId"] == "PSTN1"
-    assert "numberReferenceId" not in body(make_record(reference_id=""))["details"]["callA"]
+    assert "numberReferenceId" not in body(make_record(make_leg(A, reference_id="")))["details"]["callA"]
 
 
 def test_each_leg_names_the_reference_of_its_own_number():
