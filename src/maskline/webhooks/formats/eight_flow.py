@@ -70,11 +70,11 @@ class FlowRequest:
         return any(isinstance(action, Capture) for action in self.flow.actions)
 
 
-def read_reply(body: bytes, rules: FlowRules = USUAL) -> FlowReply:
-    """What is to be done with a call. Raises `FlowFault`, and nothing else."""
-    root, warnings = _root(body, {"callflow", "clientActionId"})
+def read_reply(body: bytes, rules: FlowRules = USUAL, *, key: str = "callflow") -> FlowReply:
+    """What is to be done with a call; `key` is that of the actions. Raises `FlowFault`, and nothing else."""
+    root, warnings = _root(body, {key, "clientActionId"})
     client_action_id = label(root, "clientActionId")
-    actions = read_actions(root.get("callflow"), rules, warnings)
+    actions = _read_actions(root.get(key), rules, warnings, key)
     _check_calls(actions, _MOST_CALLS_IN_REPLY)
     return FlowReply(CallFlow(actions, client_action_id), tuple(warnings))
 
@@ -84,14 +84,14 @@ def read_request(body: bytes, rules: FlowRules = USUAL) -> FlowRequest:
     root, warnings = _root(body, {"callflow", "validUntil", "clientRequestId"})
     client_request_id = label(root, "clientRequestId")
     until_text, until = valid_until(root.get("validUntil"))
-    actions = read_actions(root.get("callflow"), rules, warnings)
+    actions = _read_actions(root.get("callflow"), rules, warnings)
     if not actions or not isinstance(actions[0], MakeCall):
         raise FlowFault(-1013)
     _check_calls(actions, _MOST_CALLS_SUBMITTED)
     return FlowRequest(CallFlow(actions), until, until_text, client_request_id, body.decode(), tuple(warnings))
 
 
-def read_actions(entries: Any, rules: FlowRules, warnings: list[str], key: str = "callflow") -> tuple[Action, ...]:
+def _read_actions(entries: Any, rules: FlowRules, warnings: list[str], key: str = "callflow") -> tuple[Action, ...]:
     """The array under `key` of the root; what is ignored in it is added to `warnings`. Raises `FlowFault`."""
     if not isinstance(entries, list):
         raise wrong(f"$.{key}", "is missing" if entries is None else "must be an array")
