@@ -43,6 +43,7 @@ from maskline.metrics import (
     PartsCollector,
     Sample,
     build_registry,
+    read_asks,
     read_engine,
     read_media,
     read_pins,
@@ -52,18 +53,21 @@ from maskline.metrics import (
     read_webhooks,
 )
 from maskline.net.egress import Egress
-from maskline.rules import pin_limits, routing_rules
+from maskline.rules import ask_budget, ask_rules, pin_limits, routing_rules
 from maskline.services import Services, build_services
 from maskline.setting_values import DtmfPolicy, MediaChoice, PromptMoment
 from maskline.settings import Settings
+from maskline.webhooks.ask import Asker
 from maskline.webhooks.deliver import Deliverer
 from maskline.webhooks.formats.plivo import Style
 from maskline.webhooks.formats.plivo_events import Generation
 from maskline.webhooks.keys import StoreKeys
 from maskline.webhooks.send import WebhookSender
+from maskline.workflows.ask_action import AskAction
 from maskline.workflows.build_outbox import param_update_outbox, session_timeout_outbox
 from maskline.workflows.expire_sessions import ExpireSessions
 from maskline.workflows.forget_old import ForgetOld
+from maskline.workflows.list_voices import voice_codes
 from maskline.workflows.process_recordings import ProcessRecordings
 from maskline.workflows.record_call import CallRecording
 from maskline.workflows.route_call import RouteCall
@@ -102,6 +106,13 @@ class Application:
         self.media = build_media(settings)
         self.prompt_egress = Egress(settings.egress_networks)
         self.prompts = build_prompts(settings, self.prompt_egress, clock)
+        self.ask_egress = Egress(settings.egress_networks)
+        self.asker = Asker(self.ask_egress, clock, ask_budget(settings))
+        self.asks = AskAction(
+            store, clock, ids, self.asker, self.router.plan, ask_rules(settings),
+            partial(voice_codes, self.prompts.speech),
+        )  # fmt: skip
+        self.router.ask_by(self.asks)
         self.engine = EngineRunner(
             router=self.router, recorder=self.recorder, media=self.media, clock=clock, ids=ids,
             host=settings.sip_host, port=settings.sip_port,
@@ -138,6 +149,8 @@ class Application:
         await self.router.refresh()
         await self.egress.open()
         self._running.push_async_callback(self.egress.close)
+        await self.ask_egress.open()
+        self._running.push_async_callback(self.ask_egress.close)
         await self._open_prompts()
         self._run("webhook deliverer", self.deliverer.run(), self.deliverer.stop)
         await self.recordings.recover()
@@ -254,6 +267,7 @@ class Application:
         collector.add("recorder", lambda: read_recorder(self.recorder))
         collector.add("pins", lambda: read_pins(self.router.pins))
         collector.add("webhooks", lambda: read_webhooks(self.deliverer))
+        collector.add("call actions", lambda: read_asks(self.asker, self.asks))
         collector.add("prompts", lambda: read_prompts(self.prompts))
         collector.add("recordings", lambda: read_recordings(self.recordings))
         collector.add("media", lambda: read_media(self.media))

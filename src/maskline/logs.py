@@ -38,6 +38,7 @@ EVENTS: dict[str, str] = {
     "requested_calls_delayed": "The store is away: calls that sessions ask for wait, and end unstarted after 60 s.",
     "pin_caller_locked": "Callers entered too many wrong PINs and are not heard for a while; one line in 10 s.",
     "pin_number_locked": "Too many wrong PINs on a virtual number: up to a day it takes PINs of callers it knows only.",
+    "call_action_failed": "A customer's application gave no call flow; one line per (sub)account in 10 s.",
     "engine_fault": "A datagram, timer or step of a call met a bug; the engine goes on.",
     "media_is_off": "MASKLINE_MEDIA=none: SDP addresses are left as sent, parties see each other's media address.",
     "media_digits_unheard": "rtpengine takes no TCP connection (`listen-tcp-ng`): calls work, but no digit is heard.",

@@ -76,6 +76,16 @@ METRICS: tuple[Declared, ...] = (
     Declared("maskline_sessions_expired", "counter", "Sessions ended because their time was over."),
     Declared("maskline_webhook_tries", "counter", "Tries of webhooks, by what became of them.", ("dialect", "result")),
     Declared("maskline_webhook_tries_in_progress", "gauge", "Tries of webhooks going on."),
+    Declared(
+        "maskline_call_actions",
+        "counter",
+        "Questions to customers' applications, by result: answered, or why not.",
+        ("result",),
+    ),
+    Declared("maskline_call_actions_in_progress", "gauge", "Questions that wait for their answer."),
+    Declared("maskline_call_actions_repeated", "counter", "Second tries of questions."),
+    Declared("maskline_call_actions_invalid", "counter", "Answers that were no call flow, among those answered."),
+    Declared("maskline_call_action_seconds", "counter", "Time that the answered questions took, together."),
     Declared("maskline_prompts", "counter", "Prompts the engine asked for: hit, made, stale or failed.", ("how",)),
     Declared("maskline_prompt_fetches", "counter", "Prompt files fetched and converted, by result.", ("result",)),
     Declared("maskline_prompt_speech", "counter", "Texts spoken, by result.", ("result",)),
@@ -151,6 +161,19 @@ class WebhookFigures(Protocol):
 
     @property
     def tries(self) -> int: ...
+
+
+class AskerFigures(Protocol):
+    results: Counter[str]
+    repeated: int
+    seconds: float
+
+    @property
+    def asking(self) -> int: ...
+
+
+class AskFigures(Protocol):
+    invalid: int
 
 
 class PinFigures(Protocol):
@@ -232,6 +255,15 @@ def read_webhooks(deliverer: WebhookFigures) -> Iterator[Sample]:
     yield "maskline_webhook_tries_in_progress", (), deliverer.tries
     for (dialect, result), count in deliverer.counts.items():
         yield "maskline_webhook_tries", (dialect, result), count
+
+
+def read_asks(asker: AskerFigures, asks: AskFigures) -> Iterator[Sample]:
+    for result, count in asker.results.items():
+        yield "maskline_call_actions", (result,), count
+    yield "maskline_call_actions_in_progress", (), asker.asking
+    yield "maskline_call_actions_repeated", (), asker.repeated
+    yield "maskline_call_actions_invalid", (), asks.invalid
+    yield "maskline_call_action_seconds", (), asker.seconds
 
 
 def read_pins(pins: PinFigures) -> Iterator[Sample]:

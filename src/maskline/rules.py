@@ -1,6 +1,6 @@
 """From settings to the rules that calls are routed by.
 
-What it is: two values made once, at the start. What it is not: the rules (`masking/`). Who uses it: `app.py`.
+What it is: values made once, at the start. What it is not: the rules (`masking/`). Who uses it: `app.py`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,9 @@ from maskline.masking.prompt import said_or_fetched
 from maskline.masking.routing_rules import RoutingRules, Withheld
 from maskline.masking.session import SessionOptions
 from maskline.settings import Settings
+from maskline.webhooks.ask import Budget
+from maskline.webhooks.formats.eight_params import FlowRules
+from maskline.workflows.ask_action import AskRules
 
 
 def routing_rules(settings: Settings, defaults: SessionOptions) -> RoutingRules:
@@ -29,3 +32,12 @@ def pin_limits(settings: Settings) -> PinLimits:
     return PinLimits(
         settings.pin_caller_limit, settings.pin_number_limit, settings.pin_window, settings.pin_lock
     )  # fmt: skip
+
+
+def ask_budget(settings: Settings) -> Budget:
+    return Budget(settings.call_action_connect, settings.call_action_total)
+
+
+def ask_rules(settings: Settings) -> AskRules:
+    failed = said_or_fetched("call_action_failed", settings.call_action_failed_prompt)
+    return AskRules(FlowRules(strict=settings.eight_strict), failed)

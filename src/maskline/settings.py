@@ -208,6 +208,18 @@ or `none`."""
     piper_voices: str = ""
     """Comma-separated paths of piper's voices (NAME.onnx, NAME.onnx.json beside it), if MASKLINE_SPEECH=piper."""
 
+    call_action_connect: float = Field(default=3.0, ge=0.1, le=10.0)
+    """Seconds in which a customer's application has to take a connection when it is asked what to do with a call."""
+    call_action_total: float = Field(default=5.0, ge=0.1, le=10.0)
+    """Seconds in which it has to have answered in all; one second try, after a failed connect or a 5xx, is within \
+them."""
+    call_action_failed_prompt: PromptSource = ""
+    """What a caller hears whose call ends because the application could not be asked or answered with no call flow; \
+written as MASKLINE_SESSION_ENDED_PROMPT."""
+    eight_strict: bool = False
+    """Whether call flows are refused whose digitTimeout has no overallTimeout beside it, or an equal one; 8x8's guide \
+and its reference differ."""
+
     egress_allow: Networks = ""
     """Comma-separated CIDR list of internal addresses that webhooks and prompt fetches may reach nevertheless."""
     session_defaults: SessionDefaults = SessionDefaults.DOCUMENTED
@@ -267,7 +279,7 @@ or `none`."""
                 if not self.piper_voices
                 else "MASKLINE_PIPER_VOICES would have no effect without MASKLINE_SPEECH=piper"
             )
-        for name in ("session_ended_prompt", "consent_prompt", "withheld_prompt"):
+        for name in ("session_ended_prompt", "consent_prompt", "withheld_prompt", "call_action_failed_prompt"):
             if self.speech is SpeechChoice.NONE and getattr(self, name).startswith("say"):
                 raise ValueError(f"{PREFIX}{name.upper()} is to be spoken, but MASKLINE_SPEECH is none")
         return self
@@ -314,7 +326,9 @@ or `none`."""
     @property
     def prompt_sources(self) -> tuple[str, ...]:
         """What anybody may hear, whatever the session."""
-        sources = (self.session_ended_prompt, self.consent_prompt, self.withheld_prompt)
+        sources = (
+            self.session_ended_prompt, self.consent_prompt, self.withheld_prompt, self.call_action_failed_prompt,
+        )  # fmt: skip
         return tuple(source for source in sources if source)
 
     @property

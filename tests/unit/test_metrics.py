@@ -16,6 +16,7 @@ from maskline.metrics import (
     PartsCollector,
     Sample,
     build_registry,
+    read_asks,
     read_engine,
     read_media,
     read_prompts,
@@ -54,6 +55,15 @@ class Figures:
     counts = Counter({("plivo", "delivered"): 9, ("eight", "failed"): 1})
 
 
+class AskerFigures:
+    results = Counter({"answered": 40, "http_5xx": 2})
+    repeated, seconds, asking = 5, 1.25, 3
+
+
+class AskFigures:
+    invalid = 1
+
+
 def test_names_are_unique_and_every_metric_has_a_sentence():
     assert len({metric.name for metric in METRICS}) == len(METRICS)
     for metric in METRICS:
@@ -67,6 +77,7 @@ def test_every_part_is_read_at_each_scrape():
     collector.add("engine", lambda: read_engine(engine_figures()))
     collector.add("recorder", lambda: read_recorder(Figures()))
     collector.add("webhooks", lambda: read_webhooks(Figures()))
+    collector.add("call actions", lambda: read_asks(AskerFigures(), AskFigures()))
     collector.add("media", lambda: read_media(Figures()))
     collector.add("prompts", lambda: read_prompts(Figures()))
     collector.add("recordings", lambda: read_recordings(Figures()))
@@ -82,6 +93,11 @@ def test_every_part_is_read_at_each_scrape():
         "maskline_recorder_dropped_total 1.0",
         'maskline_webhook_tries_total{dialect="plivo",result="delivered"} 9.0',
         "maskline_webhook_tries_in_progress 3.0",
+        'maskline_call_actions_total{result="http_5xx"} 2.0',
+        "maskline_call_actions_in_progress 3.0",
+        "maskline_call_actions_repeated_total 5.0",
+        "maskline_call_actions_invalid_total 1.0",
+        "maskline_call_action_seconds_total 1.25",
         "maskline_media_available 1.0",
         'maskline_prompts_total{how="hit"} 8.0',
         'maskline_prompt_fetches_total{result="http_4xx"} 1.0',

@@ -13,11 +13,12 @@ The order, each step only if the ones before did not settle it:
 1. the live session in which this caller dials this number (with `force_pin_authentication`: PIN first);
 2. sessions with PINs on the number: the caller must give one;
 3. the single-party session that has the number for itself: any caller, a withheld one too;
-4. `unknown_caller_play` of a session on the number: played, then refused;
-5. the number's fallback;
-6. refused.
-A caller whose session is over skips step 4, which is for strangers. One who withholds the number never gets to step 1,
-and where the installation says so not to the others either.
+4. the application of the (sub)account that has the number: whatever it says, the steps below are for numbers without;
+5. `unknown_caller_play` of a session on the number: played, then refused;
+6. the number's fallback;
+7. refused.
+A caller whose session is over skips step 5, which is for strangers, and not step 4: the application may know more. One
+who withholds the number never gets to step 1, and where the installation says so not to the others either.
 """
 
 from __future__ import annotations
@@ -51,6 +52,13 @@ class Matched:
     matched_by: MatchedBy = MatchedBy.PARTY
 
 
+@dataclass(frozen=True, slots=True)
+class ToApplication:
+    """The customer's application says what becomes of the call."""
+
+    number: VirtualNumber
+
+
 class Ask(Enum):
     """Answered with a session or None, but for the last two."""
 
@@ -81,6 +89,13 @@ class AskOurs:
 
 
 @dataclass(frozen=True, slots=True)
+class AskApplication:
+    """Whether the (sub)account that has this number has an application to be asked; answered with a bool."""
+
+    number: VirtualNumber
+
+
+@dataclass(frozen=True, slots=True)
 class AskHolder:
     """Who holds (PIN, number); answered with a session or None."""
 
@@ -94,8 +109,9 @@ class AskAgain:
     session: Session
 
 
-Question = Ask | AskLastOutside | AskOurs | AskHolder | AskAgain
-Steps = Generator[Question, Any, Matched | AskPin | Refuse]
+Question = Ask | AskLastOutside | AskOurs | AskApplication | AskHolder | AskAgain
+Found = Matched | AskPin | ToApplication | Refuse
+Steps = Generator[Question, Any, Found]
 PinSteps = Generator[Question, Any, Matched | Refuse | None]
 RequestSteps = Generator[Question, Any, Matched | Refuse]
 
@@ -107,7 +123,7 @@ def match_call(caller: Number | None, number: VirtualNumber, wall: float, rules:
         return Refuse(Cause.WITHHELD_CALLER, number, None, prompt)
     if caller is not None and (yield AskOurs(caller)):
         return Refuse(Cause.LOOP, number)
-    found: Matched | AskPin | Refuse = yield from _find(caller, number, wall, rules)
+    found: Found = yield from _find(caller, number, wall, rules)
     if isinstance(found, Matched) and (yield AskOurs(found.callee)):
         return Refuse(Cause.LOOP, number, found.session)
     return found
@@ -180,6 +196,8 @@ def _find(caller: Number | None, number: VirtualNumber, wall: float, rules: Rout
     session = yield Ask.OPEN
     if session is not None and _is_open(session, number, wall):
         return _from_anyone(session, caller, number)
+    if (yield AskApplication(number)):
+        return ToApplication(number)
     if over is None:
         on_number: Sequence[Session] = yield Ask.ON_NUMBER
         for session in on_number:

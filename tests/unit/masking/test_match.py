@@ -15,10 +15,12 @@ from maskline.masking.facts import Cause
 from maskline.masking.match import (
     Ask,
     AskAgain,
+    AskApplication,
     AskHolder,
     AskLastOutside,
     AskOurs,
     Matched,
+    ToApplication,
     match_call,
     match_pin,
     match_request,
@@ -55,12 +57,22 @@ class Answers:
     """A store of ready answers; remembers what was asked."""
 
     def __init__(  # type: ignore[no-untyped-def]
-        self, party=None, pin=None, open_=None, on_number=(), last=None, ours=(), longest=0, holder=None, again=None
+        self,
+        party=None,
+        pin=None,
+        open_=None,
+        on_number=(),
+        last=None,
+        ours=(),
+        longest=0,
+        holder=None,
+        again=None,
+        application=False,
     ) -> None:
         self.by_question = {
             Ask.PARTY: party, Ask.PIN: pin, Ask.OPEN: open_, Ask.ON_NUMBER: on_number, Ask.LONGEST_PIN: longest,
         }  # fmt: skip
-        self.by_kind = {AskLastOutside: last, AskHolder: holder, AskAgain: again}
+        self.by_kind = {AskLastOutside: last, AskHolder: holder, AskAgain: again, AskApplication: application}
         self.ours = ours
         self.asked: list[Any] = []
 
@@ -316,7 +328,52 @@ def test_nobody_is_called_by_itself() -> None:
     assert Answers(open_=OPEN).decide(ALICE) == Refuse(Cause.NO_OTHER_PARTY, NUMBER, OPEN)
 
 
-# -- step 4: a prompt for strangers ------------------------------------------------------------------------------
+# -- step 4: the customer's application --------------------------------------------------------------------------
+ENDED = replace(SESSION, ended_at=T0 - 1)
+
+
+@pytest.mark.parametrize(
+    ("session", "caller", "number"),
+    [
+        (None, CAROL, NUMBER),
+        (ENDED, ALICE, WITH_DESK),
+        (SESSION, None, NUMBER),
+        (None, CAROL, virtual_number(use=NumberUse.PIN)),
+    ],
+)
+@pytest.mark.row("8x8:3/when")
+def test_an_application_is_asked_about_a_call_of_no_live_session(session, caller, number) -> None:  # type: ignore[no-untyped-def]
+    answers = Answers(session, on_number=(PLAYS,), application=True)
+    assert answers.decide(caller, number) == ToApplication(number)
+    assert Ask.ON_NUMBER not in answers.asked
+
+
+@pytest.mark.parametrize(
+    ("answers", "caller", "kind"),
+    [
+        (Answers(SESSION, application=True), ALICE, Matched),
+        (Answers(pin=PIN, application=True), CAROL, AskPin),
+        (Answers(open_=OPEN, application=True), CAROL, Matched),
+        (Answers(replace(SESSION, calls_in_progress=1), application=True), ALICE, Refuse),
+    ],
+)
+def test_an_application_is_not_asked_where_a_session_says_what_to_do(
+    answers: Answers, caller: Number, kind: type
+) -> None:
+    assert isinstance(answers.decide(caller), kind)
+
+
+@pytest.mark.parametrize("policy", [Withheld.REJECT, Withheld.PROMPT])
+def test_where_withheld_callers_get_nowhere_no_application_is_asked_about_them(policy: Withheld) -> None:
+    found = Answers(application=True).decide(None, rules=RoutingRules(withheld=policy))
+    assert isinstance(found, Refuse) and found.cause is Cause.WITHHELD_CALLER
+
+
+def test_no_application_is_asked_about_a_leg_that_came_back() -> None:
+    assert Answers(application=True, ours=(CAROL,)).decide(CAROL) == Refuse(Cause.LOOP, NUMBER)
+
+
+# -- step 5: a prompt for strangers ------------------------------------------------------------------------------
 @pytest.mark.row("6.1/unknown caller, PIN off, play set")
 @pytest.mark.parametrize(("caller", "cause"), [(CAROL, Cause.UNKNOWN_CALLER), (None, Cause.WITHHELD_CALLER)])
 def test_a_stranger_should_have_heard_the_prompt_of_a_session_on_the_number(caller, cause) -> None:  # type: ignore[no-untyped-def]
@@ -324,7 +381,7 @@ def test_a_stranger_should_have_heard_the_prompt_of_a_session_on_the_number(call
     assert found == Refuse(cause, WITH_DESK, None, heard(PLAYS, "unknown_caller_play"), PLAYS)
 
 
-# -- steps 5 and 6: fallback, refusal ----------------------------------------------------------------------------
+# -- steps 6 and 7: fallback, refusal ----------------------------------------------------------------------------
 def test_a_call_of_no_session_goes_to_the_numbers_fallback() -> None:
     for caller in (CAROL, None):
         found = Answers(on_number=(SESSION,)).decide(caller, WITH_DESK)

@@ -224,6 +224,12 @@ async def test_with_a_number_for_each_a_call_goes_both_ways_and_each_sees_its_ow
     there, back = await world.route(STRANGER, first), await world.route(CALLEE, second)
     assert (there.callee, there.shown) == (CALLEE, second)
     assert (back.callee, back.shown) == (STRANGER, first)
+    for number, label in ((NUMBER, "pool-1"), (OPEN_NUMBER, "pool-2")):
+        await set_number(world.store, world.clock, number, NumberChange(reference_id=label))
+    there, back = await world.route(STRANGER, first), await world.route(CALLEE, second)
+    labels = [(one.virtual_number.reference_id, one.shown_reference_id) for one in (there, back)]
+    assert sorted(labels) == [("pool-1", "pool-2"), ("pool-2", "pool-1")]
+    assert (await world.route()).shown_reference_id == "pool-1", "shown what it dialled"
     assert (await refusal(world, STRANGER, second))[0] is Cause.UNKNOWN_CALLER
 
 

@@ -3,7 +3,8 @@
 What it is: the facts of a call → `CALL_ACTION` as in 8x8-wavecell.md §3. What it is not: the answer (`eight_flow.py`)
 or the asking (`webhooks/ask.py`). Who uses it: `workflows/ask_action.py`.
 
-Numbers are in full whatever redaction is chosen: the application looks its own table up by them. Absent values have no
+Numbers are in full whatever redaction is chosen, since the application looks its own table up by them: the shape's
+redactor is `IN_FULL`. Absent values have no
 key (C9): `source` of a withheld caller, the ref id of a number without one, `clientActionId` on the first question.
 After a capture `eventData` is always there, with no digits in it when all tries failed; that is how an application
 tells it from the end of a bridge.
@@ -11,19 +12,19 @@ tells it from the end of a bridge.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from maskline.masking.call_flow import ActionDone
 from maskline.masking.e164 import Number
-from maskline.webhooks.formats.summary import compact_json
+from maskline.webhooks.formats.eight_parts import add_numbers, add_reference, envelope, iso_milliseconds
+from maskline.webhooks.formats.shape import Generation, Shape
+from maskline.webhooks.formats.summary import iso_seconds, rounded
 
 KIND = "eight.call_action"
 """Endpoint kind that is asked."""
 EVENT = "CALL_ACTION"
-CONTENT_TYPE = "application/json"
+DESCRIPTION = "Action request of a call"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class CallFacts:
     inbound: bool
     """Leg A is a caller's; False: we dialled it."""
     party: Number | None
-    """Who is on leg A; None: withheld."""
+    """Who is on leg A; None: a caller that withholds the number."""
     number: Number
     """The virtual number of leg A."""
     reference_id: str
@@ -49,50 +50,38 @@ class CallFacts:
     @property
     def seconds(self) -> int:
         """Of leg A so far, rounded as summaries round; 0 before its answer."""
-        return 0 if self.done is None else math.floor(self.done.duration + 0.5)
+        return 0 if self.done is None else rounded(self.done.duration)
+
+    @property
+    def source_and_destination(self) -> tuple[Number | None, Number]:
+        """As leg A has them."""
+        if self.inbound:
+            return self.party, self.number
+        assert self.party is not None, "we dialled it"
+        return self.number, self.party
 
 
-def call_action(event_id: str, facts: CallFacts, sub_account_id: str, *, digits_as_text: bool = False) -> bytes:
-    """The body. `event_id` is the question's own, and the same when it is repeated; `digits_as_text`: the option
-    `string` for eventData (C6)."""
+def call_action(event_id: str, facts: CallFacts, shape: Shape) -> bytes:
+    """The body. `event_id` is the question's own, and the same when it is repeated."""
     done = facts.done
     payload: dict[str, Any] = {
         "eventId": event_id,
         "sessionId": facts.call_id,
         "callId": facts.leg_id,
-        "subAccountId": sub_account_id,
+        "subAccountId": shape.sub_account_id,
         "callStatus": "CALL_RECEIVED" if done is None else "ACTION_COMPLETED",
         "callDirection": "INBOUND" if facts.inbound else "OUTBOUND",
         "callType": "PSTN",
     }
-    source, destination = (facts.party, facts.number) if facts.inbound else (facts.number, facts.party)
-    _add_number(payload, "source", source)
-    _add_number(payload, "destination", destination)
-    if facts.reference_id:
-        # The virtual number is what an inbound leg dialled and what an outbound leg shows (C3).
-        payload["destinationRefId" if facts.inbound else "sourceRefId"] = facts.reference_id
+    add_numbers(payload, facts.inbound, *facts.source_and_destination, shape)
+    add_reference(payload, facts.inbound, facts.reference_id)
     payload["callDuration"] = facts.seconds
     if done is not None and done.digits is not None:
-        payload["eventData"] = done.digits if digits_as_text else {"dtmf": done.digits}
+        payload["eventData"] = done.digits if shape.data_as_text else {"dtmf": done.digits}
     # 200 as in the vendor's sample, where leg A is not answered yet either.
     payload["sipCode"] = 200
-    payload["timestamp"] = iso_milliseconds(facts.at)
+    second_generation = shape.generation is Generation.G2
+    payload["timestamp"] = iso_seconds(facts.at) if second_generation else iso_milliseconds(facts.at)
     if done is not None and done.client_action_id:
         payload["clientActionId"] = done.client_action_id
-    return compact_json(
-        {"namespace": "VOICE", "eventType": EVENT, "description": "Action request of a call", "payload": payload}
-    )
-
-
-def _add_number(payload: dict[str, Any], key: str, number: Number | None) -> None:
-    payload[key + "Format"] = "MSISDN"
-    if number is not None:
-        payload[key] = number.e164
-        if country := number.country:
-            payload[key + "CountryCode"] = country
-
-
-def iso_milliseconds(at: float) -> str:
-    """`2024-03-25T06:01:30.123Z`, of wall seconds."""
-    moment = datetime.fromtimestamp(round(at * 1000) / 1000, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return envelope(EVENT, DESCRIPTION, payload)

@@ -19,14 +19,12 @@ from maskline.webhooks.formats.eight_params import FlowRules
 from maskline.webhooks.formats.summary import compact_json, iso_seconds
 
 KIND = "wavecell.call_handle"
-EVENT = "CALL_HANDLE"
-CONTENT_TYPE = "application/json"
 
 
 def call_handle(facts: CallFacts) -> bytes:
     """The body: for a call that has come, and for digits that were asked for."""
     done = facts.done
-    source, target = (facts.party, facts.number) if facts.inbound else (facts.number, facts.party)
+    source, target = facts.source_and_destination
     body: dict[str, Any] = {
         "sessionId": facts.call_id,
         "callId": facts.leg_id,
@@ -34,8 +32,7 @@ def call_handle(facts: CallFacts) -> bytes:
     }
     if source is not None:
         body["sourceMsisdn"] = source.digits
-    if target is not None:
-        body["targetMsisdn"] = target.digits
+    body["targetMsisdn"] = target.digits
     body["direction"] = 0 if facts.inbound else 1
     if facts.reference_id:
         body["referenceId"] = facts.reference_id

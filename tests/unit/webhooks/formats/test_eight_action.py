@@ -11,6 +11,7 @@ from maskline.masking.call_flow import ActionDone, CallFlow, Hangup, MakeCall, S
 from maskline.masking.e164 import Number
 from maskline.webhooks.formats.eight_action import CallFacts, call_action
 from maskline.webhooks.formats.eight_fault import FlowFault
+from maskline.webhooks.formats.shape import read_shape
 from maskline.webhooks.formats.wavecell_handle import call_handle, read_commands
 from tests.support.calls import CALL_ID, CALLEE, CALLER, T0, VIRTUAL
 
@@ -21,7 +22,7 @@ LATER = replace(COMING, done=DONE)
 
 
 def body(facts=COMING, **options):
-    return json.loads(call_action(EVENT_ID, facts, "acme_NM", **options))
+    return json.loads(call_action(EVENT_ID, facts, read_shape("acme_NM", options)))
 
 
 @pytest.mark.row("8x8:2/VCA", "8x8:2/envelope", "8x8:3/eventId", "8x8:3/callId", "8x8:3/sessionId")
@@ -65,13 +66,19 @@ def test_captured_digits_are_told_with_the_id_of_the_reply_that_asked_for_them()
     assert payload["eventData"] == {"dtmf": "0123"}
     assert payload["clientActionId"] == "act-1"
     assert payload["callDuration"] == 13
-    assert body(LATER, digits_as_text=True)["payload"]["eventData"] == "0123"
+    assert body(LATER, event_data="string")["payload"]["eventData"] == "0123"
+
+
+@pytest.mark.row("8x8:2/generations")
+def test_the_second_generation_has_digits_as_text_and_times_in_seconds():
+    payload = body(LATER, generation="g2")["payload"]
+    assert (payload["eventData"], payload["timestamp"]) == ("0123", "2024-03-25T06:01:28Z")
 
 
 def test_a_capture_that_failed_has_no_digits_and_the_end_of_a_bridge_no_event_data():
     failed = replace(LATER, done=replace(DONE, digits=""))
     assert body(failed)["payload"]["eventData"] == {"dtmf": ""}
-    assert body(failed, digits_as_text=True)["payload"]["eventData"] == ""
+    assert body(failed, event_data="string")["payload"]["eventData"] == ""
     assert "eventData" not in body(replace(LATER, done=replace(DONE, digits=None, bridged=True)))["payload"]
 
 
@@ -125,10 +132,8 @@ def test_digits_are_a_number_unless_that_would_change_them(digits, told):
 
 
 def test_what_a_call_handle_does_not_know_has_no_key():
-    for party in ({"inbound": True}, {"inbound": False}):
-        facts = replace(LATER, party=None, reference_id="", done=replace(DONE, digits=""), **party)
-        handled = json.loads(call_handle(facts))
-        assert not {"referenceId", "dtmf", "sourceMsisdn" if facts.inbound else "targetMsisdn"} & set(handled)
+    handled = json.loads(call_handle(replace(LATER, party=None, reference_id="", done=replace(DONE, digits=""))))
+    assert not {"referenceId", "dtmf", "sourceMsisdn"} & set(handled)
 
 
 @pytest.mark.row("8x8:7.2/reply")

@@ -1,0 +1,65 @@
+"""Look up what a call flow dials: whose numbers it shows, whether somebody can be reached, and by which trunk.
+
+What it is: `CallFlow` → `RunFlow`. A `MakeCall` that cannot be carried out stays in the flow with its cause, since the
+actions before it are heard first. What it is not: reading (`webhooks/formats`) or asking (`ask_action.py`). Who uses
+it: `ask_action.py`; `start_flow.py` for flows that the API took.
+
+- Shown may be any number of the (sub)account, or of its account's pool, that was not given back. One that rests may be
+  shown too: it gets no new bookings, but the application's table may still have old ones on it.
+- Called may be anybody but us and whoever is on the line already: a call to a virtual number would come back as a
+  stranger's (`match.py`), one to the caller itself finds its own line busy.
+"""
+
+from __future__ import annotations
+
+from maskline.masking.call_flow import CallFlow, MakeCall
+from maskline.masking.decision import Dial, NumberState, RunFlow, Step, VirtualNumber
+from maskline.masking.e164 import Number
+from maskline.masking.facts import Cause
+from maskline.masking.routing_rules import RoutingRules
+from maskline.storage.store import Store
+from maskline.workflows.trunk_table import TrunkTable
+
+
+class PlanFlow:
+    __slots__ = ("_rules", "_store", "_trunks")
+
+    def __init__(self, store: Store, trunks: TrunkTable, rules: RoutingRules) -> None:
+        """`rules`: time limits, and what is heard before a recording."""
+        self._store = store
+        self._trunks = trunks
+        self._rules = rules
+
+    async def __call__(
+        self, flow: CallFlow, virtual: VirtualNumber, party: Number | None, *, asks_again: bool = True
+    ) -> RunFlow:
+        """The flow for a call on leg A's number `virtual`, whose (sub)account it is. `party` is on leg A; None: nobody
+        yet, or somebody who withholds the number. Raises `StoreUnavailable`."""
+        steps: list[Step] = []
+        for action in flow.actions:
+            if isinstance(action, MakeCall):
+                steps.append(await self._dial(action, virtual, party))
+                party = party or action.destination
+            else:
+                steps.append(action)
+        return RunFlow(virtual, tuple(steps), self._rules.fallback, flow.client_action_id, asks_again)
+
+    async def _dial(self, call: MakeCall, virtual: VirtualNumber, party: Number | None) -> Dial:
+        shown = await self._store.number(call.source)
+        if shown is None or not may_show(shown, virtual.account_id, virtual.subaccount_id):
+            return Dial(call.destination, call.source, refused=Cause.CALLER_ID_NOT_ALLOWED)
+        label, called = shown.reference_id, call.destination
+        if called == party or await self._store.number(called) is not None:
+            return Dial(called, shown.number, label, refused=Cause.LOOP)
+        trunk = await self._trunks.carrier(virtual.account_id, called)
+        if trunk is None:
+            return Dial(called, shown.number, label, refused=Cause.NO_ROUTE)
+        consent = self._rules.consent
+        prompts = (consent,) if call.record and consent is not None else ()
+        return Dial(called, shown.number, label, trunk, None, call.record, prompts)
+
+
+def may_show(number: VirtualNumber, account_id: str, subaccount_id: str | None) -> bool:
+    """Whether calls for this (sub)account may show the number."""
+    own = number.account_id == account_id and number.subaccount_id in (None, subaccount_id)
+    return own and number.state is not NumberState.RETIRED
