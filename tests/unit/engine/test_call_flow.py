@@ -133,6 +133,7 @@ def test_each_leg_has_the_label_of_its_own_number() -> None:
     assert [leg.reference_id for leg in same.record.legs] == ["campaign-7", "campaign-7"]
 
 
+@pytest.mark.row("8x8:6/B-fails")
 def test_a_callee_that_fails_ends_the_call_at_the_same_instant() -> None:
     call = given(DIAL)
     made = call.feed(i.MediaOpened(LOCAL_A, LOCAL_B), i.Failed(486))
@@ -142,6 +143,7 @@ def test_a_callee_that_fails_ends_the_call_at_the_same_instant() -> None:
     assert ends[A] == ends[B]
 
 
+@pytest.mark.row("8x8:6/B-fails")
 def test_an_answered_caller_is_dropped_with_the_callee_without_a_tone() -> None:
     call = heard(SAY, DIAL)
     call.feed(call.heard, i.MediaOpened(b=LOCAL_B), i.Progressed(180, "f"))
@@ -163,6 +165,7 @@ def test_early_media_of_the_callee_reaches_nobody_who_was_answered_by_us() -> No
 @pytest.mark.parametrize(
     ("refused", "status"), [(Cause.NO_ROUTE, 404), (Cause.CALLER_ID_NOT_ALLOWED, 480), (Cause.LOOP, 482)]
 )
+@pytest.mark.row("8x8:4/makeCall.source", "8x8:4/makeCall.destination", "8x8:6.1/error-none")
 def test_a_dial_that_is_not_allowed_ends_the_call_with_one_leg(refused: Cause, status: int) -> None:
     call = given(replace(DIAL, refused=refused, trunk=None))
     assert call.only(e.Reject).status == status
@@ -174,6 +177,7 @@ def test_a_dial_without_a_way_has_none() -> None:
     assert finish(given(replace(DIAL, trunk=None))) == (ERROR, Cause.NO_ROUTE, PLATFORM)
 
 
+@pytest.mark.row("8x8:4/makeCall.callRecording", "8x8:9/start")
 def test_what_is_recorded_keeps_to_g711_and_is_told_to_both_sides() -> None:
     call = given(replace(DIAL, record=True, prompts=(WELCOME,)), body=sdp(codecs="9 0 101"))
     call.feed(i.MediaOpened(LOCAL_A, LOCAL_B))
@@ -197,6 +201,7 @@ def test_without_relay_people_can_be_connected_and_nothing_be_said() -> None:
 # -- speaking -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.row("8x8:4/hangup", "8x8:4/chained")
 def test_a_caller_that_is_spoken_to_is_answered_first() -> None:
     call = given(SAY, Hangup())
     assert call.only(e.OpenMedia).legs == (A,)
@@ -212,6 +217,7 @@ def test_a_caller_that_is_spoken_to_is_answered_first() -> None:
     assert isinstance(told, FlowGiven) and told.actions == "PLAY_TTS,HANGUP"
 
 
+@pytest.mark.row("8x8:4/playFile.repetition", "8x8:4/say.repetition")
 def test_a_prompt_is_played_as_often_as_the_step_says() -> None:
     call = heard(PLAY_FILE)
     assert call.played().repeat == 2
@@ -221,6 +227,7 @@ def test_a_prompt_is_played_as_often_as_the_step_says() -> None:
     assert last_action(call) == "PLAY_FILE"
 
 
+@pytest.mark.row("8x8:4/chained")
 def test_prompts_come_one_after_the_other() -> None:
     call = heard(SAY, PLAY_FILE)
     call.feed(i.PlayDone(A, 77), i.PlayFailed(A, 77, "timeout"), call.heard)
@@ -238,6 +245,7 @@ def test_prompts_come_one_after_the_other() -> None:
         (PLAY_FILE, "internal_error", Cause.INTERNAL_ERROR),
     ],
 )
+@pytest.mark.row("8x8:4/playFile.fileUrl", "8x8:6.2/-2005", "8x8:6.2/-2006")
 def test_what_cannot_be_played_ends_the_call(step: Step, reason: str, cause: Cause) -> None:
     call = heard(step, DIAL)
     call.feed(lambda: call.unheard(reason))
@@ -264,6 +272,7 @@ def test_a_late_offer_is_answered_by_the_ack_before_anything_is_said() -> None:
 
 
 @pytest.mark.parametrize(("steps", "action"), [((Hangup(),), "HANGUP"), ((), "")])
+@pytest.mark.row("8x8:3.1/empty-callflow", "8x8:4/hangup")
 def test_a_flow_that_does_nothing_refuses_the_caller_and_is_complete(steps: tuple[Step, ...], action: str) -> None:
     call = given(*steps)
     assert call.only(e.Reject).status == 603 and call.none(e.OpenMedia)
@@ -271,6 +280,7 @@ def test_a_flow_that_does_nothing_refuses_the_caller_and_is_complete(steps: tupl
     assert last_action(call) == action
 
 
+@pytest.mark.row("8x8:6.1/completed-none", "8x8:4/hangup")
 def test_a_caller_that_leaves_during_a_prompt_was_served() -> None:
     call = heard(SAY, DIAL)
     call.feed(i.HungUp(A))
@@ -278,6 +288,7 @@ def test_a_caller_that_leaves_during_a_prompt_was_served() -> None:
     assert [leg.outcome for leg in call.record.legs] == [DONE]
 
 
+@pytest.mark.row("8x8:6.1/canceled-canceled")
 def test_a_caller_that_leaves_while_somebody_is_dialled_gives_up() -> None:
     call = heard(SAY, DIAL)
     call.feed(call.heard, i.MediaOpened(b=LOCAL_B), i.HungUp(A))
@@ -304,6 +315,7 @@ def test_an_invite_that_nobody_can_go_on_with_begins_no_step() -> None:
     assert finish(call) == (ERROR, Cause.NOT_ACCEPTABLE, PLATFORM)
 
 
+@pytest.mark.row("8x8:3.1/webhook-fails")
 def test_an_application_that_could_not_be_asked_is_told_of() -> None:
     call = Driven()
     call.feed(received(), i.Refused(Refuse(Cause.CALL_FLOW_INVALID, NUMBER, detail="no callflow at $")))
@@ -328,6 +340,7 @@ def entered(*steps: Step, digits: str = "42#", **options: object) -> Driven:
     return call
 
 
+@pytest.mark.row("8x8:4/sayAndCapture.completeOnHash", "8x8:3/clientActionId")
 def test_digits_are_told_to_the_application_and_to_nobody_else() -> None:
     call = entered(DIAL, action_id="menu")
     done = call.only(e.AskNext).done
@@ -340,6 +353,7 @@ def test_digits_are_told_to_the_application_and_to_nobody_else() -> None:
     assert not call.running(), "the application's own time-out ends the wait"
 
 
+@pytest.mark.row("8x8:4/chained")
 def test_what_stands_behind_a_question_is_not_done_unless_nobody_is_there_to_ask() -> None:
     call = entered(DIAL)
     call.feed(i.FlowGiven(flow(SAY)))
@@ -361,6 +375,7 @@ def test_keys_of_nobody_else_count() -> None:
     assert call.none(e.AskNext)
 
 
+@pytest.mark.row("8x8:4/sayAndCapture.noOfTries")
 def test_a_question_that_nobody_answers_is_told_empty() -> None:
     call = heard(capture(tries=1))
     call.feed(call.heard, i.TimerFired(i.TimerName.DIGITS))
@@ -431,6 +446,7 @@ def test_a_caller_that_stays_hears_the_rest_of_the_flow() -> None:
     assert a.ended_at > b.ended_at and last_action(call) == "PLAY_TTS"
 
 
+@pytest.mark.row("8x8:3/after-bridge")
 def test_an_application_that_names_its_actions_is_asked_when_the_bridge_is_over() -> None:
     call = talking(SAY, action_id="connect")
     call.feed(i.HungUp(B), call.heard)
@@ -470,6 +486,7 @@ def test_a_prompt_that_fails_after_the_bridge_just_ends_the_call() -> None:
     assert finish(call) == ENDED and facts(call, PromptNotPlayed)
 
 
+@pytest.mark.row("8x8:4/hangup")
 def test_a_caller_that_hangs_up_ends_the_call_whatever_was_to_follow() -> None:
     call = talking(SAY, action_id="connect")
     assert e.Bye(B) in call.feed(i.HungUp(A))
@@ -521,6 +538,7 @@ def test_a_caller_whose_address_is_not_known_yet_hears_no_rest() -> None:
 # -- started by the API -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.row("8x8:4/rule-after-answer", "8x8:6/clientRequestId")
 def test_the_api_calls_somebody_and_speaks() -> None:
     call = requested(SAY, client_request_id="r-1")
     invite = call.only(e.SendInvite)
@@ -536,6 +554,7 @@ def test_the_api_calls_somebody_and_speaks() -> None:
     assert [fact.name for fact in call.facts][:3] == ["CallRequested", "FlowGiven", "LegDialed"]
 
 
+@pytest.mark.row("8x8:4/rule-second-bridges")
 def test_the_api_connects_two() -> None:
     call = requested(DIAL)
     call.feed(i.MediaOpened(b=LOCAL_B), i.Progressed(180, "f"))
@@ -560,6 +579,7 @@ def test_the_api_asks_for_digits() -> None:
          Cause.CALLER_ID_NOT_ALLOWED),
     ],
 )  # fmt: skip
+@pytest.mark.row("8x8:4/validUntil", "8x8:6.2/-2007")
 def test_a_call_that_is_not_to_be_made_leaves_a_record_of_its_first_leg(start: object, cause: Cause) -> None:
     call = Driven(inbound=False)
     call.feed(i.FlowRequested(start))  # type: ignore[arg-type]
@@ -568,6 +588,7 @@ def test_a_call_that_is_not_to_be_made_leaves_a_record_of_its_first_leg(start: o
     assert leg.initiated_at == leg.ended_at and leg.answered_at is None
 
 
+@pytest.mark.row("8x8:6.1/first-leg-fails")
 def test_a_first_leg_that_fails_ends_the_call_as_it_failed() -> None:
     call = Driven(inbound=False)
     call.feed(i.FlowRequested(start_flow(SAY)), i.MediaOpened(LOCAL_A), i.Failed(486, leg=A))

@@ -75,11 +75,13 @@ def test_a_key_during_the_prompt_stops_it_and_counts() -> None:
     assert "42" not in repr(talk.out)
 
 
+@pytest.mark.row("8x8:4/sayAndCapture.maxDigits")
 def test_the_last_possible_digit_ends_the_entry() -> None:
     talk = Dialogue(max_digits=4).heard().press("47112")
     assert talk.talk.digits == "4711" and talk.is_over()
 
 
+@pytest.mark.row("8x8:4/sayAndCapture.completeOnHash")
 def test_an_end_key_ends_only_an_entry_that_it_may_end() -> None:
     talk = Dialogue(complete_on_hash=False, max_digits=3).heard().press("1#*")
     assert talk.talk.digits == "1#*"
@@ -97,6 +99,7 @@ def test_keys_that_no_telephone_shows_are_nothing() -> None:
     assert Dialogue().press("AD").talk.state is CaptureState.PROMPTING
 
 
+@pytest.mark.row("8x8:4/sayAndCapture.digitTimeout", "8x8:4/sayAndCapture.overallTimeout")
 def test_a_pause_ends_the_entry_where_the_step_names_one_and_none_outlasts_the_overall_time() -> None:
     talk = Dialogue(digit_timeout=4.0, overall_timeout=10.0).heard(now=100.0)
     talk.press("1", now=102.0).press("2", now=108.0)
@@ -107,6 +110,7 @@ def test_a_pause_ends_the_entry_where_the_step_names_one_and_none_outlasts_the_o
 
 
 @pytest.mark.parametrize("entry", ["", "1", "1#"])
+@pytest.mark.row("8x8:4/sayAndCapture.minDigits", "8x8:4/sayAndCapture.messages", "8x8:4/sayAndCapture.noOfTries")
 def test_too_few_digits_are_told_and_asked_for_again(entry: str) -> None:
     talk = Dialogue(min_digits=2, tries=2, failure=SORRY).heard().press(entry)
     if not entry.endswith("#"):
@@ -118,6 +122,7 @@ def test_too_few_digits_are_told_and_asked_for_again(entry: str) -> None:
     assert talk.talk.digits == "42" and talk.is_over()
 
 
+@pytest.mark.row("8x8:4/sayAndCapture.noOfTries", "8x8:4/sayAndCapture.messages")
 def test_the_last_try_that_fails_is_told_and_leaves_nothing() -> None:
     talk = Dialogue(tries=1, failure=SORRY).heard().wait()
     assert talk.talk.digits is None
@@ -131,6 +136,7 @@ def test_without_a_prompt_for_it_the_next_try_follows_at_once() -> None:
     assert talk.heard().wait().talk.digits == ""
 
 
+@pytest.mark.row("8x8:4/sayAndCapture.messages")
 def test_digits_that_were_taken_are_confirmed_first() -> None:
     talk = Dialogue(max_digits=2, success=THANKS).heard().press("423")
     assert talk.plays() == ["say_and_capture", "success"] and talk.talk.digits is None
