@@ -226,7 +226,7 @@ class PromptStore:
 
     async def _of(self, prompt: Prompt) -> _Had:
         if not prompt.url:
-            return await self._of_text(prompt.text, prompt.voice, 1.0)
+            return await self._of_text(prompt.text, prompt.voice, prompt.speed)
         get = partial(self._fetch, prompt.url)
         return await self._had(key_of("url", prompt.url), self._fresh_for, _Source(get, self.fetched, prompt.url))
 

@@ -270,6 +270,15 @@ async def test_voice_and_speed_make_another_clip(world):
     assert world.spoken == [("Hello", "de-m", 1.0), ("Hello", "de-m", 1.5)]
 
 
+@pytest.mark.row("8x8:4/say.speed")
+async def test_a_prompt_is_spoken_as_fast_as_it_says(world):
+    await world.store.clip(Prompt("say", text="Hello", voice="de-m"))
+    fast = await world.store.clip(Prompt("say", text="Hello", voice="de-m", speed=1.5))
+    again = await world.store.clip(Prompt("say", text="Hello", voice="de-m", speed=1.5))
+    assert world.spoken == [("Hello", "de-m", 1.0), ("Hello", "de-m", 1.5)]
+    assert again == fast
+
+
 async def test_the_settings_voice_is_taken_where_none_is_named(world):
     store = world.build(voice="de-m")
     await store.open()
