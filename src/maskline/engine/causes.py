@@ -82,6 +82,7 @@ _OUTCOMES: dict[Cause, Outcome] = {
     Cause.FILE_FAILED: Outcome.ERROR,
     Cause.FLOW_EXPIRED: Outcome.ERROR,
     Cause.CALLER_ID_NOT_ALLOWED: Outcome.ERROR,
+    Cause.SCENARIO_UNKNOWN: Outcome.ERROR,
 }
 
 _ANSWERS: dict[Cause, int] = {
@@ -130,6 +131,7 @@ _ANSWERS: dict[Cause, int] = {
     Cause.FILE_FAILED: 480,
     Cause.FLOW_EXPIRED: 480,
     Cause.CALLER_ID_NOT_ALLOWED: 480,
+    Cause.SCENARIO_UNKNOWN: 480,
     Cause.MEDIA_UNAVAILABLE: 503,
     Cause.SHUTDOWN: 503,
     Cause.INTERNAL_ERROR: 500,

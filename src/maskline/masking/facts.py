@@ -77,6 +77,8 @@ class Cause(StrEnum):
     """A requested call flow was not begun before its `validUntil`."""
     CALLER_ID_NOT_ALLOWED = "caller_id_not_allowed"
     """A call flow dials with a number that is not the subaccount's."""
+    SCENARIO_UNKNOWN = "scenario_unknown"
+    """A call flow names a scenario, and there are none here."""
     MEDIA_UNAVAILABLE = "media_unavailable"
     MEDIA_TIMEOUT = "media_timeout"
     ACK_TIMEOUT = "ack_timeout"

@@ -43,6 +43,9 @@ Voices = Callable[[], Awaitable[frozenset[str]]]
 """Their codes in small letters."""
 _CAUSES = {
     -1014: Cause.CALLER_ID_NOT_ALLOWED,
+    -1018: Cause.SCENARIO_UNKNOWN,
+    -1019: Cause.SCENARIO_UNKNOWN,
+    -1020: Cause.SCENARIO_UNKNOWN,
 }
 """Faults of a flow that end a call with something more special than `CALL_FLOW_INVALID`."""
 

@@ -298,9 +298,14 @@ async def test_an_application_that_cannot_be_asked_ends_the_call_with_a_reason_a
             Cause.CALLER_ID_NOT_ALLOWED,
             "Source or caller ID is not allowed: $.callflow[0].params.source is no telephone number",
         ),
+        (
+            [{"action": "executeScenario", "params": {"scenarioName": "night"}}],
+            Cause.SCENARIO_UNKNOWN,
+            "Invalid scenarioName or account lacks permission",
+        ),
     ],
 )
-@pytest.mark.row("8x8:3.1/-2003", "8x8:3.1/not-a-flow", "8x8:6.2/-2003")
+@pytest.mark.row("8x8:3.1/-2003", "8x8:3.1/not-a-flow", "8x8:6.2/-2003", "8x8:6.2/-2009", "8x8:4/scenario")
 async def test_an_answer_that_is_no_flow_ends_the_call_and_names_the_place(start, flow, cause, detail):
     world = await start()
     world.flow = flow

@@ -72,6 +72,7 @@ ERROR_CODES: dict[Cause, int] = {
     Cause.FILE_FAILED: -2006,
     Cause.FLOW_EXPIRED: -2007,
     Cause.CALLER_ID_NOT_ALLOWED: -2008,
+    Cause.SCENARIO_UNKNOWN: -2009,
     Cause.NO_OTHER_PARTY: -2009,
     Cause.CONGESTION: -2010,
 }

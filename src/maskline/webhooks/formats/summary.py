@@ -90,6 +90,7 @@ UNANSWERED: dict[Cause, Status] = {
     Cause.FILE_FAILED: _E,
     Cause.FLOW_EXPIRED: _E,
     Cause.CALLER_ID_NOT_ALLOWED: _E,
+    Cause.SCENARIO_UNKNOWN: _E,
     Cause.MEDIA_UNAVAILABLE: _E,
     Cause.SHUTDOWN: _E,
     Cause.INTERNAL_ERROR: _E,

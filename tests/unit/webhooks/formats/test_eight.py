@@ -75,6 +75,7 @@ def test_a_refused_call_has_one_leg_and_says_why():
         pytest.param(Cause.FILE_FAILED, -2006, marks=pytest.mark.row("8x8:6.2/-2006")),
         pytest.param(Cause.FLOW_EXPIRED, -2007, marks=pytest.mark.row("8x8:6.2/-2007")),
         pytest.param(Cause.CALLER_ID_NOT_ALLOWED, -2008, marks=pytest.mark.row("8x8:6.2/-2008")),
+        pytest.param(Cause.SCENARIO_UNKNOWN, -2009, marks=pytest.mark.row("8x8:6.2/-2009")),
         (Cause.UNKNOWN_CALLER, -2008),
         (Cause.WITHHELD_CALLER, -2008),
         (Cause.SESSION_EXPIRED, -2008),

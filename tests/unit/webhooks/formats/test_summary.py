@@ -153,7 +153,7 @@ def test_each_row_of_the_status_matrix(leg_a, leg_b, expected):
 
 FLOW_ERRORS = (
     Cause.CALL_ACTION_FAILED, Cause.CALL_FLOW_INVALID, Cause.SPEECH_FAILED, Cause.FILE_FAILED, Cause.FLOW_EXPIRED,
-    Cause.CALLER_ID_NOT_ALLOWED,
+    Cause.CALLER_ID_NOT_ALLOWED, Cause.SCENARIO_UNKNOWN,
 )  # fmt: skip
 
 
