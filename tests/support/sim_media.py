@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 A, B = LegName.A, LegName.B
 CLIP_SECONDS = 2.0
-QUESTIONS = ("pin_prompt_play", "beep")
+QUESTIONS = ("pin_prompt_play", "beep", "say_and_capture")
 
 
 class SimMedia:
@@ -47,7 +47,7 @@ class SimMedia:
         self._check(effect)
         if isinstance(effect, e.Play):
             self._play(call_id, effect)
-        elif not isinstance(effect, e.StopPlaying | e.Collect | e.SendDigit | e.StopRecording):
+        elif not isinstance(effect, e.StopPlaying | e.Collect | e.SendDigit | e.StopRecording | e.UnbridgeMedia):
             self._step(call_id, effect)
 
     # -- what the engine must have done before ----------------------------------------------------------------
@@ -63,6 +63,10 @@ class SimMedia:
                     self._bridge()
             case e.BridgeMedia():
                 self._bridge()
+            case e.UnbridgeMedia():
+                assert self.bridged, "there is nothing to take apart"
+                self.bridged = False
+                self._heard_by.discard(B)
             case e.Play(leg=leg, prompt=prompt):
                 assert leg in self._heard_by, "played to nobody"
                 # A callee whose early media was heard may be busy all the same; the tone takes its place.
@@ -83,6 +87,11 @@ class SimMedia:
                 self._recording = False
             case e.CloseMedia():
                 assert not self._playing and not self._collecting and not self._recording
+
+    @property
+    def is_silent(self) -> bool:
+        """Nobody hears us, and nobody is asked for anything."""
+        return not self._playing and not self._collecting
 
     def _bridge(self) -> None:
         assert not self._playing and not self._collecting, "bridged into a prompt"
@@ -128,7 +137,8 @@ class SimMedia:
         if world.scenario.prompt_fails == option:
             world.schedule(0.3, lambda now: self._end(call_id, i.PlayFailed(play.leg, play.play_id, "timeout"), now))
         elif play.repeat:
-            world.schedule(CLIP_SECONDS, lambda now: self._end(call_id, i.PlayDone(play.leg, play.play_id), now))
+            over = i.PlayDone(play.leg, play.play_id)
+            world.schedule(CLIP_SECONDS * play.repeat, lambda now: self._end(call_id, over, now))
         if option in QUESTIONS:
             world.press_pin(call_id)
 

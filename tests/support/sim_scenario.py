@@ -90,9 +90,17 @@ class Scenario:
     """Her answer, after our INVITE."""
     session_ends: float | None = None
     """After the beginning."""
+    flow: tuple[str, ...] | None = None
+    """What the customer's application wants done, in words of `sim_flow.step`; with `click` the API asks for it. `pins`
+    are what Alice enters then, `refused` that she may not be called, and `callee_prompts` what both hear."""
+    replies: tuple[tuple[str, ...] | Cause, ...] = ()
+    """What it says when it is asked again, in order; then that there is nothing more to do."""
+    action_id: str = ""
+    asks_again: bool = True
+    expired: bool = False
     kind: str = "shared"
     """How the call finds its way: `shared`, `split`, `open` (any caller of a single party), `withheld` (the same, with
-    no number), `callback` (the single party calls back) or `fallback`."""
+    no number), `callback` (the single party calls back), `fallback`, or `flow` with a call flow."""
 
 
 RIGHT_PIN = "4711"
