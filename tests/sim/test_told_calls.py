@@ -246,7 +246,7 @@ async def test_a_call_that_is_answered_by_a_prompt_alone_is_completed(steps: tup
     ("cause", "code"),
     [
         (Cause.CALL_ACTION_FAILED, -2002), (Cause.CALL_FLOW_INVALID, -2003), (Cause.NO_ROUTE, -2004),
-        (Cause.CALLER_ID_NOT_ALLOWED, -2008),
+        (Cause.CALLER_ID_NOT_ALLOWED, -2008), (Cause.SCENARIO_UNKNOWN, -2009),
     ],
 )  # fmt: skip
 async def test_an_application_that_cannot_be_asked_is_an_error_of_leg_a(cause: Cause, code: int) -> None:

@@ -25,10 +25,12 @@ from maskline.webhooks.formats.eight_params import FlowRules
 from maskline.workflows.add_trunk import TrunkWish, add_trunk
 from maskline.workflows.ask_action import AskAction, AskRules
 from maskline.workflows.create_session import CreateSession, SessionWish
+from maskline.workflows.request_flow import RequestFlow
 from maskline.workflows.route_call import RouteCall
 from maskline.workflows.scope import Scope
 from maskline.workflows.set_number import NumberChange, set_number
 from tests.support.api_world import FIRST, NUMBER, SECOND, World
+from tests.support.eight_api import Speech
 from tests.support.web_receiver import LOOPBACK, receiving
 
 pytestmark = pytest.mark.usefixtures("each_store")
@@ -298,10 +300,17 @@ async def test_an_application_that_cannot_be_asked_ends_the_call_with_a_reason_a
             Cause.CALLER_ID_NOT_ALLOWED,
             "Source or caller ID is not allowed: $.callflow[0].params.source is no telephone number",
         ),
-        (
+        pytest.param(
             [{"action": "executeScenario", "params": {"scenarioName": "night"}}],
             Cause.SCENARIO_UNKNOWN,
             "Invalid scenarioName or account lacks permission",
+            marks=pytest.mark.row("8x8:4/scenario", "8x8:6.2/-2009"),
+        ),
+        pytest.param(
+            [{"action": "executeScenario", "params": {"scenarioName": ""}}, make_call()],
+            Cause.SCENARIO_UNKNOWN,
+            "Execute Scenario cannot be processed together with other actions",
+            marks=pytest.mark.row("8x8:4/scenario", "8x8:4/rule-scenario-alone"),
         ),
     ],
 )
@@ -326,6 +335,41 @@ async def test_an_empty_body_is_no_flow(start):
     world.receiver.answer = nothing
     decision = await world.route()
     assert (decision.cause, decision.detail) == (Cause.CALL_FLOW_INVALID, "Invalid JSON request body: it is empty")
+
+
+@pytest.mark.row("8x8:3.1/undocumented", "8x8:3.1/webhook-fails")
+async def test_nobody_else_is_asked_or_called_when_the_application_fails(start):
+    """Neither the number's fallback, nor another endpoint, nor any other address."""
+    world = await start()
+    await set_number(world.store, world.clock, NUMBER, NumberChange(fallback=SECOND))
+    await world.store.set_endpoint(replace(world.endpoint, kind="wavecell.call_handle"))
+
+    async def away(_request):
+        return web.Response(status=404)
+
+    world.receiver.answer = away
+    assert (await world.route()).cause is Cause.CALL_ACTION_FAILED
+    assert [body.get("eventType") for body in world.asked] == ["CALL_ACTION"]
+
+
+@pytest.mark.row("8x8:3.1/inline-only", "8x8:3.1/not-a-flow")
+async def test_a_flow_that_is_submitted_in_place_of_an_answer_is_a_call_of_its_own(start):
+    """What a demo of the vendor's tried first: acknowledge the question, and send the flow by the API."""
+    world = await start()
+    submitted = []
+
+    async def acknowledge(_request):
+        request_flow = RequestFlow(world.store, world.clock, world.ids, Speech())
+        asked = await request_flow.read(world.acme, json.dumps({"callflow": [make_call()]}).encode())
+        submitted.append(await request_flow(world.acme, asked, "request-1"))
+        return web.json_response({"statusCode": 1, "statusMessage": "Created"})
+
+    world.receiver.answer = acknowledge
+    assert (await world.route()).cause is Cause.CALL_FLOW_INVALID
+    (taken,) = submitted
+    assert taken.flow.id != CALL.call_id
+    now = world.clock.wall()
+    assert await world.store.lease_requested_flows("me", now=now, until=now + 9, limit=9) == [taken.flow]
 
 
 async def test_while_nobody_knows_the_voices_none_is_refused(start):
