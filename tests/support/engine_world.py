@@ -23,7 +23,7 @@ from maskline.masking.call_record import CallRecord
 from maskline.masking.decision import Forward, Refuse, StartCall, WrongPin
 from maskline.masking.e164 import Number
 from maskline.masking.facts import CallRouted, Cause, Fact, LegDialed, Outcome
-from maskline.masking.match import Matched
+from maskline.masking.match import Matched, ToApplication
 from maskline.masking.session import Role
 from maskline.sip.agent import Agent, AgentConfig
 from maskline.sip.events import Flow
@@ -231,6 +231,7 @@ class World:
         if s.refused is not None:
             return i.Refused(Refuse(s.refused, NUMBER, None, CLIP if s.refused_aloud else None))
         if s.flow is not None:
+            assert isinstance(find_way(s.kind, self.caller), ToApplication)
             return self.application.first()
         if s.pins is not None:
             return i.PinAsked(asking(retries=2, retry_wait=5.0, longest=len(RIGHT_PIN)))

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from maskline.masking.decision import Refuse
 from maskline.masking.e164 import Number
 from maskline.masking.facts import Cause
-from maskline.masking.match import Ask, AskLastOutside, AskOurs, Matched, match_call
+from maskline.masking.match import Ask, AskApplication, AskLastOutside, AskOurs, Found, match_call
 from maskline.masking.routing_rules import RoutingRules
 from maskline.masking.session import PoolMode, Session, SessionOptions
 from maskline.masking.trunk import Trunk
@@ -110,7 +109,7 @@ SHOWN = Number("6531590777")
 LIMITS = SessionOptions(ring_timeout=RING_TIMEOUT, call_time_limit=TIME_LIMIT)
 
 
-def find_way(kind: str, caller: Number | None) -> Matched | Refuse:
+def find_way(kind: str, caller: Number | None) -> Found:
     """Decide by the real routing order over a store that always has a stranger's session at hand."""
     mine = replace(session(), options=LIMITS)
     only = replace(mine, first_party=CALLEE, second_party=None, pool_mode=PoolMode.OPEN)
@@ -122,6 +121,7 @@ def find_way(kind: str, caller: Number | None) -> Matched | Refuse:
         "withheld": {Ask.OPEN: only},
         "callback": {Ask.PARTY: replace(only, first_party=CALLER)},
         "fallback": {},
+        "flow": {},
     }
     number = replace(NUMBER, fallback=CALLEE) if kind == "fallback" else NUMBER
     steps, answer = match_call(caller, number, WALL, RoutingRules(fallback=LIMITS)), None
@@ -132,6 +132,8 @@ def find_way(kind: str, caller: Number | None) -> Matched | Refuse:
             return done.value  # type: ignore[no-any-return]
         if isinstance(question, AskLastOutside):
             answer = CALLEE
+        elif isinstance(question, AskApplication):
+            answer = kind == "flow"
         elif isinstance(question, AskOurs):
             answer = question.number in (NUMBER.number, SHOWN)
         else:
