@@ -72,6 +72,7 @@ from maskline.workflows.process_recordings import ProcessRecordings
 from maskline.workflows.record_call import CallRecording
 from maskline.workflows.route_call import RouteCall
 from maskline.workflows.start_call import StartCalls
+from maskline.workflows.start_flow import StartFlows
 
 _log = structlog.get_logger("maskline.app")
 
@@ -123,6 +124,7 @@ class Application:
             store, clock, ids, self.router, self.engine.start_call, self.deliverer.notify,
             on_the_way=self.engine.sessions_on_request, ended=self.engine.session_ended, style=style,
         )  # fmt: skip
+        self.flows = StartFlows(store, clock, ids, self.router.plan, self.engine.start_flow)
         self.sweep = ExpireSessions(
             store, clock, ids, outbox=partial(session_timeout_outbox, style=style), ended=self._on_ended
         )
@@ -159,6 +161,7 @@ class Application:
         await self.engine.start()
         self._running.push_async_callback(self.engine.stop)
         self._run("requested calls", self.starts.run(), self.starts.stop)
+        self._run("requested call flows", self.flows.run(), self.flows.stop)
         self.prompts.prefetch(self.settings.prompt_sources)
         self._run("session sweeper", self.chores.sweep_sessions(), None)
         self._run("retention", self.chores.forget_old(), None)
@@ -239,6 +242,7 @@ class Application:
             update_outbox=partial(param_update_outbox, style=self._style), committed=self.deliverer.notify,
             created=self._on_created, ended=self._on_ended,
             recordings=services.recordings, links=services.links,
+            speech=self.prompts.speech, eight_strict=settings.eight_strict, requested=self.flows.notify,
         )  # fmt: skip
         http = HttpServer(app, settings.http_host, settings.http_port)
         http.bind()
@@ -343,6 +347,7 @@ class Application:
         self.stopping = True
         self.engine.drain()
         self.starts.stop()
+        self.flows.stop()
         hurried = asyncio.ensure_future(hurry)
         try:
             async with asyncio.timeout(self.settings.drain_timeout):

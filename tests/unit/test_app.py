@@ -284,7 +284,7 @@ async def test_a_new_session_is_called_and_its_prompts_are_fetched_if_it_asks_fo
     app: Application, monkeypatch: pytest.MonkeyPatch
 ):
     told: list[Any] = []
-    monkeypatch.setattr(app.starts, "_wake", SimpleNamespace(set=lambda: told.append("call")))
+    monkeypatch.setattr(app.starts._loop, "_wake", SimpleNamespace(set=lambda: told.append("call")))
     monkeypatch.setattr(app.prompts, "prefetch", told.append)
     app._on_created(session())
     assert told == []
