@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import structlog
 
@@ -163,8 +164,8 @@ class AskAction:
             self.invalid += 1
             cause = _CAUSES.get(fault.code, Cause.CALL_FLOW_INVALID)
             return self._refused(application, virtual, cause, fault.sentence)
-        if reply.warnings:
-            self._say(application, _log.info, "call_flow_ignored", places=list(reply.warnings))
+        if reply.warnings and (line := self._line(application, "ignored")):
+            _log.info("call_flow_ignored", places=list(reply.warnings), **line)
         return await self._plan(reply.flow, virtual, facts.party)
 
     async def _learn_voices(self) -> None:
@@ -174,14 +175,18 @@ class AskAction:
             self._flow_rules = replace(self._flow_rules, voices=await self._voices() or None)
 
     def _refused(self, application: Application, virtual: VirtualNumber, cause: Cause, sentence: str) -> Refuse:
-        self._say(application, _log.warning, "call_action_failed", cause=cause.value, reason=sentence)
+        if line := self._line(application, "failed"):
+            _log.warning("call_action_failed", cause=cause.value, reason=sentence, **line)
         return Refuse(cause, virtual, None, self._failed_prompt, detail=sentence)
 
-    def _say(self, application: Application, write: Callable[..., object], event: str, **more: object) -> None:
+    def _line(self, application: Application, about: str) -> dict[str, Any]:
+        """What a line on this application begins with; empty when the last one about the same is too young."""
         endpoint = application.endpoint
-        said = self._said.setdefault(f"{endpoint.account_id} {event}", _Said())
+        said = self._said.setdefault(f"{endpoint.account_id} {about}", _Said())
         said.unsaid += 1
         now = self._clock.now()
-        if now - said.at >= _SAY_EVERY:
-            write(event, account=endpoint.account_id, receiver=lane_of(endpoint.url), calls=said.unsaid, **more)
-            said.at, said.unsaid = now, 0
+        if now - said.at < _SAY_EVERY:
+            return {}
+        line = {"account": endpoint.account_id, "receiver": lane_of(endpoint.url), "calls": said.unsaid}
+        said.at, said.unsaid = now, 0
+        return line
