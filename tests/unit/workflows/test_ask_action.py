@@ -167,7 +167,7 @@ async def test_an_endpoint_that_is_switched_off_is_not_asked(start):
     assert (await world.route()).cause is Cause.UNKNOWN_CALLER
 
 
-@pytest.mark.row("8x8:4/chained", "8x8:4/makeCall.callRecording", "8x8:9/start")
+@pytest.mark.row("8x8:4/chained", "8x8:4/makeCall.callRecording", "8x8:9/start", "8x8:9/undocumented")
 async def test_the_actions_come_in_order_and_a_recording_is_announced(start):
     world = await start(rules=RoutingRules(LIMITS, consent=CONSENT))
     world.flow = [SAY, make_call(callRecording=True), HANGUP]

@@ -364,6 +364,7 @@ class TestDeleting:
         await world.until(lambda: world.process.made == 1)
         return await world.store.recording(ACCOUNT.id, "rec-1")
 
+    @pytest.mark.row("8x8:9/undocumented")
     async def test_old_files_are_deleted_and_young_ones_kept(self, world: World) -> None:
         await self.completed(world)
         assert not await world.process.forget()

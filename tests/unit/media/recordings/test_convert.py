@@ -54,6 +54,7 @@ def record(tmp_path: Path) -> Recorder:
 
 
 class TestPlacement:
+    @pytest.mark.row("8x8:9/undocumented")
     def test_both_parties_lie_where_they_spoke_and_the_file_is_as_long_as_the_call(self, record: Recorder) -> None:
         first, second = voice(3.0, 1), voice(2.0, 2)
         late = Party(second, started=START + 0.5, payload_type=8, ssrc=2)
