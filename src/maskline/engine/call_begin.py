@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from maskline.engine.call import Call
 
 A, B = LegName.A, LegName.B
-ASKED_IN_VAIN = frozenset({Cause.CALL_ACTION_FAILED, Cause.CALL_FLOW_INVALID})
-"""Refusals since the customer's application did not say what is to be done."""
 
 
 def route(call: Call, inp: i.Received, now: float, out: list[e.Effect]) -> None:
@@ -55,7 +53,7 @@ def refuse(call: Call, inp: i.Refused, now: float, out: list[e.Effect]) -> None:
         call.record.receive_foreign(call.offer.called, out)
     else:
         call.record.identify(decision.virtual_number, decision.session, None, None, None, out)
-    if decision.cause in ASKED_IN_VAIN:
+    if decision.detail:
         call.record.action_failed(now, decision.detail, out)
     if call.leg_a.ended:
         if decision.prompt is not None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from maskline.engine import effects as e
 from maskline.engine import inputs as i
-from maskline.engine.call_begin import ASKED_IN_VAIN, identify, open_both, open_caller, understand
+from maskline.engine.call_begin import identify, open_both, open_caller, understand
 from maskline.engine.call_end import end, hang_up
 from maskline.engine.call_first import FirstLeg, open_first
 from maskline.engine.call_flow_steps import MOST_ROUNDS, FlowSteps
@@ -210,7 +210,7 @@ def take_next(call: Call, inp: i.FlowGiven, now: float, out: list[e.Effect]) -> 
 def refuse_next(call: Call, inp: i.Refused, now: float, out: list[e.Effect]) -> None:
     """The application could not be asked, or its answer is none. After a conversation that is nobody's failure."""
     refusal = inp.decision
-    if refusal.cause in ASKED_IN_VAIN:
+    if refusal.detail:
         call.record.action_failed(now, refusal.detail, out)
     if refusal.prompt is None or call.talked:
         fail_step(call, refusal.cause, now, out)

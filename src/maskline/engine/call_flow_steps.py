@@ -51,7 +51,7 @@ class FlowSteps:
     @property
     def asks_after_bridge(self) -> bool:
         """An application that never names its actions does not want to hear of a bridge that is over: one that only
-        knows whom to connect with whom would have the next call made (docs/decisions)."""
+        knows whom to connect with whom would have the next call made (docs/decisions/0041)."""
         return self.given.asks_again and bool(self.given.client_action_id)
 
     @property
