@@ -5,12 +5,11 @@ What it is: 8x8-wavecell.md §2. What it is not: a body. Who uses it: `eight.py`
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from maskline.masking.e164 import Number
 from maskline.webhooks.formats.shape import Shape
-from maskline.webhooks.formats.summary import compact_json, shown_numbers
+from maskline.webhooks.formats.summary import compact_json, iso_seconds, shown_numbers
 
 CONTENT_TYPE = "application/json"
 
@@ -48,5 +47,5 @@ def _add(body: dict[str, Any], key: str, value: str | None) -> None:
 
 def iso_milliseconds(at: float) -> str:
     """`2024-03-25T06:01:30.123Z`, of wall seconds (§2 "Time, VCA/VCS")."""
-    moment = datetime.fromtimestamp(round(at * 1000) / 1000, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    second, rest = divmod(round(at * 1000), 1000)
+    return f"{iso_seconds(second)[:-1]}.{rest:03d}Z"
