@@ -15,7 +15,7 @@ from maskline.engine.ports import CallContext
 from maskline.errors import NotFound
 from maskline.masking.redaction import Redactor
 from maskline.storage.store import OutboxRow, Store
-from maskline.webhooks.formats import eight, eight_status, wavecell
+from maskline.webhooks.formats import eight, eight_action, eight_status, wavecell, wavecell_handle
 from maskline.webhooks.formats.shape import Shape, read_shape
 
 CONTENT_TYPE = "application/json"
@@ -57,10 +57,14 @@ def owner_of(context: CallContext) -> str:
 
 
 def audience_of(receivers: Iterable[Receiver]) -> Audience:
-    """Sorted by what they want to hear, in the order given."""
+    """Sorted by what they want to hear, in the order given. A call handle follows only where 8x8's application is asked
+    instead of it: digits come with the question otherwise (`ask_action.py`)."""
     all_ = tuple(receivers)
+    kinds = _FOLLOWERS
+    if any(one.kind == eight_action.KIND for one in all_):
+        kinds |= {wavecell_handle.KIND}
     return Audience(
-        tuple(one for one in all_ if one.kind in _SUMMARIES), tuple(one for one in all_ if one.kind in _FOLLOWERS)
+        tuple(one for one in all_ if one.kind in _SUMMARIES), tuple(one for one in all_ if one.kind in kinds)
     )
 
 

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from maskline.engine.ports import CallContext
 from maskline.ids import Ids
+from maskline.masking.call_flow import ActionDone
 from maskline.masking.facts import (
     CallReceived,
     DigitsCaptured,
@@ -25,7 +26,8 @@ from maskline.masking.facts import (
     LegName,
 )
 from maskline.storage.store import OutboxRow
-from maskline.webhooks.formats import eight_status
+from maskline.webhooks.formats import eight_status, wavecell_handle
+from maskline.webhooks.formats.eight_action import CallFacts
 from maskline.webhooks.formats.eight_status import CallStatus, Step, StepLeg
 from maskline.workflows.call_progress import CallProgress
 from maskline.workflows.receivers import Receiver, outbox_row
@@ -58,12 +60,26 @@ def append_steps(
         return
     step = _step(status, fact, progress.answered.get(name))
     for receiver in followers:
+        event_id = ids.uuid()
         if receiver.kind == eight_status.KIND:
             if status is CallStatus.UPDATED and not receiver.shape.updates:
                 continue
-            event_id = ids.uuid()
-            body = eight_status.call_status(event_id, context.call_id, leg, step, receiver.shape)
-            rows.append(outbox_row(receiver, context, event_id, eight_status.EVENT, body, progress.next_row(), now))
+            event, body = (
+                eight_status.EVENT, eight_status.call_status(event_id, context.call_id, leg, step, receiver.shape),
+            )  # fmt: skip
+        elif status is CallStatus.DIGITS:
+            event, body = wavecell_handle.EVENT, _handle(context, leg, step, receiver)
+        else:
+            continue
+        rows.append(outbox_row(receiver, context, event_id, event, body, progress.next_row(), now))
+
+
+def _handle(context: CallContext, leg: StepLeg, step: Step, receiver: Receiver) -> bytes:
+    """Digits as Wavecell's call handle is told of them; they come from leg A."""
+    party, number = context.caller, context.virtual_number.number
+    done = ActionDone(context.call_id, leg.id, leg.inbound, party, number, "", step.seconds, step.digits)
+    facts = CallFacts(context.call_id, leg.id, leg.inbound, party, number, leg.reference_id, step.at, done)
+    return wavecell_handle.call_handle(facts, receiver.shape.redactor)
 
 
 def _leg(name: str, context: CallContext, requested: bool) -> StepLeg | None:

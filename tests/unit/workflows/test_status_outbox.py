@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -26,7 +27,8 @@ from maskline.masking.facts import (
     LegRinging,
     Outcome,
 )
-from maskline.webhooks.formats.shape import read_shape
+from maskline.masking.redaction import Redaction, Redactor
+from maskline.webhooks.formats.shape import Shape, read_shape
 from maskline.workflows.build_outbox import Rules, build_share
 from maskline.workflows.call_progress import CallProgress
 from maskline.workflows.receivers import Receiver, audience_of
@@ -167,6 +169,33 @@ def test_digits_are_told_of_the_leg_that_pressed_with_its_running_seconds():
     assert (last["callStatus"], last["callId"], last["callDuration"]) == ("DTMF_RECEIVED", "leg-a", 7)
     assert last["eventData"] == {"dtmf": "0911"}
     assert payloads(facts, follower(event_data="string"))[-1]["eventData"] == "0911"
+
+
+@pytest.mark.row("8x8:7.2/eventType", "8x8:7.2/opt-in", "8x8:7.2/fields")
+def test_a_call_handle_is_told_of_digits_where_another_application_is_asked():
+    facts = (*TALK[:1], LegAnswered(CALL_ID, 2, T0 + 1, "a"), DigitsCaptured(CALL_ID, 3, T0 + 8, "a", 4, "4711"))
+    handle, asked = follower("handle", "wavecell.call_handle"), follower("vca", "eight.call_action")
+    (row,) = rows_of(facts, [handle, asked])
+    assert (row.dialect, row.event, row.url) == ("wavecell", "CALL_HANDLE", handle.url)
+    assert json.loads(row.body) == {
+        "sessionId": CALL_ID, "callId": "leg-a", "eventType": "DTMF_RECEIVED", "sourceMsisdn": CALLER.digits,
+        "targetMsisdn": VIRTUAL.digits, "direction": 0, "referenceId": "PSTN1", "timestamp": "2024-03-25T06:01:36Z",
+        "status": "CONNECTED", "duration": 7, "dtmf": 4711, "sipStatus": 200,
+    }  # fmt: skip
+    assert rows_of(facts, [handle]) == (), "it is asked itself, with the digits"
+
+
+@pytest.mark.row("8x8:14/redaction")
+def test_what_a_call_handle_is_told_is_redacted():
+    shape = Shape("sub", Redactor(Redaction.LAST4))
+    handle = replace(follower("handle", "wavecell.call_handle"), shape=shape)
+    asked = follower("vca", "eight.call_action")
+    digits = DigitsCaptured(CALL_ID, 3, T0 + 8, "a", 1, "1")
+    (row,) = rows_of((LegAnswered(CALL_ID, 2, T0 + 1, "a"), digits), [handle, asked])
+    assert json.loads(row.body)["sourceMsisdn"] == "*******7870"
+    requested = (CallRequested(CALL_ID, 1, T0, "", "+65"), digits)
+    (row,) = rows_of(requested, [replace(handle, shape=Shape("sub", Redactor(Redaction.OMIT))), asked])
+    assert "targetMsisdn" not in json.loads(row.body)
 
 
 def test_no_digits_are_no_event():

@@ -1,6 +1,6 @@
 """What the bodies of 8x8's webhooks have in common: the envelope, the keys of a leg's numbers, times in milliseconds.
 
-What it is: 8x8-wavecell.md §2. What it is not: a body. Who uses it: `eight.py`, `eight_status.py`.
+What it is: 8x8-wavecell.md §2. What it is not: a body. Who uses it: the modules `eight*.py`.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 What it is: 8x8-wavecell.md §7.2 both ways. What it is not: anything 8x8's pages of today still have; their question is
 `eight_action.py`. Who uses it: `workflows/ask_action.py`, for (sub)accounts with an endpoint of this kind and none of
-8x8's.
+8x8's; where 8x8's is asked, an endpoint of this kind is only told of digits (`workflows/status_outbox.py`).
 
 The schema of a command is preserved nowhere. A command is therefore read as an action of 8x8's call flows, which are
 what the commands became (docs/decisions). `dtmf` is a number, as documented; digits that a number would change
@@ -13,26 +13,31 @@ from __future__ import annotations
 
 from typing import Any
 
+from maskline.masking.redaction import IN_FULL, Redactor
 from maskline.webhooks.formats.eight_action import CallFacts
 from maskline.webhooks.formats.eight_flow import USUAL, FlowReply, read_reply
 from maskline.webhooks.formats.eight_params import FlowRules
-from maskline.webhooks.formats.summary import compact_json, iso_seconds
+from maskline.webhooks.formats.summary import compact_json, iso_seconds, shown_numbers
 
 KIND = "wavecell.call_handle"
+EVENT = "CALL_HANDLE"
+"""Name in our outbox, of digits that are told; the body has an `eventType` of its own."""
 
 
-def call_handle(facts: CallFacts) -> bytes:
-    """The body: for a call that has come, and for digits that were asked for."""
+def call_handle(facts: CallFacts, redactor: Redactor = IN_FULL) -> bytes:
+    """The body: for a call that has come, and for digits that were asked for. A question is asked with numbers in
+    full; `redactor` is for what is only told."""
     done = facts.done
-    source, target = facts.source_and_destination
+    source, target = shown_numbers(facts.inbound, *facts.source_and_destination, redactor)
     body: dict[str, Any] = {
         "sessionId": facts.call_id,
         "callId": facts.leg_id,
         "eventType": "CALL_RECEIVED" if done is None else "DTMF_RECEIVED",
     }
     if source is not None:
-        body["sourceMsisdn"] = source.digits
-    body["targetMsisdn"] = target.digits
+        body["sourceMsisdn"] = source.removeprefix("+")
+    if target is not None:
+        body["targetMsisdn"] = target.removeprefix("+")
     body["direction"] = 0 if facts.inbound else 1
     if facts.reference_id:
         body["referenceId"] = facts.reference_id
