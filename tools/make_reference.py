@@ -36,7 +36,17 @@ from maskline.masking import facts
 from maskline.masking.session import SessionOptions
 from maskline.settings import describe
 from maskline.sip import transaction_states
-from maskline.webhooks.formats import eight, eight_status, plivo, plivo_events, wavecell
+from maskline.webhooks.formats import (
+    eight,
+    eight_action,
+    eight_number,
+    eight_recording,
+    eight_status,
+    plivo,
+    plivo_events,
+    wavecell,
+    wavecell_handle,
+)
 from maskline.workflows import set_webhook, status_outbox
 
 REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
@@ -131,16 +141,21 @@ def _plivo_events() -> str:
 
 
 def _summaries() -> str:
-    rows = [
-        ["8x8", f"`{eight_status.KIND}`", f"`{eight_status.EVENT}`", "at each step of each leg"],
-        ["8x8", f"`{eight.KIND}`", f"`{eight.EVENT}`", "once, when the call is over"],
-        ["Wavecell", f"`{wavecell.KIND}`", f"`{wavecell.EVENT}`", "once, when the call is over"],
-    ]
+    sent = {
+        eight_action: "when a call of no session comes, and when its flow leaves open what is next",
+        eight_status: "at each step of each leg",
+        eight: "once, when the call is over",
+        eight_recording: "when the file of a recording was pushed",
+        eight_number: "when a virtual number changes",
+        wavecell_handle: "as 8x8's call action, where that has no endpoint; else of digits",
+        wavecell: "once, when the call is over",
+    }
+    rows = [[f"`{one.KIND}`", f"`{one.EVENT}`", when] for one, when in sent.items()]
     intro = (
         "Sent as JSON to the endpoints that a subaccount has configured, or the account for numbers without a\n"
         "subaccount.\n\n"
     )
-    head = ("vendor", "endpoint kind", "event", "sent")
+    head = ("endpoint kind", "event", "sent")
     steps = [[f"`{status}`", f"`{fact.name}`"] for fact, status in status_outbox.STATUSES.items()]
     options = [
         [f"`{kind}`", f"`{name}`", ", ".join(f"`{value}`" for value in values)]

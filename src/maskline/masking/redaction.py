@@ -49,16 +49,14 @@ class Redactor:
 
 def redacted(number: Number, how: Redaction, key: bytes) -> str | None:
     """What `how` leaves of a party's number; None: nothing, its key is left out. `key` is used by `HASH` only."""
-    match how:
-        case Redaction.FULL:
-            return number.e164
-        case Redaction.LAST4:
-            kept = number.digits[-4:] if len(number.digits) >= _SHORT else number.digits[-2:]
-            return kept.rjust(len(number.digits), "*")
-        case Redaction.HASH:
-            return hmac.digest(key, number.e164.encode(), sha256).hex()[:_HASH_DIGITS]
-        case Redaction.OMIT:
-            return None
+    if how is Redaction.FULL:
+        return number.e164
+    if how is Redaction.LAST4:
+        kept = number.digits[-4:] if len(number.digits) >= _SHORT else number.digits[-2:]
+        return kept.rjust(len(number.digits), "*")
+    if how is Redaction.HASH:
+        return hmac.digest(key, number.e164.encode(), sha256).hex()[:_HASH_DIGITS]
+    return None
 
 
 IN_FULL = Redactor()
