@@ -19,6 +19,7 @@ from maskline.cli import (
     call,
     demo,
     doctor,
+    events,
     lab,
     media,
     number,
@@ -50,7 +51,7 @@ app.command("demo")(demo.demo)
 app.command("media", hidden=True, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(
     media.media
 )
-for _noun in (account, subaccount, number, pool, trunk, price, session, call, recording, prompt, webhook, lab):
+for _noun in (account, subaccount, number, pool, trunk, price, session, call, recording, prompt, webhook, events, lab):
     app.add_typer(_noun.app)
 
 

@@ -1,0 +1,130 @@
+"""Send one made-up event to a receiver and tell what it answered. Called by the CLI.
+
+What it is: a smoke test of an endpoint, with the same headers and signature as a real webhook, and for a call action
+the judgement whether its answer is a call flow. What it is not: a webhook: nothing is kept, and nothing is tried again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from maskline import __version__
+from maskline.clock import Clock
+from maskline.errors import InvalidParameter, MissingParameter, NotFound
+from maskline.ids import Ids
+from maskline.masking.redaction import Redactor
+from maskline.net.egress import Egress, EgressError, read_body
+from maskline.storage.store import Account, Endpoint, Store
+from maskline.webhooks.formats import eight_action, wavecell_handle
+from maskline.webhooks.formats.eight_fault import FlowFault
+from maskline.webhooks.formats.eight_flow import read_reply
+from maskline.webhooks.formats.shape import read_shape
+from maskline.webhooks.sign import standard_webhooks
+from maskline.workflows.check_url import url_fault
+from maskline.workflows.sample_events import BODIES, TYPES, Scene, scene_number
+
+_CONNECT, _TOTAL = 3.0, 15.0
+"""Seconds, as webhooks have."""
+_MOST_ANSWER = 64 * 1024
+_READERS = {eight_action.KIND: "callflow", wavecell_handle.KIND: "commands"}
+"""Kinds whose answer is a call flow, and its key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Triggered:
+    """What was sent, and what came back."""
+
+    kind: str
+    url: str = field(repr=False)
+    event_id: str
+    body: bytes = field(repr=False)
+    status: int
+    """0: no answer."""
+    seconds: float
+    answer: bytes = field(default=b"", repr=False)
+    fault: str = ""
+    """Why the receiver would not do, in one sentence; empty: it would."""
+
+
+async def trigger_event(
+    store: Store, egress: Egress, clock: Clock, ids: Ids, name: str, owner: str | None = None, url: str = ""
+) -> Triggered:
+    """Send the sample of type `name` to the endpoint that `owner`, an account's or subaccount's id, has for it; or to
+    `url`, with that endpoint's headers if there is one. Without owner the sample is nobody's.
+
+    Raises `InvalidParameter` (type, url), `MissingParameter` and `NotFound`. What the receiver does wrong is told, not
+    raised.
+    """
+    kind = TYPES.get(name.lower())
+    if kind is None:
+        known = ", ".join(word for word, _ in BODIES.values())
+        raise InvalidParameter(f"TYPE must be one of {known}.", parameter="type")
+    if url and (fault := url_fault(url)):
+        raise InvalidParameter(f"Invalid parameter. url {fault}", parameter="url")
+    if owner is None and not url:
+        raise MissingParameter("Give --url URL, or whose endpoint is meant: --account ID or --subaccount ID.")
+    endpoint, scene = await _prepared(store, clock, ids, kind, owner)
+    if endpoint is None and not url:
+        raise NotFound(f"No {kind} endpoint is set there (maskline webhook set).")
+    target = url or (endpoint.url if endpoint else "")
+    return await _send(egress, clock, scene, kind, target, endpoint)
+
+
+async def _prepared(
+    store: Store, clock: Clock, ids: Ids, kind: str, owner: str | None
+) -> tuple[Endpoint | None, Scene]:
+    account = Account("", "sample", None, (), 0.0) if owner is None else await store.account(owner)
+    endpoints = [] if owner is None else await store.endpoints(owner)
+    endpoint = next((one for one in endpoints if one.kind == kind), None)
+    options = {} if endpoint is None else endpoint.options
+    shown = (endpoint.external_id if endpoint else "") or account.shown_id
+    # Nobody's number is redacted: the sample has none, and a receiver under test wants to see where they stand.
+    shape = read_shape(shown, options, Redactor())
+    known = [] if owner is None else await store.numbers(owner)
+    return endpoint, Scene(account.id, scene_number(account.id, known), shape, ids, clock.wall())
+
+
+async def _send(
+    egress: Egress, clock: Clock, scene: Scene, kind: str, url: str, endpoint: Endpoint | None
+) -> Triggered:
+    event_id = scene.ids.uuid()
+    body = BODIES[kind][1](scene, event_id)
+    headers = _headers(event_id, int(scene.now), body, endpoint)
+    began = clock.now()
+    try:
+        async with egress.request(
+            "POST", url.partition("#")[0], connect=_CONNECT, total=_TOTAL, headers=headers, body=body
+        ) as response:
+            answer = await read_body(response, _MOST_ANSWER)
+            status = response.status
+    except EgressError as error:
+        return Triggered(kind, url, event_id, body, 0, clock.now() - began, fault=f"No answer: {error}.")
+    seconds = clock.now() - began
+    return Triggered(kind, url, event_id, body, status, seconds, answer, _judged(kind, status, answer))
+
+
+def _headers(event_id: str, second: int, body: bytes, endpoint: Endpoint | None) -> dict[str, str]:
+    headers = {
+        "User-Agent": f"Maskline/{__version__}", "Content-Type": "application/json", "Accept-Encoding": "identity",
+        "webhook-id": event_id, "webhook-timestamp": str(second), "x-maskline-event-id": event_id,
+        "x-maskline-retry": "0",
+    }  # fmt: skip
+    if endpoint is not None and endpoint.authorization:
+        headers["Authorization"] = endpoint.authorization
+    if endpoint is not None and endpoint.secret:
+        headers["webhook-signature"] = standard_webhooks(endpoint.secret, event_id, second, body)
+    return headers
+
+
+def _judged(kind: str, status: int, answer: bytes) -> str:
+    """What a real call would say of this answer."""
+    key = _READERS.get(kind)
+    if key is None:
+        return "" if 200 <= status < 300 else f"HTTP {status}: a real event would be sent again."
+    if status != 200:
+        return f"HTTP {status}: a real call would end with -2002."
+    try:
+        read_reply(answer, key=key)
+    except FlowFault as fault:
+        return f"A real call would end: {fault}"
+    return ""
