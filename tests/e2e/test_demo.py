@@ -119,6 +119,7 @@ def test_the_busy_and_the_abandoned_call_are_told_alike(demo: Run) -> None:
         ("Click to call", ("rider rings first", "rider heard", "then the driver rings", "driver heard", "webhooks")),
         ("Recording", ("talked", "file", "left channel", "right channel", "webhooks")),
         ("Speech", ("rider heard", "for nothing", "and then", "driver")),
+        ("8x8", ("rider calls", "driver calls", "stranger heard", "and is hung up", "8x8 SESSION_SUMMARY")),
     ],
 )
 def test_each_scenario_tells_what_was_heard(demo: Run, title: str, checks: tuple[str, ...]) -> None:

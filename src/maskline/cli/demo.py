@@ -24,13 +24,16 @@ class Scenario(StrEnum):
     CLICK = "click"
     RECORD = "record"
     SAY = "say"
+    VCA = "vca"
     ALL = "all"
 
 
 def demo(
     scenario: Annotated[
         Scenario,
-        typer.Option("--scenario", help="What to show: calls, a PIN, click-to-call, a recording, speech."),
+        typer.Option(
+            "--scenario", help="What to show: calls, a PIN, click-to-call, a recording, speech, 8x8's call action."
+        ),
     ] = Scenario.CALL,
     keep: Annotated[
         Path | None, typer.Option("--keep", metavar="DIR", help="Leave the demo's database and log here.")

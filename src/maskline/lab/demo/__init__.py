@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from maskline.lab.demo import calls, click, pin, record, say
+from maskline.lab.demo import calls, click, pin, record, say, vca
 from maskline.lab.demo.stage import Stage
 from maskline.lab.platform import LabError
 
@@ -38,6 +38,7 @@ SCENARIOS = {
     "click": Scenario(click.play),
     "record": Scenario(record.play),
     "say": Scenario(say.play, say.SETTINGS, say.PROGRAM),
+    "vca": Scenario(vca.play, program=vca.PROGRAM),
 }
 """By name, in the order of `all`."""
 

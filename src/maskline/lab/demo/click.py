@@ -10,9 +10,8 @@ import time
 from typing import Any
 
 from maskline.lab import sound
-from maskline.lab.demo.report import Check, Checks, Pointless, leak_checks, print_title, sounds_like
+from maskline.lab.demo.report import Check, Checks, Pointless, leak_checks, print_title, shows_number, sounds_like
 from maskline.lab.demo.stage import VIRTUAL, Stage, happened
-from maskline.lab.phone import Phone
 
 FIRST_PROMPT, SECOND_PROMPT = sound.speech(33, 1.2), sound.speech(34, 1.2)
 RING_WITHIN = 10.0
@@ -45,11 +44,11 @@ async def play(stage: Stage) -> bool:
 async def _call(stage: Stage, session: dict[str, Any], checks: Checks) -> None:
     rider, driver = stage.rider, stage.driver
     checks.need(await _rings(stage, session))
-    checks.add(_shows(rider))
+    checks.add(shows_number(rider, VIRTUAL))
     checks.need(Check("rider answers", await happened(rider.answered), "200"))
     checks.add(sounds_like("rider heard", "please-hold.wav", await rider.ear.wait_for(FIRST_PROMPT, 10.0)))
     checks.need(Check("then the driver rings", await happened(driver.answered), "answered after 0.3 s"))
-    checks.add(_shows(driver))
+    checks.add(shows_number(driver, VIRTUAL))
     checks.add(sounds_like("driver heard", "ride-call.wav", await driver.ear.wait_for(SECOND_PROMPT, 10.0)))
     for listener, speaker in ((rider, driver), (driver, rider)):
         match = await listener.ear.wait_for(sound.tone((speaker.tone,), 0.5), 5.0)
@@ -80,10 +79,3 @@ def _not_started(stage: Stage, session: dict[str, Any]) -> str:
     line = next((line for line in stage.platform.log_lines("call_not_started") if session["session_uuid"] in line), "")
     cause = re.search(r"\bcause\W+(\w+)", line)
     return f"CallNotStarted, {cause[1]} ({told})" if cause else told
-
-
-def _shows(phone: Phone) -> Check:
-    invite = next((item.data for item in phone.trace if not item.sent and item.data.startswith(b"INVITE ")), b"")
-    shown = next((line for line in invite.split(b"\r\n") if line.lower().startswith(b"from:")), b"")
-    ok = VIRTUAL.encode() in shown
-    return Check(f"{phone.name}'s phone shows", ok, VIRTUAL if ok else "not the virtual number")

@@ -38,6 +38,14 @@ def sounds_like(name: str, what: str, match: Match) -> Check:
     return Check(name, match.heard, f"{what}: likeness {match.likeness:.2f}{where} ({ENOUGH} counts as heard)")
 
 
+def shows_number(phone: Phone, number: str) -> Check:
+    """Whether it was called with this E.164 number."""
+    invite = next((item.data for item in phone.trace if not item.sent and item.data.startswith(b"INVITE ")), b"")
+    shown = next((line for line in invite.split(b"\r\n") if line.lower().startswith(b"from:")), b"")
+    ok = number.encode() in shown
+    return Check(f"{phone.name}'s phone shows", ok, number if ok else "not the virtual number")
+
+
 def print_checks(checks: Sequence[Check], say: Callable[[str], None]) -> None:
     width = max(len(check.name) for check in checks)
     for check in checks:
