@@ -5,8 +5,8 @@ answer as a decision, and what the operator hears of failures. What it is not: H
 (`webhooks/formats`) or look-ups (`plan_flow.py`). Who uses it: `route_call.py`.
 
 8x8's call action comes before Wavecell's call handle where both are set. An application that cannot be asked, or
-answers with something that is no flow, ends the call; docs/decisions tells with what. Nothing else is tried: a fallback
-could connect people whom the application wanted apart.
+answers with something that is no flow, ends the call, and nothing else is tried: a fallback could connect people whom
+the application wanted apart (docs/decisions/0042-five-seconds-for-an-application.md).
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ and whether `validUntil` is over is asked elsewhere. Who uses it: `workflows/ask
 Decided where the vendor's pages contradict each other: the guide's defaults for digits (C5), equal timeouts and a lone
 digitTimeout are taken unless `strict` is set (C5), speed may have a fraction (C8), a param that is null counts as left
 out (C9), all five actions everywhere (C10), params that nobody knows are ignored with a warning (C11).
-docs/decisions tells of the others.
+docs/decisions/0045-call-flows-are-read-to-the-letter.md tells of the others.
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@ What it is: 8x8-wavecell.md §7.2 both ways. What it is not: anything 8x8's page
 8x8's; where 8x8's is asked, an endpoint of this kind is only told of digits (`workflows/status_outbox.py`).
 
 The schema of a command is preserved nowhere. A command is therefore read as an action of 8x8's call flows, which are
-what the commands became (docs/decisions). `dtmf` is a number, as documented; digits that a number would change
-(a leading zero, `*`) go out as text.
+what the commands became (docs/decisions/0044-wavecell-commands-are-actions.md). `dtmf` is a number, as documented;
+digits that a number would change (a leading zero, `*`) go out as text.
 """
 
 from __future__ import annotations
