@@ -68,6 +68,7 @@ from maskline.workflows.build_outbox import param_update_outbox, session_timeout
 from maskline.workflows.expire_sessions import ExpireSessions
 from maskline.workflows.forget_old import ForgetOld
 from maskline.workflows.list_voices import voice_codes
+from maskline.workflows.process_exports import ProcessExports
 from maskline.workflows.process_recordings import ProcessRecordings
 from maskline.workflows.record_call import CallRecording
 from maskline.workflows.route_call import RouteCall
@@ -100,6 +101,7 @@ class Application:
         self._style = style = Style(Generation(settings.plivo_events), settings.callback_prefix)
         links = self.services.links
         self.recordings = ProcessRecordings(store, clock, ids, self.services.recordings, links, self.deliverer.notify)
+        self.exports = ProcessExports(store, clock, self.services.exports)
         self.recorder = CallRecording(
             store, clock, ids, self.deliverer.notify, style=style, links=links,
             redaction_key=self.services.redaction_key, recorded=self.recordings.notify,
@@ -157,6 +159,8 @@ class Application:
         self._run("webhook deliverer", self.deliverer.run(), self.deliverer.stop)
         await self.recordings.recover()
         self._run("recordings", self.recordings.run(), self.recordings.stop)
+        await self.exports.recover()
+        self._run("exports", self.exports.run(), self.exports.stop)
         self._run("call recorder", self.recorder.run(), self.recorder.stop)
         await self.engine.start()
         self._running.push_async_callback(self.engine.stop)
@@ -175,7 +179,7 @@ class Application:
 
     def _make_folders(self) -> None:
         """What holds audio is nobody's but ours, also when somebody made the folder before."""
-        for name in ("prompts", "spool", "recordings"):
+        for name in ("prompts", "spool", "recordings", "exports"):
             folder = self.settings.data_dir / name
             folder.mkdir(mode=0o700, exist_ok=True)
             folder.chmod(0o700)
@@ -241,8 +245,9 @@ class Application:
             create_window=settings.create_window, vts_hosts=settings.vts_host_names,
             update_outbox=partial(param_update_outbox, style=self._style), committed=self.deliverer.notify,
             created=self._on_created, ended=self._on_ended,
-            recordings=services.recordings, links=services.links,
             speech=self.prompts.speech, eight_strict=settings.eight_strict, requested=self.flows.notify,
+            recordings=services.recordings, links=services.links, exports=services.exports,
+            export_requested=self.exports.notify,
         )  # fmt: skip
         http = HttpServer(app, settings.http_host, settings.http_port)
         http.bind()

@@ -20,6 +20,7 @@ from maskline.storage.crypto import Sealer, load_key
 from maskline.storage.open import open_store
 from maskline.storage.store import Store
 from maskline.workflows.build_outbox import NO_LINKS
+from maskline.workflows.exports import ExportPlan
 from maskline.workflows.process_recordings import RecordingPlan
 from maskline.workflows.recording_links import RecordingLinks
 
@@ -34,6 +35,7 @@ class Services:
     """Names this installation, the same in all its processes and after a restart; says nothing about the key."""
     recordings: RecordingPlan = field(default_factory=RecordingPlan)
     links: RecordingLinks = NO_LINKS
+    exports: ExportPlan = field(default_factory=ExportPlan)
     redaction_key: bytes = field(default=b"", repr=False)
     """Of `masking.redaction.Redactor`."""
 
@@ -50,7 +52,8 @@ def build_services(settings: Settings, clock: Clock | None = None, ids: Ids | No
     links = RecordingLinks(sealer.derived("recording links"), _base_url(settings), settings.recording_link_time)
     return Services(
         settings, clock, ids or SystemIds(), store, sealer.key_id.hex(),
-        _recording_plan(settings, sealer.derived("recordings")), links, sealer.derived("redaction"),
+        _recording_plan(settings, sealer.derived("recordings")), links, _export_plan(settings, sealer),
+        sealer.derived("redaction"),
     )  # fmt: skip
 
 
@@ -67,6 +70,11 @@ def _recording_plan(settings: Settings, key: bytes) -> RecordingPlan:
         retention_days=settings.recording_retention_days, s3_endpoint=settings.recording_s3_endpoint,
         allowed=settings.egress_networks,
     )  # fmt: skip
+
+
+def _export_plan(settings: Settings, sealer: Sealer) -> ExportPlan:
+    links = RecordingLinks(sealer.derived("export links"), _base_url(settings), settings.recording_link_time, "exports")
+    return ExportPlan(settings.data_dir / "exports", sealer.derived("exports"), sealer.derived("redaction"), links)
 
 
 def _destination(settings: Settings) -> Destination | None:

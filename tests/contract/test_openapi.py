@@ -28,7 +28,12 @@ EIGHT = eight_document()
 EIGHT_BASE = "/api/v1/subaccounts/{subAccountId}"
 EIGHT_BODIES: dict[str, Any] = {
     "/callflows": {"callflow": [{"action": "makeCall", "params": {"source": NUMBER, "destination": "6590000001"}}]},
-}
+    "/webhooks": {"type": "VCA", "url": "https://hooks.example/vca", "httpAuthHeader": "Bearer x"},
+    "/recording-push-config": {
+        "protocol": "SFTP", "host": "files.example", "username": "u", "password": "pa55word", "path": "in",
+    },
+    "/messages/exports": {"from": "2026-11-01T00:00:00Z", "to": "2026-11-02T00:00:00Z"},
+}  # fmt: skip
 NOTHING_YET = ("{recording_id}",)
 """Parts of paths where there is nothing: no call was made in these worlds."""
 
@@ -71,8 +76,17 @@ def test_plivo_answers_as_described(plivo: DescribedApi, path: str, method: str)
 @pytest.mark.row("8x8:8/openapi")
 @pytest.mark.parametrize(("path", "method"), operations(EIGHT))
 def test_eight_answers_as_described(eight: DescribedApi, path: str, method: str) -> None:
-    world = asyncio.run(EightApi().start())
-    real = {"subAccountId": world.acme.id}
+    world = EightApi()
+
+    async def furnish() -> dict[str, str]:
+        await world.start()
+        await world.ask("POST", "/webhooks", json=EIGHT_BODIES["/webhooks"])
+        await world.ask("POST", "/recording-push-config", json=EIGHT_BODIES["/recording-push-config"])
+        _, made = await world.ask("POST", "/messages/exports", json={})
+        real = {"subAccountId": world.acme.id, "type": "VCA", "number": NUMBER[1:], "sessionId": "call-1"}
+        return real | {"jobId": made["jobId"]}
+
+    real = asyncio.run(furnish())
     eight.app = world.app(speech=Speech(AMY))
     body = EIGHT_BODIES.get(path.removeprefix(EIGHT_BASE)) if method == "post" else None
     assert_real_one_succeeded(path, next(iter(eight.hold(path, method, bearer(world.key), real, body))))

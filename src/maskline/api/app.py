@@ -15,6 +15,7 @@ import maskline
 from maskline.api.auth import Authenticator
 from maskline.api.dispatch import AsgiApp, Dispatcher, RawHeaders, Request, Response, Route, Section
 from maskline.api.eight.routes import EightDialect
+from maskline.api.exports import ExportDownload
 from maskline.api.health import Health, no_parts
 from maskline.api.limits import RequestLimiter
 from maskline.api.metrics import HttpMetrics
@@ -28,6 +29,7 @@ from maskline.masking.session import SessionOptions
 from maskline.media.speech.voice import NoSpeech, SpeechEngine
 from maskline.storage.store import Store
 from maskline.workflows.build_outbox import NO_LINKS, param_update_outbox
+from maskline.workflows.exports import ExportPlan, OpenExport
 from maskline.workflows.hooks import Notify, SessionHook, nobody_asks, nobody_waits
 from maskline.workflows.open_recording import OpenRecording
 from maskline.workflows.process_recordings import RecordingPlan
@@ -56,6 +58,8 @@ def build_http_app(
     speech: SpeechEngine | None = None,
     eight_strict: bool = False,
     requested: Notify = nobody_waits,
+    exports: ExportPlan | None = None,
+    export_requested: Notify = nobody_waits,
 ) -> AsgiApp:
     """Everything that answers HTTP. `store` is open already; `rate_limit` is requests per account in any five
     seconds (0: no limit); `create_window`, `vts_hosts` and what follows as in `ApiServices`; `health`
@@ -64,7 +68,7 @@ def build_http_app(
         store, clock, ids, Authenticator(store, clock), RequestLimiter(rate_limit), HttpMetrics(registry),
         session_defaults or SessionOptions(), public_url, create_window, frozenset(map(str.lower, vts_hosts)),
         update_outbox, committed, created, ended, recordings or RecordingPlan(), links,
-        speech or NoSpeech(), eight_strict, requested,
+        speech or NoSpeech(), eight_strict, requested, exports or ExportPlan(), export_requested,
     )  # fmt: skip
 
     async def healthz(_request: Request) -> Response:
@@ -73,11 +77,7 @@ def build_http_app(
     async def metrics(_request: Request) -> Response:
         return Response(200, generate_latest(registry), ((b"content-type", CONTENT_TYPE_LATEST.encode()),))
 
-    download = RecordingDownload(OpenRecording(store, clock, links, services.recordings))
-    common = (
-        Route("/healthz", {"GET": healthz}), Route("/metrics", {"GET": metrics}),
-        Route("/recordings/{name}", {"GET": download}),
-    )  # fmt: skip
+    common = (Route("/healthz", {"GET": healthz}), Route("/metrics", {"GET": metrics}), *_downloads(services))
     plivo = PlivoDialect(services)
     return Dispatcher(
         [
@@ -85,6 +85,16 @@ def build_http_app(
             Section("", common, _no_route),
         ]
     )  # fmt: skip
+
+
+def _downloads(services: ApiServices) -> tuple[Route, Route]:
+    """Files behind signed links."""
+    recordings = OpenRecording(services.store, services.clock, services.links, services.recordings)
+    exports = OpenExport(services.store, services.clock, services.exports)
+    return (
+        Route("/recordings/{name}", {"GET": RecordingDownload(recordings)}),
+        Route("/exports/{name}", {"GET": ExportDownload(exports)}),
+    )
 
 
 async def _health_response(health: Health) -> Response:

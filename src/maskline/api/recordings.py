@@ -18,7 +18,7 @@ from maskline.errors import Gone, LinkRefused, MasklineError, NotFound
 from maskline.media.recordings.vault import SealedFile
 from maskline.workflows.open_recording import OpenRecording
 
-_TYPES = {"mp3": b"audio/mpeg", "wav": b"audio/wav"}
+_TYPES = {"mp3": b"audio/mpeg", "wav": b"audio/wav", "csv": b"text/csv; charset=utf-8"}
 _NAME = re.compile(r"([0-9a-zA-Z-]{1,64})\.(mp3|wav)")
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 _NOTHING_HERE = "There is no such recording."
@@ -39,13 +39,14 @@ class RecordingDownload:
             match = _NAME.fullmatch(request.params["name"])
             if match is None:
                 raise NotFound(_NOTHING_HERE)
-            file = await self._open.by_link(match[1], match[2], *_proof(request.query))
+            file = await self._open.by_link(match[1], match[2], *read_proof(request.query))
         except MasklineError as error:
-            return _refusal(error)
-        return _answer(request, file, match[1], match[2])
+            return refusal(error, _NOTHING_HERE)
+        return file_answer(request, file, match[1], match[2])
 
 
-def _proof(query: bytes) -> tuple[int, str]:
+def read_proof(query: bytes) -> tuple[int, str]:
+    """Expiry and signature of a link; raises `LinkRefused`."""
     asked = parse_qs(query.decode("latin-1"))
     expires, signature = asked.get("expires", [""])[0], asked.get("signature", [""])[0]
     if not (expires.isascii() and expires.isdecimal() and len(expires) < 16 and signature):
@@ -53,14 +54,15 @@ def _proof(query: bytes) -> tuple[int, str]:
     return int(expires), signature
 
 
-def _refusal(error: MasklineError) -> Response:
-    sentence = _NOTHING_HERE if type(error) is NotFound and "account" in error.sentence else error.sentence
+def refusal(error: MasklineError, nothing_here: str) -> Response:
+    sentence = nothing_here if type(error) is NotFound and "account" in error.sentence else error.sentence
     status = error.http_status if isinstance(error, (LinkRefused, NotFound, Gone)) else 503
     body = json.dumps({"error": sentence}).encode()
     return Response(status, body, ((b"content-type", b"application/json"), *_COMMON))
 
 
-def _answer(request: Request, file: SealedFile, recording_id: str, file_format: str) -> Response:
+def file_answer(request: Request, file: SealedFile, recording_id: str, file_format: str) -> Response:
+    """The file, or the part of it that was asked for; it is closed when it is sent."""
     tag = f'"{recording_id}"'.encode()
     headers: RawHeaders = (
         (b"content-type", _TYPES[file_format]), (b"accept-ranges", b"bytes"), (b"etag", tag),

@@ -16,6 +16,7 @@ from maskline.masking.session import SessionOptions
 from maskline.media.speech.voice import NoSpeech, SpeechEngine
 from maskline.storage.store import Store
 from maskline.workflows.build_outbox import NO_LINKS, param_update_outbox
+from maskline.workflows.exports import ExportPlan
 from maskline.workflows.hooks import Notify, SessionHook, nobody_asks, nobody_waits
 from maskline.workflows.process_recordings import RecordingPlan
 from maskline.workflows.recording_links import RecordingLinks
@@ -54,3 +55,6 @@ class ApiServices:
     """Whether call flows are held to the stricter of the vendor's two descriptions (`FlowRules.strict`)."""
     requested: Notify = nobody_waits
     """Called when there is a new call flow to begin."""
+    exports: ExportPlan = field(default_factory=ExportPlan)
+    export_requested: Notify = nobody_waits
+    """Called when there is a new table of calls to make."""

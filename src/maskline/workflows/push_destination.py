@@ -26,7 +26,7 @@ _NAME_SECONDS = 10.0
 
 
 class PushRefused(Exception):
-    """There is no way there for now. The sentence names no host."""
+    """There is no way there at present. The sentence names no host."""
 
 
 async def look_up(host: str, port: int) -> list[str]:

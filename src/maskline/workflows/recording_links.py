@@ -16,12 +16,13 @@ from math import floor
 
 class RecordingLinks:
     """`key`: derived for this purpose alone; `base_url`: scheme and host under which customers reach the API;
-    `validity`: seconds."""
+    `validity`: seconds; `place`: the path below which files are served, one for each key."""
 
-    __slots__ = ("_base_url", "_key", "_validity")
+    __slots__ = ("_base_url", "_key", "_place", "_validity")
 
-    def __init__(self, key: bytes, base_url: str, validity: float) -> None:
+    def __init__(self, key: bytes, base_url: str, validity: float, place: str = "recordings") -> None:
         self._key = key
+        self._place = place
         self._base_url = base_url
         self._validity = validity
 
@@ -31,10 +32,13 @@ class RecordingLinks:
 
     def download(self, recording_id: str, file_format: str, now: float, base_url: str = "") -> str:
         """The file, from wall second `now` for as long as links hold."""
-        expires = floor(now + self._validity)
+        return self.until(floor(now + self._validity), recording_id, file_format, base_url)
+
+    def until(self, expires: int, recording_id: str, file_format: str, base_url: str = "") -> str:
+        """The same up to a wall second."""
         signature = self._sign(recording_id, file_format, expires)
         base = base_url or self._base_url
-        return f"{base}/recordings/{recording_id}.{file_format}?expires={expires}&signature={signature}"
+        return f"{base}/{self._place}/{recording_id}.{file_format}?expires={expires}&signature={signature}"
 
     def is_genuine(self, recording_id: str, file_format: str, expires: int, signature: str) -> bool:
         """Whether we made this link; takes as long for a wrong signature as for a right one."""

@@ -10,10 +10,14 @@ from typing import Any
 
 import maskline
 from maskline.api.eight.openapi_callflows import CALLFLOWS
+from maskline.api.eight.openapi_exports import EXPORTS
+from maskline.api.eight.openapi_numbers import NUMBERS
 from maskline.api.eight.openapi_parts import ERRORS, Part
+from maskline.api.eight.openapi_recordings import RECORDINGS
 from maskline.api.eight.openapi_speech import SPEECH
+from maskline.api.eight.openapi_webhooks import WEBHOOKS
 
-_PARTS: tuple[Part, ...] = (CALLFLOWS, SPEECH)
+_PARTS: tuple[Part, ...] = (CALLFLOWS, SPEECH, WEBHOOKS, NUMBERS, RECORDINGS, EXPORTS)
 
 
 def openapi_document() -> dict[str, Any]:

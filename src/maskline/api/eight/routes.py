@@ -28,8 +28,13 @@ from maskline.api.eight.errors import (
     plain_body,
 )
 from maskline.api.eight.exchange import Exchange, Operation, Resource
+from maskline.api.eight.exports import Exports
+from maskline.api.eight.numbers import Numbers
 from maskline.api.eight.openapi import openapi_document
+from maskline.api.eight.push_config import PushConfigs
+from maskline.api.eight.recordings import Recordings
 from maskline.api.eight.speech_profiles import SpeechProfiles
+from maskline.api.eight.webhooks import Webhooks
 from maskline.api.faults import place_of
 from maskline.api.services import ApiServices
 from maskline.errors import MasklineError
@@ -55,6 +60,11 @@ class EightDialect:
         self._resources: tuple[Resource, ...] = (
             *CallFlows(services).resources(),
             *SpeechProfiles(services).resources(),
+            *Webhooks(services).resources(),
+            *Numbers(services).resources(),
+            *PushConfigs(services).resources(),
+            *Recordings(services).resources(),
+            *Exports(services).resources(),
         )
 
     def section(self, prefix: str = PREFIX) -> Section:
