@@ -19,6 +19,9 @@ from maskline.masking.prompt import Prompt
 LONGEST_PROMPT = 130.0
 """Seconds for one prompt: the longest that MASKLINE_PROMPT_LENGTH allows, and the ten within which it is had or given
 up. So this is for a driver that never says that it has finished."""
+SLOWEST_SPEECH = 2.0
+"""Characters of a text in a second, at a speed of 1: what is spoken has no other limit than the length of its text, of
+3,000 characters, and a language that writes syllables has some four of them in a second."""
 _STOPPED = "stopped"
 """Why a prompt was not played that was still being fetched when nobody was to hear it any more."""
 
@@ -159,6 +162,11 @@ class Announcer:
             case HearingAction.SILENCE:
                 return e.StopPlaying(self._leg)
             case HearingAction.AWAIT:
-                return e.StartTimer(LONGEST_PROMPT * self._passes, i.TimerName.PIN)
+                return e.StartTimer(_longest(self._heard()) * self._passes, i.TimerName.PIN)
             case _:
                 return e.StopTimer(i.TimerName.PIN)
+
+
+def _longest(prompt: Prompt) -> float:
+    """Seconds by which one pass of it is over."""
+    return LONGEST_PROMPT + len(prompt.text) / (SLOWEST_SPEECH * prompt.speed)

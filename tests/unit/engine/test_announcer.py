@@ -7,7 +7,7 @@ from maskline.engine import inputs as i
 from maskline.engine.announcer import HEARING, LONGEST_PROMPT, Announcer, Hearing, HearingSignal
 from maskline.engine.call_record_builder import CallRecordBuilder
 from maskline.masking.facts import LegName, PromptNotPlayed, PromptPlayed
-from maskline.masking.prompt import BEEP, BUSY, RINGBACK
+from maskline.masking.prompt import BEEP, BUSY, RINGBACK, Prompt
 from tests.support.call_machine import CLIP, WALL, WELCOME
 
 A = LegName.A
@@ -25,6 +25,16 @@ def test_prompts_are_played_one_after_the_other_and_told() -> None:
     assert not voice.over(i.PlayDone(A, 1), 1.0, out)
     assert voice.over(i.PlayDone(A, 2), 2.0, out) and out[-1] == e.StopTimer(PIN)
     assert [effect.fact.name for effect in out if isinstance(effect, e.Emit)] == ["PromptPlayed", "PromptPlayed"]
+
+
+def test_a_prompt_may_be_played_more_than_once_and_a_long_text_takes_its_time() -> None:
+    voice, out = made()
+    text = Prompt("say", text="x" * 3000, speed=0.5)
+    voice.play((text,), out, 3)
+    assert out == [e.Play(A, text, 1, 3), e.StartTimer(3 * (LONGEST_PROMPT + 3000), PIN)]
+    voice.stop(1.0, out)
+    voice.play((CLIP,), out)
+    assert out[-2:] == [e.Play(A, CLIP, 2, 1), e.StartTimer(LONGEST_PROMPT, PIN)]
 
 
 def test_a_tone_is_looped_once_and_not_told() -> None:
