@@ -13,12 +13,14 @@ from aiohttp import web
 from maskline.app import Application
 from maskline.lab.platform import free_port
 from maskline.masking.trunk import Trunk
+from maskline.masking.verify import Certificate
 from maskline.setting_values import MediaChoice
 from maskline.settings import Settings
 from maskline.sip import events as sip
 from maskline.sip.agent_client import OutgoingInvite
 from maskline.sip.events import Event, Flow
 from maskline.storage.store import Endpoint
+from maskline.workflows.verify_pool import verify_pool
 from tests.support.call_machine import A_SDP, B_SDP
 from tests.support.logging import configured_logs
 from tests.support.store_values import ACCOUNT, ALICE, BOB, T0, VN1, virtual_number
@@ -99,6 +101,7 @@ async def test_an_application_masks_a_call_and_its_failures_are_told(tmp_path: P
             ]
             port = settings.sip_port
             summaries = [await call(phone, port, count, customer) for count in range(1, 6)]
+            certificate = await verify_pool(store)
             text = application._build_registry()
             await application.stop()
             phone.close()
@@ -107,6 +110,7 @@ async def test_an_application_masks_a_call_and_its_failures_are_told(tmp_path: P
     assert [one.get("errorDetails", {}).get("errorCode") for one in summaries] == [None, None, -2002, -2003, -2008]
     assert summaries[0]["details"]["callB"]["destination"] == BOB.e164
     assert summaries[0]["details"]["callB"]["source"] == VN1.e164
+    assert isinstance(certificate, Certificate) and certificate.calls == 5
     asked = customer.heard("CALL_ACTION")
     assert [one["sessionId"] for one in asked] == [one["sessionId"] for one in summaries]
     assert {one["callStatus"] for one in asked} == {"CALL_RECEIVED"}
