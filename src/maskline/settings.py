@@ -195,7 +195,7 @@ withhold their number on one virtual number count as one caller."""
     prompt_size: float = Field(default=5.0, ge=0.01, le=100.0)
     """Megabytes that a prompt file may have."""
     prompt_length: float = Field(default=120.0, ge=1.0, le=120.0)
-    """Seconds that a prompt may last; carriers cut early media off at about 120."""
+    """Seconds that a prompt file may last; carriers cut early media off at about 120."""
     prompt_cache_time: float = Field(default=3600.0, ge=0.0, le=604_800.0)
     """Seconds after which a prompt's URL is fetched again; 0: for each call."""
     prompt_cache_size: float = Field(default=500.0, ge=1.0, le=1_000_000.0)

@@ -20,6 +20,9 @@ from maskline.settings import Settings
 _SLOTS = 3
 """Programs at a time: two that work ahead, and one for a caller who waits."""
 _MEGABYTE = 1024 * 1024
+_LONGEST_SPEECH = 900.0
+"""Seconds that a text may take. Measured at half speed (espeak-ng 1.51): 3,000 characters of English 320, of figures
+650."""
 
 
 def build_prompts(settings: Settings, egress: Egress, clock: Clock) -> PromptStore:
@@ -34,6 +37,7 @@ def build_prompts(settings: Settings, egress: Egress, clock: Clock) -> PromptSto
         build_speech(settings, programs),
         clock,
         fresh_for=settings.prompt_cache_time,
+        convert_speech=partial(convert, programs, longest=_LONGEST_SPEECH),
         voice=settings.speech_voice,
         on_close=programs.close,
     )

@@ -61,6 +61,7 @@ _Had = tuple[Kept, str]
 class _Source:
     get: Callable[[], Awaitable[bytes]]
     """An audio file of any kind. Raises `PromptUnavailable`."""
+    convert: Convert
     results: Counter[str]
     url: str = field(default="", repr=False)
 
@@ -73,7 +74,8 @@ class _Failed:
 
 
 class PromptStore:
-    """`open()` before use, `run()` as a task, `close()` at the end. `fresh_for`: seconds. Counters are for metrics."""
+    """`open()` before use, `run()` as a task, `close()` at the end. `fresh_for`: seconds. `convert_speech`: for texts,
+    which may last longer than files. Counters are for metrics."""
 
     def __init__(
         self,
@@ -84,12 +86,14 @@ class PromptStore:
         clock: Clock,
         *,
         fresh_for: float,
+        convert_speech: Convert | None = None,
         voice: str = "",
         on_close: Callable[[], None] = lambda: None,
     ) -> None:
         self._files = files
         self._fetch = fetch
         self._convert = convert
+        self._convert_speech = convert_speech or convert
         self.speech = speech
         self._clock = clock
         self._fresh_for = fresh_for
@@ -228,13 +232,15 @@ class PromptStore:
         if not prompt.url:
             return await self._of_text(prompt.text, prompt.voice, prompt.speed)
         get = partial(self._fetch, prompt.url)
-        return await self._had(key_of("url", prompt.url), self._fresh_for, _Source(get, self.fetched, prompt.url))
+        source = _Source(get, self._convert, self.fetched, prompt.url)
+        return await self._had(key_of("url", prompt.url), self._fresh_for, source)
 
     async def _of_text(self, text: str, voice: str, speed: float) -> _Had:
         check_speech(text, speed)
         chosen = await choose_voice(self.speech, voice or self._voice)
         key = key_of("say", self.speech.name, chosen.code, f"{speed:.2f}", text)
-        return await self._had(key, math.inf, _Source(partial(self.speech.render, text, chosen, speed), self.spoken))
+        render = partial(self.speech.render, text, chosen, speed)
+        return await self._had(key, math.inf, _Source(render, self._convert_speech, self.spoken))
 
     async def _had(self, key: str, fresh_for: float, source: _Source) -> _Had:
         kept = self._files.find(key)
@@ -267,7 +273,7 @@ class PromptStore:
 
     async def _make(self, key: str, source: _Source) -> Kept:
         try:
-            wav = await self._convert(await source.get())
+            wav = await source.convert(await source.get())
             path = await self._on_disk(self._files.write, key, wav)
             kept = self._files.keep(key, path)
         except PromptUnavailable as unavailable:

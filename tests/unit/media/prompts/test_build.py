@@ -55,6 +55,14 @@ async def test_from_a_text_to_a_clip(tmp_path):
         assert 1.0 < clip.duration < 5.0
 
 
+@pytest.mark.row("8x8:4/say.text")
+async def test_as_many_characters_as_a_text_may_have_are_spoken_to_their_end(tmp_path):
+    text = ("Please hold the line while we are connecting you with your driver. " * 50)[:3000]
+    async with prompts_of(data_dir=tmp_path, prompt_length=10.0) as prompts:
+        clip = await prompts.clip(Prompt("say", text=text, voice="en-us-f"))
+        assert 130.0 < clip.duration < 240.0, "a file may last ten seconds here, a text as long as it takes"
+
+
 def test_who_speaks_is_a_setting(tmp_path):
     programs = Programs(1)
     piper = Settings(speech="piper", piper_voices=str(tmp_path / "en_US-joe-medium.onnx"))

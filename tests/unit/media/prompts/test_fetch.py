@@ -86,6 +86,7 @@ async def test_a_slow_server_is_cut_at_the_time_limit(receiver):
 
 
 @pytest.mark.parametrize("declared", [True, False])
+@pytest.mark.row("8x8:4/playFile.fileUrl")
 async def test_a_body_of_six_megabytes_is_cut(receiver, declared):
     sent = []
 

@@ -110,6 +110,7 @@ async def test_a_prompt_is_fetched_once_and_then_comes_from_the_cache(world):
     assert world.store.fetched == {"ok": 1}
 
 
+@pytest.mark.row("8x8:4/playFile.fileUrl")
 async def test_after_an_hour_it_is_fetched_again_and_a_changed_one_is_played(world):
     first = await world.had()
     world.clock.advance(HOUR)
