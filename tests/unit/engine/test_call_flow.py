@@ -457,6 +457,17 @@ def test_an_application_that_names_its_actions_is_asked_when_the_bridge_is_over(
     assert finish(call) == ENDED
 
 
+@pytest.mark.row("8x8:3/after-hangup")
+def test_a_flow_that_hangs_up_is_the_end_also_where_its_actions_are_named() -> None:
+    said = heard(SAY, Hangup(), action_id="bye")
+    said.feed(said.heard)
+    bridged = talking(Hangup(), action_id="connect")
+    bridged.feed(i.HungUp(B))
+    for call in (given(Hangup(), action_id="no"), said, bridged):
+        assert finish(call) == ENDED
+        assert call.none(e.AskNext) and last_action(call) == "HANGUP"
+
+
 def test_digits_asked_for_after_the_bridge_are_told_in_its_place() -> None:
     call = talking(capture(max_digits=1), action_id="rate")
     call.feed(i.HungUp(B), i.Digit(A, "5"))

@@ -60,6 +60,7 @@ def until(api, seconds):
 
 
 @pytest.mark.row("8x8:8/POST-callflows", "8x8:8.1/1", "8x8:4/rule-two-makecalls", "8x8:2/numbers-in", "8x8:4/chained")
+@pytest.mark.row("8x8:2/ids")
 async def test_a_flow_is_acknowledged_and_kept_as_it_was_sent():
     api = await Flows().start()
     status, body = await api.send(DIAL, SAY, BRIDGE, HANGUP, clientRequestId="order 7")

@@ -147,6 +147,22 @@ async def test_the_recordings_of_a_session_are_listed_with_where_they_are():
     assert (await api.ask("GET", "/recordings/call-1"))[1]["recordings"] == []
 
 
+@pytest.mark.row("8x8:2/ids")
+@pytest.mark.parametrize(
+    "session",
+    [
+        "37f31065-b050-11ea-aed2-b9458c490aa3",  # version 1, as most of the vendor's samples
+        "eb0fc709-9693-11ea-454d-1705dde98182",  # of a sample too, and no variant that there is
+        "5c1e1f2e-0000-4000-8000-000000000001",
+    ],
+)
+async def test_a_session_is_found_by_its_id_whatever_version_or_variant_that_has(session):
+    api = await Made().start()
+    await api.made(**DONE, call_id=session)
+    status, body = await api.ask("GET", f"/recordings/{session}")
+    assert (status, [one["sessionId"] for one in body["recordings"]]) == (200, [session])
+
+
 @pytest.mark.row("8x8:9/status")
 @pytest.mark.parametrize(
     ("changes", "status"),
