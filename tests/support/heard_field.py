@@ -29,7 +29,9 @@ from maskline.masking.call_record import CallRecord
 from maskline.workflows.add_number import add_number
 from maskline.workflows.add_trunk import TrunkWish, add_trunk
 from maskline.workflows.create_account import create_account
+from maskline.workflows.set_webhook import set_webhook
 from tests.support.baresip import Baresip
+from tests.support.customer import KINDS, Customer
 from tests.support.loop_thread import LoopThread
 from tests.support.pcap import Tap
 from tests.support.platform_store import services_of
@@ -192,6 +194,22 @@ class Evening:
         with self._lock:
             return self._unused.pop()
 
+    def application(self, tenant: Tenant) -> Customer:
+        """A customer's own application that is asked about calls to this tenant's number, and hears of them."""
+        folder = self.folder / f"application-{tenant.id}"
+        folder.mkdir()
+        made = Customer(folder)
+        self._open_things.append(made)
+        made.start()
+
+        async def point() -> None:
+            async with services_of(self.platform) as services:
+                for kind, path in KINDS.items():
+                    await set_webhook(services.store, tenant.id, kind, made.url(path))
+
+        asyncio.run(point())
+        return made
+
     def baresip(self, voice: int, line: Line | None = None, **options: Any) -> Baresip:
         """A telephone that says `Voices.of(voice)` when it is connected."""
         line = line or self.line()
@@ -219,9 +237,10 @@ class Evening:
         self._open_things.append(phone)
         return phone
 
-    def dial(self, phone: SippPhone | Baresip) -> None:
+    def dial(self, phone: SippPhone | Baresip, tenant: Tenant | None = None) -> None:
+        """`tenant`: whose number a baresip dials; a SIPp's script says it."""
         if isinstance(phone, Baresip):
-            phone.dial(self.tenant.virtual, self.platform.sip_address)
+            phone.dial((tenant or self.tenant).virtual, self.platform.sip_address)
         else:
             phone.side.start(f"{HOST}:{self.platform.sip_port}")
 
