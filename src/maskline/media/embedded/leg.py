@@ -44,8 +44,10 @@ class Leg(FarSide):
     """Created with its ports open and no far side; `attach` starts reading, `join` starts relaying."""
 
     __slots__ = (
+        "_alone",
         "_beneath",
         "_octets",
+        "_offered",
         "_peer",
         "_recodings",
         "_routes",
@@ -90,6 +92,9 @@ class Leg(FarSide):
         """Keeps every accepted packet: `side`, arrival, datagram."""
         self.side = 0
         self.counts = ReceiverCounts()
+        self._alone = ReceiverCounts()
+        self._offered: frozenset[int] = frozenset()
+        """Payload types of `codecs`."""
         self.relayed = 0
         self.last_arrival = 0.0
         """Of RTP that was accepted, monotonic seconds."""
@@ -106,6 +111,7 @@ class Leg(FarSide):
         self.aim(far)
         if far.codecs and self.counts.received == 0:
             self.counts = ReceiverCounts(far.codecs[0].clock_rate)
+            self._alone = ReceiverCounts(far.codecs[0].clock_rate)
         self.rebuild_routes()
         if self._peer is not None:
             self._peer.rebuild_routes()
@@ -129,6 +135,7 @@ class Leg(FarSide):
     def rebuild_routes(self) -> None:
         """After a change of codecs, far side, ear or `digits_cross`."""
         peer, ear = self._peer, self.ear
+        self._offered = frozenset(codec.payload_type for codec in self.codecs)
         if ear is not None:
             ear.tune(self.codecs, () if self.far is None else self.far.codecs)
         if peer is None or peer.far is None:
@@ -148,8 +155,7 @@ class Leg(FarSide):
     def _take(self, size: int) -> None:
         peer = self._peer
         if peer is None:
-            if self.ear is not None:
-                self._overhear(size)
+            self._take_alone(size)
             return
         if size < 12 or BUFFER[0] != rtp.PLAIN:
             size = self._strip(size)
@@ -227,12 +233,16 @@ class Leg(FarSide):
             self.refused += 1
         return route
 
-    def _overhear(self, size: int) -> None:
-        """Before the bridge: for the ear alone, counted nowhere."""
+    def _take_alone(self, size: int) -> None:
+        """Without a bridge: for the ear, and for figures that count only if there never is one."""
         if size < 12 or BUFFER[0] != rtp.PLAIN:
             size = self._strip(size)
-        if size:
-            self._hear(size)
+            if not size:
+                return
+        _, second, sequence, timestamp, ssrc = _unpack_header(BUFFER)
+        if second & 0x7F in self._offered:
+            self._alone.count(ssrc, sequence, timestamp, _monotonic())
+        self._hear(size)
 
     def _hear(self, size: int) -> None:
         ear = self.ear
@@ -325,4 +335,6 @@ class Leg(FarSide):
         return max(self.last_arrival, self.rtcp.last_report)
 
     def quality(self) -> Quality | None:
-        return self.counts.quality(relayed=self.relayed, far=self.rtcp.reports.far)
+        """Of the conversation; of a leg that talked to nobody, of all it sent while it heard prompts."""
+        counts = self.counts if self.counts.received else self._alone
+        return counts.quality(relayed=self.relayed, far=self.rtcp.reports.far)

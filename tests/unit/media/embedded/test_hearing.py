@@ -52,7 +52,7 @@ def test_digits_of_a_leg_that_is_alone_are_told_while_collected(bench: Bench, al
     bench.relay.collect("call", A, False, 0.0)
     send_digit(bench, alice, "4")
     assert bench.told == told("3", "#")
-    assert bench.relay.stats("call") == {}
+    assert bench.relay.stats("call").keys() == {A}
 
 
 def test_the_end_packets_of_a_digit_are_not_a_new_one_when_collecting_begins_again(bench: Bench, alice: Party) -> None:

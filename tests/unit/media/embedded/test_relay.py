@@ -80,7 +80,7 @@ class TestWhatCrosses:
 
 
 class TestBefore:
-    def test_nothing_is_relayed_or_counted_before_the_bridge(self, bench: Bench, alice: Party, bob: Party) -> None:
+    def test_nothing_is_relayed_before_the_bridge(self, bench: Bench, alice: Party, bob: Party) -> None:
         alice.aim(bench.relay.open_leg("call", A, alice.far, VOICE, 0.0))
         bob.aim(bench.relay.open_leg("call", B, None, VOICE, 0.0))
         alice.send()
@@ -89,7 +89,30 @@ class TestBefore:
         bench.relay.bridge("call", 0.0)
         bench.turn()
         assert not bob.queued()
-        assert bench.relay.stats("call") == {}
+
+    def test_a_leg_that_never_is_bridged_has_figures_of_what_it_sent(
+        self, bench: Bench, alice: Party, bob: Party
+    ) -> None:
+        alice.aim(bench.relay.open_leg("call", A, alice.far, VOICE, 0.0))
+        alice.send()
+        alice.rtp.sendto(build(alice.next(b"?" * 160, 3)), alice.to)  # GSM, which nobody offered
+        alice.send()
+        bench.turn()
+        figures = bench.relay.close("call", 0.0)
+        assert figures.keys() == {A}
+        assert (figures[A].packets_received, figures[A].packets_lost) == (2, 1)
+
+    def test_the_figures_of_a_conversation_leave_out_what_came_before(
+        self, bench: Bench, alice: Party, bob: Party
+    ) -> None:
+        alice.aim(bench.relay.open_leg("call", A, alice.far, VOICE, 0.0))
+        for _ in range(3):
+            alice.send()
+        bench.turn()
+        bob.aim(bench.relay.open_leg("call", B, bob.far, VOICE, 0.0))
+        bench.relay.bridge("call", 0.0)
+        bench.pass_on(alice, bob, alice.next(b"m" * 160))
+        assert bench.relay.close("call", 0.0)[A].packets_received == 1
 
     def test_a_stranger_in_the_queue_is_sifted_out_at_the_attach(self, bench: Bench, alice: Party, bob: Party) -> None:
         with Party(0x666) as stranger:
