@@ -205,7 +205,7 @@ class Evening:
         async def point() -> None:
             async with services_of(self.platform) as services:
                 for kind, path in KINDS.items():
-                    await set_webhook(services.store, tenant.id, kind, made.url(path))
+                    await set_webhook(services.store, tenant.id, kind, made.url(path), external_id="heard")
 
         asyncio.run(point())
         return made
