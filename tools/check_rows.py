@@ -37,8 +37,6 @@ class Catalogue:
     """Begins each id, so that section numbers of two documents do not meet."""
     cells: int = 1
     """First cells of a table row whose names must be said."""
-    enforced: bool = True
-    """Whether a row without a test is a complaint; not while the parts it speaks of are being built."""
 
     def read(self) -> tuple[list[Row], list[str]]:
         """As `read_catalogue`, and a complaint for each id without the prefix."""
@@ -61,7 +59,6 @@ CATALOGUES = (
         names=re.compile(r"\b[a-z]+(?:[A-Z][a-z]+)+\b|\b[A-Z]+(?:_[A-Z]+)+\b|-(?:[12]0\d\d|9999)\b"),
         prefix="8x8:",
         cells=2,
-        enforced=False,
     ),
 )
 
@@ -199,7 +196,6 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--spec", type=Path, action="append", default=[], help="a written specification, to hold its catalogue against"
     )
-    parser.add_argument("--all", action="store_true", help="list also rows of catalogues that are not enforced yet")
     options = parser.parse_args(arguments)
     documents = {path.stem: path for path in options.spec}
     markers = read_markers(TESTS)
@@ -208,9 +204,7 @@ def main(arguments: list[str]) -> int:
     for catalogue in CATALOGUES:
         rows, unreadable = catalogue.read()
         all_rows += rows
-        found += unreadable
-        if catalogue.enforced or options.all:
-            found += untested(rows, markers)
+        found += unreadable + untested(rows, markers)
         if catalogue.path.stem in documents:
             found += _against(catalogue, rows, documents[catalogue.path.stem])
         _sum_up(catalogue, rows, markers)
@@ -230,10 +224,7 @@ def _against(catalogue: Catalogue, rows: list[Row], path: Path) -> list[str]:
 def _sum_up(catalogue: Catalogue, rows: list[Row], markers: dict[str, list[str]]) -> None:
     tested = sum(row.id in markers for row in rows)
     later = sum("until then" in row.sentence for row in rows)
-    print(
-        f"{catalogue.path.name}: rows: {len(rows)}, with a test: {tested}; for a later issue: {later}"
-        + ("" if catalogue.enforced else "; not enforced yet")
-    )
+    print(f"{catalogue.path.name}: rows: {len(rows)}, with a test: {tested}; for a later issue: {later}")
 
 
 if __name__ == "__main__":

@@ -118,22 +118,16 @@ def test_the_command_reports_what_is_missing_of_a_document(tmp_path: Path, capsy
     assert "other: no catalogue is called so" in printed
 
 
-@pytest.mark.parametrize(("arguments", "listed"), [([], 0), (["--all"], 1)])
-def test_rows_of_a_catalogue_that_is_not_enforced_yet_are_listed_on_request(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    arguments: list[str],
-    listed: int,
+def test_the_command_lists_rows_without_a_test(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "one.txt").write_text("2/first_party | t1.1 | A number.\n")
-    catalogue = dataclasses.replace(ONE, path=tmp_path / "one.txt", enforced=False)
-    monkeypatch.setattr(check_rows, "CATALOGUES", (catalogue,))
+    monkeypatch.setattr(check_rows, "CATALOGUES", (dataclasses.replace(ONE, path=tmp_path / "one.txt"),))
     monkeypatch.setattr(check_rows, "TESTS", tmp_path)
-    assert check_rows.main(arguments) == listed
+    assert check_rows.main([]) == 1
     printed = capsys.readouterr().out
-    assert ("no test names 2/first_party" in printed) is bool(listed)
-    assert "one.txt: rows: 1, with a test: 0; for a later issue: 0; not enforced yet" in printed
+    assert "no test names 2/first_party" in printed
+    assert "one.txt: rows: 1, with a test: 0; for a later issue: 0" in printed
 
 
 def test_every_row_of_this_project_has_a_test_and_every_marker_names_a_row() -> None:
@@ -142,8 +136,7 @@ def test_every_row_of_this_project_has_a_test_and_every_marker_names_a_row() -> 
     for catalogue in CATALOGUES:
         of_this, unreadable = catalogue.read()
         assert unreadable == []
-        if catalogue.enforced:
-            assert check_rows.untested(of_this, markers) == []
+        assert check_rows.untested(of_this, markers) == []
         rows += of_this
     assert check_rows.unknown(rows, markers) == []
 
