@@ -6,7 +6,9 @@ import asyncio
 import ipaddress
 import json
 
+import pytest
 from plivo.utils import validate_v3_signature
+from standardwebhooks.webhooks import Webhook
 
 from maskline.clock import SystemClock
 from maskline.engine.ports import CallCommit
@@ -14,6 +16,7 @@ from maskline.ids import SystemIds
 from maskline.lab.inbox import Inbox
 from maskline.masking.decision import VirtualNumber
 from maskline.masking.facts import CallEnded, CallRouted, Cause, HungUpBy, LegAnswered, LegEnded, LegRinging, Outcome
+from maskline.masking.redaction import Redaction
 from maskline.masking.session import NewSession, SessionOptions
 from maskline.net.egress import Egress
 from maskline.storage.store import Account, Endpoint
@@ -81,3 +84,40 @@ async def test_one_call_reaches_plivo_8x8_and_wavecell_receivers(empty_store):
     kept = await store.session(ACCOUNT, SESSION_ID)
     assert (kept.calls_in_progress, kept.total_call_count, kept.total_call_billed_duration) == (0, 2, 26)
     assert [done.call_id for done in kept.interactions] == [CALL_ID]
+
+
+@pytest.mark.row("8x8:14/signature", "8x8:2/transport", "8x8:5/values", "8x8:8/httpAuthHeader")
+async def test_call_statuses_arrive_in_order_and_signed_though_the_receiver_stumbles(empty_store):
+    inbox, store, clock, ids = Inbox(), empty_store, SystemClock(), SystemIds()
+    egress = Egress([ipaddress.ip_network("127.0.0.0/8")])
+    await inbox.open()
+    await egress.open()
+    inbox.answers["/vcs"] = [503]
+    await store.add_account(Account(ACCOUNT, "Acme", None, (TOKEN,), T0, redaction=Redaction.LAST4))
+    secret = "whsec_" + "A" * 32
+    await store.set_endpoint(
+        Endpoint(ACCOUNT, "eight.call_status", inbox.url("/vcs"), "Bearer word", "8x8_test", secret=secret)
+    )
+    deliverer = Deliverer(store, WebhookSender(egress), StoreKeys(store), clock, ids, spread=lambda: 0.0)
+    recorder = CallRecording(store, clock, ids, deliverer.notify)
+    tasks = [asyncio.create_task(part.run()) for part in (deliverer, recorder)]
+
+    recorder.record(CallCommit(make_context(callee=CALLEE), FACTS, make_record()))
+    items = await inbox.wait_for(5, "/vcs", within=10)
+    for part in (recorder, deliverer):
+        part.stop()
+    await asyncio.gather(*tasks)
+    await egress.close()
+    await inbox.close()
+
+    told = [json.loads(item.body)["payload"] for item in items]
+    assert [(one["callStatus"], one["callDirection"]) for one in told] == [
+        ("CALL_CONNECTED", "OUTBOUND"), ("CALL_CONNECTED", "OUTBOUND"), ("CALL_CONNECTED", "INBOUND"),
+        ("CALL_DISCONNECTED", "OUTBOUND"), ("CALL_DISCONNECTED", "INBOUND"),
+    ]  # fmt: skip
+    assert [item.headers["x-maskline-retry"] for item in items] == ["0", "1", "0", "0", "0"]
+    assert told[2]["source"] == "*******7870"
+    for item, one in zip(items, told, strict=True):
+        assert item.headers["x-maskline-event-id"] == item.headers["webhook-id"] == one["eventId"]
+        assert item.headers["Authorization"] == "Bearer word"
+        assert Webhook(secret).verify(item.body, dict(item.headers))["eventType"] == "CALL_STATUS"

@@ -123,6 +123,9 @@ async def told(scenario: Scenario = Scenario(), **changes: Any) -> ToldWorld:  #
     return await ToldWorld(1, scenario, **changes).tell()
 
 
+INBOUND, OUTBOUND = "INBOUND", "OUTBOUND"
+
+
 # -- the published samples ----------------------------------------------------------------------------------------
 OF_THIS_CALL = {
     "sessionId", "subAccountId", "callId", "source", "destination", "sourceCountryCode", "destinationCountryCode",
@@ -241,6 +244,29 @@ async def test_a_call_that_is_answered_by_a_prompt_alone_is_completed(steps: tup
     assert (world.summary["payload"]["lastAction"], world.summary["payload"]["callCount"]) == (last, 1)
 
 
+@pytest.mark.row("8x8:6.1/completed-none")
+async def test_a_caller_who_leaves_while_it_hears_a_prompt_was_answered_by_it() -> None:
+    world = await told(Scenario(alice_bye=1.0), steps=(Say(CLIP), DIAL))
+    assert world.statuses == ("COMPLETED", None, "COMPLETED")
+    assert world.summary["payload"]["lastAction"] == "PLAY_TTS"
+
+
+@pytest.mark.row("8x8:6.1/completed-canceled")
+async def test_a_caller_who_was_answered_and_leaves_while_leg_b_rings_is_completed_and_canceled() -> None:
+    world = await told(Scenario(alice_bye=4.0, verdict_after=9.0), steps=(Say(CLIP), DIAL))
+    assert world.statuses == ("COMPLETED", "CANCELED", "CANCELED")
+    assert world.wavecell == ("Completed", "Canceled", "Canceled")
+    assert world.timeline[-1] == ("CALL_DISCONNECTED", OUTBOUND, 487)
+
+
+@pytest.mark.row("8x8:6.1/completed-error", "8x8:6.1/error-wins", "8x8:6.2/-2002")
+async def test_media_that_goes_away_when_leg_b_answers_is_an_error_of_leg_b() -> None:
+    world = await told(Scenario(media_fails_at=1))
+    assert world.statuses == ("COMPLETED", "ERROR", "ERROR")
+    assert world.wavecell == ("Completed", "Failed", "Failed")
+    assert world.summary["payload"]["errorDetails"]["errorCode"] == -2002
+
+
 @pytest.mark.row("8x8:6.1/error-none", "8x8:6/errorDetails", "8x8:7.1/error-is-failed")
 @pytest.mark.parametrize(
     ("cause", "code"),
@@ -274,7 +300,6 @@ async def test_a_first_leg_that_the_api_asked_for_gives_its_status(verdict: int,
 
 
 # -- call statuses ------------------------------------------------------------------------------------------------
-INBOUND, OUTBOUND = "INBOUND", "OUTBOUND"
 
 
 @pytest.mark.row(
