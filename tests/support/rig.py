@@ -30,6 +30,10 @@ async def happened(event: asyncio.Event, seconds: float = 10.0) -> bool:
     return True
 
 
+KINDS = {"eight.session_summary": "/8x8", "eight.call_status": "/vcs", "wavecell.call_status": "/wavecell"}
+"""Endpoints, with where they go in the inbox."""
+
+
 class Rig:
     """`open` provisions one account, one number, one trunk and one session; `call` plays one call."""
 
@@ -64,7 +68,7 @@ class Rig:
             await add_number(store, clock, VIRTUAL, account.id, reference_id="pool-1")
             host, port = self.carrier.address
             await add_trunk(store, clock, ids, TrunkWish("carrier", host, port, prefixes=self.prefixes))
-            for kind, path in (("eight.session_summary", "/8x8"), ("wavecell.call_status", "/wavecell")):
+            for kind, path in KINDS.items():
                 await set_webhook(store, account.id, kind, self.inbox.url(path))
 
     async def create_session(self, **options: Any) -> None:

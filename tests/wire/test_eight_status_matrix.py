@@ -39,6 +39,14 @@ def statuses(payload: dict[str, Any]) -> tuple[str | None, str | None, str]:
     return legs[0], legs[1], payload["sessionStatus"]
 
 
+async def timeline(rig: Rig, summary: dict[str, Any], wanted: int) -> list[tuple[str, str, int]]:
+    """(callStatus, direction, sipCode) of the call's statuses as they came."""
+    events = [item.values["payload"] for item in await rig.hooks("/vcs", wanted)]
+    assert {one["sessionId"] for one in events} == {summary["sessionId"]}
+    return [(one["callStatus"], one["callDirection"], one["sipCode"]) for one in events]
+
+
+@pytest.mark.row("8x8:5/CALL_CONNECTED", "8x8:5/CALL_DISCONNECTED")
 @pytest.mark.row("8x8:6.1/completed-completed", "8x8:6/callQuality", "8x8:6/callDuration")
 async def test_completed_and_completed_is_completed(rig: Rig) -> None:
     await rig.prepare(Behaviour.ANSWER)
@@ -52,6 +60,11 @@ async def test_completed_and_completed_is_completed(rig: Rig) -> None:
     for leg in payload["details"].values():
         assert leg["callDuration"] >= 1
         assert 1.0 <= leg["callQuality"]["mos"] <= 4.5
+    assert await timeline(rig, payload, 6) == [
+        ("CALL_RECEIVED", "INBOUND", 200), ("CALL_INITIATED", "OUTBOUND", 200), ("CALL_CONNECTED", "OUTBOUND", 200),
+        ("CALL_CONNECTED", "INBOUND", 200), ("CALL_DISCONNECTED", "INBOUND", 200),
+        ("CALL_DISCONNECTED", "OUTBOUND", 200),
+    ]  # fmt: skip
     rig.assert_nothing_leaked()
 
 
@@ -93,6 +106,7 @@ async def test_what_the_callee_answers_decides_the_status(rig: Rig) -> None:
         assert "connectedTimestamp" not in payload["details"]["callB"]
         assert "callQuality" not in payload["details"]["callB"]
         assert payload["details"]["callB"]["callDuration"] == 0
+        assert (await timeline(rig, payload, 4))[2] == ("CALL_DISCONNECTED", "OUTBOUND", refuse_with)
         assert await happened(rig.caller.ended)
         rig.assert_nothing_leaked()
 
