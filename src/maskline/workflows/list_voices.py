@@ -16,11 +16,6 @@ async def list_voices(engine: SpeechEngine) -> Sequence[Voice]:
         return ()
 
 
-async def is_voice(engine: SpeechEngine, code: str) -> bool:
-    """Whether a prompt may name this voice, in any case of letters."""
-    return any(voice.code.lower() == code.lower() for voice in await list_voices(engine))
-
-
 async def voice_codes(engine: SpeechEngine) -> frozenset[str]:
     """What prompts may name, in small letters."""
     return frozenset([voice.code.lower() for voice in await list_voices(engine)])

@@ -20,14 +20,15 @@ from maskline.masking.decision import NumberState, VirtualNumber
 from maskline.media.speech.voice import SpeechEngine
 from maskline.storage.kept import RequestedFlow
 from maskline.storage.store import Account, Once, Store
+from maskline.webhooks.formats import eight_action, wavecell_handle
 from maskline.webhooks.formats.eight_fault import FlowFault
 from maskline.webhooks.formats.eight_flow import FlowRequest, read_request
 from maskline.webhooks.formats.eight_params import FlowRules
 from maskline.workflows.hooks import Notify, nobody_waits
-from maskline.workflows.list_voices import list_voices
+from maskline.workflows.list_voices import voice_codes
 
-CALL_ACTION = "eight.call_action"
-"""Kind of the endpoint that is told of captured digits."""
+_TOLD_OF_DIGITS = frozenset({eight_action.KIND, wavecell_handle.KIND})
+"""Kinds of endpoints that captured digits go to."""
 _PLACES_SAID = 8
 _log = structlog.get_logger("maskline.request_flow")
 
@@ -60,8 +61,7 @@ class RequestFlow:
         """The flow in the body of a request. Raises `FlowFault`."""
         asked = read_request(body, FlowRules(strict=self._strict))
         if any(isinstance(action, Say | Capture) for action in asked.flow.actions):
-            voices = frozenset([voice.code.lower() for voice in await list_voices(self._speech)])
-            read_request(body, FlowRules(voices, self._strict))
+            read_request(body, FlowRules(await voice_codes(self._speech), self._strict))
         if asked.warnings:
             _log.warning("call_flow_ignored", account=account.id, places=list(asked.warnings[:_PLACES_SAID]))
         return asked
@@ -95,7 +95,7 @@ class RequestFlow:
 
     async def _is_told_of_digits(self, account: Account) -> bool:
         endpoints = await self._store.endpoints(account.id)
-        return any(endpoint.kind == CALL_ACTION and endpoint.enabled for endpoint in endpoints)
+        return any(endpoint.kind in _TOLD_OF_DIGITS and endpoint.enabled for endpoint in endpoints)
 
 
 def owns(account: Account, number: VirtualNumber | None) -> bool:
