@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from maskline.clock import Clock
 from maskline.errors import NotFound
@@ -17,6 +18,7 @@ from maskline.storage.store import Account, Endpoint, OutboxRow, Store
 from maskline.webhooks.formats import eight_number
 from maskline.workflows.list_numbers import list_numbers
 
+T = TypeVar("T")
 _IDS = SystemIds()
 """A change of a number is no part of a simulated call: its webhooks need not be the same in every run."""
 _AT_ONCE = 500
@@ -30,10 +32,18 @@ async def number_outbox(
     subaccount is inactive for the one that it leaves. Nothing when only what 8x8 does not know of it changes."""
     if before is not None and _told(before) == _told(after):
         return []
-    rows = await _row(store, ids, now, after, owner_of(after), eight_number.STATUS[after.state])
+    rows = await _updates(store, ids, now, owner_of(after), [(after, eight_number.STATUS[after.state])])
     if before is not None and owner_of(before) != owner_of(after):
-        rows += await _row(store, ids, now, after, owner_of(before), eight_number.GONE)
+        rows += await _updates(store, ids, now, owner_of(before), [(after, eight_number.GONE)])
     return rows
+
+
+async def inherited_outbox(
+    store: Store, now: float, account_id: str, numbers: Sequence[VirtualNumber], *, ids: Ids = _IDS
+) -> list[OutboxRow]:
+    """Of numbers that an account has from a subaccount that is removed at wall second `now`."""
+    told = [(number, eight_number.STATUS[number.state]) for number in numbers]
+    return [row for part in _parts(told) if part for row in await _updates(store, ids, now, account_id, part)]
 
 
 async def announce_numbers(store: Store, clock: Clock, ids: Ids, account_id: str) -> int:
@@ -50,7 +60,7 @@ async def announce_numbers(store: Store, clock: Clock, ids: Ids, account_id: str
     return len(numbers)
 
 
-def _parts(numbers: Sequence[VirtualNumber]) -> list[Sequence[VirtualNumber]]:
+def _parts(numbers: Sequence[T]) -> list[Sequence[T]]:
     return [numbers[at : at + _AT_ONCE] for at in range(0, max(len(numbers), 1), _AT_ONCE)]
 
 
@@ -63,18 +73,15 @@ def _told(number: VirtualNumber) -> tuple[object, ...]:
     return (owner_of(number), number.state, number.reference_id, number.country)
 
 
-async def _row(
-    store: Store, ids: Ids, now: float, number: VirtualNumber, owner: str, status: str
-) -> list[OutboxRow]:  # fmt: skip
+async def _updates(
+    store: Store, ids: Ids, now: float, owner: str, told: Sequence[tuple[VirtualNumber, str]]
+) -> list[OutboxRow]:
     endpoint = await _endpoint(store, owner)
     if endpoint is None:
         return []
-    try:
-        account = await store.account(owner)
-    except NotFound:  # a subaccount that was removed
-        return []
-    changed = replace(number, changed_at=now)
-    body = eight_number.numbers_updated(endpoint.external_id or account.shown_id, [(changed, status)])
+    account = await store.account(owner)
+    changed = [(replace(number, changed_at=now), status) for number, status in told]
+    body = eight_number.numbers_updated(endpoint.external_id or account.shown_id, changed)
     return [_outbox_row(account, endpoint, ids, body, now)]
 
 

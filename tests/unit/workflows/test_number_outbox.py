@@ -12,6 +12,7 @@ from maskline.masking.decision import NumberState
 from maskline.storage.store import Account
 from maskline.workflows.add_number import add_number
 from maskline.workflows.number_outbox import announce_numbers
+from maskline.workflows.remove_subaccount import remove_subaccount
 from maskline.workflows.retire_number import retire_number
 from maskline.workflows.scope import Scope
 from maskline.workflows.set_number import NumberChange, set_number
@@ -116,6 +117,16 @@ async def test_an_account_without_numbers_announces_that_there_are_none():
 async def test_a_number_that_a_removed_subaccount_had_is_told_to_who_has_it_now():
     world = await Numbers().start()
     await add_number(world.store, world.clock, NUMBER, world.rides.id)
-    await world.store.remove_subaccount(world.rides.id, world.clock.wall())
+    world.clock.advance(1.0)
+    await remove_subaccount(world.store, world.clock, Scope(world.acme.id), world.rides.id)
     await world.change(state=NumberState.RESTING)
-    assert (await world.told())[-1] == (world.acme.id, "UPDATES", NUMBER, "Expiring")
+    assert (await world.told())[1:] == [
+        (world.acme.id, "UPDATES", NUMBER, "Active"),
+        (world.acme.id, "UPDATES", NUMBER, "Expiring"),
+    ]
+
+
+async def test_a_subaccount_without_numbers_is_removed_without_a_word():
+    world = await Numbers().start()
+    await remove_subaccount(world.store, world.clock, Scope(world.acme.id), world.rides.id)
+    assert await world.told() == []
