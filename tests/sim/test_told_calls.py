@@ -17,7 +17,7 @@ import pytest
 
 from maskline.engine import inputs as i
 from maskline.ids import SeededIds
-from maskline.masking.call_flow import Hangup, Say
+from maskline.masking.call_flow import Capture, Hangup, Say
 from maskline.masking.call_record import Quality
 from maskline.masking.decision import Dial, Refuse, RunFlow, StartFlow, Step
 from maskline.masking.facts import Cause, LegName
@@ -55,6 +55,8 @@ class ToldWorld(World):
     refusal: Refuse | None = None
     epoch: float = START
     expired: bool = False
+    options: dict[str, str] = field(default_factory=dict)
+    """Of the endpoint for call statuses."""
     rows: list[OutboxRow] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -81,7 +83,8 @@ class ToldWorld(World):
         await store.add_account(Account("MA1", "Acme", None, ("token",), 0.0))
         await store.add_account(Account("SA1", "Acme NM", "MA1", ("token",), 0.0, external_id="8x8_test"))
         for kind in KINDS:
-            await store.set_endpoint(Endpoint("SA1", kind, f"https://{kind}.example/"))
+            options = self.options if kind == "eight.call_status" else {}
+            await store.set_endpoint(Endpoint("SA1", kind, f"https://{kind}.example/", options=options))
         recorder = CallRecording(store, self.clock, SeededIds(7), lambda: None, window=0.0)
         task = asyncio.create_task(recorder.run())
         for commit in self.commits:
@@ -327,3 +330,28 @@ async def test_a_simulated_call_has_the_timeline(scenario: Scenario, end: list[t
         assert (one["callId"], one["source"], one["destination"]) == (leg["callId"], leg["source"], leg["destination"])
         if one["callStatus"] == "CALL_DISCONNECTED":
             assert one["callDuration"] == leg["callDuration"]
+
+
+@pytest.mark.row("8x8:5/DTMF_RECEIVED", "8x8:13/C6")
+async def test_digits_that_a_flow_asked_for_are_told_between_answer_and_end() -> None:
+    asked = Capture(CLIP, min_digits=4, max_digits=4)
+    world = ToldWorld(1, Scenario(alice_bye=30.0), steps=(asked,))
+    for place, digit in enumerate("0911"):
+        world.schedule(6.0 + place, lambda now, digit=digit: world.press(next(iter(world.core.calls)), digit, now))
+    await world.tell()
+    assert world.statuses == ("COMPLETED", None, "COMPLETED")
+    assert world.summary["payload"]["lastAction"] == "SAY_AND_CAPTURE"
+    assert [one[0] for one in world.timeline] == [
+        "CALL_RECEIVED", "CALL_CONNECTED", "DTMF_RECEIVED", "CALL_DISCONNECTED",
+    ]  # fmt: skip
+    told_of = world.bodies("CALL_STATUS")[2]["payload"]
+    assert (told_of["eventData"], told_of["callDirection"], told_of["sipCode"]) == ({"dtmf": "0911"}, INBOUND, 200)
+    assert 8 <= told_of["callDuration"] <= 9
+
+
+@pytest.mark.row("8x8:5/CALL_UPDATED")
+async def test_a_hold_is_told_where_updates_are_wanted() -> None:
+    plain = (await told(Scenario(alice_hold=2.0))).timeline
+    world = await told(Scenario(alice_hold=2.0), options={"updates": "on"})
+    assert [one for one in world.timeline if one not in plain] == [("CALL_UPDATED", INBOUND, 200)]
+    assert [one for one in world.timeline if one[0] != "CALL_UPDATED"] == plain
