@@ -26,7 +26,7 @@ def flow_scenario_of(seed: int) -> Scenario:
         return tuple(dice.choice(_WORDS) for _ in range(dice.randrange(most + 1)))
 
     def reply() -> tuple[str, ...] | Cause:
-        failures = (Cause.CALL_ACTION_FAILED, Cause.CALL_FLOW_INVALID, Cause.CALL_FLOW_INVALID, Cause.CONGESTION)
+        failures = (Cause.CALL_ACTION_FAILED, Cause.CALL_FLOW_INVALID, Cause.CALL_FLOW_INVALID, Cause.STORE_UNAVAILABLE)
         return dice.choice(failures) if dice.random() < 0.4 else flow(3)
 
     by_api = dice.random() < 0.3

@@ -205,7 +205,7 @@ class Walk:
         given = i.FlowGiven(self.flow())
         if self.call.call.flow is not None:
             vain = Refuse(Cause.CALL_FLOW_INVALID, NUMBER, None, self.dice.choice((None, CLIP)), detail="$")
-            return [given, given, given, i.Refused(vain), i.RouteFailed(Cause.CONGESTION)]
+            return [given, given, given, i.Refused(vain), i.RouteFailed(Cause.STORE_UNAVAILABLE)]
         yes = i.Forwarded(with_prompts(**self.prompts()))  # type: ignore[arg-type]
         if self.call.call.asked is None:
             told = Refuse(Cause.UNKNOWN_CALLER, NUMBER, None, CLIP)
@@ -215,11 +215,18 @@ class Walk:
                 i.PinAsked(asking(longest=2)),
                 i.Refused(refuse),
                 i.Refused(told),
-                i.RouteFailed(Cause.CONGESTION),
+                i.RouteFailed(Cause.STORE_UNAVAILABLE),
             ]
         wrong = i.PinRefused(WrongPin(self.dice.random() < 0.1))
         told = Refuse(Cause.SESSION_EXPIRED, NUMBER, session(), CLIP)
-        return [yes, yes, wrong, wrong, i.Refused(self.dice.choice((refuse, told))), i.RouteFailed(Cause.CONGESTION)]
+        return [
+            yes,
+            yes,
+            wrong,
+            wrong,
+            i.Refused(self.dice.choice((refuse, told))),
+            i.RouteFailed(Cause.STORE_UNAVAILABLE),
+        ]
 
     def result(self, step: e.Effect, fails: bool) -> i.Input:
         match step:
@@ -253,10 +260,10 @@ class Walk:
     def end(self) -> None:
         """Shut down, then let everything that is owed come."""
         if self.call.call.state is CallState.ROUTING:
-            self.feed(i.RouteFailed(Cause.CONGESTION))
+            self.feed(i.RouteFailed(Cause.STORE_UNAVAILABLE))
         self.feed(i.Stopped(Cause.SHUTDOWN))
         if self.call.call.state is CallState.ABANDONED:
-            self.feed(i.RouteFailed(Cause.CONGESTION))
+            self.feed(i.RouteFailed(Cause.STORE_UNAVAILABLE))
         while self.steps:
             self.feed(self.result(self.steps.popleft(), False))
         for leg in sorted(self.finals):

@@ -86,7 +86,7 @@ STORIES: dict[str, tuple[Scenario, tuple[Outcome, Cause, HungUpBy]]] = {
         replace(MENU, replies=(Cause.CALL_ACTION_FAILED,), refused_aloud=True),
         (ERROR, Cause.CALL_ACTION_FAILED, PLATFORM),
     ),
-    "the store away": (replace(MENU, replies=(Cause.CONGESTION,)), (ERROR, Cause.CONGESTION, PLATFORM)),
+    "the store away": (replace(MENU, replies=(Cause.STORE_UNAVAILABLE,)), (ERROR, Cause.STORE_UNAVAILABLE, PLATFORM)),
     "no ACK for words": (replace(PROMPT, alice_acks=False), (ERROR, Cause.ACK_TIMEOUT, PLATFORM)),
     # begun by the API
     "words by the API": (API_PROMPT, OVER),

@@ -61,7 +61,9 @@ STORIES: dict[str, tuple[Scenario, tuple[Outcome, Cause, HungUpBy]]] = {
     "wrong for ever": (replace(PIN, pins=("1", "2", "3")), (Outcome.REJECTED, Cause.WRONG_PIN, PLATFORM)),
     "locked": (replace(PIN, pins=("1",), locked=True), (Outcome.REJECTED, Cause.WRONG_PIN, PLATFORM)),
     "no PIN": (replace(PIN, pins=()), (Outcome.REJECTED, Cause.PIN_REQUIRED, PLATFORM)),
-    "store away for PINs": (replace(PIN, store_away_for_pins=True), (Outcome.REJECTED, Cause.CONGESTION, PLATFORM)),
+    "store away for PINs": (
+        replace(PIN, store_away_for_pins=True), (Outcome.REJECTED, Cause.STORE_UNAVAILABLE, PLATFORM),
+    ),
     "a PIN and nobody there": (replace(PIN, verdict=480, rings=()), (Outcome.FAILED, Cause.OUT_OF_SERVICE, CARRIER)),
     "a PIN and busy": (replace(PIN, verdict=486), (Outcome.BUSY, Cause.BUSY, CALLEE_HUNG_UP)),
     "a PIN and no answer": (replace(PIN, verdict=None), (Outcome.NO_ANSWER, Cause.RING_TIMEOUT, PLATFORM)),

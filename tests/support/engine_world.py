@@ -203,7 +203,7 @@ class World:
     def verdict(self, pin: str) -> i.Input:
         s = self.scenario
         if s.store_away_for_pins:
-            return i.RouteFailed(Cause.CONGESTION)
+            return i.RouteFailed(Cause.STORE_UNAVAILABLE)
         if pin != RIGHT_PIN:
             return i.PinRefused(WrongPin(locked=s.locked))
         return i.Forwarded(self.way())
@@ -225,7 +225,7 @@ class World:
     def decision(self) -> i.Input:
         s = self.scenario
         if s.store_away:
-            return i.RouteFailed(Cause.CONGESTION)
+            return i.RouteFailed(Cause.STORE_UNAVAILABLE)
         if not s.ours:
             return i.Refused(Refuse(Cause.UNKNOWN_NUMBER, None))
         if s.refused is not None:

@@ -71,7 +71,7 @@ class SimApplication:
         self.asked.append(done)
         reply = self._replies.pop(0) if self._replies else ()
         if isinstance(reply, Cause):
-            if reply is Cause.CONGESTION:
+            if reply is Cause.STORE_UNAVAILABLE:
                 return i.RouteFailed(reply)
             aloud = CLIP if self._world.scenario.refused_aloud else None
             return i.Refused(Refuse(reply, NUMBER, prompt=aloud, detail="no callflow at $"))

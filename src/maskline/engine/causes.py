@@ -132,6 +132,7 @@ _ANSWERS: dict[Cause, int] = {
     Cause.FLOW_EXPIRED: 480,
     Cause.CALLER_ID_NOT_ALLOWED: 480,
     Cause.SCENARIO_UNKNOWN: 480,
+    Cause.STORE_UNAVAILABLE: 503,
     Cause.MEDIA_UNAVAILABLE: 503,
     Cause.SHUTDOWN: 503,
     Cause.INTERNAL_ERROR: 500,

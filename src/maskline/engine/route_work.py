@@ -107,6 +107,6 @@ def _as_input(decision: Answer) -> i.Input:
 def _failure(error: Exception) -> i.Input:
     if isinstance(error, StoreUnavailable):
         log.warning("route_failed", reason=error.code)
-        return i.RouteFailed(Cause.CONGESTION)
+        return i.RouteFailed(Cause.STORE_UNAVAILABLE)
     log.error("engine_fault", exc_info=error)
     return i.RouteFailed(Cause.INTERNAL_ERROR)

@@ -79,6 +79,8 @@ class Cause(StrEnum):
     """A call flow dials with a number that is not the subaccount's."""
     SCENARIO_UNKNOWN = "scenario_unknown"
     """A call flow names a scenario, and there are none here."""
+    STORE_UNAVAILABLE = "store_unavailable"
+    """Whom to call was to be looked up, and the store could not be asked."""
     MEDIA_UNAVAILABLE = "media_unavailable"
     MEDIA_TIMEOUT = "media_timeout"
     ACK_TIMEOUT = "ack_timeout"

@@ -386,7 +386,7 @@ def test_a_number_that_is_not_ours_leaves_facts_with_its_masked_form_and_no_reco
 
 def test_a_store_that_is_away_refuses_with_503() -> None:
     call = Driven()
-    call.feed(received(), i.RouteFailed(Cause.CONGESTION))
+    call.feed(received(), i.RouteFailed(Cause.STORE_UNAVAILABLE))
     assert e.Reject(503) in call.all and call.forgotten and call.facts == []
 
 
@@ -427,7 +427,7 @@ def test_a_caller_that_leaves_while_the_router_thinks_is_recorded_as_canceled(go
 
 def test_a_caller_that_leaves_while_the_store_is_away_leaves_nothing() -> None:
     call = Driven()
-    call.feed(received(), i.Cancelled(), i.RouteFailed(Cause.CONGESTION))
+    call.feed(received(), i.Cancelled(), i.RouteFailed(Cause.STORE_UNAVAILABLE))
     assert call.forgotten and call.facts == []
 
 

@@ -414,8 +414,8 @@ def test_an_application_that_fails_to_say_what_follows_ends_the_call(prompt: Pro
 
 def test_a_store_that_is_away_ends_the_call() -> None:
     call = entered()
-    call.feed(i.RouteFailed(Cause.CONGESTION))
-    assert finish(call) == (ERROR, Cause.CONGESTION, PLATFORM)
+    call.feed(i.RouteFailed(Cause.STORE_UNAVAILABLE))
+    assert finish(call) == (ERROR, Cause.STORE_UNAVAILABLE, PLATFORM)
     gone = entered()
     gone.feed(i.Refused(Refuse(Cause.UNKNOWN_NUMBER, None)))
     assert finish(gone) == (ERROR, Cause.UNKNOWN_NUMBER, PLATFORM) and not facts(gone, CallActionFailed)
@@ -478,7 +478,7 @@ def test_digits_asked_for_after_the_bridge_are_told_in_its_place() -> None:
     "answer",
     [
         i.Refused(Refuse(Cause.CALL_FLOW_INVALID, NUMBER, prompt=WELCOME, detail="$")),
-        i.RouteFailed(Cause.CONGESTION),
+        i.RouteFailed(Cause.STORE_UNAVAILABLE),
         i.FlowGiven(flow(DIAL)),
         i.FlowGiven(flow()),
     ],

@@ -226,10 +226,10 @@ def test_a_fallback_by_pin_has_no_session() -> None:
 
 def test_a_store_that_goes_away_during_the_check_sounds_congested() -> None:
     call = checking()
-    call.feed(i.RouteFailed(Cause.CONGESTION))
+    call.feed(i.RouteFailed(Cause.STORE_UNAVAILABLE))
     assert call.played().prompt == CONGESTION
     call.feed(i.TimerFired(PIN))
-    assert finish(call) == (Outcome.REJECTED, Cause.CONGESTION, HungUpBy.PLATFORM)
+    assert finish(call) == (Outcome.REJECTED, Cause.STORE_UNAVAILABLE, HungUpBy.PLATFORM)
 
 
 def announcers() -> int:

@@ -96,7 +96,7 @@ async def test_a_router_that_waits_answers_later() -> None:
 
 @pytest.mark.parametrize("waits", [0, 2])
 @pytest.mark.parametrize(
-    ("error", "cause"), [(StoreUnavailable(), Cause.CONGESTION), (KeyError("bug"), Cause.INTERNAL_ERROR)]
+    ("error", "cause"), [(StoreUnavailable(), Cause.STORE_UNAVAILABLE), (KeyError("bug"), Cause.INTERNAL_ERROR)]
 )
 async def test_a_router_that_fails_refuses_the_call(waits: int, error: Exception, cause: Cause) -> None:
     inbox = Inbox()
@@ -170,4 +170,4 @@ async def test_a_caller_who_must_say_a_pin_first_is_told_so() -> None:
 async def test_a_pin_that_cannot_be_checked_ends_like_a_route_that_fails() -> None:
     inbox = Inbox()
     RouteWork(Router(failing(StoreUnavailable())), SystemClock(), inbox.deliver).submit("call", CHECK, 0.0)
-    assert inbox.results == [("call", i.RouteFailed(Cause.CONGESTION))]
+    assert inbox.results == [("call", i.RouteFailed(Cause.STORE_UNAVAILABLE))]

@@ -65,6 +65,7 @@ HANGUP_CAUSES: dict[Cause, tuple[str, int]] = {
     Cause.FLOW_EXPIRED: ("Rejected", 3020),
     Cause.CALLER_ID_NOT_ALLOWED: ("Unknown Caller ID", 3030),
     Cause.SCENARIO_UNKNOWN: ("Rejected", 3020),
+    Cause.STORE_UNAVAILABLE: ("Internal Error", 5010),
     Cause.MEDIA_UNAVAILABLE: ("Internal Error", 5010),
     Cause.MEDIA_TIMEOUT: ("Media Timeout", 6020),
     Cause.ACK_TIMEOUT: ("Network Error", 5000),

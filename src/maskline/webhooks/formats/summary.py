@@ -91,6 +91,7 @@ UNANSWERED: dict[Cause, Status] = {
     Cause.FLOW_EXPIRED: _E,
     Cause.CALLER_ID_NOT_ALLOWED: _E,
     Cause.SCENARIO_UNKNOWN: _E,
+    Cause.STORE_UNAVAILABLE: _E,
     Cause.MEDIA_UNAVAILABLE: _E,
     Cause.SHUTDOWN: _E,
     Cause.INTERNAL_ERROR: _E,

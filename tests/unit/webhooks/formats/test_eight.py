@@ -66,6 +66,7 @@ def test_a_refused_call_has_one_leg_and_says_why():
         pytest.param(Cause.INTERNAL_ERROR, -2001, marks=pytest.mark.row("8x8:6.2/-2001")),
         (Cause.SHUTDOWN, -2001),
         (Cause.MEDIA_UNAVAILABLE, -2002),
+        (Cause.STORE_UNAVAILABLE, -2002),
         (Cause.NETWORK_ERROR, -2002),
         pytest.param(Cause.CALL_ACTION_FAILED, -2002, marks=pytest.mark.row("8x8:6.2/-2002")),
         pytest.param(Cause.CALL_FLOW_INVALID, -2003, marks=pytest.mark.row("8x8:6.2/-2003")),
