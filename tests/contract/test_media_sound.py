@@ -76,6 +76,18 @@ async def test_a_party_that_we_dialled_first_hears_a_clip_when_it_answers(media:
         await until(lambda: done(media) == [1])
 
 
+async def test_who_was_only_spoken_to_has_figures_too(media: Harness, tmp_path: Path) -> None:
+    with Party(1) as alice:
+        await caller(media, alice)
+        await sounding(media).play(CALL, A, clip(tmp_path, 0.6), 1)
+        for _ in range(20):
+            alice.send()
+            await asyncio.sleep(0.02)
+        await until(lambda: done(media) == [1])
+        figures = (await media.driver.close(CALL))[A]
+        assert figures.packets_received == 20 and 4.0 <= figures.mos <= 4.5
+
+
 async def test_a_clip_is_repeated_as_often_as_wished(media: Harness, tmp_path: Path) -> None:
     with Party(1) as alice:
         await caller(media, alice)
