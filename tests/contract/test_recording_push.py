@@ -6,12 +6,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import asyncssh
 import obstore
 import pytest
 from obstore.store import S3Store
 
 from maskline.media.recordings.job import Destination
 from maskline.media.recordings.push import PushFailed, push
+from maskline.storage.kept import PushConfig
+from maskline.workflows.push_destination import sftp_destination
+from tests.support.loop_thread import LoopThread
 from tests.support.s3_server import KEY_ID, SECRET, S3Server
 from tests.support.sftp_server import SftpServer
 
@@ -70,6 +74,45 @@ class TestS3:
             push(file, "rec.mp3", replace(bucket(s3), bucket="nobody", prefix=""))
         assert "S3" in str(raised.value)
         assert SECRET not in str(raised.value)
+
+
+class Passwords(asyncssh.SSHServer):
+    """Debian's sshd asks PAM about passwords, which would need a user of this machine: this one knows one by heart."""
+
+    def begin_auth(self, _username: str) -> bool:
+        return True
+
+    def password_auth_supported(self) -> bool:
+        return True
+
+    def validate_password(self, username: str, password: str) -> bool:
+        return (username, password) == ("u", "pa55word")
+
+
+async def _listen(key: asyncssh.SSHKey, folder: Path) -> asyncssh.SSHAcceptor:
+    return await asyncssh.listen(
+        "127.0.0.1", 0, server_factory=Passwords, server_host_keys=[key],
+        sftp_factory=lambda channel: asyncssh.SFTPServer(channel, chroot=str(folder)),
+    )  # fmt: skip
+
+
+class TestSftpByPassword:
+    def test_a_password_opens_the_server_and_a_wrong_one_is_said(self, file: Path, tmp_path: Path) -> None:
+        (tmp_path / "in").mkdir()
+        loop = LoopThread("sftp")
+        try:
+            key = asyncssh.generate_private_key("ssh-ed25519")
+            server = loop.run(_listen(key, tmp_path / "in"))
+            config = PushConfig("MA", "SFTP", "files.example", server.get_port(), "u", "/calls", "pa55word")
+            pushed = push(file, "call/rec.mp3", sftp_destination(config, "127.0.0.1"))
+            assert (tmp_path / "in" / "calls" / "call" / "rec.mp3").read_bytes() == CONTENT
+            assert pushed.url == f"sftp://files.example:{server.get_port()}/calls/call/rec.mp3"
+            assert pushed.host_key == key.export_public_key().decode().strip()
+            with pytest.raises(PushFailed, match="refuses the user"):
+                push(file, "rec.mp3", sftp_destination(replace(config, password="wrong"), "127.0.0.1"))
+            server.close()
+        finally:
+            loop.close()
 
 
 class TestSftp:
