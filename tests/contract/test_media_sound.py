@@ -162,6 +162,7 @@ async def test_who_stays_when_the_other_is_gone_hears_us_and_is_heard_by_nobody_
         assert (await bob.receive()).payload == b"a" * 160
         driver = sounding(media)
         await driver.unbridge(CALL)
+        await driver.attach(CALL, A, alice.far)
         await driver.collect(CALL, A, True)
         await driver.play(CALL, A, clip(tmp_path, 0.2), 1)
         for _ in range(5):

@@ -25,6 +25,12 @@ def test_a_session_takes_one_call_until_that_one_leaves():
     assert calls.in_session("s") is None and calls.enter(second, "s")
 
 
+def test_a_call_may_have_an_id_already():
+    calls = book()
+    assert calls.open(0.0, inbound=False, call_id="told-to-the-customer").id == "told-to-the-customer"
+    assert calls.open(0.0).id != "" and len(calls.calls) == 2
+
+
 def test_two_sessions_do_not_wait_for_each_other():
     calls = book()
     assert calls.enter(calls.open(0.0), "s") and calls.enter(calls.open(0.0), "t")
