@@ -65,7 +65,7 @@ async def set_push_config(store: Store, clock: Clock, account_id: str, wish: Pus
 
 
 def _check_s3(wish: PushWish) -> None:
-    if not re.match(REGION, wish.host):
+    if not re.fullmatch(REGION, wish.host):
         raise _invalid("host", "should be a region such as ap-southeast-1")
     if not wish.password:
         raise _invalid("password", "should be the secret access key")
@@ -75,7 +75,7 @@ def _check_s3(wish: PushWish) -> None:
 
 
 def _check_sftp(wish: PushWish) -> None:
-    if not re.match(HOST, wish.host):
+    if not re.fullmatch(HOST, wish.host):
         raise _invalid("host", "should be a name or an address")
     if bool(wish.password) == bool(wish.private_key):
         raise _invalid("password", "should be given, or privateKey")
