@@ -86,7 +86,8 @@ async def test_a_wrong_value_for_s3_is_422(change, word):
 @pytest.mark.parametrize(
     ("change", "word"),
     [
-        ({"host": "two hosts"}, "host"), ({"host": "files.example\n"}, "host"), ({"privateKey": "too"}, "password"), ({"password": ""}, "password"),
+        ({"host": "two hosts"}, "host"), ({"host": "files.example\n"}, "host"),
+        ({"privateKey": "too"}, "password"), ({"password": ""}, "password"),
         ({"path": "a/../../etc"}, "path"), ({"path": "x" * 600}, "path"),
     ],
 )  # fmt: skip
