@@ -11,6 +11,7 @@ import asyncio
 import json
 import urllib.error
 import urllib.request
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ SUBACCOUNT, LABEL = "acme-masking_1", "pool-sg"
 """What the customer knows its subaccount and its range of numbers as."""
 VIRTUAL, OTHER_VIRTUAL = "+6531580001", "+6531580002"
 AUTHORIZATION = "Key 8f0e-2c"
+SECRET = "whsec_" + b64encode(bytes(range(40, 72))).decode()
 
 
 class ActionField(Field):
@@ -62,7 +64,10 @@ class ActionField(Field):
             for number in (VIRTUAL, OTHER_VIRTUAL):
                 await add_number(store, clock, number, main.id, owner.id, LABEL)
             for kind, path in KINDS.items():
-                await set_webhook(store, owner.id, kind, self.customer.url(path), authorization=AUTHORIZATION)
+                await set_webhook(
+                    store, owner.id, kind, self.customer.url(path), authorization=AUTHORIZATION, secret=SECRET
+                )
+            self.customer.expect_signatures(SECRET)
             await add_trunk(store, clock, ids, TrunkWish("callers", CALLERS, 5060, prefixes=("+6591",)))
             for seat, port in enumerate(self.ports):
                 wish = TrunkWish(f"seat {seat}", callee_host(seat), port, prefixes=(f"+{_callee(seat)}",))

@@ -52,6 +52,10 @@ class Customer:
     def book(self, first: str, virtual: str, second: str) -> None:
         self._ask("PUT", "/book", {"bookings": [[first, virtual, second]]})
 
+    def expect_signatures(self, secret: str) -> None:
+        """From now on a request without a good one is a fault."""
+        self._ask("PUT", "/book", {"secret": secret})
+
     def script(self, number: str, *answers: dict[str, Any]) -> None:
         """What to answer when this number is on leg A; each for one `after`."""
         self._ask("PUT", "/book", {"scripts": {number: list(answers)}})

@@ -5,7 +5,7 @@ from that, or as a test has scripted it for a caller; it keeps every webhook, an
 fields (8x8-wavecell.md §2, §3, §5, §6). What it is not: anything that imports the platform, or knows a word of it that
 the vendor has not. Who uses it: `tests/support/customer.py` starts it and talks to it.
 
-    PUT /book    {"bookings": [[party, virtual number, party]], "scripts": {number: [answer, …]}}
+    PUT /book    {"bookings": [[party, virtual number, party]], "scripts": {number: [answer, …]}, "secret": "whsec_…"}
     GET /log     {"received": [{path, headers, body}, …], "faults": [sentence, …]}
     PUT /x.wav   a file, to be had by GET
 
@@ -15,6 +15,9 @@ it is for.
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
 import json
 import re
 import sys
@@ -146,18 +149,23 @@ class Application:
         self._scripts: dict[str, list[Body]] = {}
         self._received: list[Body] = []
         self._faults: list[str] = []
+        self._secret = ""
+        """With one, each request has to be signed with it (Standard Webhooks)."""
 
     def book(self, wanted: Body) -> None:
         with self._lock:
+            self._secret = wanted.get("secret", self._secret)
             for first, virtual, second in wanted.get("bookings", []):
                 self._routes[first, virtual] = second
                 self._routes[second, virtual] = first
             self._scripts |= wanted.get("scripts", {})
 
-    def take(self, path: str, headers: Body, body: Any) -> None:
+    def take(self, path: str, headers: Body, data: bytes, body: Any) -> None:
         with self._lock:
             self._received.append({"path": path, "headers": headers, "body": body})
             self._faults.extend(faults_of(body))
+            if self._secret and not is_signed(self._secret, headers, data):
+                self._faults.append(f"{path}: signature")
 
     def log(self) -> Body:
         with self._lock:
@@ -180,14 +188,31 @@ class Application:
         return {"flow": {"callflow": [{"action": "makeCall", "params": numbers}]}}
 
 
+def parsed(data: bytes) -> Any:
+    try:
+        return json.loads(data)
+    except ValueError:
+        return data.decode("utf-8", "replace")
+
+
+def is_signed(secret: str, headers: Body, data: bytes) -> bool:
+    """As Standard Webhooks has it, and not older than a minute."""
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    told = f"{headers.get('webhook-id')}.{headers.get('webhook-timestamp')}.".encode() + data
+    good = "v1," + base64.b64encode(hmac.digest(key, told, hashlib.sha256)).decode()
+    fresh = abs(time.time() - int(headers.get("webhook-timestamp", 0))) < 60
+    return fresh and good in headers.get("webhook-signature", "").split()
+
+
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     application: Application
     files: dict[str, bytes] = {}
 
     def do_POST(self) -> None:
-        body = self._body()
-        self.application.take(self.path, dict(self.headers), body)
+        data = self._data()
+        body = parsed(data)
+        self.application.take(self.path, dict(self.headers), data, body)
         if not (isinstance(body, dict) and body.get("eventType") == "CALL_ACTION"):
             self._reply(200, b"")
             return
@@ -198,9 +223,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_PUT(self) -> None:
         if self.path == "/book":
-            self.application.book(self._body())
+            self.application.book(parsed(self._data()))
         else:
-            self.files[self.path] = self.rfile.read(int(self.headers["Content-Length"]))
+            self.files[self.path] = self._data()
         self._reply(200, b"")
 
     def do_GET(self) -> None:
@@ -211,12 +236,8 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self._reply(404, b"")
 
-    def _body(self) -> Any:
-        data = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        try:
-            return json.loads(data)
-        except ValueError:
-            return data.decode("utf-8", "replace")
+    def _data(self) -> bytes:
+        return self.rfile.read(int(self.headers.get("Content-Length", 0)))
 
     def _reply(self, status: int, body: bytes, kind: str = "application/json") -> None:
         try:

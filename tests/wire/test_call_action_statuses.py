@@ -7,11 +7,12 @@ All calls run at once on one platform; each test looks at one of them.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.support.call_action_field import AUTHORIZATION, LABEL, SUBACCOUNT, VIRTUAL, ActionField
-from tests.support.call_action_rows import FIRST_LEGS, RING_TIMEOUT, ROWS, B, C, E, Evening, F, N, X
+from tests.support.call_action_field import AUTHORIZATION, LABEL, SUBACCOUNT, VIRTUAL, ActionField, say
+from tests.support.call_action_rows import FIRST_LEGS, RING_TIMEOUT, ROWS, B, C, E, Evening, F, N, X, is_hung_up
 
 pytestmark = [pytest.mark.wire, pytest.mark.timeout(180)]
 TITLE = {C: "Completed", N: "No Answer", B: "Busy", F: "Failed", X: "Canceled", E: "Failed", None: None}
@@ -190,7 +191,8 @@ def test_the_application_is_asked_about_leg_a_by_the_ids_of_the_summary(evening:
     assert "clientActionId" not in action
 
 
-def test_every_body_is_as_the_vendor_documents_it(evening: Evening) -> None:
+@pytest.mark.row("8x8:14/signature", "8x8:8/httpAuthHeader", "8x8:2/envelope", "8x8:2/transport")
+def test_every_body_is_as_the_vendor_documents_it_and_signed(evening: Evening) -> None:
     for name in ROWS:
         evening.outcome(name)
     for name in FIRST_LEGS:
@@ -200,6 +202,23 @@ def test_every_body_is_as_the_vendor_documents_it(evening: Evening) -> None:
         for item in evening.field.customer.received(path):
             assert item["headers"]["Authorization"] == AUTHORIZATION
             assert item["headers"]["Content-Type"].startswith("application/json")
+
+
+@pytest.mark.row("8x8:6.2/-2005")
+def test_words_that_cannot_be_spoken_are_told_as_such(tmp_path: Path) -> None:
+    """On a platform without a speech engine."""
+    field = ActionField(tmp_path, 1, MASKLINE_SPEECH="none")
+    try:
+        field.open()
+        call = field.seat()
+        field.customer.script(f"+{call.caller_number}", {"flow": {"callflow": [say("Goodbye.")]}})
+        is_hung_up(call.caller)
+        call.run()
+        summary = field.customer.summary(f"+{call.caller_number}")
+    finally:
+        field.close()
+    assert (summary["sessionStatus"], summary["callCount"], summary["lastAction"]) == ("ERROR", 1, "PLAY_TTS")
+    assert summary["errorDetails"] == {"errorMsg": "Unable to synthesize text to speech", "errorCode": -2005}
 
 
 def test_no_telephone_sees_the_other_ones_number(evening: Evening) -> None:
