@@ -119,5 +119,6 @@ async def test_another_authorization_than_the_configured_one_is_refused() -> Non
         ([], "?                not an object"),
     ],
 )  # fmt: skip
+@pytest.mark.row("8x8:2/generations")
 def test_an_event_is_one_line(body: Any, told: str) -> None:
     assert describe(body)[10:] == told

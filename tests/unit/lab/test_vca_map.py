@@ -65,6 +65,7 @@ def test_a_menu_asks_whoever_is_of_no_pair_for_digits() -> None:
 
 
 @pytest.mark.parametrize("data", [{"dtmf": "1"}, "1"])
+@pytest.mark.row("8x8:2/generations", "8x8:13/C6")
 def test_the_digits_choose_in_either_generation(data: Any) -> None:
     done = asked("+6590000000", callStatus="ACTION_COMPLETED", clientActionId="menu", eventData=data)
     (call,) = answer(table(menus=[MENU]), done)["callflow"]
