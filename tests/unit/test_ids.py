@@ -10,7 +10,7 @@ import uuid
 
 import pytest
 
-from maskline.ids import SeededIds, SystemIds
+from maskline.ids import SeededIds, SystemIds, process_mark
 
 
 @pytest.mark.parametrize("ids", [SystemIds(), SeededIds(3)], ids=["system", "seeded"])
@@ -60,15 +60,34 @@ def test_threads_never_get_the_same_id():
     assert len(found) == len(set(found)) == 12_000
 
 
-def test_a_fork_does_not_repeat_its_parents_ids(monkeypatch):
+def in_a_forked_child(tell):
+    """What `tell` answers there."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(writing, tell().encode())
+        os._exit(0)
+    os.close(writing)
+    with open(reading, encoding="ascii") as pipe:
+        told = pipe.read()
+    os.waitpid(child, 0)
+    return told
+
+
+def test_a_fork_does_not_repeat_its_parents_ids():
     ids = SystemIds()
     ids.token()
-    rest = [bytes.fromhex(ids.token(16)) for _ in range(3)]
-    before = list(ids._pieces)
-    ids._pieces = iter(before)
-    monkeypatch.setattr(os, "getpid", lambda: 1)
-    after = [bytes.fromhex(ids.token(16)) for _ in range(300)]
-    assert not set(after) & set(before) | set(rest) & set(after)
+    child = in_a_forked_child(lambda: " ".join(ids.token(16) for _ in range(20))).split()
+    parent = [ids.token(16) for _ in range(300)]
+    assert len(child) == 20
+    assert not set(child) & set(parent)
+
+
+def test_a_forked_childs_child_has_a_mark_of_its_own():
+    marks = [process_mark()]
+    told = in_a_forked_child(lambda: f"{process_mark()} {in_a_forked_child(lambda: str(process_mark()))}")
+    marks += map(int, told.split())
+    assert len(set(marks)) == 3
 
 
 def test_a_seed_repeats_itself():

@@ -30,6 +30,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from maskline.errors import ConfigurationError, StoreUnavailable
+from maskline.ids import process_mark
 from maskline.masking.claims import Key, KeyKind
 from maskline.masking.e164 import Number
 
@@ -65,7 +66,7 @@ class Sealer:
     is moved to another row or column does not open.
     """
 
-    __slots__ = ("_counter", "_hashes", "_inner", "_master", "_outer", "_pid", "_prefix", "_run_cipher", "key_id")
+    __slots__ = ("_counter", "_hashes", "_inner", "_master", "_outer", "_prefix", "_process", "_run_cipher", "key_id")
 
     def __init__(self, master: bytes) -> None:
         if len(master) != KEY_BYTES:
@@ -82,7 +83,7 @@ class Sealer:
         self._prefix = _VERSION + self.key_id + run
         self._run_cipher = _run_cipher(self._master, run)
         self._counter = itertools.count()
-        self._pid = os.getpid()
+        self._process = process_mark()
 
     def derived(self, purpose: str) -> bytes:
         """A key of its own for what is not sealed here: other keys cannot be told from it."""
@@ -90,7 +91,7 @@ class Sealer:
 
     def seal(self, plain: bytes, context: str) -> bytes:
         """Version, key id, run id, counter, ciphertext and tag: 45 bytes more than `plain`."""
-        if self._pid != os.getpid():
+        if self._process != process_mark():
             # A forked child has the parent's counter: without a run of its own both would use the same nonces.
             self._start_run()
         counter = next(self._counter).to_bytes(_COUNTER_BYTES, "big")

@@ -78,7 +78,7 @@ def test_threads_never_share_a_nonce() -> None:
 def test_a_forked_child_seals_in_a_run_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     sealer = Sealer(KEY)
     before = sealer.seal(b"value", "c")
-    monkeypatch.setattr(os, "getpid", lambda: -1)
+    monkeypatch.setattr("maskline.storage.crypto.process_mark", lambda: -1)
     after = sealer.seal(b"value", "c")
     assert before[5:21] != after[5:21]
     assert sealer.unseal(after, "c") == sealer.unseal(before, "c") == b"value"
