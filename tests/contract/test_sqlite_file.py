@@ -147,6 +147,30 @@ async def test_another_processs_writes_are_seen_and_none_is_lost(store: SqliteSt
     await other.close()
 
 
+async def test_a_number_that_is_remembered_is_read_again_once_anything_was_configured(store: SqliteStore) -> None:
+    other = SqliteStore(store.path, Sealer(KEY), patience=5)
+    await other.open()
+    try:
+        assert (await store.number(VN1), await store.number(CAROL)) == (await other.number(VN1), None)
+        await store.update_number(virtual_number(VN1, reference_id="from here"), T0)
+        own = await store.number(VN1)
+        await other.update_number(virtual_number(VN1, reference_id="from there"), T0)
+        await other.add_number(virtual_number(CAROL), T0)
+        found = [await store.number(VN1), await store.number(CAROL)]
+    finally:
+        await other.close()
+    assert own is not None
+    assert own.reference_id == "from here"
+    assert [one and (one.number, one.reference_id) for one in found] == [(VN1, "from there"), (CAROL, "ref-1")]
+
+
+async def test_no_more_numbers_are_remembered_than_fit(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("maskline.storage.sqlite_configuration._NUMBERS_KEPT", 2)
+    for number in (VN1, ALICE, BOB, CAROL, VN1):
+        assert (await store.number(number) is None) == (number != VN1)
+        assert len(store._numbers) <= 2
+
+
 async def test_racing_creates_of_two_processes_never_share_a_pair(store: SqliteStore) -> None:
     other = SqliteStore(store.path, Sealer(KEY))
     await other.open()

@@ -6,8 +6,10 @@ on it: `sqlite.py`.
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from maskline.errors import Conflict, NotFound
@@ -18,7 +20,7 @@ from maskline.masking.trunk import Trunk
 from maskline.storage import rows
 from maskline.storage.crypto import Sealer
 from maskline.storage.sqlite_connection import run
-from maskline.storage.sqlite_file import SqliteFile
+from maskline.storage.sqlite_file import PATIENCE, SqliteFile
 from maskline.storage.sqlite_outbox import add_outbox
 from maskline.storage.sqlite_units import advance, remember, repeated
 from maskline.storage.store import (
@@ -35,6 +37,8 @@ from maskline.storage.store import (
 
 _PARENT = 2
 """Where a row of the query `account` has its parent."""
+_NUMBERS_KEPT = 65_536
+"""Numbers remembered between changes of the configuration, some 10 MB."""
 _NO_ACCOUNT = "There is no such account."
 _NO_SUBACCOUNT = "There is no such subaccount in this account."
 
@@ -42,8 +46,28 @@ _NO_SUBACCOUNT = "There is no such subaccount in this account."
 class SqliteConfiguration(SqliteFile):
     """See `maskline.storage.store.Store`."""
 
+    def __init__(self, path: Path | None, sealer: Sealer, *, patience: float = PATIENCE) -> None:
+        super().__init__(path, sealer, patience=patience)
+        self._version: int | None = None
+        """Of the configuration; None: not read in this turn of the event loop."""
+        self._numbers: dict[str, VirtualNumber | None] = {}
+        """Looked up under `_numbers_version`, also those that are not ours."""
+        self._numbers_version: int | None = None
+
     async def configuration_version(self) -> int:
-        return int(self._rows("read_counter", "configuration")[0][0])
+        return self._version_now()
+
+    def _version_now(self) -> int:
+        """Read once in a turn of the loop, for all that ask in it. A task that waited for a write of its own goes on in
+        a later turn than what was read before that write, so it reads anew."""
+        version = self._version
+        if version is None:
+            asyncio.get_running_loop().call_soon(self._forget_version)
+            version = self._version = int(self._rows("read_counter", "configuration")[0][0])
+        return version
+
+    def _forget_version(self) -> None:
+        self._version = None
 
     # -- accounts ---------------------------------------------------------------------------------------------------
     async def add_account(self, account: Account, *, once: Once | None = None) -> Account:
@@ -107,8 +131,15 @@ class SqliteConfiguration(SqliteFile):
         await self._write(add_outbox, [rows.outbox_to_row(row, self._sealer) for row in outbox])
 
     async def number(self, number: Number) -> VirtualNumber | None:
-        found = self._rows("number", number.e164)
-        return rows.number_from_row(found[0], self._sealer) if found else None
+        # A call asks for its number and whether its parties have one: two to four times.
+        version, kept = self._version_now(), self._numbers
+        if version != self._numbers_version or len(kept) >= _NUMBERS_KEPT:
+            kept = self._numbers = {}
+            self._numbers_version = version
+        if number.digits not in kept:
+            found = self._rows("number", number.e164)
+            kept[number.digits] = rows.number_from_row(found[0], self._sealer) if found else None
+        return kept[number.digits]
 
     # -- trunks, endpoints, prices ----------------------------------------------------------------------------------
     async def add_trunk(self, trunk: Trunk, password: str, now: float) -> None:
