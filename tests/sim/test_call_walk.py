@@ -259,11 +259,7 @@ class Walk:
 
     def end(self) -> None:
         """Shut down, then let everything that is owed come."""
-        if self.call.call.state is CallState.ROUTING:
-            self.feed(i.RouteFailed(Cause.STORE_UNAVAILABLE))
         self.feed(i.Stopped(Cause.SHUTDOWN))
-        if self.call.call.state is CallState.ABANDONED:
-            self.feed(i.RouteFailed(Cause.STORE_UNAVAILABLE))
         while self.steps:
             self.feed(self.result(self.steps.popleft(), False))
         for leg in sorted(self.finals):

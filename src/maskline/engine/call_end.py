@@ -133,17 +133,19 @@ def hang_up_early(call: Call, inp: i.HungUp, now: float, out: list[e.Effect]) ->
     after its answer did not take the call: the caller never talked, so the record must not say that it did.
     Before its answer a callee may not send BYE at all (RFC 3261 §15): its leg has failed."""
     if call.leg(inp.leg).inbound or (inp.leg is A and call.record.was_answered(A)):
-        end(call, Cause.NORMAL if _was_served(call) else Cause.CANCELED, HungUpBy.CALLER, now, out)
+        end(call, _cause_of_leaving(call), HungUpBy.CALLER, now, out)
     elif call.record.was_answered(inp.leg):
         lose(call, Cause.NO_ANSWER, HungUpBy.CALLEE, now, out)
     else:
         lose(call, Cause.CARRIER_ERROR, HungUpBy.CARRIER, now, out)
 
 
-def _was_served(call: Call) -> bool:
-    """By a call flow, with nobody else on the line or on the way to it."""
+def _cause_of_leaving(call: Call) -> Cause:
+    """Who is alone with a call flow was served by it, or hears why it cannot go on, which is the truer story."""
     alone = call.leg_b.ended or not call.leg_b.dialled
-    return call.flow is not None and alone and call.record.was_answered(A)
+    if call.flow is None or not alone or not call.record.was_answered(A):
+        return Cause.CANCELED
+    return Cause.NORMAL if call.refusal is None else call.refusal.cause
 
 
 def hang_up(call: Call, inp: i.HungUp, now: float, out: list[e.Effect]) -> None:

@@ -208,11 +208,13 @@ CALL: CallTable = {
     (_S.ROUTING, i.Cancelled): (_S.ABANDONED, "await_route"),
     (_S.ROUTING, i.HungUp): (_S.ABANDONED, "await_route"),
     (_S.ROUTING, i.Offered): (_S.ROUTING, "change_early"),
+    (_S.ROUTING, i.Stopped): (_S.ENDING, "stop"),
     (_S.ABANDONED, i.Forwarded): (_S.ENDING, "abandon"),
     (_S.ABANDONED, i.PinAsked): (_S.ENDING, "abandon_question"),
     (_S.ABANDONED, i.FlowGiven): (_S.ENDING, "abandon_flow"),
     (_S.ABANDONED, i.Refused): (_S.ENDING, "refuse"),
     (_S.ABANDONED, i.RouteFailed): (_S.ENDING, "give_up"),
+    (_S.ABANDONED, i.Stopped): (_S.ENDING, "stop"),
     **{
         (state, event): (state if after is None else after, action)
         for state in _UNCONNECTED

@@ -124,23 +124,24 @@ class CallReceived(Fact):
 
 @dataclass(frozen=True, slots=True)
 class CallRouted(Fact):
-    """The caller was matched with a session, or the number's fallback takes the call."""
+    """The caller was matched with a session, the number's fallback takes the call, or a call flow dials somebody."""
 
     name: ClassVar[str] = "CallRouted"
     session_id: str
-    """Empty for a fallback."""
+    """Empty for a fallback and for a call flow."""
     caller: str
-    """`first_party` or `second_party`; empty for a fallback."""
+    """`first_party` or `second_party`; empty for a fallback and for a call flow."""
     matched_by: str = "party"
-    """`party`, `pin`, `open`, `request` or `fallback`."""
+    """`party`, `pin`, `open`, `request`, `call_action` or `fallback`."""
 
 
 @dataclass(frozen=True, slots=True)
 class CallRequested(Fact):
-    """First fact of a call that the platform starts itself: a session asked for it."""
+    """First fact of a call that the platform starts itself: a session asked for it, or a call flow by API."""
 
     name: ClassVar[str] = "CallRequested"
     session_id: str
+    """Empty for a call flow."""
     virtual_number: str
 
 
@@ -156,7 +157,7 @@ class CallNotStarted(Fact):
 
 @dataclass(frozen=True, slots=True)
 class PromptPlayed(Fact):
-    """Somebody heard audio before being connected or refused."""
+    """Somebody heard audio of ours: before being connected or refused, or because a call flow says so."""
 
     name: ClassVar[str] = "PromptPlayed"
     leg: str
@@ -168,7 +169,7 @@ class PromptPlayed(Fact):
 
 @dataclass(frozen=True, slots=True)
 class PromptNotPlayed(Fact):
-    """Audio that was asked for could not be had or played; the call went on without."""
+    """Audio that was asked for could not be had or played; the call went on without, unless a flow asked for it."""
 
     name: ClassVar[str] = "PromptNotPlayed"
     leg: str

@@ -414,6 +414,22 @@ def test_an_application_that_fails_to_say_what_follows_ends_the_call(prompt: Pro
     assert len(facts(call, CallActionFailed)) == 1 and last_action(call) == "SAY_AND_CAPTURE"
 
 
+def test_a_caller_that_leaves_while_it_hears_why_was_not_served() -> None:
+    call = entered()
+    call.feed(
+        i.Refused(Refuse(Cause.CALL_ACTION_FAILED, NUMBER, prompt=WELCOME, detail="It answered 500.")), i.HungUp(A)
+    )
+    assert finish(call) == (ERROR, Cause.CALL_ACTION_FAILED, CALLER_LEFT)
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_call_whose_application_thinks_ends_with_the_engine(gone: bool) -> None:
+    call = Driven()
+    call.feed(received(), *[i.Cancelled()] * gone, i.Stopped(Cause.SHUTDOWN), i.FlowGiven(flow(SAY)))
+    assert call.forgotten and call.facts == [] and call.none(e.Finish)
+    assert [effect.status for effect in call.every(e.Reject)] == ([] if gone else [503])
+
+
 def test_a_store_that_is_away_ends_the_call() -> None:
     call = entered()
     call.feed(i.RouteFailed(Cause.STORE_UNAVAILABLE))
