@@ -15,15 +15,13 @@ import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
 
-from maskline import __version__
 from maskline.clock import Clock
 from maskline.masking.facts import Cause
 from maskline.net.egress import Egress, EgressError, Failure, read_body
-from maskline.webhooks.sign import standard_webhooks
+from maskline.webhooks.sign import event_headers, own_headers
 
 MOST_ANSWER = 64 * 1024
 """Bytes of an answer."""
-_USER_AGENT = f"Maskline/{__version__}"
 _TRIES = 2
 MOST_WAITING = 1_000
 """Questions to one URL at a time. Each holds a socket, and an application that hangs must not take those of others."""
@@ -131,7 +129,7 @@ class Asker:
         try:
             async with self._egress.request(
                 "POST", question.url, connect=min(self._budget.connect, left), total=left,
-                headers=self._headers(question, tried), body=question.body,
+                headers=question_headers(question, int(self._clock.wall()), tried - 1), body=question.body,
             ) as response:  # fmt: skip
                 if response.status != 200:
                     response.close()
@@ -140,23 +138,13 @@ class Asker:
         except EgressError as error:
             raise _no_answer(error) from None
 
-    def _headers(self, question: Question, tried: int) -> dict[str, str]:
-        second = int(self._clock.wall())
-        headers = {
-            "User-Agent": _USER_AGENT,
-            "Content-Type": "application/json",
-            # Answers are not unpacked, so none may come packed.
-            "Accept-Encoding": "identity",
-            "webhook-id": question.event_id,
-            "webhook-timestamp": str(second),
-            "x-maskline-event-id": question.event_id,
-            "x-maskline-retry": str(tried - 1),
-        }
-        if question.authorization:
-            headers["Authorization"] = question.authorization
-        if question.secret:
-            headers["webhook-signature"] = standard_webhooks(question.secret, question.event_id, second, question.body)
-        return headers
+
+def question_headers(question: Question, second: int, tried: int) -> dict[str, str]:
+    """At wall second `second`, when it was asked `tried` times before."""
+    headers = event_headers(question.event_id, second, question.body, question.authorization, question.secret)
+    # Answers are not unpacked, so none may come packed.
+    headers |= {"Content-Type": "application/json", "Accept-Encoding": "identity"}
+    return headers | own_headers(question.event_id, tried)
 
 
 class _Again(Exception):

@@ -21,7 +21,6 @@ from typing import Protocol
 
 import structlog
 
-from maskline import __version__
 from maskline.clock import Clock
 from maskline.errors import NotFound, StoreUnavailable
 from maskline.ids import Ids
@@ -34,11 +33,11 @@ from maskline.webhooks.sign import (
     SigningKeys,
     build_request,
     decimal_nonce,
+    event_headers,
+    own_headers,
     plivo_headers,
-    standard_webhooks,
 )
 
-USER_AGENT = f"Maskline/{__version__}"
 _log = structlog.get_logger("maskline.deliver")
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 5.0
 _CONTENDED = 0.1
@@ -225,18 +224,14 @@ class Deliverer:
     async def _send(self, row: OutboxRow, rules: CallbackRules) -> Answer:
         request = build_request(row.method, row.url, row.body)
         now = self._clock.wall()
-        headers = {"User-Agent": USER_AGENT, "webhook-id": row.id, "webhook-timestamp": str(int(now))}
+        headers = event_headers(row.id, int(now), request.body, row.authorization, row.secret)
         if request.method != "GET":
             headers["Content-Type"] = row.content_type
-        if row.authorization:
-            headers["Authorization"] = row.authorization
-        if row.secret:
-            headers["webhook-signature"] = standard_webhooks(row.secret, row.id, int(now), request.body)
         if row.dialect == "plivo":
             keys = await self._keys(row.account_id, row.subaccount_id)
             headers |= plivo_headers(request, keys, decimal_nonce(self._ids.token(16)))
         else:
-            headers |= {"x-maskline-event-id": row.id, "x-maskline-retry": str(row.attempts - 1)}
+            headers |= own_headers(row.id, row.attempts - 1)
         return await self._sender.send(request, headers, rules, now=now)
 
     def _judge(self, name: str, row: OutboxRow, rules: CallbackRules, answer: Answer) -> Delivery:

@@ -17,6 +17,9 @@ import hmac
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlsplit
 
+from maskline import __version__
+
+USER_AGENT = f"Maskline/{__version__}"
 SECRET_PREFIX = "whsec_"
 _SECRET_BYTES = range(24, 65)  # the specification's lower and upper bound
 
@@ -48,6 +51,22 @@ def build_request(method: str, url: str, body: bytes) -> Request:
         return Request(method, plain, body)
     joint = "" if not body else "&" if "?" in plain else "?"
     return Request(method, plain + joint + body.decode("ascii"), b"")
+
+
+def event_headers(event_id: str, second: int, body: bytes, authorization: str, secret: str) -> dict[str, str]:
+    """What every receiver is sent. `second`: of the wall clock; `authorization`: verbatim; `secret`: of Standard
+    Webhooks. Empty ones leave their header out."""
+    headers = {"User-Agent": USER_AGENT, "webhook-id": event_id, "webhook-timestamp": str(second)}
+    if authorization:
+        headers["Authorization"] = authorization
+    if secret:
+        headers["webhook-signature"] = standard_webhooks(secret, event_id, second, body)
+    return headers
+
+
+def own_headers(event_id: str, tried: int) -> dict[str, str]:
+    """What 8x8 and Wavecell have no word for; `tried`: times before."""
+    return {"x-maskline-event-id": event_id, "x-maskline-retry": str(tried)}
 
 
 def plivo_headers(request: Request, keys: SigningKeys, nonce: str) -> dict[str, str]:

@@ -8,24 +8,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from maskline import __version__
 from maskline.clock import Clock
 from maskline.errors import InvalidParameter, MissingParameter, NotFound
 from maskline.ids import Ids
 from maskline.masking.redaction import Redactor
 from maskline.net.egress import Egress, EgressError, read_body
 from maskline.storage.store import Account, Endpoint, Store
+from maskline.webhooks.ask import MOST_ANSWER, Question, question_headers
 from maskline.webhooks.formats import eight_action, wavecell_handle
 from maskline.webhooks.formats.eight_fault import FlowFault
 from maskline.webhooks.formats.eight_flow import read_reply
 from maskline.webhooks.formats.shape import read_shape
-from maskline.webhooks.sign import standard_webhooks
 from maskline.workflows.check_url import url_fault
 from maskline.workflows.sample_events import BODIES, TYPES, Scene, scene_number
 
 _CONNECT, _TOTAL = 3.0, 15.0
 """Seconds, as webhooks have."""
-_MOST_ANSWER = 64 * 1024
 _READERS = {eight_action.KIND: "callflow", wavecell_handle.KIND: "commands"}
 """Kinds whose answer is a call flow, and its key."""
 
@@ -89,31 +87,19 @@ async def _send(
 ) -> Triggered:
     event_id = scene.ids.uuid()
     body = BODIES[kind][1](scene, event_id)
-    headers = _headers(event_id, int(scene.now), body, endpoint)
+    told = (endpoint.authorization, endpoint.secret) if endpoint else ("", "")
+    headers = question_headers(Question(event_id, url, body, *told), int(scene.now), 0)
     began = clock.now()
     try:
         async with egress.request(
             "POST", url.partition("#")[0], connect=_CONNECT, total=_TOTAL, headers=headers, body=body
         ) as response:
-            answer = await read_body(response, _MOST_ANSWER)
+            answer = await read_body(response, MOST_ANSWER)
             status = response.status
     except EgressError as error:
         return Triggered(kind, url, event_id, body, 0, clock.now() - began, fault=f"No answer: {error}.")
     seconds = clock.now() - began
     return Triggered(kind, url, event_id, body, status, seconds, answer, _judged(kind, status, answer))
-
-
-def _headers(event_id: str, second: int, body: bytes, endpoint: Endpoint | None) -> dict[str, str]:
-    headers = {
-        "User-Agent": f"Maskline/{__version__}", "Content-Type": "application/json", "Accept-Encoding": "identity",
-        "webhook-id": event_id, "webhook-timestamp": str(second), "x-maskline-event-id": event_id,
-        "x-maskline-retry": "0",
-    }  # fmt: skip
-    if endpoint is not None and endpoint.authorization:
-        headers["Authorization"] = endpoint.authorization
-    if endpoint is not None and endpoint.secret:
-        headers["webhook-signature"] = standard_webhooks(endpoint.secret, event_id, second, body)
-    return headers
 
 
 def _judged(kind: str, status: int, answer: bytes) -> str:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from maskline import __version__
 from maskline.webhooks.sign import (
     Request,
     SigningKeys,
     build_request,
     decimal_nonce,
+    event_headers,
     is_secret,
+    own_headers,
     plivo_headers,
     plivo_v3_text,
     standard_webhooks,
@@ -106,3 +109,20 @@ def test_a_secret_is_whsec_and_base64_of_24_to_64_bytes(secret, good):
     if not good:
         with pytest.raises(ValueError, match="not a Standard Webhooks secret"):
             standard_webhooks(secret, "id", 1, b"")
+
+
+def test_headers_for_a_receiver_without_authorization_or_secret_say_who_and_when_alone():
+    assert event_headers("event-1", 1_700_000_000, b"{}", "", "") | own_headers("event-1", 2) == {
+        "User-Agent": f"Maskline/{__version__}",
+        "webhook-id": "event-1",
+        "webhook-timestamp": "1700000000",
+        "x-maskline-event-id": "event-1",
+        "x-maskline-retry": "2",
+    }
+
+
+def test_an_authorization_goes_out_as_it_is_and_a_secret_signs():
+    secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    headers = event_headers("event-1", 1_700_000_000, b"{}", "Key 1 ; x", secret)
+    assert headers["Authorization"] == "Key 1 ; x"
+    assert headers["webhook-signature"] == standard_webhooks(secret, "event-1", 1_700_000_000, b"{}")
