@@ -147,6 +147,7 @@ ROWS: dict[str, Row] = {
     "no flow": unusable({"body": '{"status": "ok"}'}, -2003),
     "empty body": unusable({"body": ""}, -2003),
     "no coverage": Row((E, None, E), refused(404), flow=lambda _: [make_call("+4930123456")], error=-2004),
+    "back to us": Row((E, None, E), refused(482), flow=lambda _: [make_call(VIRTUAL)], error=-2004),
     "foreign caller id": Row(
         (E, None, E), refused(480), flow=lambda call: [make_call(call.callee_number, "+6531589999")], error=-2008
     ),

@@ -61,6 +61,7 @@ ERROR_CODES: dict[Cause, int] = {
     Cause.MEDIA_TIMEOUT: -2002,
     Cause.NETWORK_ERROR: -2002,
     Cause.NO_ROUTE: -2004,
+    Cause.LOOP: -2004,
     Cause.UNKNOWN_NUMBER: -2004,
     Cause.UNKNOWN_CALLER: -2008,
     Cause.WITHHELD_CALLER: -2008,

@@ -72,6 +72,7 @@ def test_a_refused_call_has_one_leg_and_says_why():
         pytest.param(Cause.CALL_FLOW_INVALID, -2003, marks=pytest.mark.row("8x8:6.2/-2003")),
         pytest.param(Cause.NO_ROUTE, -2004, marks=pytest.mark.row("8x8:6.2/-2004")),
         (Cause.UNKNOWN_NUMBER, -2004),
+        (Cause.LOOP, -2004),
         pytest.param(Cause.SPEECH_FAILED, -2005, marks=pytest.mark.row("8x8:6.2/-2005")),
         pytest.param(Cause.FILE_FAILED, -2006, marks=pytest.mark.row("8x8:6.2/-2006")),
         pytest.param(Cause.FLOW_EXPIRED, -2007, marks=pytest.mark.row("8x8:6.2/-2007")),
@@ -82,7 +83,7 @@ def test_a_refused_call_has_one_leg_and_says_why():
         (Cause.SESSION_EXPIRED, -2008),
         pytest.param(Cause.NO_OTHER_PARTY, -2009, marks=pytest.mark.row("8x8:6.2/-2009")),
         pytest.param(Cause.CONGESTION, -2010, marks=pytest.mark.row("8x8:6.2/-2010")),
-        pytest.param(Cause.LOOP, -9999, marks=pytest.mark.row("8x8:6.2/-9999")),
+        pytest.param(Cause.ACK_TIMEOUT, -9999, marks=pytest.mark.row("8x8:6.2/-9999")),
     ],
 )
 def test_each_refusal_has_the_code_that_the_module_promises(cause, code):
