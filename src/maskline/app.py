@@ -53,6 +53,7 @@ from maskline.metrics import (
     read_webhooks,
 )
 from maskline.net.egress import Egress
+from maskline.net.post import Poster
 from maskline.rules import ask_budget, ask_rules, pin_limits, routing_rules
 from maskline.services import Services, build_services
 from maskline.setting_values import DtmfPolicy, MediaChoice, PromptMoment
@@ -109,8 +110,8 @@ class Application:
         self.media = build_media(settings)
         self.prompt_egress = Egress(settings.egress_networks)
         self.prompts = build_prompts(settings, self.prompt_egress, clock)
-        self.ask_egress = Egress(settings.egress_networks)
-        self.asker = Asker(self.ask_egress, clock, ask_budget(settings))
+        self.poster = Poster(settings.egress_networks)
+        self.asker = Asker(self.poster, clock, ask_budget(settings))
         self.asks = AskAction(
             store, clock, ids, self.asker, self.router.plan, ask_rules(settings),
             partial(voice_codes, self.prompts.speech),
@@ -153,8 +154,8 @@ class Application:
         await self.router.refresh()
         await self.egress.open()
         self._running.push_async_callback(self.egress.close)
-        await self.ask_egress.open()
-        self._running.push_async_callback(self.ask_egress.close)
+        await self.poster.open()
+        self._running.push_async_callback(self.poster.close)
         await self._open_prompts()
         self._run("webhook deliverer", self.deliverer.run(), self.deliverer.stop)
         await self.recordings.recover()

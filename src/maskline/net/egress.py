@@ -112,7 +112,7 @@ class Egress:
         `connect`, `total`: seconds, the latter for all including what is read. Raises `EgressError`."""
         assert self._session is not None, "open() comes first"
         headers = headers or {}
-        target = _checked_url(url, "Authorization" in headers)
+        target = checked_url(url, "Authorization" in headers)
         timeout = aiohttp.ClientTimeout(total=total, connect=connect)
         try:
             response = await self._session.request(
@@ -168,7 +168,7 @@ class _GuardedResolver(AbstractResolver):
         await self._inner.close()
 
 
-def _checked_url(text: str, has_authorization: bool) -> URL:
+def checked_url(text: str, has_authorization: bool) -> URL:
     """The URL as written (receivers sign what they see); raises `EgressError` for one that must not be called."""
     if not text.isprintable() or " " in text:
         raise EgressError(Failure.INVALID_URL, _NO_URL)

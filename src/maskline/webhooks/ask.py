@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 
 from maskline.clock import Clock
 from maskline.masking.facts import Cause
-from maskline.net.egress import Egress, EgressError, Failure, read_body
+from maskline.net.egress import EgressError, Failure
+from maskline.net.post import Poster
 from maskline.webhooks.sign import event_headers, own_headers
 
 MOST_ANSWER = 64 * 1024
@@ -64,12 +65,12 @@ class Budget:
 
 
 class Asker:
-    """Asks through `egress`, which its owner opens and closes. Counters are for metrics."""
+    """Asks through `poster`, which its owner opens and closes. Counters are for metrics."""
 
-    __slots__ = ("_budget", "_clock", "_egress", "_waiting", "repeated", "results", "seconds")
+    __slots__ = ("_budget", "_clock", "_poster", "_waiting", "repeated", "results", "seconds")
 
-    def __init__(self, egress: Egress, clock: Clock, budget: Budget = Budget()) -> None:
-        self._egress = egress
+    def __init__(self, poster: Poster, clock: Clock, budget: Budget = Budget()) -> None:
+        self._poster = poster
         self._clock = clock
         self._budget = budget
         self._waiting: Counter[str] = Counter()
@@ -127,16 +128,15 @@ class Asker:
 
     async def _try(self, question: Question, tried: int, left: float) -> bytes:
         try:
-            async with self._egress.request(
-                "POST", question.url, connect=min(self._budget.connect, left), total=left,
-                headers=question_headers(question, int(self._clock.wall()), tried - 1), body=question.body,
-            ) as response:  # fmt: skip
-                if response.status != 200:
-                    response.close()
-                    raise _not_200(response.status)
-                return await read_body(response, MOST_ANSWER)
+            answer = await self._poster.post(
+                question.url, question_headers(question, int(self._clock.wall()), tried - 1), question.body,
+                connect=self._budget.connect, total=left, most=MOST_ANSWER,
+            )  # fmt: skip
         except EgressError as error:
             raise _no_answer(error) from None
+        if answer.status != 200:
+            raise _not_200(answer.status)
+        return answer.body
 
 
 def question_headers(question: Question, second: int, tried: int) -> dict[str, str]:

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from maskline.clock import SystemClock, VirtualClock
 from maskline.masking.facts import Cause
-from maskline.net.egress import Egress
+from maskline.net.post import Poster
 from maskline.webhooks import ask as ask_module
 from maskline.webhooks.ask import MOST_ANSWER, AnswerFault, Asker, Budget, Question
 from maskline.webhooks.sign import standard_webhooks
@@ -29,14 +29,14 @@ async def asker():
     opened = []
 
     async def make(budget=Budget(2.0, 2.0), allowed=LOOPBACK, resolver=None, clock=None):  # noqa: B008 - frozen
-        egress = Egress(allowed, resolver=resolver)
-        await egress.open()
-        opened.append(egress)
-        return Asker(egress, clock or SystemClock(), budget)
+        poster = Poster(allowed, resolver=resolver)
+        await poster.open()
+        opened.append(poster)
+        return Asker(poster, clock or SystemClock(), budget)
 
     yield make
-    for egress in opened:
-        await egress.close()
+    for poster in opened:
+        await poster.close()
 
 
 def question(url, **more):

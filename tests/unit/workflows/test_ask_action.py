@@ -18,7 +18,7 @@ from maskline.masking.facts import Cause
 from maskline.masking.prompt import Prompt
 from maskline.masking.routing_rules import RoutingRules, Withheld
 from maskline.masking.session import SessionOptions
-from maskline.net.egress import Egress
+from maskline.net.post import Poster
 from maskline.storage.store import Endpoint
 from maskline.webhooks.ask import Asker, Budget
 from maskline.webhooks.formats.eight_params import FlowRules
@@ -64,9 +64,9 @@ class Calls(World):
         self.endpoint = Endpoint(self.acme.id, "eight.call_action", receiver.url + "/vca?key=s3cret", **endpoint)
         await self.store.set_endpoint(self.endpoint)
         self.router = RouteCall(self.store, self.clock, rules)
-        self.egress = Egress(LOOPBACK)
-        await self.egress.open()
-        asker = Asker(self.egress, SystemClock(), Budget(2.0, 2.0))
+        self.poster = Poster(LOOPBACK)
+        await self.poster.open()
+        asker = Asker(self.poster, SystemClock(), Budget(2.0, 2.0))
         ask_rules = AskRules(FlowRules(strict=strict), SORRY)
         self.asks = AskAction(self.store, self.clock, self.ids, asker, self.router.plan, ask_rules, self.known)
         self.router.ask_by(self.asks)
@@ -102,7 +102,7 @@ async def start():
 
         yield make
         for world in opened:
-            await world.egress.close()
+            await world.poster.close()
 
 
 @pytest.mark.row("8x8:3/when", "8x8:3.1/success", "8x8:3/sessionId", "8x8:3/callId", "8x8:3/parties")

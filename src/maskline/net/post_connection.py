@@ -1,0 +1,136 @@
+"""One kept connection of `post.py`: a request at a time, and its answer as llhttp reads it.
+
+What it is: an asyncio protocol. What it is not: connecting, time limits, or which connections are kept; its owner does
+that. An answer that is framed by nothing ends with its connection (RFC 9112 §6.3), and 1xx are passed over (§15.2).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import cast
+
+import httptools
+
+from maskline.net.egress import EgressError, Failure
+
+_HEAD = 32 * 1024
+"""Bytes that an answer may have beside its body."""
+_FRAMING = frozenset({b"content-length", b"transfer-encoding"})
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """An answer."""
+
+    status: int
+    body: bytes = field(repr=False)
+
+
+def broken() -> EgressError:
+    return EgressError(Failure.BROKEN, "the connection broke before an answer")
+
+
+class PostConnection(asyncio.Protocol):
+    """`lost` is called once, when the connection is no more."""
+
+    __slots__ = (
+        "_answer", "_ends_with_connection", "_framed", "_keep", "_lost", "_most", "_parser", "_parts", "_received",
+        "_size", "_transport", "reusable",
+    )  # fmt: skip
+
+    def __init__(self, lost: Callable[[PostConnection], None]) -> None:
+        self._lost = lost
+        self._transport: asyncio.Transport | None = None
+        self._parser = httptools.HttpResponseParser(self)
+        self._answer: asyncio.Future[Posted] | None = None
+        self._keep: asyncio.TimerHandle | None = None
+        self._parts: list[bytes] = []
+        self._size = self._received = self._most = 0
+        self._framed = self._ends_with_connection = False
+        self.reusable = False
+        """Whether it may take another request."""
+
+    def send(self, request: bytes, most: int) -> asyncio.Future[Posted]:
+        """The answer to come, or an `EgressError`. `most`: bytes of its body."""
+        assert self._transport is not None, "connected"
+        if self._keep is not None:
+            self._keep.cancel()
+            self._keep = None
+        self._parser = httptools.HttpResponseParser(self)
+        self._parts, self._size, self._received, self._most = [], 0, 0, most
+        self._framed = self._ends_with_connection = self.reusable = False
+        self._answer = asyncio.get_running_loop().create_future()
+        self._transport.write(request)
+        return self._answer
+
+    def keep(self, timer: asyncio.TimerHandle) -> None:
+        """It waits for its next request until the timer."""
+        self._keep = timer
+
+    def abort(self, error: EgressError) -> None:
+        """It is of no use any more; who waits for an answer gets the error."""
+        self.reusable = False
+        if self._keep is not None:
+            self._keep.cancel()
+            self._keep = None
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(error)
+        if self._transport is not None:
+            self._transport.abort()
+
+    # -- from the loop -------------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's are no subclass of it
+
+    def data_received(self, data: bytes) -> None:
+        if self._answer is None or self._answer.done():
+            return self.abort(broken())  # nobody asked
+        self._received += len(data)
+        if self._received > self._most + _HEAD:
+            return self.abort(self._too_large())
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self.abort(broken())
+        return None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        answer, is_whole = self._answer, exc is None and self._ends_with_connection
+        if is_whole and answer is not None and not answer.done():
+            answer.set_result(Posted(self._parser.get_status_code(), b"".join(self._parts)))
+        self.abort(broken())
+        self._lost(self)
+
+    # -- from llhttp ---------------------------------------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        if self._answer is not None and self._answer.done():
+            self.reusable = False  # one answer too many
+
+    def on_header(self, name: bytes, _value: bytes) -> None:
+        if name.lower() in _FRAMING:
+            self._framed = True
+
+    def on_headers_complete(self) -> None:
+        self._ends_with_connection = not self._framed and self._parser.get_status_code() >= 200
+
+    def on_body(self, body: bytes) -> None:
+        self._size += len(body)
+        if self._size > self._most:
+            return self.abort(self._too_large())
+        self._parts.append(body)
+        return None
+
+    def on_message_complete(self) -> None:
+        status = self._parser.get_status_code()
+        if status < 200:
+            self._framed = False
+        elif self._answer is not None and not self._answer.done():
+            self.reusable = self._parser.should_keep_alive()
+            self._answer.set_result(Posted(status, b"".join(self._parts)))
+
+    def _too_large(self) -> EgressError:
+        return EgressError(Failure.TOO_LARGE, f"larger than {self._most} bytes")
