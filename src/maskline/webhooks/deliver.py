@@ -61,12 +61,12 @@ class Limits:
     """Rows held in memory behind them."""
     tries: int = 1024
     """Tries at a time in all: bounds sockets, and lets 128 receivers be dead before others wait for them."""
-    batch: int = 16
+    batch: int = 32
     """Rows per lease; few, since all of them start in one turn of the loop that calls share."""
     lease: float = 120.0
     """Seconds; more than a queued row may wait and be tried (32 rows / 8 slots at 15 s, + 55 s)."""
-    window: float = 0.005
-    """Seconds to gather results and new rows, so that a burst is a few transactions."""
+    window: float = 0.020
+    """Seconds to gather results and new rows: each round is two transactions, whatever they hold."""
     idle: float = 1.0
     """Longest sleep; rows that other processes add (a replay by the CLI) are seen by then."""
     grace: float = 5.0
