@@ -27,7 +27,7 @@ from maskline.storage.store import OutboxRow, RecordedCall
 from maskline.webhooks.formats import eight, plivo, plivo_events, wavecell
 from maskline.webhooks.formats.plivo import DEFAULT_STYLE, Style
 from maskline.workflows.call_progress import FREE, CallProgress, priced
-from maskline.workflows.receivers import NOBODY, Receiver, Receivers, outbox_row, owner_of
+from maskline.workflows.receivers import NOBODY, Receiver, Receivers, call_row, owner_of
 from maskline.workflows.recording_links import RecordingLinks
 from maskline.workflows.recording_outbox import TOLD_FACTS, RecordingProgress, Teller, recording_end, take_fact
 from maskline.workflows.status_outbox import append_steps
@@ -273,4 +273,4 @@ def _summaries(
     for receiver in receivers:
         event, render = _RENDER[receiver.kind]
         body = render(record, receiver.shape)
-        yield outbox_row(receiver, context, ids.uuid(), event, body, progress.next_row(), now)
+        yield call_row(receiver, context, ids.uuid(), event, body, progress.next_row(), now)

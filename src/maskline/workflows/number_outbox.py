@@ -14,9 +14,10 @@ from maskline.clock import Clock
 from maskline.errors import NotFound
 from maskline.ids import Ids, SystemIds
 from maskline.masking.decision import VirtualNumber
-from maskline.storage.store import Account, Endpoint, OutboxRow, Store
+from maskline.storage.store import OutboxRow, Store
 from maskline.webhooks.formats import eight_number
 from maskline.workflows.list_numbers import list_numbers
+from maskline.workflows.receivers import About, Receiver, outbox_row, read_receiver
 
 T = TypeVar("T")
 _IDS = SystemIds()
@@ -50,13 +51,13 @@ async def announce_numbers(store: Store, clock: Clock, ids: Ids, account_id: str
     """Send all numbers of an account or subaccount to its endpoint; how many those are. Raises `NotFound`, also when
     nobody is to hear of it."""
     account = await store.account(account_id)
-    endpoint = await _endpoint(store, account_id)
-    if endpoint is None:
+    receiver = await read_receiver(store, account_id, eight_number.KIND)
+    if receiver is None:
         raise NotFound(f"No endpoint of kind {eight_number.KIND} is set and enabled for this account.")
     numbers = [number for number in await list_numbers(store, account_id) if owner_of(number) == account_id]
-    name, now = endpoint.external_id or account.shown_id, clock.wall()
+    name, now = receiver.shape.sub_account_id, clock.wall()
     bodies = [eight_number.number_snapshot(name, len(numbers), part) for part in _parts(numbers)]
-    await store.announce([_outbox_row(account, endpoint, ids, body, now, i) for i, body in enumerate(bodies)])
+    await store.announce([_row(receiver, account.owner_id, account_id, ids, b, now, i) for i, b in enumerate(bodies)])
     return len(numbers)
 
 
@@ -76,38 +77,18 @@ def _told(number: VirtualNumber) -> tuple[object, ...]:
 async def _updates(
     store: Store, ids: Ids, now: float, owner: str, told: Sequence[tuple[VirtualNumber, str]]
 ) -> list[OutboxRow]:
-    endpoint = await _endpoint(store, owner)
-    if endpoint is None:
+    receiver = await read_receiver(store, owner, eight_number.KIND)
+    if receiver is None:
         return []
-    account = await store.account(owner)
     changed = [(replace(number, changed_at=now), status) for number, status in told]
-    body = eight_number.numbers_updated(endpoint.external_id or account.shown_id, changed)
-    return [_outbox_row(account, endpoint, ids, body, now)]
+    body = eight_number.numbers_updated(receiver.shape.sub_account_id, changed)
+    return [_row(receiver, told[0][0].account_id, owner, ids, body, now)]
 
 
-async def _endpoint(store: Store, owner: str) -> Endpoint | None:
-    endpoints = await store.endpoints(owner)
-    return next((one for one in endpoints if one.kind == eight_number.KIND and one.enabled), None)
-
-
-def _outbox_row(
-    account: Account, endpoint: Endpoint, ids: Ids, body: bytes, now: float, place: int = 0
-) -> OutboxRow:  # fmt: skip
-    return OutboxRow(
-        id=ids.uuid(),
-        account_id=account.owner_id,
-        subaccount_id=account.id if account.parent_id else None,
-        # In order for each (sub)account.
-        subject=account.id,
-        sequence=round(now * 1000) + place,
-        dialect="eight",
-        event=eight_number.EVENT,
-        method="POST",
-        url=endpoint.url,
-        content_type="application/json",
-        body=body,
-        authorization=endpoint.authorization,
-        created_at=now,
-        due_at=now,
-        secret=endpoint.secret,
-    )
+def _row(
+    receiver: Receiver, account_id: str, owner: str, ids: Ids, body: bytes, now: float, place: int = 0
+) -> OutboxRow:
+    """In order for each (sub)account."""
+    subaccount_id = None if owner == account_id else owner
+    about = About(account_id, subaccount_id, owner, round(now * 1000) + place)
+    return outbox_row(receiver, about, ids.uuid(), eight_number.EVENT, body, now)

@@ -1,8 +1,8 @@
-"""Who hears of a (sub)account's calls: its endpoints, read once for many calls, and the rows that go to them.
+"""Who hears of a (sub)account: its endpoints, for calls read once for many of them, and the rows that go to them.
 
 What it is: endpoints with their options understood, by what they want to hear. What it is not: bodies, or Plivo's
 events, whose URL comes with each session. Who uses it: `record_call.py` reads, `build_outbox.py` and `status_outbox.py`
-write to them.
+write to them; `number_outbox.py` and `uploaded_outbox.py` ask for the one of a kind.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from maskline.engine.ports import CallContext
 from maskline.errors import NotFound
-from maskline.masking.redaction import Redactor
-from maskline.storage.store import OutboxRow, Store
+from maskline.masking.redaction import IN_FULL, Redactor
+from maskline.storage.store import Account, Endpoint, OutboxRow, Store
 from maskline.webhooks.formats import eight, eight_action, eight_status, wavecell, wavecell_handle
 from maskline.webhooks.formats.shape import Shape, read_shape
 
@@ -75,27 +75,53 @@ async def read_audience(store: Store, owner: str, redaction_key: bytes) -> Audie
     except NotFound:
         return NOBODY
     redactor = Redactor(account.redaction, redaction_key)
-    return audience_of(
-        Receiver(
-            endpoint.kind, endpoint.url,
-            read_shape(endpoint.external_id or account.shown_id, endpoint.options, redactor),
-            endpoint.authorization, endpoint.secret,
-        )
-        for endpoint in await store.endpoints(owner)
-        if endpoint.enabled
-    )  # fmt: skip
+    endpoints = await store.endpoints(owner)
+    return audience_of(_receiver(one, account, redactor) for one in endpoints if one.enabled)
 
 
-def outbox_row(
+async def read_receiver(store: Store, owner: str, kind: str) -> Receiver | None:
+    """The endpoint of a kind that bears no party's number; None: there is none, it is off, or its (sub)account was
+    removed. Raises `StoreUnavailable`."""
+    endpoint = next((one for one in await store.endpoints(owner) if one.kind == kind and one.enabled), None)
+    if endpoint is None:
+        return None
+    try:
+        return _receiver(endpoint, await store.account(owner), IN_FULL)
+    except NotFound:
+        return None
+
+
+def _receiver(endpoint: Endpoint, account: Account, redactor: Redactor) -> Receiver:
+    shape = read_shape(endpoint.external_id or account.shown_id, endpoint.options, redactor)
+    return Receiver(endpoint.kind, endpoint.url, shape, endpoint.authorization, endpoint.secret)
+
+
+class About(NamedTuple):
+    """What a webhook is about."""
+
+    account_id: str
+    subaccount_id: str | None
+    subject: str
+    """Its webhooks go to one URL in the order of their `sequence`."""
+    sequence: int
+
+
+def call_row(
     receiver: Receiver, context: CallContext, row_id: str, event: str, body: bytes, sequence: int, now: float
 ) -> OutboxRow:
-    """`sequence`: its place among the call's webhooks."""
+    """Of a call; `sequence`: its place among the call's webhooks."""
+    about = About(context.account_id, context.subaccount_id, context.call_id, sequence)
+    return outbox_row(receiver, about, row_id, event, body, now)
+
+
+def outbox_row(receiver: Receiver, about: About, row_id: str, event: str, body: bytes, now: float) -> OutboxRow:
+    """Due at once."""
     return OutboxRow(
         id=row_id,
-        account_id=context.account_id,
-        subaccount_id=context.subaccount_id,
-        subject=context.call_id,
-        sequence=sequence,
+        account_id=about.account_id,
+        subaccount_id=about.subaccount_id,
+        subject=about.subject,
+        sequence=about.sequence,
         dialect=receiver.kind.partition(".")[0],
         event=event,
         method="POST",

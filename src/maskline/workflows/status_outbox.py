@@ -30,7 +30,7 @@ from maskline.webhooks.formats import eight_status, wavecell_handle
 from maskline.webhooks.formats.eight_action import CallFacts
 from maskline.webhooks.formats.eight_status import CallStatus, Step, StepLeg
 from maskline.workflows.call_progress import CallProgress
-from maskline.workflows.receivers import Receiver, outbox_row
+from maskline.workflows.receivers import Receiver, call_row
 
 STATUSES: dict[type[Fact], CallStatus] = {
     CallReceived: CallStatus.RECEIVED,
@@ -71,7 +71,7 @@ def append_steps(
             event, body = wavecell_handle.EVENT, _handle(context, leg, step, receiver)
         else:
             continue
-        rows.append(outbox_row(receiver, context, event_id, event, body, progress.next_row(), now))
+        rows.append(call_row(receiver, context, event_id, event, body, progress.next_row(), now))
 
 
 def _handle(context: CallContext, leg: StepLeg, step: Step, receiver: Receiver) -> bytes:

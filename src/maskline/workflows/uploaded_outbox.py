@@ -9,10 +9,10 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 from uuid import UUID, uuid5
 
-from maskline.errors import NotFound
 from maskline.masking.recording import Recording, RecordingStatus
 from maskline.storage.store import OutboxRow, Store
 from maskline.webhooks.formats import eight_recording
+from maskline.workflows.receivers import About, outbox_row, read_receiver
 
 _UPLOADED = UUID("6d3f0a52-9a43-5b0e-8c53-0f7f6b1f2a11")
 """Namespace of the rows' ids (RFC 9562 §5.5)."""
@@ -22,35 +22,15 @@ async def uploaded_rows(store: Store, recording: Recording, now: float) -> list[
     """None when the recording is not there, or nobody is to hear of it."""
     if recording.status is not RecordingStatus.COMPLETED or not recording.pushed:
         return []
-    owner = recording.subaccount_id or recording.account_id
-    endpoints = [one for one in await store.endpoints(owner) if one.kind == eight_recording.KIND and one.enabled]
-    try:
-        name = (await store.account(owner)).shown_id
-    except NotFound:  # a subaccount that was removed
+    receiver = await read_receiver(store, recording.subaccount_id or recording.account_id, eight_recording.KIND)
+    if receiver is None:
         return []
-    return [
-        OutboxRow(
-            id=uploaded_row_id(recording.id),
-            account_id=recording.account_id,
-            subaccount_id=recording.subaccount_id,
-            subject=recording.call_id,
-            sequence=recording.position,
-            dialect="eight",
-            event=eight_recording.EVENT,
-            method="POST",
-            url=endpoint.url,
-            content_type="application/json",
-            body=eight_recording.recording_uploaded(
-                endpoint.external_id or name, recording.call_id, recording.id, recording.duration_ms,
-                urlsplit(recording.pushed).path,
-            ),
-            authorization=endpoint.authorization,
-            created_at=now,
-            due_at=now,
-            secret=endpoint.secret,
-        )
-        for endpoint in endpoints
-    ]  # fmt: skip
+    body = eight_recording.recording_uploaded(
+        receiver.shape.sub_account_id, recording.call_id, recording.id, recording.duration_ms,
+        urlsplit(recording.pushed).path,
+    )  # fmt: skip
+    about = About(recording.account_id, recording.subaccount_id, recording.call_id, recording.position)
+    return [outbox_row(receiver, about, uploaded_row_id(recording.id), eight_recording.EVENT, body, now)]
 
 
 def uploaded_row_id(recording_id: str) -> str:
