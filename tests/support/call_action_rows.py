@@ -175,25 +175,46 @@ FIRST_LEGS: dict[str, tuple[Callable[[Callee], Any], str]] = {
 """Of flows that the API starts: what the first person's telephone does, and the status."""
 
 
+_FIRST = "first leg: "
+SEATS = len(ROWS) + len(FIRST_LEGS) + 10
+"""Some for calls that are tried again."""
+
+
 class Evening:
     """All rows' calls, on their way from the start."""
 
     def __init__(self, field: ActionField) -> None:
         self.field = field
         self._pool = ThreadPoolExecutor(AT_ONCE)
+        self._told: dict[str, Future[Any]] = {}
+        self._failed: set[str] = set()
         # Those that wait longest begin first.
-        order = sorted(ROWS, key=lambda name: -ROWS[name].answer.get("wait", 0.0))
-        self._told: dict[str, Future[Outcome]] = {name: self._pool.submit(self._play, ROWS[name]) for name in order}
-        self._first_legs = {name: self._pool.submit(self._begin, callee) for name, (callee, _) in FIRST_LEGS.items()}
+        for name in sorted(ROWS, key=lambda name: -ROWS[name].answer.get("wait", 0.0)):
+            self._told[name] = self._pool.submit(self._play, ROWS[name])
+        for name, (callee, _) in FIRST_LEGS.items():
+            self._told[_FIRST + name] = self._pool.submit(self._begin, callee)
 
     def close(self) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def outcome(self, name: str) -> Outcome:
-        return self._told[name].result(timeout=150)
+        """Raises what the call raised. Who asks again after that has it played anew (decision 0033)."""
+        told: Outcome = self._result(name, lambda: self._play(ROWS[name]))
+        return told
 
     def first_leg(self, name: str) -> Payload:
-        return self._first_legs[name].result(timeout=150)
+        told: Payload = self._result(_FIRST + name, lambda: self._begin(FIRST_LEGS[name][0]))
+        return told
+
+    def _result(self, name: str, play: Callable[[], Any]) -> Any:
+        if name in self._failed:
+            self._failed.remove(name)
+            self._told[name] = self._pool.submit(play)
+        try:
+            return self._told[name].result(timeout=110)
+        except BaseException:
+            self._failed.add(name)
+            raise
 
     def _begin(self, callee: Callable[[Callee], Any]) -> Payload:
         """A flow by the API; leg A is a SIPp that is called."""

@@ -43,6 +43,9 @@ class Stage:
         self.carrier = Carrier(self.field.platform.sip_address)
         self._phones: list[Phone] = []
         self._spoken: dict[str, Samples] = {}
+        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._told: dict[str, asyncio.Task[None]] = {}
+        self._failed: set[str] = set()
 
     @property
     def customer(self) -> Customer:
@@ -61,15 +64,28 @@ class Stage:
             shown = await asyncio.to_thread(self.field.cli, "prompt", "say", text, "--voice", "en-us-f")
             (self._spoken[text],) = sound.read_wav(Path(shown["path"]))
 
-    def tell(self, names: Collection[str]) -> dict[str, asyncio.Task[None]]:
-        """Begin these stories; the tasks that end when they do."""
-        turns = asyncio.Semaphore(AT_ONCE)
+    def tell(self, names: Collection[str]) -> None:
+        """Begin these stories, side by side."""
+        for name in STORIES.keys() & names:
+            self._told[name] = asyncio.create_task(self._tell(STORIES[name]))
 
-        async def told(story: Story) -> None:
-            async with turns:
-                await story(self)
+    async def _tell(self, story: Story) -> None:
+        async with self._turns:
+            await story(self)
 
-        return {name: asyncio.create_task(told(story)) for name, story in STORIES.items() if name in names}
+    async def outcome(self, name: str) -> None:
+        """Wait for a story; raises what it raised. Who asks again after that has it told anew (decision 0033)."""
+        if name in self._failed:
+            self._failed.remove(name)
+            self.tell([name])
+        try:
+            await self._told[name]
+        except BaseException:
+            self._failed.add(name)
+            raise
+
+    async def all_told(self) -> None:
+        await asyncio.gather(*self._told.values(), return_exceptions=True)
 
     async def close(self) -> None:
         for phone in self._phones:
@@ -148,12 +164,12 @@ Story = Callable[[Stage], Awaitable[None]]
 STORIES: dict[str, Story] = {}
 
 
-def together(story: Story) -> Callable[[dict[str, asyncio.Task[None]]], Awaitable[None]]:
+def together(story: Story) -> Story:
     """A test whose call runs beside those of all others so marked: most of their time is waiting."""
     STORIES[story.__name__] = story
 
     @wraps(story)
-    async def awaited(stage: dict[str, asyncio.Task[None]]) -> None:
-        await stage[story.__name__]
+    async def awaited(stage: Stage) -> None:
+        await stage.outcome(story.__name__)
 
     return awaited

@@ -37,18 +37,14 @@ FILE = sound.speech(71, 1.5)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stage(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[dict[str, asyncio.Task[None]]]:
-    """The task of each wanted story."""
-    wanted = {getattr(item, "originalname", "") for item in request.session.items}
+async def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
+    """With every wanted story on its way."""
     made = Stage(tmp_path_factory.mktemp("call-action"), MASKLINE_SPEECH_VOICE="en-us-f")
     try:
         await made.open(NOBODY, WELCOME, ASK, AGAIN, DONE, THANKS, MESSAGE)
-        tasks = made.tell(wanted)
-        yield tasks
-        await asyncio.gather(*tasks.values(), return_exceptions=True)
-        assert made.customer.faults == []
+        made.tell({getattr(item, "originalname", "") for item in request.session.items})
+        yield made
+        await made.all_told()
     finally:
         await made.close()
 
@@ -381,3 +377,8 @@ async def test_a_caller_who_hangs_up_while_it_rings_ends_the_other_leg(stage: St
     payload = await stage.summary(caller)
     assert statuses(payload) == ("CANCELED", "CANCELED", "CANCELED")
     assert_nothing_leaked(caller, callee)
+
+
+async def test_every_body_was_as_the_vendor_documents_it(stage: Stage) -> None:
+    await stage.all_told()
+    assert stage.customer.faults == []

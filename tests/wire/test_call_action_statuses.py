@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.call_action_field import AUTHORIZATION, LABEL, SUBACCOUNT, VIRTUAL, ActionField, say
-from tests.support.call_action_rows import FIRST_LEGS, RING_TIMEOUT, ROWS, B, C, E, Evening, F, N, X, is_hung_up
+from tests.support.call_action_rows import FIRST_LEGS, RING_TIMEOUT, ROWS, SEATS, B, C, E, Evening, F, N, X, is_hung_up
 
 pytestmark = [pytest.mark.wire, pytest.mark.timeout(180)]
 TITLE = {C: "Completed", N: "No Answer", B: "Busy", F: "Failed", X: "Canceled", E: "Failed", None: None}
@@ -21,7 +21,7 @@ TITLE = {C: "Completed", N: "No Answer", B: "Busy", F: "Failed", X: "Canceled", 
 @pytest.fixture(scope="module")
 def evening(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Evening]:
     made = ActionField(
-        tmp_path_factory.mktemp("statuses"), len(ROWS) + len(FIRST_LEGS), MASKLINE_RING_TIMEOUT=str(RING_TIMEOUT),
+        tmp_path_factory.mktemp("statuses"), SEATS, MASKLINE_RING_TIMEOUT=str(RING_TIMEOUT),
         MASKLINE_SESSION_DEFAULTS="custom", MASKLINE_SPEECH_VOICE="en-us-f",
     )  # fmt: skip
     try:
