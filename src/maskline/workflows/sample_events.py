@@ -27,7 +27,8 @@ from maskline.webhooks.formats import (
     wavecell_handle,
 )
 from maskline.webhooks.formats.eight_action import CallFacts
-from maskline.webhooks.formats.eight_status import CallStatus, Step, StepLeg
+from maskline.webhooks.formats.eight_parts import StepLeg
+from maskline.webhooks.formats.eight_status import CallStatus, Step
 from maskline.webhooks.formats.shape import Shape
 from maskline.webhooks.formats.summary import iso_seconds
 

@@ -28,7 +28,8 @@ from maskline.masking.facts import (
 from maskline.storage.store import OutboxRow
 from maskline.webhooks.formats import eight_status, wavecell_handle
 from maskline.webhooks.formats.eight_action import CallFacts
-from maskline.webhooks.formats.eight_status import CallStatus, Step, StepLeg
+from maskline.webhooks.formats.eight_parts import StepLeg
+from maskline.webhooks.formats.eight_status import CallStatus, Step
 from maskline.workflows.call_progress import CallProgress
 from maskline.workflows.receivers import Receiver, call_row
 

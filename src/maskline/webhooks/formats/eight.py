@@ -19,7 +19,7 @@ from typing import Any
 
 from maskline.masking.call_record import CallRecord, LegRecord, Quality
 from maskline.masking.facts import Cause, LegName
-from maskline.webhooks.formats.eight_parts import CONTENT_TYPE, add_numbers, add_reference, envelope
+from maskline.webhooks.formats.eight_parts import add_numbers, add_reference, direction, envelope
 from maskline.webhooks.formats.shape import Generation, Shape
 from maskline.webhooks.formats.summary import (
     Status,
@@ -28,8 +28,6 @@ from maskline.webhooks.formats.summary import (
     session_times,
     summarize,
 )
-
-__all__ = ["CONTENT_TYPE", "ERRORS", "ERROR_CODES", "EVENT", "KIND", "session_summary"]
 
 KIND = "eight.session_summary"
 """Endpoint kind that receives this body."""
@@ -116,7 +114,7 @@ def _leg(leg: LegRecord, status: Status, shape: Shape) -> dict[str, Any]:
     times = leg_times(leg)
     body: dict[str, Any] = {
         "callId": leg.id,
-        "callDirection": "INBOUND" if leg.inbound else "OUTBOUND",
+        "callDirection": direction(leg.inbound),
         "callType": "PSTN",
         "initiatedTimestamp": times.initiated,
     }

@@ -4,22 +4,20 @@ What it is: the facts of a call → `CALL_ACTION` as in 8x8-wavecell.md §3. Wha
 or the asking (`webhooks/ask.py`). Who uses it: `workflows/ask_action.py`.
 
 Numbers are in full whatever redaction is chosen, since the application looks its own table up by them: the shape's
-redactor is `IN_FULL`. Absent values have no
-key (C9): `source` of a withheld caller, the ref id of a number without one, `clientActionId` on the first question.
-After a capture `eventData` is always there, with no digits in it when all tries failed; that is how an application
-tells it from the end of a bridge.
+redactor is `IN_FULL`. Absent values have no key (C9): `source` of a withheld caller, the ref id of a number without
+one, `clientActionId` on the first question. After a capture `eventData` is always there, with no digits in it when all
+tries failed; that is how an application tells it from the end of a bridge.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from maskline.masking.call_flow import ActionDone
 from maskline.masking.e164 import Number
-from maskline.webhooks.formats.eight_parts import add_numbers, add_reference, envelope, iso_milliseconds
-from maskline.webhooks.formats.shape import Generation, Shape
-from maskline.webhooks.formats.summary import iso_seconds, rounded
+from maskline.webhooks.formats.eight_parts import StepLeg, envelope, leg_payload
+from maskline.webhooks.formats.shape import Shape
+from maskline.webhooks.formats.summary import rounded
 
 KIND = "eight.call_action"
 """Endpoint kind that is asked."""
@@ -64,24 +62,13 @@ class CallFacts:
 def call_action(event_id: str, facts: CallFacts, shape: Shape) -> bytes:
     """The body. `event_id` is the question's own, and the same when it is repeated."""
     done = facts.done
-    payload: dict[str, Any] = {
-        "eventId": event_id,
-        "sessionId": facts.call_id,
-        "callId": facts.leg_id,
-        "subAccountId": shape.sub_account_id,
-        "callStatus": "CALL_RECEIVED" if done is None else "ACTION_COMPLETED",
-        "callDirection": "INBOUND" if facts.inbound else "OUTBOUND",
-        "callType": "PSTN",
-    }
-    add_numbers(payload, facts.inbound, *facts.source_and_destination, shape)
-    add_reference(payload, facts.inbound, facts.reference_id)
-    payload["callDuration"] = facts.seconds
-    if done is not None and done.digits is not None:
-        payload["eventData"] = done.digits if shape.data_as_text else {"dtmf": done.digits}
-    # 200 as in the vendor's sample, where leg A is not answered yet either.
-    payload["sipCode"] = 200
-    second_generation = shape.generation is Generation.G2
-    payload["timestamp"] = iso_seconds(facts.at) if second_generation else iso_milliseconds(facts.at)
+    leg = StepLeg(facts.leg_id, facts.inbound, *facts.source_and_destination, facts.reference_id)
+    payload = leg_payload(
+        event_id, facts.call_id, leg, "CALL_RECEIVED" if done is None else "ACTION_COMPLETED", at=facts.at,
+        seconds=facts.seconds,
+        sip_code=200,  # as in the vendor's sample, where leg A is not answered yet either
+        digits=None if done is None else done.digits, shape=shape,
+    )  # fmt: skip
     if done is not None and done.client_action_id:
         payload["clientActionId"] = done.client_action_id
     return envelope(EVENT, DESCRIPTION, payload)

@@ -17,6 +17,7 @@ from maskline.masking.e164 import Number
 from maskline.masking.facts import LegName
 from maskline.masking.price import amount_text
 from maskline.masking.redaction import Redactor
+from maskline.webhooks.formats.eight_parts import direction
 from maskline.webhooks.formats.summary import leg_times, shown_numbers, summarize
 
 COLUMNS = (
@@ -50,7 +51,7 @@ def _leg(record: CallRecord, leg: LegRecord, name: str, redactor: Redactor) -> t
     summary, times = summarize(record), leg_times(leg)
     source, destination = shown_numbers(leg.inbound, leg.source, leg.destination, redactor)
     return (
-        record.id, leg.id, record.account_id, name, "INBOUND" if leg.inbound else "OUTBOUND",
+        record.id, leg.id, record.account_id, name, direction(leg.inbound),
         *_place(leg.source), source or "", *_place(leg.destination), destination or "",
         times.initiated, times.connected or "", times.disconnected, times.duration, PRODUCT,
         leg.billed_duration, amount_text(leg.amount), "PSTN", leg.sip_status, summary.session,

@@ -1,17 +1,16 @@
-"""What the bodies of 8x8's webhooks have in common: the envelope, the keys of a leg's numbers, times in milliseconds.
+"""What the bodies of 8x8's webhooks have in common: the envelope, the keys of a leg and of what happened on it.
 
 What it is: 8x8-wavecell.md §2. What it is not: a body. Who uses it: the modules `eight*.py`.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from maskline.masking.e164 import Number
-from maskline.webhooks.formats.shape import Shape
-from maskline.webhooks.formats.summary import compact_json, iso_seconds, shown_numbers
-
-CONTENT_TYPE = "application/json"
+from maskline.webhooks.formats.shape import Generation, Shape
+from maskline.webhooks.formats.summary import compact_json, iso_seconds, rounded, shown_numbers
 
 
 def envelope(event: str, description: str, payload: dict[str, Any], version: int | None = None) -> bytes:
@@ -22,6 +21,48 @@ def envelope(event: str, description: str, payload: dict[str, Any], version: int
     if version is not None:
         body["version"] = version
     return compact_json(body)
+
+
+@dataclass(frozen=True, slots=True)
+class StepLeg:
+    """Whose step it is."""
+
+    id: str
+    inbound: bool
+    source: Number | None
+    """None: withheld."""
+    destination: Number
+    reference_id: str
+    """Label of its virtual number; empty: none."""
+
+
+def leg_payload(
+    event_id: str, session_id: str, leg: StepLeg, status: str, *, at: float, seconds: float, sip_code: int,
+    digits: str | None, shape: Shape,
+) -> dict[str, Any]:  # fmt: skip
+    """What questions and statuses say alike. `at`: wall seconds; `seconds`: since the leg's answer, 0 before;
+    `digits`: None where there is no word of any. The second generation writes times in whole seconds."""
+    payload: dict[str, Any] = {
+        "eventId": event_id,
+        "sessionId": session_id,
+        "callId": leg.id,
+        "subAccountId": shape.sub_account_id,
+        "callStatus": status,
+        "callDirection": direction(leg.inbound),
+        "callType": "PSTN",
+    }
+    add_numbers(payload, leg.inbound, leg.source, leg.destination, shape)
+    add_reference(payload, leg.inbound, leg.reference_id)
+    payload["callDuration"] = rounded(seconds)
+    if digits is not None:
+        payload["eventData"] = digits if shape.data_as_text else {"dtmf": digits}
+    payload["sipCode"] = sip_code
+    payload["timestamp"] = iso_seconds(at) if shape.generation is Generation.G2 else iso_milliseconds(at)
+    return payload
+
+
+def direction(inbound: bool) -> str:
+    return "INBOUND" if inbound else "OUTBOUND"
 
 
 def add_numbers(body: dict[str, Any], inbound: bool, source: Number | None, destination: Number, shape: Shape) -> None:

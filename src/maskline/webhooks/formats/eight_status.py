@@ -13,14 +13,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
 
-from maskline.masking.e164 import Number
-from maskline.webhooks.formats.eight_parts import CONTENT_TYPE, add_numbers, add_reference, envelope, iso_milliseconds
-from maskline.webhooks.formats.shape import Generation, Shape
-from maskline.webhooks.formats.summary import iso_seconds, rounded
-
-__all__ = ["CONTENT_TYPE", "EVENT", "KIND", "CallStatus", "Step", "StepLeg", "call_status"]
+from maskline.webhooks.formats.eight_parts import StepLeg, envelope, leg_payload
+from maskline.webhooks.formats.shape import Shape
 
 KIND = "eight.call_status"
 """Endpoint kind that receives this body."""
@@ -38,21 +33,8 @@ class CallStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class StepLeg:
-    """Whose step it is."""
-
-    id: str
-    inbound: bool
-    source: Number | None
-    """None: withheld."""
-    destination: Number
-    reference_id: str
-    """Label of its virtual number; empty: none."""
-
-
-@dataclass(frozen=True, slots=True)
 class Step:
-    """What happened on it."""
+    """What happened on a leg."""
 
     status: CallStatus
     at: float
@@ -65,21 +47,8 @@ class Step:
 
 def call_status(event_id: str, session_id: str, leg: StepLeg, step: Step, shape: Shape) -> bytes:
     """The body of one step; `event_id` is new for each and the same for its retries."""
-    payload: dict[str, Any] = {
-        "eventId": event_id,
-        "sessionId": session_id,
-        "callId": leg.id,
-        "subAccountId": shape.sub_account_id,
-        "callStatus": step.status,
-        "callDirection": "INBOUND" if leg.inbound else "OUTBOUND",
-        "callType": "PSTN",
-    }
-    add_numbers(payload, leg.inbound, leg.source, leg.destination, shape)
-    add_reference(payload, leg.inbound, leg.reference_id)
-    payload["callDuration"] = rounded(step.seconds)
-    if step.status is CallStatus.DIGITS:
-        payload["eventData"] = step.digits if shape.data_as_text else {"dtmf": step.digits}
-    payload["sipCode"] = step.sip_code
-    second_generation = shape.generation is Generation.G2
-    payload["timestamp"] = iso_seconds(step.at) if second_generation else iso_milliseconds(step.at)
+    payload = leg_payload(
+        event_id, session_id, leg, step.status, at=step.at, seconds=step.seconds, sip_code=step.sip_code,
+        digits=step.digits if step.status is CallStatus.DIGITS else None, shape=shape,
+    )  # fmt: skip
     return envelope(EVENT, DESCRIPTION, payload)

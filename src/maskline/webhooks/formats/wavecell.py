@@ -32,7 +32,6 @@ KIND = "wavecell.call_status"
 """Endpoint kind that receives this body."""
 EVENT = "AGGREGATED_CALL_STATUS"
 """Name in our outbox; the body itself carries none."""
-CONTENT_TYPE = "application/json"
 
 _C, _N, _B, _X, _F, _E = Status  # as in summary.py
 

@@ -7,7 +7,8 @@ import json
 import pytest
 
 from maskline.masking.redaction import Redaction, Redactor
-from maskline.webhooks.formats.eight_status import CallStatus, Step, StepLeg, call_status
+from maskline.webhooks.formats.eight_parts import StepLeg
+from maskline.webhooks.formats.eight_status import CallStatus, Step, call_status
 from maskline.webhooks.formats.shape import Shape, read_shape
 from tests.support.calls import CALL_ID, CALLEE, CALLER, T0, VIRTUAL
 
