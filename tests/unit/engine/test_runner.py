@@ -25,6 +25,7 @@ from maskline.sip.events import Event, Flow
 from tests.support.call_machine import A_SDP, B_SDP, CALLER, DIAL, TRUNK_A, VIRTUAL, flow, forward
 from tests.support.fake_driver import FakeDriver
 from tests.support.udp_phone import UdpPhone
+from tests.support.waiting import until
 
 
 class Recorder:
@@ -48,11 +49,15 @@ class Router:
     def __init__(self, callee: Flow) -> None:
         self.callee = Trunk("callee", "callee", None, callee.host, callee.port)
         self.refusal: Refuse | None = None
+        self.thinks: asyncio.Event | None = None
+        """Answers when it is set."""
 
     def trunks(self) -> tuple[Trunk, ...]:
         return (self.callee,)
 
     async def route(self, caller: Number | None, called: Number, trunk: Trunk, wall: float, *_: Any) -> Decision:
+        if self.thinks is not None:
+            await self.thinks.wait()
         return self.refusal or forward(self.callee)
 
     async def check_pin(self, asked: AskPin, caller: Number | None, pin: str, wall: float) -> PinDecision:
@@ -73,8 +78,9 @@ class Office:
         self.bob = UdpPhone(answering)
         self.driver = FakeDriver()
         self.recorder = Recorder()
+        self.router = Router(self.bob.flow)
         self.runner = EngineRunner(
-            router=Router(self.bob.flow), recorder=self.recorder, media=self.driver if media else None,
+            router=self.router, recorder=self.recorder, media=self.driver if media else None,
             clock=SystemClock(), ids=SystemIds(), host="127.0.0.1", port=0,
         )  # fmt: skip
 
@@ -133,6 +139,19 @@ async def test_stop_hangs_up_what_is_left_and_says_how_many() -> None:
         assert commit.record is not None and commit.record.cause is Cause.SHUTDOWN
         await office.bob.hears(sip.ByeReceived)
         await office.alice.hears(sip.ByeReceived)
+
+
+async def test_stop_refuses_a_caller_whose_application_still_thinks() -> None:
+    async with Office() as office:
+        office.router.thinks = asyncio.Event()
+        office.dial()
+        await until(lambda: bool(office.runner.core.calls))
+        assert await office.runner.stop(grace=0.01) == 1
+        refusal = await office.alice.hears(sip.InviteFailed)
+        assert refusal.status == 503 and not office.runner.core.calls
+        office.router.thinks.set()
+        await asyncio.sleep(0)
+        assert office.recorder.commits == [] and office.runner.core.counters.faults == 0
 
 
 async def test_stop_waits_for_calls_that_end_by_themselves() -> None:
