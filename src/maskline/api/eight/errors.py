@@ -13,8 +13,8 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any
 
-from maskline.api.eight.times import instant
 from maskline.errors import MasklineError, NotAuthenticated, TooManyRequests
+from maskline.webhooks.formats.eight_parts import iso_milliseconds
 
 UNKNOWN = "An unknown error has occurred"
 UNKNOWN_NUMBER = -9999
@@ -68,16 +68,17 @@ def _flow(number: int, sentence: str, request_id: str, wall: float) -> dict[str,
 
 def _service(number: int, sentence: str, request_id: str, wall: float) -> dict[str, Any]:
     return {
-        "errorId": request_id, "statusCode": str(number), "statusMessage": sentence, "timestamp": instant(wall),
+        "errorId": request_id, "statusCode": str(number), "statusMessage": sentence,
+        "timestamp": iso_milliseconds(wall),
     }  # fmt: skip
 
 
 def _number(number: int, sentence: str, request_id: str, wall: float) -> dict[str, Any]:
-    return {"statusCode": number, "statusMessage": sentence, "timestamp": instant(wall)}
+    return {"statusCode": number, "statusMessage": sentence, "timestamp": iso_milliseconds(wall)}
 
 
 def _platform(number: int, sentence: str, request_id: str, wall: float) -> dict[str, Any]:
-    return {"code": number, "message": sentence, "errorId": request_id, "timestamp": instant(wall)}
+    return {"code": number, "message": sentence, "errorId": request_id, "timestamp": iso_milliseconds(wall)}
 
 
 _BODIES: dict[Shape, Callable[[int, str, str, float], dict[str, Any]]] = {

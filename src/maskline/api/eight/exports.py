@@ -14,9 +14,9 @@ from typing import Any
 
 from maskline.api.eight.errors import Refused, Shape
 from maskline.api.eight.exchange import Exchange, Reply, Resource
-from maskline.api.eight.times import instant
 from maskline.api.services import ApiServices
 from maskline.errors import Conflict, InvalidParameter, NotFound
+from maskline.webhooks.formats.eight_parts import iso_milliseconds
 from maskline.workflows.exports import cancel_export, export_url, get_export, request_export
 
 TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z$"
@@ -61,7 +61,7 @@ class Exports:
         except NotFound:
             raise Refused(*INVALID_JOB) from None
         url = export_url(job, self._services.exports.links)
-        told = {"status": job.status, "data": [url] if url else [], "expires": instant(job.expires_at)}
+        told = {"status": job.status, "data": [url] if url else [], "expires": iso_milliseconds(job.expires_at)}
         return Reply(200, told)
 
     async def _cancel(self, exchange: Exchange) -> Reply:

@@ -13,12 +13,12 @@ from typing import Any
 
 from maskline.api.eight.errors import Shape
 from maskline.api.eight.exchange import Exchange, Reply, Resource
-from maskline.api.eight.times import instant
 from maskline.api.services import ApiServices
 from maskline.errors import NotFound
 from maskline.masking.decision import NumberState, VirtualNumber
 from maskline.masking.e164 import Line
 from maskline.webhooks.formats.eight_number import BILLING_UNIT, CURRENCY, PRICE, STATUS
+from maskline.webhooks.formats.eight_parts import iso_milliseconds
 from maskline.workflows.get_number import UNKNOWN, get_number
 from maskline.workflows.list_numbers import ListNumbers
 from maskline.workflows.number_outbox import owner_of
@@ -57,8 +57,8 @@ class Numbers:
         return Reply(
             200,
             {
-                "totalNumbers": len(shown), "lastUpdatedAt": instant(changed), "numbers": shown, "statusCode": 0,
-                "statusMessage": "ok",
+                "totalNumbers": len(shown), "lastUpdatedAt": iso_milliseconds(changed), "numbers": shown,
+                "statusCode": 0, "statusMessage": "ok",
             },
         )  # fmt: skip
 
@@ -71,7 +71,9 @@ class Numbers:
             raise NotFound(UNKNOWN)
         payload = {"msisdn": number.number.e164, **_labels(number)}
         wall = self._services.clock.wall()
-        return Reply(200, {"statusCode": 0, "statusMessage": "ok", "timestamp": instant(wall), "payload": payload})
+        return Reply(
+            200, {"statusCode": 0, "statusMessage": "ok", "timestamp": iso_milliseconds(wall), "payload": payload}
+        )
 
 
 def _labels(number: VirtualNumber) -> dict[str, str]:
@@ -85,8 +87,8 @@ def number_object(number: VirtualNumber, subaccount_id: str) -> dict[str, Any]:
     healthy = number.state is not NumberState.UNHEALTHY
     return {
         "msisdn": number.number.e164,
-        "dateCreated": instant(number.added_at),
-        "dateUpdated": instant(number.changed_at),
+        "dateCreated": iso_milliseconds(number.added_at),
+        "dateUpdated": iso_milliseconds(number.changed_at),
         **_labels(number),
         "operationalStatus": STATUS[number.state] if healthy else STATUS[NumberState.ACTIVE],
         "rentalPrice": PRICE,
@@ -98,6 +100,6 @@ def number_object(number: VirtualNumber, subaccount_id: str) -> dict[str, Any]:
         "numberType": NUMBER_TYPES[number.number.line],
         "numberHealth": {
             "isHealthy": healthy, "status": "Healthy" if healthy else "Unhealthy",
-            "lastCheckedTime": instant(number.changed_at),
+            "lastCheckedTime": iso_milliseconds(number.changed_at),
         },
     }  # fmt: skip

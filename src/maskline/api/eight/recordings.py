@@ -10,10 +10,11 @@ from typing import Any
 
 from maskline.api.eight.errors import Shape
 from maskline.api.eight.exchange import Exchange, Reply, Resource
-from maskline.api.eight.times import instant
 from maskline.api.services import ApiServices
 from maskline.masking.recording import Recording
 from maskline.storage.store import RecordingFilter
+from maskline.webhooks.formats.eight_parts import iso_milliseconds
+from maskline.webhooks.formats.summary import rounded
 from maskline.workflows.get_recording import list_recordings
 from maskline.workflows.recording_outbox import file_url
 from maskline.workflows.recording_status import recording_status
@@ -44,8 +45,8 @@ class Recordings:
             "sessionId": recording.call_id,
             "subAccountId": exchange.subaccount_id,
             "status": await recording_status(services.store, recording),
-            "duration": round(recording.duration_ms / 1000),
-            "startRecordingTime": instant(recording.started_at),
+            "duration": rounded(recording.duration_ms / 1000),
+            "startRecordingTime": iso_milliseconds(recording.started_at),
         }
         url = recording.pushed or file_url(recording, services.links, services.clock.wall(), exchange.base_url)
         return told | {"externalFileUrl": url} if url else told

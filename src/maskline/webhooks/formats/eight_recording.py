@@ -6,9 +6,8 @@ What it is: 8x8-wavecell.md §9 in the envelope of §2. What it is not: the stat
 
 from __future__ import annotations
 
-import math
-
 from maskline.webhooks.formats.eight_parts import envelope
+from maskline.webhooks.formats.summary import rounded
 
 KIND = "eight.recording"
 """Endpoint kind that receives this body."""
@@ -24,7 +23,7 @@ def recording_uploaded(
         "sessionId": session_id,
         "subAccountId": sub_account_id,
         "recordingId": recording_id,
-        "durationSeconds": math.floor(duration_ms / 1000 + 0.5),
+        "durationSeconds": rounded(duration_ms / 1000),
         "filePath": file_path,
         "status": "UPLOAD_COMPLETED",
     }

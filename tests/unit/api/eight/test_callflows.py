@@ -54,9 +54,9 @@ class Flows(EightApi):
 
 
 def until(api, seconds):
-    from maskline.api.eight.times import instant
+    from maskline.webhooks.formats.eight_parts import iso_milliseconds
 
-    return instant(api.clock.wall() + seconds)
+    return iso_milliseconds(api.clock.wall() + seconds)
 
 
 @pytest.mark.row("8x8:8/POST-callflows", "8x8:8.1/1", "8x8:4/rule-two-makecalls", "8x8:2/numbers-in", "8x8:4/chained")

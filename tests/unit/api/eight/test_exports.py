@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from maskline.api.eight.times import instant
 from maskline.errors import StoreUnavailable
 from maskline.masking.redaction import Redaction
+from maskline.webhooks.formats.eight_parts import iso_milliseconds
 from maskline.workflows import process_exports
 from maskline.workflows.exports import KEPT_SECONDS, MOST_WAITING, ExportPlan
 from maskline.workflows.process_exports import ProcessExports
@@ -96,7 +96,7 @@ def platform(answer):
 async def test_a_table_is_asked_for_made_and_fetched_by_a_signed_link(tmp_path: Path):
     api = await Exporting().begin(tmp_path)
     job_id = await api.requested()
-    expires = instant(api.wall + KEPT_SECONDS)
+    expires = iso_milliseconds(api.wall + KEPT_SECONDS)
     assert await api.ask("GET", f"{PATH}/{job_id}") == (200, {"status": "queued", "data": [], "expires": expires})
     async with api.processing():
         job = await api.done(job_id)
@@ -139,8 +139,8 @@ async def test_a_span_without_calls_is_empty_and_pages_are_put_together(
     monkeypatch.setattr(process_exports, "PAGE", 1)
     api = await Exporting().begin(tmp_path)
     await api.call("call-3", None, ago=3600.0)
-    times = {"from": instant(api.wall - 7200.0), "to": instant(api.wall - 120.0)}
-    early = {"from": instant(api.wall - 7200.0), "to": instant(api.wall - 7000.0)}
+    times = {"from": iso_milliseconds(api.wall - 7200.0), "to": iso_milliseconds(api.wall - 120.0)}
+    early = {"from": iso_milliseconds(api.wall - 7200.0), "to": iso_milliseconds(api.wall - 7000.0)}
     async with api.processing():
         part = await api.done(await api.requested(**times))
         whole = await api.done(await api.requested())

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from maskline.api.eight.times import instant
 from maskline.masking.decision import NumberState
+from maskline.webhooks.formats.eight_parts import iso_milliseconds
 from maskline.workflows.add_number import add_number
 from maskline.workflows.set_number import NumberChange, set_number
 from tests.support.api_world import NUMBER
@@ -25,11 +25,11 @@ def missing(answer):
 @pytest.mark.row("8x8:8/GET-numbers", "8x8:8/numbers-fields", "8x8:8/referenceId")
 async def test_the_list_has_every_number_of_the_pool_with_all_fields():
     api = await EightApi().start()
-    created = instant(api.clock.wall())
+    created = iso_milliseconds(api.clock.wall())
     api.clock.advance(60.0)
     await set_number(api.store, api.clock, NUMBER, NumberChange(reference_id="sg-pool"))
     await add_number(api.store, api.clock, "+6531580009", api.rides.id)
-    changed = instant(api.clock.wall())
+    changed = iso_milliseconds(api.clock.wall())
     assert await api.ask("GET", "/numbers") == (
         200,
         {
@@ -74,7 +74,7 @@ async def test_a_pool_without_numbers_is_an_empty_list():
     api.path = f"/api/v1/subaccounts/{RIDES}"
     _, body = await api.ask("GET", "/numbers")
     assert (body["totalNumbers"], body["numbers"]) == (0, [])
-    assert body["lastUpdatedAt"] == instant(api.rides.created_at)
+    assert body["lastUpdatedAt"] == iso_milliseconds(api.rides.created_at)
 
 
 @pytest.mark.row("8x8:8/GET-number", "8x8:13/C20")
@@ -83,7 +83,7 @@ async def test_one_number_is_shown_with_and_without_plus_and_its_length_is_that_
     await add_number(api.store, api.clock, "+4915112345678", api.acme.id, reference_id="de")
     for text in ("+4915112345678", "4915112345678", "%2B4915112345678"):
         status, body = await api.ask("GET", f"/numbers/{text}")
-        assert body.pop("timestamp") == instant(api.clock.wall())
+        assert body.pop("timestamp") == iso_milliseconds(api.clock.wall())
         assert (status, body) == (
             200,
             {

@@ -6,10 +6,10 @@ import uuid
 
 import pytest
 
-from maskline.api.eight.times import instant
 from maskline.errors import InvalidParameter
 from maskline.masking.recording import Recording, RecordingStatus
 from maskline.storage.store import Delivery, OutboxRow
+from maskline.webhooks.formats.eight_parts import iso_milliseconds
 from maskline.workflows.push_configs import PushWish, set_push_config
 from maskline.workflows.recording_links import RecordingLinks
 from maskline.workflows.recording_status import STATUSES
@@ -129,7 +129,7 @@ class Made(EightApi):
         return shown["status"]
 
 
-DONE = {"status": RecordingStatus.COMPLETED, "duration_ms": 12_400, "pushed": "s3://recordings/masked/call-1/rec-1.mp3"}
+DONE = {"status": RecordingStatus.COMPLETED, "duration_ms": 12_500, "pushed": "s3://recordings/masked/call-1/rec-1.mp3"}
 
 
 @pytest.mark.row("8x8:9/query", "8x8:8/GET-recordings")
@@ -138,7 +138,7 @@ async def test_the_recordings_of_a_session_are_listed_with_where_they_are():
     one = await api.made(**DONE)
     shown = {
         "recordingId": "rec-1", "sessionId": "call-1", "subAccountId": api.acme.id, "status": "UPLOAD_COMPLETED",
-        "duration": 12, "startRecordingTime": instant(one.started_at), "externalFileUrl": DONE["pushed"],
+        "duration": 13, "startRecordingTime": iso_milliseconds(one.started_at), "externalFileUrl": DONE["pushed"],
     }  # fmt: skip
     assert await api.ask("GET", "/recordings/call-1") == (
         200, {"recordings": [shown], "statusCode": 0, "statusMessage": "ok"},
