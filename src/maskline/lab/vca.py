@@ -17,13 +17,15 @@ from typing import Any
 from aiohttp import web
 
 from maskline.errors import InvalidParameter
-from maskline.lab.vca_map import Map, NotAnAction, answer
+from maskline.lab.vca_map import Map, NotAnAction, answer, answer_handle
 from maskline.masking.e164 import parse_number
 
 KEPT = 1_000
 """Events that the inbox remembers."""
 INBOX = "/inbox"
 _ACTION = "CALL_ACTION"
+_QUESTIONS = (_ACTION, "CALL_RECEIVED", "DTMF_RECEIVED")
+"""The latter two are Wavecell's call handle: 8x8's own have them as `callStatus`."""
 
 
 class SampleApplication:
@@ -67,19 +69,21 @@ class SampleApplication:
         except ValueError:
             self._tell(_line("refused", "the body is no JSON"))
             return _refusal(400, "The body is no JSON.")
-        if isinstance(body, dict) and body.get("eventType") == _ACTION:
+        if isinstance(body, dict) and body.get("eventType") in _QUESTIONS:
             return self._act(body)
         self._keep(request.path, body)
         return web.Response()
 
     def _act(self, body: dict[str, Any]) -> web.Response:
+        handle = body["eventType"] != _ACTION
         try:
-            reply = answer(self._table, body)
+            reply = answer_handle(self._table, body) if handle else answer(self._table, body)
         except NotAnAction as error:
             self._tell(_line("refused", str(error)))
             return _refusal(400, str(error))
-        actions = " + ".join(step["action"] for step in reply["callflow"])
-        self._tell(_line(_ACTION, f"{_call(body['payload'])}: {actions}"))
+        (actions,) = (value for key, value in reply.items() if key in ("callflow", "commands"))
+        told = _handle(body) if handle else _call(body["payload"])
+        self._tell(_line(_ACTION, f"{told}: {' + '.join(step['action'] for step in actions)}"))
         return web.json_response(reply)
 
     def _keep(self, path: str, body: Any) -> None:
@@ -98,7 +102,7 @@ def describe(body: Any) -> str:
         return _line(str(body.get("eventType", "call status")), _summary(body, "status", "status"))
     if "details" in payload:
         return _line(str(body.get("eventType")), _summary(payload, "sessionStatus", "callStatus"))
-    told = _call(payload) if "destination" in payload else str(payload.get("status", ""))
+    told = _call(payload) if "destination" in payload else str(payload.get("status") or payload.get("updateEventType"))
     return _line(str(body.get("eventType")), told)
 
 
@@ -106,6 +110,7 @@ def _summary(payload: dict[str, Any], session_key: str, leg_key: str) -> str:
     told = [str(payload.get(session_key, ""))]
     details = payload.get("details")
     for name, leg in sorted(details.items()) if isinstance(details, dict) else ():
+        leg = leg if isinstance(leg, dict) else {}
         seconds = leg.get("callDuration", leg.get("duration", 0))
         told.append(f"{name} {leg.get(leg_key)} {seconds} s")
     error = payload.get("errorDetails")
@@ -117,6 +122,10 @@ def _summary(payload: dict[str, Any], session_key: str, leg_key: str) -> str:
 def _call(payload: dict[str, Any]) -> str:
     direction = f"{_masked(payload.get('source'))} to {_masked(payload.get('destination'))}"
     return f"{payload.get('callStatus')} {payload.get('callDirection')} {direction}"
+
+
+def _handle(body: dict[str, Any]) -> str:
+    return f"{body['eventType']} {_masked(body.get('sourceMsisdn'))} to {_masked(body.get('targetMsisdn'))}"
 
 
 def _masked(number: Any) -> str:

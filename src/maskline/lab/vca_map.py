@@ -86,6 +86,17 @@ def answer(table: Map, body: Any) -> Flow:
     return _goodbye(table.unknown, table.voice)
 
 
+def answer_handle(table: Map, body: Flow) -> Flow:
+    """The reply to Wavecell's call handle of 2019, which has no `clientActionId`: digits are a menu's."""
+    pressed = body.get("eventType") == "DTMF_RECEIVED"
+    payload = {
+        "source": body.get("sourceMsisdn"), "destination": body.get("targetMsisdn"),
+        "callStatus": "ACTION_COMPLETED" if pressed else "CALL_RECEIVED", "clientActionId": _MENU,
+        "eventData": str(body.get("dtmf", "")),
+    }  # fmt: skip
+    return {"commands": answer(table, {"payload": payload})["callflow"]}
+
+
 def _after(table: Map, payload: Flow, virtual: str) -> Flow:
     """What follows a menu. Other flows here have no `clientActionId`, so that nobody asks what follows them."""
     menu = table.menus.get(virtual) if payload.get("clientActionId") == _MENU else None

@@ -55,9 +55,13 @@ Body = Callable[[Scene, str], bytes]
 """With the event's id."""
 
 
-def scene_number(account_id: str, known: list[VirtualNumber]) -> VirtualNumber:
-    """The first one that the (sub)account has, or one that it could have."""
-    return known[0] if known else VirtualNumber(VIRTUAL, account_id, None, "sample-pool")
+def scene_number(account_id: str, known: list[VirtualNumber], now: float) -> VirtualNumber:
+    """The first one that the (sub)account has, or one that it could have got at wall second `now`."""
+    return (
+        known[0]
+        if known
+        else VirtualNumber(VIRTUAL, account_id, None, "sample-pool", VIRTUAL.country, added_at=now, changed_at=now)
+    )
 
 
 def sample_call(scene: Scene) -> CallRecord:

@@ -79,7 +79,8 @@ async def _prepared(
     # Nobody's number is redacted: the sample has none, and a receiver under test wants to see where they stand.
     shape = read_shape(shown, options, Redactor())
     known = [] if owner is None else await store.numbers(owner)
-    return endpoint, Scene(account.id, scene_number(account.id, known), shape, ids, clock.wall())
+    now = clock.wall()
+    return endpoint, Scene(account.id, scene_number(account.id, known, now), shape, ids, now)
 
 
 async def _send(

@@ -65,6 +65,16 @@ async def test_an_action_is_answered_with_a_flow_and_told_without_a_real_number(
     assert line.endswith("CALL_RECEIVED INBOUND +65••••0042 to +65••••0001: makeCall")
 
 
+async def test_wavecells_call_handle_is_answered_with_commands() -> None:
+    received = {"eventType": "CALL_RECEIVED", "sourceMsisdn": RIDER[1:], "targetMsisdn": VIRTUAL[1:], "direction": 0}
+    async with running() as sample:
+        status, reply = await sample.post(received)
+        assert (status, [step["action"] for step in reply["commands"]]) == (200, ["makeCall"])
+        assert (await sample.post({"eventType": "DTMF_RECEIVED", "dtmf": 1}))[0] == 400
+        first, _ = sample.told
+    assert first.endswith("CALL_RECEIVED +65••••0042 to +65••••0001: makeCall")
+
+
 async def test_events_of_every_kind_are_taken_on_any_path_and_kept_for_the_inbox() -> None:
     bodies = [SUMMARY, action() | {"eventType": "CALL_STATUS"}, {"status": "Completed", "details": {}}]
     async with running(keeps_events=True) as sample:
@@ -116,6 +126,11 @@ async def test_another_authorization_than_the_configured_one_is_refused() -> Non
             {"eventType": "CALL_STATUS", "payload": {"callStatus": "CALL_CONNECTED", "destination": "••••"}},
             "CALL_STATUS      CALL_CONNECTED None a withheld number to ••••",
         ),
+        (
+            {"eventType": "VIRTUAL_NUMBER_UPDATE", "payload": {"updateEventType": "UPDATES"}},
+            "VIRTUAL_NUMBER_UPDATE  UPDATES",
+        ),
+        ({"status": "Busy", "details": {"callA": 1}}, "call status      Busy, callA None 0 s"),
         ([], "?                not an object"),
     ],
 )  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from maskline.lab.vca_map import Map, NotAnAction, WrongMap, answer, read_map
+from maskline.lab.vca_map import Map, NotAnAction, WrongMap, answer, answer_handle, read_map
 
 RIDER, DRIVER, VIRTUAL, DESK = "+6591110042", "+6598760007", "+6531580001", "+6562220001"
 EXAMPLE = Path(__file__).parents[3] / "docs" / "howto" / "8x8-map.json"
@@ -70,6 +70,13 @@ def test_the_digits_choose_in_either_generation(data: Any) -> None:
     done = asked("+6590000000", callStatus="ACTION_COMPLETED", clientActionId="menu", eventData=data)
     (call,) = answer(table(menus=[MENU]), done)["callflow"]
     assert call["params"] == {"source": VIRTUAL[1:], "destination": DESK[1:]}
+
+
+@pytest.mark.parametrize("dtmf", [1, "1"])
+def test_digits_of_a_call_handle_choose_too(dtmf: Any) -> None:
+    handle = {"eventType": "DTMF_RECEIVED", "sourceMsisdn": "6590000000", "targetMsisdn": VIRTUAL[1:], "dtmf": dtmf}
+    (call,) = answer_handle(table(menus=[MENU]), handle)["commands"]
+    assert call["params"]["destination"] == DESK[1:]
 
 
 @pytest.mark.parametrize("data", [{"dtmf": "9"}, {"dtmf": ""}, {}, None])
