@@ -5,7 +5,7 @@ What it is not: the customer's side (`exports.py`). Who uses it: `app.py` runs `
 before.
 
 Pages are read beside the loop and written in a thread, so calls do not wait for a table. A job that a killed process
-left is begun again.
+left, or one whose store went away, is begun again: there is one maker, so what is running between two looks is nobody's.
 """
 
 from __future__ import annotations
@@ -61,6 +61,9 @@ class ProcessExports:
         """Take up what a former process left; raises `StoreUnavailable`."""
         for path in await asyncio.to_thread(lambda: list(self._plan.folder.glob(".*"))):
             await asyncio.to_thread(path.unlink, missing_ok=True)
+        await self._take_up()
+
+    async def _take_up(self) -> None:
         while left := await self._store.exports_in("running", _OVER_AT_ONCE):
             for job in left:
                 await self._store.change_export(job.id, was=("running",), status="queued")
@@ -79,6 +82,7 @@ class ProcessExports:
                 continue
 
     async def _drain(self) -> None:
+        await self._take_up()
         for job in await self._store.exports_over(self._clock.wall(), _OVER_AT_ONCE):
             await remove_export(self._store, self._plan, job.id)
         while not self._stopping and (queued := await self._store.exports_in("queued", 1)):

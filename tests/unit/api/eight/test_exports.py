@@ -262,3 +262,22 @@ async def test_a_store_that_is_away_is_waited_for(tmp_path: Path, monkeypatch: p
     async with api.processing():
         assert (await api.done(await api.requested()))["status"] == "succeeded"
     assert away == []
+
+
+async def test_a_job_whose_store_goes_away_in_the_middle_is_made_when_it_is_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    api = await Exporting().begin(tmp_path)
+    monkeypatch.setattr(process_exports, "_POLL", 0.01)
+    away = [StoreUnavailable()]
+    between = api.store.calls_between
+
+    async def calls_between(*values, **named):
+        if away:
+            raise away.pop()
+        return await between(*values, **named)
+
+    monkeypatch.setattr(api.store, "calls_between", calls_between)
+    async with api.processing():
+        assert (await api.done(await api.requested()))["status"] == "succeeded"
+    assert away == []
