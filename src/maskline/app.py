@@ -97,8 +97,8 @@ class Application:
         expiry, call_limit, ring = settings.default_times
         self._defaults = SessionOptions(session_expiry=expiry, call_time_limit=call_limit, ring_timeout=ring)
         self.router = RouteCall(store, clock, routing_rules(settings, self._defaults), pin_limits(settings))
-        self.egress = Egress(settings.egress_networks)
-        self.deliverer = Deliverer(store, WebhookSender(self.egress), StoreKeys(store), clock, ids)
+        self.hooks = Poster(settings.egress_networks)
+        self.deliverer = Deliverer(store, WebhookSender(self.hooks), StoreKeys(store), clock, ids)
         self._style = style = Style(Generation(settings.plivo_events), settings.callback_prefix)
         links = self.services.links
         self.recordings = ProcessRecordings(store, clock, ids, self.services.recordings, links, self.deliverer.notify)
@@ -152,8 +152,8 @@ class Application:
         # A process that was killed left sessions "in a call", which would hear busy for ever.
         await self.services.store.reset_calls_in_progress()
         await self.router.refresh()
-        await self.egress.open()
-        self._running.push_async_callback(self.egress.close)
+        await self.hooks.open()
+        self._running.push_async_callback(self.hooks.close)
         await self.poster.open()
         self._running.push_async_callback(self.poster.close)
         await self._open_prompts()

@@ -18,7 +18,7 @@ from maskline.masking.decision import VirtualNumber
 from maskline.masking.facts import CallEnded, CallRouted, Cause, HungUpBy, LegAnswered, LegEnded, LegRinging, Outcome
 from maskline.masking.redaction import Redaction
 from maskline.masking.session import NewSession, SessionOptions
-from maskline.net.egress import Egress
+from maskline.net.post import Poster
 from maskline.storage.store import Account, Endpoint
 from maskline.webhooks.deliver import Deliverer
 from maskline.webhooks.keys import StoreKeys
@@ -45,14 +45,14 @@ EVENTS = [
 
 async def test_one_call_reaches_plivo_8x8_and_wavecell_receivers(empty_store):
     inbox, store, clock, ids = Inbox(), empty_store, SystemClock(), SystemIds()
-    egress = Egress([ipaddress.ip_network("127.0.0.0/8")])
+    poster = Poster([ipaddress.ip_network("127.0.0.0/8")])
     await inbox.open()
-    await egress.open()
+    await poster.open()
     inbox.answers["/plivo"] = [500]  # the first event once: the others wait for it, in order
     await store.add_account(Account(ACCOUNT, "Acme", None, (TOKEN,), T0))
     await store.set_endpoint(Endpoint(ACCOUNT, "eight.session_summary", inbox.url("/eight"), "Bearer word"))
     await store.set_endpoint(Endpoint(ACCOUNT, "wavecell.call_status", inbox.url("/wavecell")))
-    deliverer = Deliverer(store, WebhookSender(egress), StoreKeys(store), clock, ids, spread=lambda: 0.0)
+    deliverer = Deliverer(store, WebhookSender(poster), StoreKeys(store), clock, ids, spread=lambda: 0.0)
     recorder = CallRecording(store, clock, ids, deliverer.notify)
     tasks = [asyncio.create_task(part.run()) for part in (deliverer, recorder)]
 
@@ -66,7 +66,7 @@ async def test_one_call_reaches_plivo_8x8_and_wavecell_receivers(empty_store):
     for part in (recorder, deliverer):
         part.stop()
     await asyncio.gather(*tasks)
-    await egress.close()
+    await poster.close()
     await inbox.close()
 
     assert [item.event for item in plivo] == [EVENTS[0], *EVENTS]
@@ -89,16 +89,16 @@ async def test_one_call_reaches_plivo_8x8_and_wavecell_receivers(empty_store):
 @pytest.mark.row("8x8:14/signature", "8x8:2/transport", "8x8:5/values", "8x8:8/httpAuthHeader")
 async def test_call_statuses_arrive_in_order_and_signed_though_the_receiver_stumbles(empty_store):
     inbox, store, clock, ids = Inbox(), empty_store, SystemClock(), SystemIds()
-    egress = Egress([ipaddress.ip_network("127.0.0.0/8")])
+    poster = Poster([ipaddress.ip_network("127.0.0.0/8")])
     await inbox.open()
-    await egress.open()
+    await poster.open()
     inbox.answers["/vcs"] = [503]
     await store.add_account(Account(ACCOUNT, "Acme", None, (TOKEN,), T0, redaction=Redaction.LAST4))
     secret = "whsec_" + "A" * 32
     await store.set_endpoint(
         Endpoint(ACCOUNT, "eight.call_status", inbox.url("/vcs"), "Bearer word", "8x8_test", secret=secret)
     )
-    deliverer = Deliverer(store, WebhookSender(egress), StoreKeys(store), clock, ids, spread=lambda: 0.0)
+    deliverer = Deliverer(store, WebhookSender(poster), StoreKeys(store), clock, ids, spread=lambda: 0.0)
     recorder = CallRecording(store, clock, ids, deliverer.notify)
     tasks = [asyncio.create_task(part.run()) for part in (deliverer, recorder)]
 
@@ -107,7 +107,7 @@ async def test_call_statuses_arrive_in_order_and_signed_though_the_receiver_stum
     for part in (recorder, deliverer):
         part.stop()
     await asyncio.gather(*tasks)
-    await egress.close()
+    await poster.close()
     await inbox.close()
 
     told = [json.loads(item.body)["payload"] for item in items]

@@ -19,7 +19,7 @@ from maskline.ids import SystemIds
 from maskline.lab.inbox import Inbox
 from maskline.masking.facts import LegRinging
 from maskline.masking.session import SessionOptions
-from maskline.net.egress import Egress
+from maskline.net.post import Poster
 from maskline.storage.memory import MemoryStore
 from maskline.webhooks.deliver import Deliverer
 from maskline.webhooks.keys import StoreKeys
@@ -43,16 +43,16 @@ class Customer:
         await self.inbox.open()
         self.main = await create_account(self.store, self.clock, self.ids, "Acme")
         self.own = await create_subaccount(self.store, self.clock, self.ids, self.main.id, "riders")
-        self.egress = Egress([ipaddress.ip_network("127.0.0.0/8")])
-        await self.egress.open()
+        self.poster = Poster([ipaddress.ip_network("127.0.0.0/8")])
+        await self.poster.open()
         self.deliverer = Deliverer(
-            self.store, WebhookSender(self.egress), StoreKeys(self.store), self.clock, self.ids, spread=lambda: 0.0
+            self.store, WebhookSender(self.poster), StoreKeys(self.store), self.clock, self.ids, spread=lambda: 0.0
         )
         self.recorder = CallRecording(self.store, self.clock, self.ids, self.deliverer.notify)
         return self
 
     async def close(self):
-        await self.egress.close()
+        await self.poster.close()
         await self.inbox.close()
 
     async def ring(self, method, number):

@@ -2,8 +2,8 @@
 
 What it is: one request, vetted (`guard.py`) at the address actually dialled, without redirects, proxies, cookies
 or decompression, in bounded time; and why there was no answer, as one of few kinds. What it is not: meaning of an
-answer, retries or signatures. Who uses it: `webhooks/send.py`, `media/prompts/fetch.py`. Where recordings
-are pushed is the operator's word, or judged apart (`workflows/push_destination.py`).
+answer, retries or signatures. Who uses it: `media/prompts/fetch.py`, `workflows/trigger_event.py`; webhooks go out by
+`post.py`. Where recordings are pushed is the operator's word, or judged apart (`workflows/push_destination.py`).
 
 A name is refused when any of its addresses is internal, and each socket is judged again when it is made: a
 check before the connect alone is beaten by a name that changes its address in between (DNS rebinding).

@@ -1,8 +1,9 @@
 """POST to addresses that customers name, many times a second: HTTP/1.1 over kept connections, vetted as in `egress.py`.
 
 What it is: one request and its whole answer, at a third of what aiohttp's client costs; where every call asks an
-application, that is hundreds of them a second. What it is not: a general client; it knows no redirects, proxies,
-cookies, compression or other methods. Who uses it: `webhooks/ask.py`.
+application and is told of, that is a thousand of them a second. What it is not: a general client; it knows no
+redirects, proxies, cookies, compression, or bodies that are read as they come. Who uses it: `webhooks/ask.py` and
+`webhooks/send.py`.
 
 A name is refused when any of its addresses is internal, and what is connected to is the address that was judged, so a
 name that changes in between (DNS rebinding) gains nothing. Answers are read by llhttp, as aiohttp's are.
@@ -60,7 +61,7 @@ class Poster:
         self._guard = AddressGuard(allowed)
         self._resolver = resolver
         self._tls = tls
-        self._targets: dict[tuple[str, bool], _Target] = {}
+        self._targets: dict[tuple[str, str, bool], _Target] = {}
         self._names: dict[tuple[str, int], tuple[float, asyncio.Task[list[str]]]] = {}
         self._idle: dict[tuple[str, int, bool], list[PostConnection]] = {}
         self._open: set[PostConnection] = set()
@@ -81,17 +82,18 @@ class Poster:
         if self._resolver is not None:
             await self._resolver.close()
 
-    async def post(
-        self, url: str, headers: Mapping[str, str], body: bytes, *, connect: float, total: float, most: int
-    ) -> Posted:
-        """Only inside a task. `connect`, `total`: seconds, the latter for all. `most`: bytes of the answer's body.
-        Raises `EgressError`."""
-        target = self._target(url, "Authorization" in headers)
+    async def request(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, *, connect: float, total: float,
+        most: int, status_will_do: bool = False,
+    ) -> Posted:  # fmt: skip
+        """POST, or GET without body; only inside a task. `connect`, `total`: seconds, the latter for all. `most`: bytes
+        of the answer's body. `status_will_do`: as of `PostConnection.send`. Raises `EgressError`."""
+        target = self._target(method, url, "Authorization" in headers)
         request = _request(target.head, headers, body)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + total
         connection = self._kept(target) or await self._connected(target, min(connect, total))
-        answer = connection.send(request, most)
+        answer = connection.send(request, most, status_will_do=status_will_do)
         late = loop.call_at(deadline, connection.abort, EgressError(Failure.TIMEOUT, "no answer in time"))
         try:
             return await answer
@@ -182,12 +184,12 @@ class Poster:
 
     # -- requests ------------------------------------------------------------------------------------------------------
 
-    def _target(self, text: str, has_authorization: bool) -> _Target:
-        known = self._targets.get((text, has_authorization))
+    def _target(self, method: str, text: str, has_authorization: bool) -> _Target:
+        known = self._targets.get((method, text, has_authorization))
         if known is not None:
             return known
         url = checked_url(text, has_authorization)
-        head = f"POST {url.raw_path_qs} HTTP/1.1\r\nHost: {url.host_port_subcomponent}\r\n"
+        head = f"{method} {url.raw_path_qs} HTTP/1.1\r\nHost: {url.host_port_subcomponent}\r\n"
         if url.user is not None:
             credentials = f"{url.user}:{url.password or ''}".encode()
             head += f"Authorization: Basic {b64encode(credentials).decode()}\r\n"
@@ -195,7 +197,7 @@ class Poster:
             self._targets.clear()
         assert url.raw_host is not None and url.port is not None, "a checked URL has both"
         target = _Target((url.raw_host, url.port, url.scheme == "https"), head)
-        self._targets[text, has_authorization] = target
+        self._targets[method, text, has_authorization] = target
         return target
 
 
@@ -205,7 +207,7 @@ def _request(head: str, headers: Mapping[str, str], body: bytes) -> bytes:
         if not value.isprintable():
             raise EgressError(Failure.INVALID_URL, "not a request that can be sent")
         lines.append(f"{name}: {value}\r\n")
-    lines.append(f"Content-Length: {len(body)}\r\n\r\n")
+    lines.append("\r\n" if head.startswith("GET") else f"Content-Length: {len(body)}\r\n\r\n")
     try:
         return "".join(lines).encode("latin-1") + body
     except UnicodeEncodeError:

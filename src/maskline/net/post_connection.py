@@ -26,6 +26,8 @@ class Posted:
 
     status: int
     body: bytes = field(repr=False)
+    retry_after: str = ""
+    """Value of that header."""
 
 
 def broken() -> EgressError:
@@ -36,8 +38,8 @@ class PostConnection(asyncio.Protocol):
     """`lost` is called once, when the connection is no more."""
 
     __slots__ = (
-        "_answer", "_ends_with_connection", "_framed", "_keep", "_lost", "_most", "_parser", "_parts", "_received",
-        "_size", "_transport", "reusable",
+        "_answer", "_ends_with_connection", "_framed", "_has_head", "_keep", "_lost", "_most", "_parser", "_parts",
+        "_received", "_retry_after", "_size", "_status_will_do", "_transport", "reusable",
     )  # fmt: skip
 
     def __init__(self, lost: Callable[[PostConnection], None]) -> None:
@@ -48,19 +50,22 @@ class PostConnection(asyncio.Protocol):
         self._keep: asyncio.TimerHandle | None = None
         self._parts: list[bytes] = []
         self._size = self._received = self._most = 0
-        self._framed = self._ends_with_connection = False
+        self._framed = self._ends_with_connection = self._has_head = self._status_will_do = False
+        self._retry_after = ""
         self.reusable = False
         """Whether it may take another request."""
 
-    def send(self, request: bytes, most: int) -> asyncio.Future[Posted]:
-        """The answer to come, or an `EgressError`. `most`: bytes of its body."""
+    def send(self, request: bytes, most: int, *, status_will_do: bool = False) -> asyncio.Future[Posted]:
+        """The answer to come, or an `EgressError`. `most`: bytes of its body. `status_will_do`: once its head has come,
+        an answer that breaks off, stalls or is too long is one too, without its body."""
         assert self._transport is not None, "connected"
         if self._keep is not None:
             self._keep.cancel()
             self._keep = None
         self._parser = httptools.HttpResponseParser(self)
         self._parts, self._size, self._received, self._most = [], 0, 0, most
-        self._framed = self._ends_with_connection = self.reusable = False
+        self._framed = self._ends_with_connection = self._has_head = self.reusable = False
+        self._status_will_do, self._retry_after = status_will_do, ""
         self._answer = asyncio.get_running_loop().create_future()
         self._transport.write(request)
         return self._answer
@@ -76,7 +81,10 @@ class PostConnection(asyncio.Protocol):
             self._keep.cancel()
             self._keep = None
         if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(error)
+            if self._status_will_do and self._has_head:
+                self._answer.set_result(Posted(self._parser.get_status_code(), b"", self._retry_after))
+            else:
+                self._answer.set_exception(error)
         if self._transport is not None:
             self._transport.abort()
 
@@ -89,18 +97,19 @@ class PostConnection(asyncio.Protocol):
         if self._answer is None or self._answer.done():
             return self.abort(broken())  # nobody asked
         self._received += len(data)
-        if self._received > self._most + _HEAD:
-            return self.abort(self._too_large())
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            self.abort(broken())
+            self._status_will_do = False  # who breaks the rules once may have broken them before
+            return self.abort(broken())
+        if self._received > self._most + _HEAD and not self._answer.done():
+            self.abort(self._too_large())
         return None
 
     def connection_lost(self, exc: Exception | None) -> None:
         answer, is_whole = self._answer, exc is None and self._ends_with_connection
         if is_whole and answer is not None and not answer.done():
-            answer.set_result(Posted(self._parser.get_status_code(), b"".join(self._parts)))
+            answer.set_result(self._whole())
         self.abort(broken())
         self._lost(self)
 
@@ -110,12 +119,16 @@ class PostConnection(asyncio.Protocol):
         if self._answer is not None and self._answer.done():
             self.reusable = False  # one answer too many
 
-    def on_header(self, name: bytes, _value: bytes) -> None:
-        if name.lower() in _FRAMING:
+    def on_header(self, name: bytes, value: bytes) -> None:
+        lower = name.lower()
+        if lower in _FRAMING:
             self._framed = True
+        elif lower == b"retry-after":
+            self._retry_after = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
-        self._ends_with_connection = not self._framed and self._parser.get_status_code() >= 200
+        self._has_head = self._parser.get_status_code() >= 200
+        self._ends_with_connection = self._has_head and not self._framed
 
     def on_body(self, body: bytes) -> None:
         self._size += len(body)
@@ -125,12 +138,14 @@ class PostConnection(asyncio.Protocol):
         return None
 
     def on_message_complete(self) -> None:
-        status = self._parser.get_status_code()
-        if status < 200:
+        if not self._has_head:  # 1xx
             self._framed = False
         elif self._answer is not None and not self._answer.done():
             self.reusable = self._parser.should_keep_alive()
-            self._answer.set_result(Posted(status, b"".join(self._parts)))
+            self._answer.set_result(self._whole())
+
+    def _whole(self) -> Posted:
+        return Posted(self._parser.get_status_code(), b"".join(self._parts), self._retry_after)
 
     def _too_large(self) -> EgressError:
         return EgressError(Failure.TOO_LARGE, f"larger than {self._most} bytes")

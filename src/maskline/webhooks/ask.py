@@ -128,8 +128,8 @@ class Asker:
 
     async def _try(self, question: Question, tried: int, left: float) -> bytes:
         try:
-            answer = await self._poster.post(
-                question.url, question_headers(question, int(self._clock.wall()), tried - 1), question.body,
+            answer = await self._poster.request(
+                "POST", question.url, question_headers(question, int(self._clock.wall()), tried - 1), question.body,
                 connect=self._budget.connect, total=left, most=MOST_ANSWER,
             )  # fmt: skip
         except EgressError as error:

@@ -50,7 +50,7 @@ class RawServer:
                 head = await reader.readuntil(b"\r\n\r\n")
             except asyncio.IncompleteReadError:
                 return
-            length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+            length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0] or 0)
             self.requests.append(head + await reader.readexactly(length))
             reply = self.replies.pop(0)
             if reply is not None:
@@ -74,8 +74,8 @@ async def poster():
         await one.close()
 
 
-async def post(poster, url, headers=None, body=b"{}", connect=2.0, total=2.0, most=1000):
-    return await poster.post(url, headers or {}, body, connect=connect, total=total, most=most)
+async def post(poster, url, headers=None, body=b"{}", connect=2.0, total=2.0, most=1000, method="POST", **more):
+    return await poster.request(method, url, headers or {}, body, connect=connect, total=total, most=most, **more)
 
 
 async def fails(poster, url, **more):
@@ -183,7 +183,7 @@ async def test_a_connection_is_kept_for_a_while_only(poster, monkeypatch):
 async def test_an_answer_that_does_not_come_in_time_is_given_up_with_its_connection(poster):
     posting = await poster()
     async with RawServer(None, OK) as server:
-        assert await fails(posting, server.url, total=0.1) is Failure.TIMEOUT
+        assert await fails(posting, server.url, total=0.5) is Failure.TIMEOUT
         await until(lambda: not posting._open)
 
 
@@ -207,6 +207,36 @@ async def test_a_close_ends_what_is_going_on():
         await posting.close()
         with pytest.raises(EgressError):
             await asking
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"HTTP/1.1 429 Slow\r\nRetry-After: 7\r\nContent-Length: 9\r\n\r\nhalf",
+        b"HTTP/1.1 429 Slow\r\nRetry-After: 7\r\nContent-Length: 5000\r\n\r\n" + b"x" * 5000,
+        b"HTTP/1.1 429 Slow\r\nRetry-After: 7\r\n\r\n" + b"x" * 200_000,
+    ],
+)
+async def test_where_the_status_will_do_the_rest_may_be_missing_or_too_long(poster, reply):
+    posting = await poster()
+    async with RawServer(reply, hang_up=True) as server:
+        answer = await post(posting, server.url, status_will_do=True)
+    assert (answer.status, answer.body, answer.retry_after) == (429, b"", "7")
+    await until(lambda: not posting._open)
+
+
+@pytest.mark.parametrize("reply", [b"HTTP/1.1 200 OK\r\nX", b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", b""])
+async def test_without_a_whole_head_there_is_no_status(poster, reply):
+    posting = await poster()
+    async with RawServer(reply, hang_up=True) as server:
+        assert await fails(posting, server.url, status_will_do=True) is Failure.BROKEN
+
+
+async def test_a_get_has_no_body(poster):
+    posting = await poster()
+    async with RawServer(OK) as server:
+        await post(posting, server.url + "/?a=1", method="GET", body=b"")
+    assert server.requests == [b"GET /?a=1 HTTP/1.1\r\nHost: " + server.url[7:].encode() + b"\r\n\r\n"]
 
 
 # -- addresses -----------------------------------------------------------------------------------------------------

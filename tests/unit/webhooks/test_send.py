@@ -8,7 +8,7 @@ import socket
 import pytest
 from aiohttp import web
 
-from maskline.net.egress import Egress
+from maskline.net.post import Poster
 from maskline.webhooks.schedule import CallbackRules, Fault
 from maskline.webhooks.send import MAX_ANSWER, WebhookSender
 from maskline.webhooks.sign import Request
@@ -26,18 +26,18 @@ async def receiver():
 
 @pytest.fixture
 async def send():
-    """Send with an egress that may reach loopback unless told otherwise."""
+    """Send with a poster that may reach loopback unless told otherwise."""
     opened = []
 
     async def send(url, *, method="POST", body=b"A=1", headers=None, rules=FAST, allowed=LOOPBACK, resolver=None):
-        egress = Egress(allowed, resolver=resolver)
-        opened.append(egress)
-        await egress.open()
-        return await WebhookSender(egress).send(Request(method, url, body), headers or {}, rules, now=NOW)
+        poster = Poster(allowed, resolver=resolver)
+        opened.append(poster)
+        await poster.open()
+        return await WebhookSender(poster).send(Request(method, url, body), headers or {}, rules, now=NOW)
 
     yield send
-    for egress in opened:
-        await egress.close()
+    for poster in opened:
+        await poster.close()
 
 
 async def test_a_post_arrives_as_it_was_given(receiver, send):
