@@ -5,7 +5,7 @@ What it is not: the customer's side (`exports.py`). Who uses it: `app.py` runs `
 before.
 
 Pages are read beside the loop and written in a thread, so calls do not wait for a table. A job that a killed process
-left, or one whose store went away, is begun again: there is one maker, so what is running between two looks is nobody's.
+left, or whose store went away, is begun again: there is one maker, so what is running between two looks is nobody's.
 """
 
 from __future__ import annotations
