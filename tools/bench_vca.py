@@ -207,10 +207,6 @@ def read_options(arguments: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def read_rates(text: str) -> list[float]:
-    return [float(one) for one in text.split(",")]
-
-
 def main(arguments: list[str] | None = None) -> int:
     options = read_options(arguments)
     if not shutil.which("sipp"):

@@ -7,20 +7,14 @@ pages export calls there too.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from datetime import UTC, datetime
-from typing import Any
-
 from maskline.api.eight.errors import Refused, Shape
 from maskline.api.eight.exchange import Exchange, Reply, Resource
+from maskline.api.eight.fields import INVALID, read_time
 from maskline.api.services import ApiServices
 from maskline.errors import Conflict, InvalidParameter, NotFound
 from maskline.webhooks.formats.eight_parts import iso_milliseconds
 from maskline.workflows.exports import cancel_export, export_url, get_export, request_export
 
-TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z$"
-INVALID = 1001
 INVALID_JOB = (4018, "Invalid jobId", 404)
 BUSY = (429, 429)
 
@@ -71,16 +65,3 @@ class Exports:
         except NotFound:
             raise Refused(*INVALID_JOB) from None
         return Reply(204, None)
-
-
-def read_time(body: Mapping[str, Any], name: str) -> float | None:
-    """Wall seconds; None: not given. Raises `Refused`."""
-    value = body.get(name)
-    if value is None:
-        return None
-    try:
-        if not isinstance(value, str) or not re.fullmatch(TIME, value):
-            raise ValueError
-        return datetime.fromisoformat(value.removesuffix("Z")).replace(tzinfo=UTC).timestamp()
-    except ValueError:  # no time at all, or the 30th of February
-        raise Refused(INVALID, f"Invalid parameter. {name} should be a time such as 2026-11-22T10:00:00Z") from None

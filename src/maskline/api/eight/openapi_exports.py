@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from maskline.api.eight.errors import Shape
-from maskline.api.eight.exports import TIME as TIME_PATTERN
+from maskline.api.eight.fields import TIME as TIME_PATTERN
 from maskline.api.eight.openapi_parts import (
     ACCOUNT,
     TEXT,

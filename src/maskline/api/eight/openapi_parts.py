@@ -35,10 +35,6 @@ def path_parameter(name: str, about: str, schema: dict[str, Any] | None = None) 
     return {"name": name, "in": "path", "required": True, "schema": schema or TEXT, "description": about}
 
 
-def query_parameter(name: str, about: str, schema: dict[str, Any] | None = None) -> dict[str, Any]:
-    return {"name": name, "in": "query", "schema": schema or TEXT, "description": about}
-
-
 def operation(
     name: str, summary: str, shape: Shape, answer: str, *, status: int = 200, body: str = "",
     parameters: Iterable[dict[str, Any]] = (), refusals: Mapping[int, str] | None = None,

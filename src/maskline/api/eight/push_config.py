@@ -10,7 +10,7 @@ from typing import Any
 
 from maskline.api.eight.errors import Refused, Shape
 from maskline.api.eight.exchange import Exchange, Reply, Resource
-from maskline.api.eight.webhooks import INVALID, optional_text, required_text
+from maskline.api.eight.fields import INVALID, optional_text, required_text
 from maskline.api.services import ApiServices
 from maskline.errors import InvalidParameter
 from maskline.storage.kept import PushConfig

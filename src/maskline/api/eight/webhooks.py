@@ -12,6 +12,7 @@ from typing import Any
 
 from maskline.api.eight.errors import Refused, Shape
 from maskline.api.eight.exchange import Exchange, Reply, Resource
+from maskline.api.eight.fields import INVALID, optional_text, required_text
 from maskline.api.services import ApiServices
 from maskline.errors import InvalidParameter, NotFound
 from maskline.storage.store import Endpoint
@@ -25,8 +26,6 @@ TYPES = {
     "VNU": "eight.number",
 }
 _TYPE_OF = {kind: name for name, kind in TYPES.items()}
-INVALID = 1001
-"""The vendor's number for a request with a wrong value."""
 
 
 class Webhooks:
@@ -100,22 +99,4 @@ def _enabled(body: Mapping[str, Any]) -> bool:
     value = body.get("enabled", body.get("active", True))
     if not isinstance(value, bool):
         raise InvalidParameter("Invalid parameter. enabled should be a boolean", parameter="enabled")
-    return value
-
-
-def required_text(body: Mapping[str, Any], name: str) -> str:
-    """Raises `Refused`."""
-    value = body.get(name)
-    if not isinstance(value, str) or not value:
-        raise Refused(INVALID, f"Invalid parameter. {name} should be a text and not empty")
-    return value
-
-
-def optional_text(body: Mapping[str, Any], name: str) -> str:
-    """Empty when it is left out or null; raises `Refused`."""
-    value = body.get(name)
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise Refused(INVALID, f"Invalid parameter. {name} should be a text")
     return value
