@@ -35,6 +35,8 @@ _NEXT_ADDRESS = 1.0
 """Seconds after which the next address of a name is tried; the last one has what is left."""
 _MOST_ADDRESSES = 4
 _MOST_TARGETS = 4_096
+_MOST_NAMES = 4_096
+"""Remembered ones, beyond which those whose time is over are forgotten: sessions bring URLs of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,12 +169,17 @@ class Poster:
         now = asyncio.get_running_loop().time()
         until, task = self._names.get((host, port), (now, None))
         if task is None or now >= until:
+            if len(self._names) >= _MOST_NAMES:
+                self._names = {name: known for name, known in self._names.items() if now < known[0]}
             task = asyncio.ensure_future(self._look_up(host, port))
             self._names[host, port] = now + _NAMES_FOR, task
         try:
             addresses = await asyncio.shield(task)
         except OSError:
             addresses = []
+        except UnicodeError:  # a label that is empty, or longer than 63
+            self._names.pop((host, port), None)
+            raise EgressError(Failure.INVALID_URL, "not a URL that can be called") from None
         if not addresses:
             self._names.pop((host, port), None)
             raise EgressError(Failure.UNKNOWN_NAME, "the name is unknown")

@@ -326,6 +326,20 @@ async def test_what_is_not_a_web_address_is_invalid(poster, url):
     assert await fails(await poster(), url) is Failure.INVALID_URL
 
 
+@pytest.mark.parametrize("host", ["a..b", ".example", "a" * 64 + ".example"])
+async def test_a_host_that_is_no_name_is_invalid(poster, host):
+    assert await fails(await poster(), f"http://{host}/") is Failure.INVALID_URL
+
+
+async def test_names_whose_time_is_over_are_forgotten_when_there_are_many(poster, monkeypatch):
+    monkeypatch.setattr(post_module, "_MOST_NAMES", 1)
+    monkeypatch.setattr(post_module, "_NAMES_FOR", 0.0)
+    posting = await poster(allowed=[], resolver=Names(a_example=[["10.0.0.1"]], b_example=[["10.0.0.1"]]))
+    for host in ("a.example", "b.example"):
+        assert await fails(posting, f"http://{host}/") is Failure.FORBIDDEN_ADDRESS
+    assert list(posting._names) == [("b.example", 80)]
+
+
 async def test_user_info_in_a_url_is_basic_authorization_unless_another_is_given(poster, monkeypatch):
     monkeypatch.setattr(post_module, "_MOST_TARGETS", 1)
     posting = await poster()
