@@ -204,7 +204,8 @@ class Poster:
             self._targets.clear()
         assert url.raw_host is not None and url.port is not None, "a checked URL has both"
         target = _Target((url.raw_host, url.port, url.scheme == "https"), head)
-        self._targets[method, text, has_authorization] = target
+        if method == "POST":  # a GET's URL carries its parameters, and comes once
+            self._targets[method, text, has_authorization] = target
         return target
 
 

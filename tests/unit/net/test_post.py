@@ -236,6 +236,7 @@ async def test_a_get_has_no_body(poster):
     posting = await poster()
     async with RawServer(OK) as server:
         await post(posting, server.url + "/?a=1", method="GET", body=b"")
+    assert posting._targets == {}, "numbers in a query are not remembered"
     assert server.requests == [b"GET /?a=1 HTTP/1.1\r\nHost: " + server.url[7:].encode() + b"\r\n\r\n"]
 
 
