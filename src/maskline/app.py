@@ -52,6 +52,7 @@ from maskline.metrics import (
     read_recordings,
     read_webhooks,
 )
+from maskline.net.descriptors import raise_limit
 from maskline.net.egress import Egress
 from maskline.net.post import Poster
 from maskline.rules import ask_budget, ask_rules, pin_limits, routing_rules
@@ -144,6 +145,7 @@ class Application:
 
     async def start(self) -> None:
         """Start every part; raises `ConfigurationError` or `StoreUnavailable` with a sentence for the operator."""
+        raise_limit()
         self._take_data_dir()
         self._bind_sip()
         http = self._bind_http()
