@@ -1,7 +1,7 @@
 """How many sockets the process may have.
 
-What it is: the soft limit raised to the hard one, as far as one server needs it. What it is not: the hard limit, which is
-the operator's (`LimitNOFILE` in a unit file). Who uses it: `app.py`, at its start.
+What it is: the soft limit raised to the hard one, as far as one server needs it. What it is not: the hard limit, which
+is the operator's (`LimitNOFILE` in a unit file). Who uses it: `app.py`, at its start.
 
 Many systems start programs with 1,024: one application that hangs would take as many for its questions alone, and the
 HTTP listener could accept nobody.
