@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import pytest
 
 from maskline.masking.facts import LegName
+from maskline.media.port import DigitPressed
 from maskline.media.rtp import Report, ReportBlock, RtpPacket, build, build_report
 from tests.support.media_harness import CALL, Harness, connect
 from tests.support.rtp_party import Party
@@ -85,5 +86,6 @@ async def test_nothing_malformed_ends_the_media_process_or_harms_the_call(media:
     assert sent > 1000
     assert media.pid == pid
     assert media.driver.available
-    assert media.events == []
+    # A telephone event that these sources made up by chance is one that they pressed.
+    assert [event for event in media.events if not isinstance(event, DigitPressed)] == []
     assert set(figures) == set(LegName)

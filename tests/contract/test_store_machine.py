@@ -277,6 +277,7 @@ class StoreHistories(RuleBasedStateMachine):
             self.finish(session.id, by_request=False)
 
     def finish(self, session_id: str, by_request: bool) -> None:
+        self.now += 1  # not at the moment of a change, for the reason that `change` gives
         answer = self.both(
             lambda store: store.end_session(ACCOUNT.id, session_id, now=self.now, by_request=by_request, outbox=())
         )
