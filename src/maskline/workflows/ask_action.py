@@ -28,7 +28,7 @@ from maskline.webhooks.ask import AnswerFault, Asker, Question
 from maskline.webhooks.formats import eight_action, wavecell_handle
 from maskline.webhooks.formats.eight_action import CallFacts, call_action
 from maskline.webhooks.formats.eight_fault import FlowFault
-from maskline.webhooks.formats.eight_flow import FlowReply, read_reply
+from maskline.webhooks.formats.eight_flow import WARNINGS_TOLD, FlowReply, read_reply
 from maskline.webhooks.formats.eight_params import FlowRules
 from maskline.webhooks.formats.shape import Shape, read_shape
 from maskline.webhooks.formats.wavecell_handle import call_handle, read_commands
@@ -165,7 +165,7 @@ class AskAction:
             cause = _CAUSES.get(fault.code, Cause.CALL_FLOW_INVALID)
             return self._refused(application, virtual, cause, fault.sentence)
         if reply.warnings and (line := self._line(application, "ignored")):
-            _log.info("call_flow_ignored", places=list(reply.warnings), **line)
+            _log.info("call_flow_ignored", places=list(reply.warnings[:WARNINGS_TOLD]), **line)
         return await self._plan(reply.flow, virtual, facts.party)
 
     async def _learn_voices(self) -> None:

@@ -22,14 +22,13 @@ from maskline.storage.kept import RequestedFlow
 from maskline.storage.store import Account, Once, Store
 from maskline.webhooks.formats import eight_action, wavecell_handle
 from maskline.webhooks.formats.eight_fault import FlowFault
-from maskline.webhooks.formats.eight_flow import FlowRequest, read_request
+from maskline.webhooks.formats.eight_flow import WARNINGS_TOLD, FlowRequest, read_request
 from maskline.webhooks.formats.eight_params import FlowRules
 from maskline.workflows.hooks import Notify, nobody_waits
 from maskline.workflows.list_voices import voice_codes
 
 _TOLD_OF_DIGITS = frozenset({eight_action.KIND, wavecell_handle.KIND})
 """Kinds of endpoints that captured digits go to."""
-_PLACES_SAID = 8
 _log = structlog.get_logger("maskline.request_flow")
 
 
@@ -63,7 +62,7 @@ class RequestFlow:
         if any(isinstance(action, Say | Capture) for action in asked.flow.actions):
             read_request(body, FlowRules(await voice_codes(self._speech), self._strict))
         if asked.warnings:
-            _log.warning("call_flow_ignored", account=account.id, places=list(asked.warnings[:_PLACES_SAID]))
+            _log.warning("call_flow_ignored", account=account.id, places=list(asked.warnings[:WARNINGS_TOLD]))
         return asked
 
     async def __call__(

@@ -38,6 +38,8 @@ _SEVERAL = re.compile(r"\s*\+?[0-9]+(?:\s*[,;|]|\s+\+[0-9])")
 _MOST_CALLS_SUBMITTED = 2
 _MOST_CALLS_IN_REPLY = 1
 """Leg A is there already."""
+WARNINGS_TOLD = 8
+"""As many are in one line of the log; a body may earn thousands."""
 USUAL = FlowRules()
 
 
