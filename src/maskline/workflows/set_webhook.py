@@ -9,21 +9,32 @@ from collections.abc import Mapping
 
 from maskline.errors import InvalidParameter
 from maskline.storage.store import Endpoint, Store
+from maskline.webhooks.formats import (
+    eight,
+    eight_action,
+    eight_number,
+    eight_recording,
+    eight_status,
+    wavecell,
+    wavecell_handle,
+)
+from maskline.webhooks.formats.shape import Generation
 from maskline.webhooks.sign import is_secret
 from maskline.workflows.check_url import url_fault
 
-_GENERATIONS = ("g2", "g3", "g3v5")
+_GENERATIONS = tuple(one.value for one in Generation)
 _EVENT_DATA = ("map", "string")
 OPTIONS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
-    "eight.call_action": {"generation": _GENERATIONS, "event_data": _EVENT_DATA},
-    "eight.call_status": {"generation": _GENERATIONS, "event_data": _EVENT_DATA, "updates": ("off", "on")},
-    "eight.session_summary": {"generation": _GENERATIONS},
-    "eight.recording": {},
-    "eight.number": {},
-    "wavecell.call_status": {"case": ("title", "upper"), "direction": ("word", "int")},
-    "wavecell.call_handle": {},
+    eight_action.KIND: {"generation": _GENERATIONS, "event_data": _EVENT_DATA},
+    eight_status.KIND: {"generation": _GENERATIONS, "event_data": _EVENT_DATA, "updates": ("off", "on")},
+    eight.KIND: {"generation": _GENERATIONS},
+    eight_recording.KIND: {},
+    eight_number.KIND: {},
+    wavecell.KIND: {"case": ("title", "upper"), "direction": ("word", "int")},
+    wavecell_handle.KIND: {},
 }
-"""What a kind's endpoint may be told, and the values of each: where the vendor's pages of several years differ."""
+"""What a kind's endpoint may be told, and the values of each: where the vendor's pages of several years differ
+(`webhooks/formats/shape.py` reads them)."""
 KINDS = tuple(OPTIONS)
 _SECRET_FAULT = (
     "Invalid parameter. secret should be whsec_ and the base64 of 24 to 64 random bytes (Standard Webhooks)"

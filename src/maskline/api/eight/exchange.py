@@ -31,8 +31,8 @@ class Exchange:
     """Scheme and host that absolute links begin with."""
 
     @property
-    def subaccount_id(self) -> str:
-        """`subAccountId` in answers: what the path may name it by."""
+    def path_id(self) -> str:
+        """`subAccountId` in answers, not our own id of it: what the path may name it by."""
         return self.account.external_id or self.account.id
 
     @property

@@ -51,7 +51,7 @@ class Numbers:
         pool = [one for one in await self._list_numbers(account.id) if owner_of(one) == account.id]
         shown: list[dict[str, Any]] = []
         for at in range(0, len(pool), _AT_A_TIME):
-            shown += [number_object(one, exchange.subaccount_id) for one in pool[at : at + _AT_A_TIME]]
+            shown += [number_object(one, exchange.path_id) for one in pool[at : at + _AT_A_TIME]]
             await asyncio.sleep(0)
         changed = max((one.changed_at for one in pool), default=account.created_at)
         return Reply(
@@ -82,7 +82,7 @@ def _labels(number: VirtualNumber) -> dict[str, str]:
     return {name: value for name, value in labels.items() if value}
 
 
-def number_object(number: VirtualNumber, subaccount_id: str) -> dict[str, Any]:
+def number_object(number: VirtualNumber, path_id: str) -> dict[str, Any]:
     """The vendor's list knows no Unhealthy: health has an object of its own."""
     healthy = number.state is not NumberState.UNHEALTHY
     return {
@@ -95,7 +95,7 @@ def number_object(number: VirtualNumber, subaccount_id: str) -> dict[str, Any]:
         "incomingRate": PRICE,
         "billingUnit": BILLING_UNIT,
         "billingCurrency": CURRENCY,
-        "uri": f"/api/v1/subaccounts/{subaccount_id}/numbers/{number.number.digits}",
+        "uri": f"/api/v1/subaccounts/{path_id}/numbers/{number.number.digits}",
         "numberHealthCheckEnabled": False,
         "numberType": NUMBER_TYPES[number.number.line],
         "numberHealth": {

@@ -43,7 +43,7 @@ class Recordings:
         told: dict[str, Any] = {
             "recordingId": recording.id,
             "sessionId": recording.call_id,
-            "subAccountId": exchange.subaccount_id,
+            "subAccountId": exchange.path_id,
             "status": await recording_status(services.store, recording),
             "duration": rounded(recording.duration_ms / 1000),
             "startRecordingTime": iso_milliseconds(recording.started_at),

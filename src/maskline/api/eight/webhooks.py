@@ -16,14 +16,15 @@ from maskline.api.eight.fields import INVALID, optional_text, required_text
 from maskline.api.services import ApiServices
 from maskline.errors import InvalidParameter, NotFound
 from maskline.storage.store import Endpoint
+from maskline.webhooks.formats import eight, eight_action, eight_number, eight_recording, eight_status
 from maskline.workflows.set_webhook import list_webhook_targets, put_webhook, remove_webhook
 
 TYPES = {
-    "VCA": "eight.call_action",
-    "VCS": "eight.call_status",
-    "VSS": "eight.session_summary",
-    "VRU": "eight.recording",
-    "VNU": "eight.number",
+    "VCA": eight_action.KIND,
+    "VCS": eight_status.KIND,
+    "VSS": eight.KIND,
+    "VRU": eight_recording.KIND,
+    "VNU": eight_number.KIND,
 }
 _TYPE_OF = {kind: name for name, kind in TYPES.items()}
 
@@ -50,7 +51,7 @@ class Webhooks:
         return Reply(
             200,
             {
-                "subAccountId": exchange.subaccount_id, "count": len(found), "webhooks": found,
+                "subAccountId": exchange.path_id, "count": len(found), "webhooks": found,
                 "statusCode": 0, "statusMessage": "ok",
             },
         )  # fmt: skip
