@@ -15,6 +15,10 @@ from maskline.sdp.session import Codec
 
 DEFAULT_CODECS = ("PCMU", "PCMA", "G722", "G729", "OPUS", "AMR", "AMR-WB", "ILBC", "GSM", "CN", "telephone-event")
 CLOCK_RATES = frozenset((8000, 16000, 24000, 32000, 44100, 48000))
+DYNAMIC = 96
+"""The first payload type that means what its a=rtpmap says (RFC 3551 §6)."""
+STATIC = {0: "PCMU", 3: "GSM", 8: "PCMA", 9: "G722", 13: "CN", 18: "G729"}
+"""Of the payload types below, those whose encoding may cross."""
 TELEPHONE_EVENTS = "0-15"
 """The events we write (RFC 4733 §2.4.1): the sixteen DTMF digits."""
 
@@ -70,7 +74,10 @@ def mirror_direction(direction: str) -> str:
 
 
 def _is_plausible(codec: Codec) -> bool:
-    return codec.clock_rate in CLOCK_RATES and codec.channels <= 2
+    """The payload type too: RFC 3551 §6 gives most below 96 to one encoding or to none, and a row of two digits of
+    one's own choice is a telephone number."""
+    named = codec.payload_type >= DYNAMIC or STATIC.get(codec.payload_type) == codec.name
+    return named and codec.clock_rate in CLOCK_RATES and codec.channels <= 2
 
 
 def _rewritten(codec: Codec, fmtp: str) -> Codec:
@@ -85,12 +92,13 @@ def _rewritten(codec: Codec, fmtp: str) -> Codec:
 
 
 def _safe_parameters(encoding: str, fmtp: str) -> str:
+    """Each once and a mode set in order: repeated or in an order of their own, values are a number's digits."""
     allowed = FORMAT_PARAMETERS.get(encoding, {})
-    kept = []
+    kept: dict[str, str] = {}
     for parameter in fmtp.split(";"):
         name, _, value = parameter.strip().partition("=")
         name, value = name.strip().lower(), value.strip().lower()
         pattern = allowed.get(name)
         if pattern is not None and pattern.fullmatch(value):
-            kept.append(f"{name}={value}")
-    return ";".join(kept)
+            kept.setdefault(name, ",".join(sorted(set(value.split(",")))))
+    return ";".join([f"{name}={value}" for name, value in kept.items()])

@@ -19,10 +19,23 @@ def test_allowed_codecs_keep_order_and_payload_types() -> None:
 
 @pytest.mark.parametrize(
     "codec",
-    [Codec(97, "15550100"), Codec(97, "PCMU", 155501), Codec(97, "PCMU", 8000, 15)],
+    [
+        Codec(97, "15550100"),
+        Codec(97, "PCMU", 155501),
+        Codec(97, "PCMU", 8000, 15),
+        Codec(65, "PCMU"),
+        Codec(8, "PCMU"),
+    ],
 )
 def test_a_number_cannot_ride_on_an_encoding(codec: Codec) -> None:
     assert negotiate.filter_codecs((codec,)) == ()
+
+
+def test_static_payload_types_keep_the_encoding_they_were_given() -> None:
+    every = tuple([Codec(kind, name) for kind, name in negotiate.STATIC.items()])
+    assert negotiate.filter_codecs(every) == every
+    assert negotiate.filter_codecs((PCMU, *[Codec(kind, "ILBC") for kind in (15, 55, 1, 0, 10)])) == (PCMU,)
+    assert negotiate.filter_codecs((Codec(96, "ILBC"), Codec(127, "PCMU"))) == (Codec(96, "ILBC"), Codec(127, "PCMU"))
 
 
 def test_events_and_comfort_noise_alone_are_no_audio() -> None:
@@ -39,6 +52,8 @@ def test_events_and_comfort_noise_alone_are_no_audio() -> None:
         ("G729", "AnnexB=NO", "annexb=no"),
         ("OPUS", "useinbandfec=1;maxplaybackrate=48000;cbr=7", "useinbandfec=1;maxplaybackrate=48000"),
         ("AMR", "mode-set=0,2,4,7; octet-align=1; max-red=0", "mode-set=0,2,4,7;octet-align=1;max-red=0"),
+        ("AMR", "mode-set=1,5,5,5,0,1,0,0", "mode-set=0,1,5"),
+        ("AMR", "max-red=15;max-red=55;max-red=01;max-red=00", "max-red=15"),
         ("PCMU", "number=15550100", ""),
     ],
 )
