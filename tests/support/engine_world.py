@@ -66,6 +66,8 @@ class World:
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
         self.clock = VirtualClock()
+        self.trunks = TRUNKS
+        self.numbers = (CALLER, CALLEE)
         self.serial = 0
         self.entries = self.scenario.pins or ()
         self.desk = SimMedia(self, ENGINE.host)
@@ -75,7 +77,7 @@ class World:
         agent = Agent(AgentConfig(ENGINE.host, ENGINE.port), SeededIds(self.seed * 10))
         policy = CallPolicy(answer_for_prompts=self.scenario.answer_for_prompts)
         config = EngineConfig(ENGINE.host, "our-own-mark", self.scenario.relay, policy)
-        self.core = EngineCore(config, agent, SeededIds(self.seed * 10 + 1), self.clock, lambda: TRUNKS)
+        self.core = EngineCore(config, agent, SeededIds(self.seed * 10 + 1), self.clock, lambda: self.trunks)
         self.alice = Alice(self, ALICE, self.seed * 10 + 2, "alice")
         self.bob = Bob(self, BOB, self.seed * 10 + 3, "bob")
         self.bob_2 = Bob(self, BOB_2, self.seed * 10 + 4, "bobby")
@@ -105,11 +107,11 @@ class World:
 
     def click(self, now: float) -> None:
         """A session asks us to call Alice, or the API does."""
-        self.caller = CALLER
+        self.caller = self.numbers[0]
         if self.scenario.flow is not None:
             assert self.core.start_flow(self.application.start(), now) is None
             return
-        assert self.core.start_call(StartCall(self.way(), CALLER, TRUNKS[0]), now) is None
+        assert self.core.start_call(StartCall(self.way(), self.numbers[0], self.trunks[0]), now) is None
 
     @property
     def media_steps(self) -> int:
@@ -155,10 +157,11 @@ class World:
 
     def carry(self, data: bytes, source: Flow, target: Flow, now: float) -> None:
         self.note(data, source, target)
-        if self.bob_died_at is not None and BOB in (source, target):
+        bob = self.bob.flow
+        if self.bob_died_at is not None and bob in (source, target):
             return
         targets = [target]
-        if self.scenario.fork and target == BOB and data.startswith((b"INVITE", b"CANCEL")) and b"To: <sip:" in data:
+        if self.scenario.fork and target == bob and data.startswith((b"INVITE", b"CANCEL")) and b"To: <sip:" in data:
             targets.append(BOB_2)
         for each in targets:
             if self.random.random() < self.loss:
@@ -169,9 +172,9 @@ class World:
 
     def note(self, data: bytes, source: Flow, target: Flow) -> None:
         if source == ENGINE:
-            (self.to_alice if target == ALICE else self.to_bob).append(data)
+            (self.to_alice if target == self.alice.flow else self.to_bob).append(data)
         else:
-            (self.from_alice if source == ALICE else self.from_bob).append(data)
+            (self.from_alice if source == self.alice.flow else self.from_bob).append(data)
 
     def arrive(self, data: bytes, source: Flow, target: Flow, now: float) -> None:
         if target == ENGINE:
@@ -187,7 +190,8 @@ class World:
     def work(self, call_id: str, effect: object) -> None:
         if isinstance(effect, e.Route):
             self.caller = effect.caller
-            assert effect.caller == (None if self.scenario.kind == "withheld" else CALLER) and effect.called == VIRTUAL
+            known = None if self.scenario.kind == "withheld" else self.numbers[0]
+            assert effect.caller == known and effect.called == VIRTUAL
             self.schedule(self.scenario.route_delay, lambda now: self.give(call_id, self.decision(), now))
             return
         if isinstance(effect, e.CheckPin):
@@ -239,10 +243,10 @@ class World:
 
     def way(self) -> Forward:
         s = self.scenario
-        found = find_way(s.kind, self.caller)
-        assert isinstance(found, Matched)
+        found = find_way(s.kind, None if self.caller is None else CALLER)
+        assert isinstance(found, Matched) and found.callee == CALLEE
         return Forward(
-            found.session, found.caller_role, found.callee, NUMBER, TRUNKS[1], found.shown,
+            found.session, found.caller_role, self.numbers[1], NUMBER, self.trunks[1], found.shown,
             replace(found.options, record=s.record), found.matched_by, (CLIP, WELCOME)[: s.caller_prompts],
             (BRIEFING, WELCOME)[: s.callee_prompts],
         )  # fmt: skip

@@ -13,9 +13,11 @@ from maskline.engine import inputs as i
 from maskline.engine.call_flow_steps import MOST_ROUNDS
 from maskline.masking.call_flow import ActionDone, Hangup
 from maskline.masking.decision import Dial, Refuse, RunFlow, StartFlow, Step
+from maskline.masking.e164 import Number
 from maskline.masking.facts import CallEnded, Cause, DigitsCaptured, LegAnswered, LegEnded
 from maskline.masking.prompt import Prompt
-from tests.support.call_machine import CALLEE, CALLER, CLIP, NUMBER, PLAY_FILE, SAY, VIRTUAL, WELCOME, capture
+from maskline.masking.trunk import Trunk
+from tests.support.call_machine import CALLEE, CLIP, NUMBER, PLAY_FILE, SAY, VIRTUAL, WELCOME, capture
 from tests.support.sim_scenario import LIMITS, SHOWN, TRUNKS, Scenario
 
 if TYPE_CHECKING:
@@ -25,11 +27,9 @@ THANKS, SORRY = Prompt("thanks", text="Thank you"), Prompt("sorry", text="Sorry"
 CALL_ID = "asked-for-by-api"
 
 
-def step(word: str, scenario: Scenario) -> Step:
+def step(word: str, scenario: Scenario, callee: Number = CALLEE, trunk: Trunk = TRUNKS[1]) -> Step:
     """`dial`, `refused` (a dial that is not allowed), `say`, `play`, `ask` or `hangup`."""
-    dial = Dial(
-        CALLEE, SHOWN, "pool-b", TRUNKS[1], record=scenario.record, prompts=(WELCOME,)[: scenario.callee_prompts]
-    )
+    dial = Dial(callee, SHOWN, "pool-b", trunk, record=scenario.record, prompts=(WELCOME,)[: scenario.callee_prompts])
     return {
         "dial": dial,
         "refused": replace(dial, trunk=None, refused=Cause.NO_ROUTE),
@@ -50,7 +50,7 @@ class SimApplication:
 
     def flow(self, words: tuple[str, ...]) -> RunFlow:
         s = self._world.scenario
-        steps = tuple(step(word, s) for word in words)
+        steps = tuple(step(word, s, self._world.numbers[1], self._world.trunks[1]) for word in words)
         return RunFlow(NUMBER, steps, LIMITS, s.action_id, asks_again=s.asks_again)
 
     def first(self) -> i.Input:
@@ -61,7 +61,8 @@ class SimApplication:
     def start(self) -> StartFlow:
         """The API's request: Alice first, then what the scenario says."""
         s = self._world.scenario
-        first = Dial(CALLER, VIRTUAL, "", TRUNKS[0], Cause.CALLER_ID_NOT_ALLOWED if s.refused else None)
+        world = self._world
+        first = Dial(world.numbers[0], VIRTUAL, "", world.trunks[0], Cause.CALLER_ID_NOT_ALLOWED if s.refused else None)
         flow = self.flow(s.flow or ())
         return StartFlow(CALL_ID, replace(flow, steps=(first, *flow.steps)), "request-1", expired=s.expired)
 

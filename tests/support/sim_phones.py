@@ -11,7 +11,7 @@ from maskline.sip.agent import Agent, AgentConfig, OutgoingInvite
 from maskline.sip.events import Flow
 from maskline.sip.invite_usage import InviteUsage, UsageState
 from tests.support.call_machine import CALLER, VIRTUAL
-from tests.support.sim_scenario import A_MOVED, A_SDP, ALICE, B_MOVED, B_SDP, BOB, ENGINE
+from tests.support.sim_scenario import A_MOVED, A_SDP, ALICE, B_MOVED, B_SDP, ENGINE
 
 if TYPE_CHECKING:
     from tests.support.engine_world import World
@@ -124,7 +124,7 @@ class Bob(Phone):
             self.usage = event.usage
             for delay, status, body in s.rings:
                 self.at(delay, lambda now, status=status, body=body: self.ring(status, body, now))  # type: ignore[misc]
-            after = s.verdict_after if self.flow is BOB else s.fork_after
+            after = s.verdict_after if self is self.world.bob else s.fork_after
             if s.verdict is not None and after is not None:
                 self.at(after, self.decide)
             self.at(110.0, lambda now: self.agent.reject(event.usage, 480, now))
