@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from maskline.api.eight.errors import Refused, Shape
+from maskline.api.eight.errors import ErrorShape, Refused
 from maskline.api.eight.exchange import Exchange, Reply, Resource
 from maskline.api.once import HEADER, REPLAYED, read_once
 from maskline.api.services import ApiServices
@@ -32,7 +32,7 @@ class CallFlows:
         )  # fmt: skip
 
     def resources(self) -> tuple[Resource, ...]:
-        return (Resource(PATH, Shape.FLOW, {"POST": ("request_call_flow", self._create)}),)
+        return (Resource(PATH, ErrorShape.FLOW, {"POST": ("request_call_flow", self._create)}),)
 
     async def _create(self, exchange: Exchange) -> Reply:
         body = await exchange.text()

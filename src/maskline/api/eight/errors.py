@@ -23,7 +23,7 @@ NO_SUCH_RESOURCE = "The requested resource does not exist"
 WRONG_METHOD = "This method is not allowed for the requested resource"
 
 
-class Shape(Enum):
+class ErrorShape(Enum):
     FLOW = "FlowError"
     """`callflows`. Values are the names of schemas in the OpenAPI document."""
     SERVICE = "ServiceError"
@@ -45,16 +45,16 @@ class Refused(MasklineError):
         self.http_status = status
 
 
-def error_body(shape: Shape, error: MasklineError, request_id: str, wall: float) -> dict[str, Any]:
+def error_body(shape: ErrorShape, error: MasklineError, request_id: str, wall: float) -> dict[str, Any]:
     """`request_id`: UUID of this request, at wall second `wall`."""
     number, sentence = getattr(error, "number", error.http_status), error.sentence.removesuffix(".")
-    if shape is Shape.FLOW and error.http_status > 500:
+    if shape is ErrorShape.FLOW and error.http_status > 500:
         # A store that is away: of the vendor's numbers this one alone says that the request was good.
         number, sentence = UNKNOWN_NUMBER, UNKNOWN
     return _BODIES[shape](number, sentence, request_id, wall)
 
 
-def plain_body(shape: Shape, status: int, sentence: str, request_id: str, wall: float) -> dict[str, Any]:
+def plain_body(shape: ErrorShape, status: int, sentence: str, request_id: str, wall: float) -> dict[str, Any]:
     """Of an error that is none of ours by class: no route, or a bug."""
     return _BODIES[shape](status, sentence, request_id, wall)
 
@@ -81,8 +81,8 @@ def _platform(number: int, sentence: str, request_id: str, wall: float) -> dict[
     return {"code": number, "message": sentence, "errorId": request_id, "timestamp": iso_milliseconds(wall)}
 
 
-_BODIES: dict[Shape, Callable[[int, str, str, float], dict[str, Any]]] = {
-    Shape.FLOW: _flow, Shape.SERVICE: _service, Shape.NUMBER: _number, Shape.PLATFORM: _platform,
+_BODIES: dict[ErrorShape, Callable[[int, str, str, float], dict[str, Any]]] = {
+    ErrorShape.FLOW: _flow, ErrorShape.SERVICE: _service, ErrorShape.NUMBER: _number, ErrorShape.PLATFORM: _platform,
 }  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from maskline.api.body import read_body, read_object
 from maskline.api.dispatch import Request
-from maskline.api.eight.errors import Shape
+from maskline.api.eight.errors import ErrorShape
 from maskline.storage.store import Account
 from maskline.workflows.scope import Scope
 
@@ -73,7 +73,7 @@ class Resource:
 
     path: str
     """`/webhooks/{type}`: begins with a slash and ends without one; `{name}` stands for one segment."""
-    shape: Shape
+    shape: ErrorShape
     """Of all its errors."""
     operations: Mapping[str, tuple[str, Operation]]
     """(Name in metrics, function) by HTTP method."""

@@ -7,7 +7,7 @@ pages export calls there too.
 
 from __future__ import annotations
 
-from maskline.api.eight.errors import Refused, Shape
+from maskline.api.eight.errors import ErrorShape, Refused
 from maskline.api.eight.exchange import Exchange, Reply, Resource
 from maskline.api.eight.fields import INVALID, read_time
 from maskline.api.services import ApiServices
@@ -27,9 +27,9 @@ class Exports:
 
     def resources(self) -> tuple[Resource, ...]:
         return (
-            Resource("/messages/exports", Shape.PLATFORM, {"POST": ("request_export", self._request)}),
+            Resource("/messages/exports", ErrorShape.PLATFORM, {"POST": ("request_export", self._request)}),
             Resource(
-                "/messages/exports/{job}", Shape.PLATFORM,
+                "/messages/exports/{job}", ErrorShape.PLATFORM,
                 {"GET": ("get_export", self._get), "DELETE": ("cancel_export", self._cancel)},
             ),
         )  # fmt: skip

@@ -11,7 +11,7 @@ import asyncio
 import re
 from typing import Any
 
-from maskline.api.eight.errors import Shape
+from maskline.api.eight.errors import ErrorShape
 from maskline.api.eight.exchange import Exchange, Reply, Resource
 from maskline.api.services import ApiServices
 from maskline.errors import NotFound
@@ -42,8 +42,8 @@ class Numbers:
 
     def resources(self) -> tuple[Resource, ...]:
         return (
-            Resource("/numbers", Shape.NUMBER, {"GET": ("list_numbers", self._list)}),
-            Resource("/numbers/{number}", Shape.NUMBER, {"GET": ("get_number", self._get)}),
+            Resource("/numbers", ErrorShape.NUMBER, {"GET": ("list_numbers", self._list)}),
+            Resource("/numbers/{number}", ErrorShape.NUMBER, {"GET": ("get_number", self._get)}),
         )
 
     async def _list(self, exchange: Exchange) -> Reply:

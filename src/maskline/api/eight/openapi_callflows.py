@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from maskline.api.eight.errors import Shape
+from maskline.api.eight.errors import ErrorShape
 from maskline.api.eight.openapi_parts import ACCOUNT, TEXT, UUID, Part, operation, path_item, reference, structure
 from maskline.api.once import LONGEST_KEY
 from maskline.webhooks.formats.eight_flow import LONGEST_TIMEOUT_MS, MOST_ACTIONS, MOST_DIGITS, MOST_TRIES
@@ -112,7 +112,7 @@ CALLFLOWS = Part(
         f"{ACCOUNT}/callflows": path_item(
             {
                 "post": operation(
-                    "request_call_flow", "Start a session by a call flow", Shape.FLOW, "CallFlowCreated",
+                    "request_call_flow", "Start a session by a call flow", ErrorShape.FLOW, "CallFlowCreated",
                     body="CallFlow", parameters=[_KEY],
                     refusals={
                         400: "No JSON, or not a call flow: -1001, -1007, -1009, -1011, -1016, -1017, -1019.",

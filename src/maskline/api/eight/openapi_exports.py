@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from maskline.api.eight.errors import Shape
+from maskline.api.eight.errors import ErrorShape
 from maskline.api.eight.fields import TIME as TIME_PATTERN
 from maskline.api.eight.openapi_parts import (
     ACCOUNT,
@@ -24,7 +24,7 @@ EXPORTS = Part(
         f"{ACCOUNT}/messages/exports": path_item(
             {
                 "post": operation(
-                    "request_export", "Ask for a table of calls", Shape.PLATFORM, "ExportRequested", status=202,
+                    "request_export", "Ask for a table of calls", ErrorShape.PLATFORM, "ExportRequested", status=202,
                     body="RequestExport",
                     refusals={400: "No JSON object.", 422: "A value is wrong; code is 1001."},
                 )
@@ -32,8 +32,8 @@ EXPORTS = Part(
         ),
         f"{ACCOUNT}/messages/exports/{{jobId}}": path_item(
             {
-                "get": operation("get_export", "Show an export", Shape.PLATFORM, "Export"),
-                "delete": operation("cancel_export", "Cancel or remove an export", Shape.PLATFORM, "", status=204),
+                "get": operation("get_export", "Show an export", ErrorShape.PLATFORM, "Export"),
+                "delete": operation("cancel_export", "Cancel or remove an export", ErrorShape.PLATFORM, "", status=204),
             },
             path_parameter("jobId", "As it was answered; another is 404 with code 4018."),
         ),

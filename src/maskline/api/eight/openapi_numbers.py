@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from maskline.api.eight.errors import Shape
+from maskline.api.eight.errors import ErrorShape
 from maskline.api.eight.numbers import NUMBER_TYPES, PATTERN, STATUSES
 from maskline.api.eight.openapi_parts import (
     ACCOUNT,
@@ -27,10 +27,10 @@ _LABELS = {
 NUMBERS = Part(
     {
         f"{ACCOUNT}/numbers": path_item(
-            {"get": operation("list_numbers", "List virtual numbers", Shape.NUMBER, "NumberList")}
+            {"get": operation("list_numbers", "List virtual numbers", ErrorShape.NUMBER, "NumberList")}
         ),
         f"{ACCOUNT}/numbers/{{number}}": path_item(
-            {"get": operation("get_number", "Show a virtual number", Shape.NUMBER, "NumberShown")},
+            {"get": operation("get_number", "Show a virtual number", ErrorShape.NUMBER, "NumberShown")},
             path_parameter("number", "E.164, with or without +.", {"type": "string", "pattern": PATTERN}),
         ),
     },

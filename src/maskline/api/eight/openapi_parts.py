@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from maskline.api.eight.errors import Shape
+from maskline.api.eight.errors import ErrorShape
 
 TEXT = {"type": "string"}
 WHOLE = {"type": "integer"}
@@ -36,7 +36,7 @@ def path_parameter(name: str, about: str, schema: dict[str, Any] | None = None) 
 
 
 def operation(
-    name: str, summary: str, shape: Shape, answer: str, *, status: int = 200, body: str = "",
+    name: str, summary: str, shape: ErrorShape, answer: str, *, status: int = 200, body: str = "",
     parameters: Iterable[dict[str, Any]] = (), refusals: Mapping[int, str] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """`answer`, `body`: names of schemas; an empty answer is none. `refusals`: statuses beside 401, 404 and 429 with
@@ -77,16 +77,16 @@ _REFUSALS = {
 _SUBACCOUNT = path_parameter("subAccountId", "The external id or the auth id of the account or subaccount.")
 
 ERRORS: dict[str, Any] = {
-    Shape.FLOW.value: structure(
+    ErrorShape.FLOW.value: structure(
         {
             "sessionStatus": {"const": "NOT_CREATED"}, "callFlowRequestId": UUID,
             "statusCode": WHOLE | {"description": "-1001 to -1020, -9999, or the HTTP status."}, "statusMessage": TEXT,
         }
     ),
-    Shape.SERVICE.value: structure(
+    ErrorShape.SERVICE.value: structure(
         {"errorId": UUID, "statusCode": TEXT, "statusMessage": TEXT, "timestamp": TIME}
     ),
-    Shape.NUMBER.value: structure({"statusCode": WHOLE, "statusMessage": TEXT, "timestamp": TIME}),
-    Shape.PLATFORM.value: structure({"code": WHOLE, "message": TEXT, "errorId": UUID, "timestamp": TIME}),
+    ErrorShape.NUMBER.value: structure({"statusCode": WHOLE, "statusMessage": TEXT, "timestamp": TIME}),
+    ErrorShape.PLATFORM.value: structure({"code": WHOLE, "message": TEXT, "errorId": UUID, "timestamp": TIME}),
 }  # fmt: skip
 """One schema for each of the four shapes."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from maskline.api.eight.errors import Shape
+from maskline.api.eight.errors import ErrorShape
 from maskline.api.eight.openapi_parts import (
     ACCOUNT,
     FLAG,
@@ -33,18 +33,19 @@ _WORD = {"type": "string", "pattern": "^[a-z0-9-]{2,32}$"}
 RECORDINGS = Part(
     {
         f"{ACCOUNT}/recordings/{{sessionId}}": path_item(
-            {"get": operation("list_recordings", "List the recordings of a session", Shape.SERVICE, "RecordingList")},
+            {"get": operation("list_recordings", "List a session's recordings", ErrorShape.SERVICE, "RecordingList")},
             path_parameter("sessionId", "`sessionId` of the session summary."),
         ),
         f"{ACCOUNT}/recording-push-config": path_item(
             {
-                "get": operation("get_push_config", "Show where recordings go", Shape.SERVICE, "PushConfig"),
+                "get": operation("get_push_config", "Show where recordings go", ErrorShape.SERVICE, "PushConfig"),
                 "post": operation(
-                    "set_push_config", "Say where recordings go", Shape.SERVICE, "PushConfig", body="SetPushConfig",
+                    "set_push_config", "Say where recordings go", ErrorShape.SERVICE, "PushConfig",
+                    body="SetPushConfig",
                     refusals={400: "No JSON object.", 422: "A value is wrong; statusCode is 1001."},
                 ),
                 "delete": operation(
-                    "remove_push_config", "Let recordings go where the operator says", Shape.SERVICE,
+                    "remove_push_config", "Let recordings go where the operator says", ErrorShape.SERVICE,
                     "PushConfigRemoved",
                 ),
             }

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from maskline.api.eight.errors import Shape
+from maskline.api.eight.errors import ErrorShape
 from maskline.api.eight.openapi_parts import ACCOUNT, TEXT, WHOLE, Part, operation, path_item, reference, structure
 
-_LIST = operation("list_speech_profiles", "List the voices that texts may be spoken with", Shape.PLATFORM, "Voices")
+_LIST = operation(
+    "list_speech_profiles", "List the voices that texts may be spoken with", ErrorShape.PLATFORM, "Voices"
+)
 
 SPEECH = Part(
     {f"{ACCOUNT}/speech-profiles": path_item({"get": _LIST})},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from maskline.api.eight.errors import Shape
+from maskline.api.eight.errors import ErrorShape
 from maskline.api.eight.openapi_parts import (
     ACCOUNT,
     FLAG,
@@ -28,9 +28,9 @@ WEBHOOKS = Part(
     {
         f"{ACCOUNT}/webhooks": path_item(
             {
-                "get": operation("list_webhooks", "List webhooks", Shape.SERVICE, "WebhookList"),
+                "get": operation("list_webhooks", "List webhooks", ErrorShape.SERVICE, "WebhookList"),
                 "post": operation(
-                    "set_webhook", "Set the webhook of a type; replaces the one that is there", Shape.SERVICE,
+                    "set_webhook", "Set the webhook of a type; replaces the one that is there", ErrorShape.SERVICE,
                     "WebhookList", body="SetWebhook", refusals=_WRONG,
                 ),
             }
@@ -38,7 +38,7 @@ WEBHOOKS = Part(
         f"{ACCOUNT}/webhooks/{{type}}": path_item(
             {
                 "delete": operation(
-                    "remove_webhook", "Remove the webhook of a type", Shape.SERVICE, "WebhookRemoved",
+                    "remove_webhook", "Remove the webhook of a type", ErrorShape.SERVICE, "WebhookRemoved",
                     refusals={422: "No such type; statusCode is 1001."},
                 )
             },

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from maskline.api.eight.errors import Refused, Shape
+from maskline.api.eight.errors import ErrorShape, Refused
 from maskline.api.eight.exchange import Exchange, Reply, Resource
 from maskline.api.eight.fields import INVALID, optional_text, required_text
 from maskline.api.services import ApiServices
@@ -28,7 +28,7 @@ class PushConfigs:
             "GET": ("get_push_config", self._get), "POST": ("set_push_config", self._set),
             "DELETE": ("remove_push_config", self._remove),
         }  # fmt: skip
-        return (Resource("/recording-push-config", Shape.SERVICE, operations),)
+        return (Resource("/recording-push-config", ErrorShape.SERVICE, operations),)
 
     async def _get(self, exchange: Exchange) -> Reply:
         return _reply(await get_push_config(self._services.store, exchange.account.id), "ok")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from maskline.api.eight.errors import Shape
+from maskline.api.eight.errors import ErrorShape
 from maskline.api.eight.exchange import Exchange, Reply, Resource
 from maskline.api.services import ApiServices
 from maskline.masking.recording import Recording
@@ -29,7 +29,7 @@ class Recordings:
         self._services = services
 
     def resources(self) -> tuple[Resource, ...]:
-        return (Resource("/recordings/{session}", Shape.SERVICE, {"GET": ("list_recordings", self._list)}),)
+        return (Resource("/recordings/{session}", ErrorShape.SERVICE, {"GET": ("list_recordings", self._list)}),)
 
     async def _list(self, exchange: Exchange) -> Reply:
         wanted = RecordingFilter(call_id=exchange.part("session"))

@@ -22,7 +22,7 @@ from maskline.api.eight.errors import (
     NO_SUCH_RESOURCE,
     UNKNOWN,
     WRONG_METHOD,
-    Shape,
+    ErrorShape,
     error_body,
     error_headers,
     plain_body,
@@ -79,7 +79,7 @@ class EightDialect:
             for method, (name, operation) in resource.operations.items()
         }
 
-    def _endpoint(self, shape: Shape, name: str, operation: Operation) -> Endpoint:
+    def _endpoint(self, shape: ErrorShape, name: str, operation: Operation) -> Endpoint:
         services = self._services
 
         async def endpoint(request: Request) -> Response:
@@ -90,7 +90,7 @@ class EightDialect:
 
         return endpoint
 
-    async def _answer(self, request: Request, shape: Shape, operation: Operation) -> Response:
+    async def _answer(self, request: Request, shape: ErrorShape, operation: Operation) -> Response:
         services = self._services
         request_id = services.ids.uuid()
         try:
@@ -114,7 +114,7 @@ class EightDialect:
         services = self._services
         sentence = WRONG_METHOD if status == 405 else NO_SUCH_RESOURCE
         services.metrics.count(EIGHT, "none", status, 0.0)
-        body = plain_body(Shape.PLATFORM, status, sentence, services.ids.uuid(), services.clock.wall())
+        body = plain_body(ErrorShape.PLATFORM, status, sentence, services.ids.uuid(), services.clock.wall())
         return Response(status, to_json(body), (*_HEADERS, *headers))
 
     async def _openapi(self, _request: Request) -> Response:

@@ -6,7 +6,7 @@ What it is: the speech engine's voices in 8x8's words. What it is not: the engin
 
 from __future__ import annotations
 
-from maskline.api.eight.errors import Shape
+from maskline.api.eight.errors import ErrorShape
 from maskline.api.eight.exchange import Exchange, Reply, Resource
 from maskline.api.services import ApiServices
 from maskline.workflows.list_voices import list_voices
@@ -19,7 +19,7 @@ class SpeechProfiles:
         self._services = services
 
     def resources(self) -> tuple[Resource, ...]:
-        return (Resource("/speech-profiles", Shape.PLATFORM, {"GET": ("list_speech_profiles", self._list)}),)
+        return (Resource("/speech-profiles", ErrorShape.PLATFORM, {"GET": ("list_speech_profiles", self._list)}),)
 
     async def _list(self, exchange: Exchange) -> Reply:
         profiles = [

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from maskline.api.eight.errors import Refused, Shape
+from maskline.api.eight.errors import ErrorShape, Refused
 from maskline.api.eight.exchange import Exchange, Reply, Resource
 from maskline.api.eight.fields import INVALID, optional_text, required_text
 from maskline.api.services import ApiServices
@@ -38,10 +38,10 @@ class Webhooks:
     def resources(self) -> tuple[Resource, ...]:
         return (
             Resource(
-                "/webhooks", Shape.SERVICE,
+                "/webhooks", ErrorShape.SERVICE,
                 {"GET": ("list_webhooks", self._list), "POST": ("set_webhook", self._set)},
             ),
-            Resource("/webhooks/{type}", Shape.SERVICE, {"DELETE": ("remove_webhook", self._remove)}),
+            Resource("/webhooks/{type}", ErrorShape.SERVICE, {"DELETE": ("remove_webhook", self._remove)}),
         )  # fmt: skip
 
     async def _list(self, exchange: Exchange) -> Reply:

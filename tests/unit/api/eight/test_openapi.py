@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from maskline.api.eight.errors import Shape
+from maskline.api.eight.errors import ErrorShape
 from maskline.api.eight.openapi import openapi_document
 from maskline.api.eight.routes import EightDialect
 from maskline.api.services import ApiServices
@@ -45,7 +45,7 @@ def test_every_reference_resolves_and_every_schema_is_used():
 
 def unused_shapes():
     """All four shapes are there, whichever resources are served."""
-    names = {f"#/components/schemas/{shape.value}" for shape in Shape}
+    names = {f"#/components/schemas/{shape.value}" for shape in ErrorShape}
     return names - set(references(DOCUMENT["paths"]))
 
 
@@ -65,7 +65,7 @@ def test_every_route_is_described_under_the_name_it_has_in_metrics_and_no_other(
 
 
 def test_each_operation_tells_all_its_errors_in_one_shape_of_the_four():
-    shapes = {f"#/components/schemas/{shape.value}" for shape in Shape}
+    shapes = {f"#/components/schemas/{shape.value}" for shape in ErrorShape}
     for place, operation in described().items():
         told = {
             reference

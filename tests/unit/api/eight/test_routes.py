@@ -9,7 +9,7 @@ import pytest
 import structlog
 from prometheus_client import CollectorRegistry
 
-from maskline.api.eight.errors import Refused, Shape, error_body, error_headers, plain_body
+from maskline.api.eight.errors import ErrorShape, Refused, error_body, error_headers, plain_body
 from maskline.api.metrics import HttpMetrics
 from maskline.errors import NotFound, StoreUnavailable, TooManyRequests
 from maskline.logs import EVENTS
@@ -206,27 +206,27 @@ class TestShapes:
     @pytest.mark.row("8x8:8.1/shape-callflows", "8x8:8.1/shape-422", "8x8:8.1/shape-numbers")
     def test_four_of_one_error(self):
         error = Refused(1001, "Bad.")
-        told = {shape: error_body(shape, error, "id", self.WALL) for shape in Shape}
+        told = {shape: error_body(shape, error, "id", self.WALL) for shape in ErrorShape}
         assert error.http_status == 422
         assert told == {
-            Shape.FLOW: {
+            ErrorShape.FLOW: {
                 "sessionStatus": "NOT_CREATED", "callFlowRequestId": "id", "statusCode": 1001,
                 "statusMessage": "Bad",
             },
-            Shape.SERVICE: {
+            ErrorShape.SERVICE: {
                 "errorId": "id", "statusCode": "1001", "statusMessage": "Bad", "timestamp": self.TIME,
             },
-            Shape.NUMBER: {"statusCode": 1001, "statusMessage": "Bad", "timestamp": self.TIME},
-            Shape.PLATFORM: {"code": 1001, "message": "Bad", "errorId": "id", "timestamp": self.TIME},
+            ErrorShape.NUMBER: {"statusCode": 1001, "statusMessage": "Bad", "timestamp": self.TIME},
+            ErrorShape.PLATFORM: {"code": 1001, "message": "Bad", "errorId": "id", "timestamp": self.TIME},
         }  # fmt: skip
 
     def test_an_error_without_a_number_has_its_status(self):
-        assert error_body(Shape.NUMBER, NotFound("No."), "id", self.WALL)["statusCode"] == 404
-        assert plain_body(Shape.FLOW, 500, "No", "id", self.WALL)["statusCode"] == 500
+        assert error_body(ErrorShape.NUMBER, NotFound("No."), "id", self.WALL)["statusCode"] == 404
+        assert plain_body(ErrorShape.FLOW, 500, "No", "id", self.WALL)["statusCode"] == 500
 
     @pytest.mark.row("8x8:8.1/-9999")
     def test_a_flow_that_could_not_be_kept_for_no_fault_of_its_own_is_9999(self):
-        body = error_body(Shape.FLOW, StoreUnavailable(), "id", self.WALL)
+        body = error_body(ErrorShape.FLOW, StoreUnavailable(), "id", self.WALL)
         assert (body["statusCode"], body["statusMessage"]) == (-9999, "An unknown error has occurred")
 
     def test_headers_that_belong_to_a_status(self):
