@@ -34,7 +34,6 @@ from tools.sip_load import (  # noqa: E402
     CALLEE,
     CALLER,
     HOST,
-    NUMBERS,
     TICKS,
     VIRTUAL,
     Load,
@@ -50,10 +49,12 @@ from tools.sip_load import (  # noqa: E402
     serving,
     write_numbers,
 )
-from tools.sip_wire import forwarding_delays, percentile  # noqa: E402
+from tools.sip_wire import asking_delays, forwarding_delays, percentile  # noqa: E402
 
 SUMMARY, ACTION = "eight.session_summary", "eight.call_action"
 WARM_UP_SECONDS = 4
+NUMBERS = 3
+"""Virtual numbers; each party calls one."""
 
 
 @dataclass(slots=True)
@@ -129,25 +130,25 @@ def delivered(server: Server) -> int:
     return sum(int(float(n)) for n in re.findall(r'^maskline_webhook_tries_total\{.*"delivered"\} (\S+)', text, re.M))
 
 
-def run(server: Server, rate: float, calls: int, *, capture: bool) -> Run:
+def run(server: Server, rate: float, calls: int, *, capture: bool, web: int | None = None) -> Run:
     wanted = delivered(server) + calls
     before = ServerTime(server)
     with StolenTime() as taken:
-        load = drive(server, rate, calls, capture=capture)
+        load = drive(server, rate, calls, capture=capture, web=web)
         deadline = time.monotonic() + 10
         while (missing := wanted - delivered(server)) > 0 and time.monotonic() < deadline:
             time.sleep(0.2)
     after = ServerTime(server)
     each = 1000 / max(load.calls, 1)
     main, others = (after.main - before.main) * each, (after.others - before.others) * each
-    return Run(load, main, others, missing, taken.share)
+    return Run(load, main, others, max(missing, 0), taken.share)
 
 
 def provide(server: Server, options: argparse.Namespace) -> str:
     """What the calls need; the account's id."""
     if options.source == "sessions":
         return str(provision(server, options.parties)["auth_id"])
-    account = provision_numbers(server)
+    account = provision_numbers(server, NUMBERS)
     server.parties = [
         Party(VIRTUAL.format(index % NUMBERS), CALLER.format(index), CALLEE.format(index))
         for index in range(options.parties)
@@ -167,10 +168,10 @@ def bench(folder: Path, options: argparse.Namespace) -> tuple[list[Run], Receive
             drive(server, 50, 50 * WARM_UP_SECONDS)
             runs = []
             for rate in options.rates:
-                runs.append(run(server, rate, int(rate * options.seconds), capture=options.latency))
+                runs.append(run(server, rate, int(rate * options.seconds), capture=options.latency, web=receiver.port))
                 show(runs[-1])
                 if options.latency:
-                    show_latency(server, runs[-1])
+                    show_latency(server, receiver, runs[-1])
     return runs, receiver
 
 
@@ -185,11 +186,13 @@ def show(one: Run) -> None:
     )
 
 
-def show_latency(server: Server, one: Run) -> None:
+def show_latency(server: Server, receiver: Receiver, one: Run) -> None:
     delays = forwarding_delays(one.load.capture, server.callee_of, server.sip_port, server.uas_port)
-    if delays:
-        middle, high = percentile(delays, 0.5), percentile(delays, 0.99)
-        print(f"      INVITE in to INVITE out: p50 {middle:.2f} ms, p99 {high:.2f} ms", flush=True)
+    asked = asking_delays(one.load.capture, server.callee_of, receiver.port, server.uas_port)
+    for what, found in (("INVITE in to INVITE out", delays), ("question out to INVITE out", [ms for _, ms in asked])):
+        if found:
+            middle, high = percentile(sorted(found), 0.5), percentile(sorted(found), 0.99)
+            print(f"      {what}: p50 {middle:.2f} ms, p99 {high:.2f} ms", flush=True)
 
 
 def read_options(arguments: list[str] | None) -> argparse.Namespace:

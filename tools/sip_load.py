@@ -234,10 +234,10 @@ def provision(server: Server, sessions: int) -> dict[str, Any]:
     return account
 
 
-def provision_numbers(server: Server) -> dict[str, Any]:
+def provision_numbers(server: Server, numbers: int = NUMBERS) -> dict[str, Any]:
     """Account, numbers and two carriers by command line; returns the account."""
     account: dict[str, Any] = server.command("account", "create", "load test")
-    for index in range(NUMBERS):
+    for index in range(numbers):
         server.command("number", "add", "+" + VIRTUAL.format(index), "--account", account["auth_id"])
     for name, port, prefix in (("callers", server.uac_port, "+44"), ("callees", server.uas_port, "+91")):
         server.command("trunk", "add", name, "--host", HOST, "--port", str(port), "--prefix", prefix)
@@ -277,9 +277,10 @@ def wait_until_bound(port: int, process: subprocess.Popen[bytes]) -> None:
 
 def drive(
     server: Server, rate: float, calls: int, *, hold: float = 1.0, keep_messages: bool = False, capture: bool = False,
-    measure_held: bool = False,
+    measure_held: bool = False, web: int | None = None,
 ) -> Load:  # fmt: skip
-    """Place `calls` calls at `rate` a second, each talking for `hold` seconds, and measure."""
+    """Place `calls` calls at `rate` a second, each talking for `hold` seconds, and measure. `web`: port of a web server
+    whose packets are captured too."""
     for old in server.folder.glob("ua[cs].*"):
         old.unlink()
     messages, packets = server.folder / "uas.messages", server.folder / "ua.pcap"
@@ -287,7 +288,7 @@ def drive(
     tracing = ["-trace_msg", "-message_file", str(messages)] if keep_messages else []
     callee = sipp(server, "uas", "-p", str(server.uas_port), *tracing)
     wait_until_bound(server.uas_port, callee)
-    with capturing((server.uac_port, server.uas_port), packets) if capture else no_capture():
+    with capturing((server.uac_port, server.uas_port), packets, web) if capture else no_capture():
         before, idle_kb = server.cpu_seconds(), server.memory_kb()
         most = calls if measure_held else int(rate * (hold + 5)) + 20
         limit = calls / rate + hold + 10

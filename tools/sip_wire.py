@@ -16,6 +16,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+_TCP = 6
+
 
 def can_capture() -> bool:
     return os.geteuid() == 0 and shutil.which("tcpdump") is not None
@@ -27,9 +29,11 @@ def no_capture() -> Iterator[None]:
 
 
 @contextmanager
-def capturing(ports: tuple[int, int], path: Path) -> Iterator[None]:
-    """tcpdump on loopback for both SIPp sides, until the block ends."""
-    wanted = f"udp and (port {ports[0]} or port {ports[1]})"
+def capturing(ports: tuple[int, int], path: Path, web: int | None = None) -> Iterator[None]:
+    """tcpdump on loopback for both SIPp sides, and for the port of a web server, until the block ends."""
+    wanted = f"(udp and (port {ports[0]} or port {ports[1]}))"
+    if web is not None:
+        wanted += f" or (tcp and port {web})"
     options = ["-i", "lo", "-s", "1500", "-B", "65536", "-U", "-w", str(path), "-Z", "root"]
     tcpdump = subprocess.Popen(["tcpdump", *options, wanted], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     assert tcpdump.stderr is not None
@@ -43,7 +47,7 @@ def capturing(ports: tuple[int, int], path: Path) -> Iterator[None]:
 
 
 def packets(path: Path) -> Iterator[tuple[float, int, int, bytes]]:
-    """(seconds, source port, destination port, payload) of each UDP packet of an Ethernet capture, IPv4."""
+    """(seconds, source port, destination port, payload) of each UDP or TCP packet of an Ethernet capture, IPv4."""
     data = path.read_bytes()
     per_second = 1e9 if struct.unpack("<I", data[:4])[0] == 0xA1B23C4D else 1e6
     at = 24
@@ -53,7 +57,8 @@ def packets(path: Path) -> Iterator[tuple[float, int, int, bytes]]:
         at += 16 + length
         head = (ip[0] & 15) * 4
         source, destination = struct.unpack("!HH", ip[head : head + 4])
-        yield whole + part / per_second, source, destination, ip[head + 8 :]
+        payload = head + ((ip[head + 12] >> 4) * 4 if ip[9] == _TCP else 8)
+        yield whole + part / per_second, source, destination, ip[payload:]
 
 
 def forwarding_delays(path: Path, callee_of: Mapping[bytes, bytes], sip_port: int, uas_port: int) -> list[float]:
@@ -74,6 +79,29 @@ def forwarding_delays(path: Path, callee_of: Mapping[bytes, bytes], sip_port: in
         elif destination == uas_port and (found := called.match(payload)) and found[1] in pending:
             delays.append((at - pending.pop(found[1])[0]) * 1000)
     return sorted(delays)
+
+
+def asking_delays(path: Path, callee_of: Mapping[bytes, bytes], web: int, uas_port: int) -> list[tuple[float, float]]:
+    """(seconds, milliseconds) of each question to an application at port `web`: when the callee's INVITE left, and how
+    long after the question. All that follows the answer in us is in it."""
+    calling = re.compile(rb'"source": ?"\+?(\d+)"')
+    called = re.compile(rb"INVITE sip:\+?(\d+)@")
+    pending: dict[bytes, float] = {}
+    delays = []
+    for at, _, destination, payload in packets(path):
+        if destination == web and b"CALL_ACTION" in payload and (found := calling.search(payload)):
+            pending[callee_of[found[1]]] = at
+        elif destination == uas_port and (found := called.match(payload)) and found[1] in pending:
+            delays.append((at, (at - pending.pop(found[1])) * 1000))
+    return delays
+
+
+def steady_percentile(delays: list[tuple[float, float]], part: float) -> float:
+    """Of each second by itself, the median of those: what a neighbour on the machine does for a moment is not in it."""
+    seconds: dict[int, list[float]] = {}
+    for at, delay in delays:
+        seconds.setdefault(int(at), []).append(delay)
+    return percentile(sorted(percentile(sorted(found), part) for found in seconds.values()), 0.5)
 
 
 def leaks(callers: Iterable[str], received: bytes) -> list[str]:

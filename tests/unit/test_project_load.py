@@ -9,7 +9,7 @@ import pytest
 
 from tools import bench_sip, sip_load, sip_wire
 
-SIP_PORT, UAC_PORT, UAS_PORT = 5060, 6000, 7000
+SIP_PORT, UAC_PORT, UAS_PORT, WEB_PORT = 5060, 6000, 7000, 8000
 CALLER, CALLEE = "447700900001", "919900000001"
 
 
@@ -41,6 +41,24 @@ def test_the_delay_is_from_the_first_invite_in_to_the_invite_out(tmp_path: Path)
     )  # fmt: skip
     delays = sip_wire.forwarding_delays(path, {CALLER.encode(): CALLEE.encode()}, SIP_PORT, UAS_PORT)
     assert delays == pytest.approx([1.0, 503.0], abs=0.01)
+
+
+def question(at: float) -> bytes:
+    body = f'POST / HTTP/1.1\r\n\r\n{{"eventType":"CALL_ACTION","payload":{{"source":"+{CALLER}"}}}}'.encode()
+    tcp = struct.pack("!HHIIBBHHH", 40_000, WEB_PORT, 0, 0, 8 << 4, 0, 0, 0, 0) + bytes(12) + body
+    frame = bytes(12) + b"\x08\x00" + b"\x45" + bytes(8) + b"\x06" + bytes(10) + tcp
+    return struct.pack("<IIII", int(at), round(at % 1 * 1e6), len(frame), len(frame)) + frame
+
+
+def test_the_delay_of_a_question_is_until_the_invite_that_its_answer_asks_for(tmp_path: Path) -> None:
+    path = capture(tmp_path / "a.pcap", invite_in(9.9), question(10.0), invite_out(10.002), invite_out(10.5))
+    delays = sip_wire.asking_delays(path, {CALLER.encode(): CALLEE.encode()}, WEB_PORT, UAS_PORT)
+    assert delays == [(pytest.approx(10.002), pytest.approx(2.0, abs=0.01))]
+
+
+def test_a_steady_percentile_is_that_of_the_median_second() -> None:
+    delays = [(1.1, 3.0), (1.2, 4.0), (2.1, 900.0), (3.0, 5.0), (3.1, 1.0)]
+    assert sip_wire.steady_percentile(delays, 0.99) == 5.0
 
 
 def test_a_callers_number_is_found_with_and_without_its_country_code() -> None:
