@@ -8,8 +8,8 @@ is done in a row of the table is one function of the module for that part of a c
     call_begin   whose call it is           call_dial    the callee on its way, and the bridge
     call_first   a call we start ourselves  call_talk    changes inside a leg, digits, recording
     call_greet   prompts for the caller     call_end     every end
-    call_accept  who can hear us          call_flow    what a customer's application says
-    call_pin     the PIN                    call_capture its questions
+    call_accept  who can hear us            call_flow    what a customer's application says
+    call_pin     the PIN                    call_capture the digits it asks for
 
 What it is not: SIP, sockets, clocks or storage; `core.py` performs the effects.
 """
