@@ -15,7 +15,7 @@ import pytest
 import maskline
 from maskline.lab.demo.stage import DRIVER, RIDER, STRANGER, VIRTUAL
 
-pytestmark = pytest.mark.wire
+pytestmark = [pytest.mark.wire, pytest.mark.timeout(600)]
 MARK = "TEST_OF_THE_DEMO"
 """In the environment of the demo and all it starts, so that a process left behind can be told."""
 
@@ -63,13 +63,22 @@ def newcomer(temporary: Path, value: str) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """All scenarios; a run that fails is said, and tried once more (decision 0033), since they are one try for all."""
+    run = run_demo(tmp_path_factory)
+    if run.code:
+        print(f"first try:\n{run.out}\n{run.err}")
+        run = run_demo(tmp_path_factory)
+    return run
+
+
+def run_demo(tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder, temporary = tmp_path_factory.mktemp("newcomer"), tmp_path_factory.mktemp("temporary")
     value = f"{os.getpid()}-{time.monotonic_ns()}"
     environment = newcomer(temporary, value)
     started = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-m", "maskline", "demo", "--scenario", "all"],
-        cwd=folder, env=environment, capture_output=True, text=True, timeout=110, check=False,
+        cwd=folder, env=environment, capture_output=True, text=True, timeout=240, check=False,
     )  # fmt: skip
     seconds = time.monotonic() - started
     files = [str(path) for where in (folder, temporary) for path in where.rglob("*")]
@@ -81,7 +90,7 @@ def test_every_check_of_every_scenario_holds(demo: Run) -> None:
     assert "Every check held." in demo.out
     assert "FAIL" not in demo.out
     assert "Traceback" not in demo.err
-    assert demo.seconds < 100
+    assert demo.seconds < 200
 
 
 def test_it_says_by_which_public_doors_it_sets_itself_up(demo: Run) -> None:
