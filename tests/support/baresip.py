@@ -80,7 +80,6 @@ class Baresip:
                 host=self.host, port=port, folder=folder, rtp=rtp, rtp_end=rtp + 10, control=self._control_port
             )
         )
-        self._traced = bool(security)
         parameters, modules = _SECURITIES[security]
         with (folder / "config").open("a") as config:
             config.writelines(f"module {name}.so\n" for name in modules)
@@ -100,7 +99,7 @@ class Baresip:
         """Returns when it listens."""
         with (self.folder / "out").open("wb") as out:
             self._process = subprocess.Popen(
-                [*REAL_TIME, "baresip", *(["-s"] if self._traced else []), "-f", str(self.folder)],
+                [*REAL_TIME, "baresip", "-s", "-f", str(self.folder)],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
@@ -124,6 +123,11 @@ class Baresip:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
+
+    @property
+    def sip_seen(self) -> bytes:
+        """All messages it sent and got, among what else it printed."""
+        return (self.folder / "out").read_bytes()
 
     def story(self) -> str:
         """What it printed and told, for a failing test."""

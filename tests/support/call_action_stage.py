@@ -92,6 +92,10 @@ class Stage:
             phone.close()
         self.carrier.close()
         await asyncio.to_thread(self.field.close)
+        for phone in self._phones:
+            sip = [item.data for item in phone.trace if not item.sent]
+            others = [other.number for other in self._phones if other is not phone]
+            assert [leak for number in others for leak in find_leaks(sip, number)] == [], phone.name
 
     def spoken(self, text: str) -> Samples:
         return self._spoken[text]

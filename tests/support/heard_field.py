@@ -23,9 +23,11 @@ from typing import Any
 
 from maskline.lab import sound
 from maskline.lab.inbox import Inbox, Received
+from maskline.lab.leaks import find_leaks
 from maskline.lab.platform import Platform
 from maskline.lab.sound import Samples
 from maskline.masking.call_record import CallRecord
+from maskline.masking.e164 import parse_number
 from maskline.workflows.add_number import add_number
 from maskline.workflows.add_trunk import TrunkWish, add_trunk
 from maskline.workflows.create_account import create_account
@@ -90,6 +92,10 @@ class SippPhone:
     def stop(self) -> None:
         self.side.stop()
         self.tap.close()
+
+    @property
+    def sip_seen(self) -> bytes:
+        return self.side.log.read_bytes() if self.side.log.exists() else b""
 
 
 class Evening:
@@ -160,6 +166,16 @@ class Evening:
             self._daemon.end()
         self._loop.run(self.customer.close())
         self._loop.close()
+        self._assert_nothing_crossed()
+
+    def _assert_nothing_crossed(self) -> None:
+        """No telephone of the evening has seen another one's number, in whatever call."""
+        numbers = {line.number: parse_number(line.number) for line in self._lines}
+        for phone in self._open_things:
+            if isinstance(phone, SippPhone | Baresip):
+                own = phone.number if isinstance(phone, Baresip) else phone.line.number
+                others = [number for text, number in numbers.items() if text != own]
+                assert [leak for number in others for leak in find_leaks([phone.sip_seen], number)] == [], own
 
     # -- stories, told side by side ---------------------------------------------------------------------------------
 

@@ -85,14 +85,17 @@ class Rig:
         return await asyncio.to_thread(self.platform.cli, *arguments)
 
     async def close(self) -> None:
+        leaks = self.leaks()
         for phone in (self.caller, self.callee, self.stranger):
             phone.close()
         self.carrier.close()
         await self.inbox.close()
         await asyncio.to_thread(self.platform.stop)
+        assert leaks == []
 
     async def prepare(self, behaviour: Behaviour, *, refuse_with: int = 486) -> None:
-        """Fresh phones and an empty inbox for the next call."""
+        """Fresh phones and an empty inbox for the next call; the one before must have kept its secrets."""
+        self.assert_nothing_leaked()
         await self.caller.reset(Behaviour.ANSWER)
         await self.stranger.reset(Behaviour.ANSWER)
         await self.callee.reset(behaviour, refuse_with=refuse_with)
@@ -111,7 +114,15 @@ class Rig:
     async def hooks(self, path: str, wanted: int, within: float = 10.0) -> list[Received]:
         return await self.inbox.wait_for(wanted, path, within)
 
-    def assert_nothing_leaked(self) -> None:
+    def leaks(self) -> list[str]:
+        """What the phones got of each other in the latest call, SIP and media."""
+        found: list[str] = []
         for phone, other in ((self.caller, self.callee), (self.callee, self.caller)):
-            secret = f"{other.address[0]}:{other.address[1]}".encode()
-            assert find_leaks(phone.received, other.number, secrets=[secret]) == []
+            if phone.received:
+                secret = f"{other.address[0]}:{other.address[1]}".encode()
+                found += find_leaks(phone.received, other.number, secrets=[secret])
+        return found
+
+    def assert_nothing_leaked(self) -> None:
+        """Done for every call as soon as the next one is prepared, and at the end; sooner where a test asks for it."""
+        assert self.leaks() == []

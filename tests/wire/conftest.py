@@ -49,6 +49,8 @@ def new_call(field: Field) -> Iterator[Callable[..., FieldCall]]:
     yield make
     for call in made:
         call.stop()
+    for call in made:
+        call.assert_nothing_crossed()
 
 
 @pytest.fixture(scope="session")

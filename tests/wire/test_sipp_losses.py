@@ -55,6 +55,8 @@ def lost(field: Field) -> Iterator[Lost]:
         yield made
         for call in made.calls:
             call.stop()
+        for call in made.calls:
+            call.assert_nothing_crossed()
 
 
 def test_a_carrier_that_says_nothing_is_given_up_at_the_ring_timeout(lost: Lost) -> None:

@@ -30,6 +30,8 @@ def dial(field: Field) -> Iterator[Dial]:
     yield make
     for call in made:
         call.stop()
+    for call in made:
+        call.assert_nothing_crossed()
 
 
 def account_with(field: Field, pool: str, *numbers: tuple[str, ...]) -> dict[str, Any]:
