@@ -12,5 +12,6 @@ Where to look, beside the file that is named as what you want:
   with `sample_events`
 - recordings: `process_recordings` and `push_destination`, `push_configs`, `recording_status`, `recording_links`;
   tables of calls: `exports`, `process_exports`
-- who may ask: `find_account`, `find_by_key`, `scope`; how sessions tell the process what they did: `hooks`
+- who may ask: `find_account`, `find_by_key`, `scope`; whose number it is: `owns`; how sessions tell the process what
+  they did: `hooks`
 """

@@ -17,6 +17,7 @@ from maskline.masking.decision import VirtualNumber
 from maskline.storage.store import OutboxRow, Store
 from maskline.webhooks.formats import eight_number
 from maskline.workflows.list_numbers import list_numbers
+from maskline.workflows.owns import owner_of
 from maskline.workflows.receivers import About, Receiver, outbox_row, read_receiver
 
 T = TypeVar("T")
@@ -63,11 +64,6 @@ async def announce_numbers(store: Store, clock: Clock, ids: Ids, account_id: str
 
 def _parts(numbers: Sequence[T]) -> list[Sequence[T]]:
     return [numbers[at : at + _AT_ONCE] for at in range(0, max(len(numbers), 1), _AT_ONCE)]
-
-
-def owner_of(number: VirtualNumber) -> str:
-    """Whose endpoint hears of it."""
-    return number.subaccount_id or number.account_id
 
 
 def _told(number: VirtualNumber) -> tuple[object, ...]:

@@ -4,8 +4,8 @@ What it is: `CallFlow` → `RunFlow`. A `MakeCall` that cannot be carried out st
 actions before it are heard first. What it is not: reading (`webhooks/formats`) or asking (`ask_action.py`). Who uses
 it: `ask_action.py`; `start_flow.py` for flows that the API took.
 
-- Shown may be any number of the (sub)account, or of its account's pool, that was not given back. One that rests may be
-  shown too: it gets no new bookings, but the application's table may still have old ones on it.
+- Shown may be any number of the (sub)account's own (`owns.py`), also one that rests: it gets no new bookings, but the
+  application's table may still have old ones on it.
 - Called may be anybody but us and whoever is on the line already: a call to a virtual number would come back as a
   stranger's (`match.py`), one to the caller itself finds its own line busy.
 """
@@ -13,11 +13,12 @@ it: `ask_action.py`; `start_flow.py` for flows that the API took.
 from __future__ import annotations
 
 from maskline.masking.call_flow import CallFlow, MakeCall
-from maskline.masking.decision import Dial, NumberState, RunFlow, Step, VirtualNumber
+from maskline.masking.decision import Dial, RunFlow, Step, VirtualNumber
 from maskline.masking.e164 import Number
 from maskline.masking.facts import Cause
 from maskline.masking.routing_rules import RoutingRules
 from maskline.storage.store import Store
+from maskline.workflows.owns import owner_of, owns
 from maskline.workflows.trunk_table import TrunkTable
 
 
@@ -46,7 +47,7 @@ class PlanFlow:
 
     async def _dial(self, call: MakeCall, virtual: VirtualNumber, party: Number | None) -> Dial:
         shown = await self._store.number(call.source)
-        if shown is None or not may_show(shown, virtual.account_id, virtual.subaccount_id):
+        if shown is None or not owns(owner_of(virtual), shown):
             return Dial(call.destination, call.source, refused=Cause.CALLER_ID_NOT_ALLOWED)
         label, called = shown.reference_id, call.destination
         if called == party or await self._store.number(called) is not None:
@@ -57,9 +58,3 @@ class PlanFlow:
         consent = self._rules.consent
         prompts = (consent,) if call.record and consent is not None else ()
         return Dial(called, shown.number, label, trunk, None, call.record, prompts)
-
-
-def may_show(number: VirtualNumber, account_id: str, subaccount_id: str | None) -> bool:
-    """Whether calls for this (sub)account may show the number."""
-    own = number.account_id == account_id and number.subaccount_id in (None, subaccount_id)
-    return own and number.state is not NumberState.RETIRED

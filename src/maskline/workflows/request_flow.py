@@ -16,7 +16,6 @@ import structlog
 from maskline.clock import Clock
 from maskline.ids import Ids
 from maskline.masking.call_flow import Capture, MakeCall, Say
-from maskline.masking.decision import NumberState, VirtualNumber
 from maskline.media.speech.voice import SpeechEngine
 from maskline.storage.kept import RequestedFlow
 from maskline.storage.store import Account, Once, Store
@@ -26,6 +25,7 @@ from maskline.webhooks.formats.eight_flow import WARNINGS_TOLD, FlowRequest, rea
 from maskline.webhooks.formats.eight_params import FlowRules
 from maskline.workflows.hooks import Notify, nobody_waits
 from maskline.workflows.list_voices import voice_codes
+from maskline.workflows.owns import owns
 
 _TOLD_OF_DIGITS = frozenset({eight_action.KIND, wavecell_handle.KIND})
 """Kinds of endpoints that captured digits go to."""
@@ -87,7 +87,7 @@ class RequestFlow:
         if asked.valid_until is not None and asked.valid_until <= now:
             raise FlowFault(-1015)
         for index, action in enumerate(asked.flow.actions):
-            if isinstance(action, MakeCall) and not owns(account, await self._store.number(action.source)):
+            if isinstance(action, MakeCall) and not owns(account.id, await self._store.number(action.source)):
                 raise FlowFault(-1014, f"$.callflow[{index}].params.source")
         if asked.captures and not await self._is_told_of_digits(account):
             raise FlowFault(-1004)
@@ -95,10 +95,3 @@ class RequestFlow:
     async def _is_told_of_digits(self, account: Account) -> bool:
         endpoints = await self._store.endpoints(account.id)
         return any(endpoint.kind in _TOLD_OF_DIGITS and endpoint.enabled for endpoint in endpoints)
-
-
-def owns(account: Account, number: VirtualNumber | None) -> bool:
-    """Whether calls for this account or subaccount may show the number: it is in its own pool, and not given back."""
-    if number is None or number.state is NumberState.RETIRED:
-        return False
-    return (number.subaccount_id or number.account_id) == account.id

@@ -189,7 +189,7 @@ async def test_an_empty_flow_is_carried_out(start):
 
 
 @pytest.mark.row("8x8:4/makeCall.source", "8x8:6.2/-2008")
-async def test_only_numbers_of_the_subaccount_or_its_accounts_pool_may_be_shown(start):
+async def test_only_the_subaccounts_own_numbers_may_be_shown(start):
     world = await start()
     rides, others = await world.subaccount(world.acme), await world.account("Other")
     for owner, number in ((rides, "+6531580002"), (others, "+6531580003"), (world.acme, "+6531580004")):
@@ -204,7 +204,7 @@ async def test_only_numbers_of_the_subaccount_or_its_accounts_pool_may_be_shown(
     no = Cause.CALLER_ID_NOT_ALLOWED
     assert causes == {
         "11": None, "12": no, "13": no, "14": None, "17": no,
-        "21": None, "22": None, "23": no, "24": None, "27": no,
+        "21": no, "22": None, "23": no, "24": no, "27": no,
     }  # fmt: skip
 
 

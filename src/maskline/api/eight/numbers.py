@@ -21,7 +21,7 @@ from maskline.webhooks.formats.eight_number import BILLING_UNIT, CURRENCY, PRICE
 from maskline.webhooks.formats.eight_parts import iso_milliseconds
 from maskline.workflows.get_number import UNKNOWN, get_number
 from maskline.workflows.list_numbers import ListNumbers
-from maskline.workflows.number_outbox import owner_of
+from maskline.workflows.owns import owner_of
 
 PATTERN = r"^\+?[0-9]{7,15}$"
 STATUSES = ("Active", "Expiring", "Inactive")
