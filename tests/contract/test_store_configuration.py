@@ -25,6 +25,7 @@ from tests.support.store_values import (
     VN2,
     VN3,
     new_session,
+    outbox_row,
     virtual_number,
 )
 
@@ -105,6 +106,20 @@ async def test_a_removed_subaccount_is_unknown(store: Store) -> None:
         await store.add_account(SUB)
     with pytest.raises(NotFound):
         await store.add_number(virtual_number(Number("6531000099"), subaccount_id=SUB.id), T0)
+
+
+async def test_who_hears_of_a_removed_subaccounts_numbers_is_written_with_the_removal(store: Store) -> None:
+    with pytest.raises(NotFound):
+        await store.remove_subaccount("SA-nobody", T0, outbox=[outbox_row("never")])
+    await store.remove_subaccount(SUB.id, T0, outbox=[outbox_row("row-1"), outbox_row("row-2", sequence=2)])
+    assert {row.id for row in await store.outbox(None)} == {"row-1", "row-2"}
+
+
+async def test_a_removed_subaccount_stays_when_its_webhooks_cannot_be_written(store: Store) -> None:
+    await store.announce([outbox_row("row-1")])
+    with pytest.raises(Conflict):
+        await store.remove_subaccount(SUB.id, T0, outbox=[outbox_row("row-1")])
+    assert await store.account(SUB.id)
 
 
 async def test_a_number_is_changed_in_all_but_its_account(store: Store) -> None:

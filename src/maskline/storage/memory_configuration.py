@@ -123,14 +123,18 @@ class MemoryConfiguration:
         return True
 
     async def remove_subaccount(self, account_id: str, now: float) -> None:
-        account = self._accounts.get(account_id)
-        if account is None or account.parent_id is None or account_id in self._removed:
-            raise NotFound("There is no such subaccount.")
+        self._subaccount(account_id)
         self._removed.add(account_id)
         for number in self._in_order():
             if number.subaccount_id == account_id:
                 self._place(replace(number, subaccount_id=None))
         self._configuration += 1
+
+    def _subaccount(self, account_id: str) -> None:
+        """Raises `NotFound`."""
+        account = self._accounts.get(account_id)
+        if account is None or account.parent_id is None or account_id in self._removed:
+            raise NotFound("There is no such subaccount.")
 
     async def _check_owner(self, account_id: str, subaccount_id: str | None) -> None:
         await self.account(account_id)

@@ -49,6 +49,11 @@ class MemoryLog(MemoryKept):
             self._outbox.add(outbox)
         return changed
 
+    async def remove_subaccount(self, account_id: str, now: float, *, outbox: Sequence[OutboxRow] = ()) -> None:
+        self._subaccount(account_id)
+        self._outbox.add(outbox)
+        await super().remove_subaccount(account_id, now)
+
     async def announce(self, outbox: Sequence[OutboxRow]) -> None:
         self._outbox.add(outbox)
 

@@ -100,8 +100,9 @@ class SqliteConfiguration(SqliteFile):
         row = (*rows.account_changes_to_row(account, self._sealer), None if was is None else was.modified_at)
         return await self._write(_update_account, self._sealer, account, row, once)
 
-    async def remove_subaccount(self, account_id: str, now: float) -> None:
-        await self._write(_remove_subaccount, account_id, now)
+    async def remove_subaccount(self, account_id: str, now: float, *, outbox: Sequence[OutboxRow] = ()) -> None:
+        prepared = [rows.outbox_to_row(row, self._sealer) for row in outbox]
+        await self._write(_remove_subaccount, account_id, now, prepared)
 
     def _check_owner(self, account_id: str, subaccount_id: str | None) -> None:
         # A subaccount that is removed right after this look may get one session more, which runs to its end.
@@ -226,12 +227,13 @@ def _add_account(connection: sqlite3.Connection, sealer: Sealer, account: Accoun
     return account
 
 
-def _remove_subaccount(connection: sqlite3.Connection, account_id: str, now: float) -> None:
+def _remove_subaccount(connection: sqlite3.Connection, account_id: str, now: float, outbox: Sequence[rows.Row]) -> None:
     parent = run(connection, "remove_subaccount", account_id, now).fetchone()
     if parent is None:
         raise NotFound("There is no such subaccount.")
     for (number,) in run(connection, "numbers_in_pool", account_id).fetchall():
         run(connection, "move_number", number, None, parent[0], advance(connection, "positions"))
+    add_outbox(connection, outbox)
     advance(connection, "configuration")
 
 

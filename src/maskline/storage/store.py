@@ -320,9 +320,9 @@ class Store(RecordingStore, KeyStore, PushConfigStore, ExportStore, FlowRequestS
         away."""
         ...
 
-    async def remove_subaccount(self, account_id: str, now: float) -> None:
+    async def remove_subaccount(self, account_id: str, now: float, *, outbox: Sequence[OutboxRow] = ()) -> None:
         """Its credentials are unknown from now on, its numbers go to the end of its account's pool, and its live
-        sessions run to their end. Raises `NotFound` (also for a main account)."""
+        sessions run to their end, with `outbox`, at once. Raises `NotFound` (also for a main account)."""
         ...
 
     async def add_number(self, number: VirtualNumber, now: float, *, outbox: Sequence[OutboxRow] = ()) -> None:

@@ -19,6 +19,5 @@ async def remove_subaccount(store: Store, clock: Clock, scope: Scope, subaccount
     account = await get_subaccount(store, scope, subaccount_id)
     now = clock.wall()
     numbers = [number for number in await store.numbers(account.id) if number.state is not NumberState.RETIRED]
-    await store.remove_subaccount(account.id, now)
-    if rows := await inherited_outbox(store, now, account.owner_id, numbers):
-        await store.announce(rows)
+    told = await inherited_outbox(store, now, account.owner_id, numbers)
+    await store.remove_subaccount(account.id, now, outbox=told)
