@@ -10,8 +10,8 @@ from maskline.errors import Conflict, NotFound
 from maskline.masking.decision import NumberState
 from maskline.masking.e164 import Number
 from maskline.masking.recording import RecordingStatus
-from maskline.storage.kept import EXPORT_STATES, ExportJob, PushConfig
-from maskline.storage.store import Once, Store
+from maskline.storage.kept import EXPORT_STATES, ApiKey, ExportJob, PushConfig
+from maskline.storage.store import Endpoint, Once, Store
 from tests.support.recordings import recording as recording_of_call
 from tests.support.store_values import (
     ACCOUNT,
@@ -32,6 +32,21 @@ CONFIG = PushConfig(
     SUB.id, "SFTP", "files.example", 22, "maskline", "/calls", "pa55word", "-----BEGIN …", changed_at=T0
 )  # fmt: skip
 JOB = ExportJob("job-1", ACCOUNT.id, None, T0, T0 + 60, T0 + 100, T0 + 200, "https://voice.example")
+
+
+async def test_a_removed_subaccount_leaves_no_key_no_endpoint_and_no_push_configuration(store: Store) -> None:
+    for owner in (SUB.id, ACCOUNT.id):
+        await store.add_api_key(ApiKey(f"key-{owner}", owner, "", T0), f"text-{owner}")
+        await store.set_endpoint(Endpoint(owner, "eight.number", "https://hooks.example/8", "Bearer s3cret", ""))
+        await store.set_push_config(replace(CONFIG, account_id=owner))
+    await store.remove_subaccount(SUB.id, T0 + 1)
+    assert await store.api_key(f"text-{SUB.id}") is None
+    assert await store.api_keys(SUB.id) == []
+    assert await store.endpoints(SUB.id) == []
+    assert await store.push_config(SUB.id) is None
+    assert await store.api_key(f"text-{ACCOUNT.id}") is not None
+    assert len(await store.endpoints(ACCOUNT.id)) == 1
+    assert await store.push_config(ACCOUNT.id) is not None, "where its recordings go from now on"
 
 
 @pytest.mark.row("8x8:8/recording-push-config")

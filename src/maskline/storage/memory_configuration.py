@@ -18,6 +18,7 @@ from maskline.storage.store import (
     EXTERNAL_ID_TAKEN,
     IS_FALLBACK,
     IS_RETIRED,
+    NO_ACCOUNT,
     PURGED_AT_ONCE,
     Account,
     Endpoint,
@@ -84,13 +85,13 @@ class MemoryConfiguration:
 
     async def account(self, account_id: str) -> Account:
         if account_id not in self._accounts or account_id in self._removed:
-            raise NotFound("There is no such account.")
+            raise NotFound(NO_ACCOUNT)
         return self._accounts[account_id]
 
     async def account_of_external_id(self, owner_id: str, external_id: str) -> Account:
         found = self._of_external_id(owner_id, external_id)
         if found is None:
-            raise NotFound("There is no such account.")
+            raise NotFound(NO_ACCOUNT)
         return found
 
     def _of_external_id(self, owner_id: str, external_id: str) -> Account | None:
@@ -125,10 +126,15 @@ class MemoryConfiguration:
     async def remove_subaccount(self, account_id: str, now: float) -> None:
         self._subaccount(account_id)
         self._removed.add(account_id)
+        self._forget_belongings(account_id)
         for number in self._in_order():
             if number.subaccount_id == account_id:
                 self._place(replace(number, subaccount_id=None))
         self._configuration += 1
+
+    def _forget_belongings(self, account_id: str) -> None:
+        """What nobody needs of a subaccount that is removed."""
+        self._endpoints = {place: one for place, one in self._endpoints.items() if place[0] != account_id}
 
     def _subaccount(self, account_id: str) -> None:
         """Raises `NotFound`."""

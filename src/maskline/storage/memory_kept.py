@@ -23,6 +23,12 @@ class MemoryKept(MemoryConfiguration):
         self._push_configs: dict[str, PushConfig] = {}
         self._exports: dict[str, ExportJob] = {}
 
+    # -- accounts ------------------------------------------------------------------------------------------------
+    def _forget_belongings(self, account_id: str) -> None:
+        super()._forget_belongings(account_id)
+        self._keys = {text: key for text, key in self._keys.items() if key.account_id != account_id}
+        self._push_configs.pop(account_id, None)
+
     # -- bearer keys ---------------------------------------------------------------------------------------------
     async def add_api_key(self, key: ApiKey, text: str) -> None:
         await self.account(key.account_id)

@@ -217,6 +217,10 @@ SELECT {endpoint_columns} FROM endpoints WHERE account_id = $1 ORDER BY kind
 -- Of one (sub)account and kind.
 DELETE FROM endpoints WHERE account_id = $1 AND kind = $2
 
+-- name: remove_endpoints
+-- All of one (sub)account.
+DELETE FROM endpoints WHERE account_id = $1
+
 -- name: add_api_key
 -- A bearer key.
 INSERT INTO api_keys ({api_key_columns}, key_hash) VALUES ($1, $2, $3, $4, $5, $6)
@@ -236,6 +240,10 @@ UPDATE api_keys SET enabled = $3 WHERE account_id = $1 AND id = $2
 -- name: remove_api_key
 -- By account and id.
 DELETE FROM api_keys WHERE account_id = $1 AND id = $2
+
+-- name: remove_api_keys
+-- All of one (sub)account.
+DELETE FROM api_keys WHERE account_id = $1
 
 -- name: set_push_config
 -- Create or replace where recordings go.

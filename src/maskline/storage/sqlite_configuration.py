@@ -29,6 +29,7 @@ from maskline.storage.store import (
     IS_FALLBACK,
     IS_PARTY,
     IS_RETIRED,
+    NO_ACCOUNT,
     Account,
     Endpoint,
     Once,
@@ -36,10 +37,10 @@ from maskline.storage.store import (
 )
 
 _PARENT = 2
+_BELONGINGS = ("remove_endpoints", "remove_api_keys", "remove_push_config")
 """Where a row of the query `account` has its parent."""
 _NUMBERS_KEPT = 65_536
 """Numbers remembered between changes of the configuration, some 10 MB."""
-_NO_ACCOUNT = "There is no such account."
 _NO_SUBACCOUNT = "There is no such subaccount in this account."
 
 
@@ -82,14 +83,14 @@ class SqliteConfiguration(SqliteFile):
         """Still sealed: to open the tokens costs as much as to find the row."""
         found = self._rows("account", account_id)
         if not found:
-            raise NotFound(_NO_ACCOUNT)
+            raise NotFound(NO_ACCOUNT)
         row: rows.Row = found[0]
         return row
 
     async def account_of_external_id(self, owner_id: str, external_id: str) -> Account:
         found = self._rows("account_of_external_id", owner_id, external_id)
         if not found:
-            raise NotFound(_NO_ACCOUNT)
+            raise NotFound(NO_ACCOUNT)
         return rows.account_from_row(found[0], self._sealer)
 
     async def accounts(self, parent_id: str | None = None) -> list[Account]:
@@ -198,7 +199,7 @@ def _update_account(
 ) -> bool:
     old = run(connection, "account", account.id).fetchone()
     if old is None:
-        raise NotFound(_NO_ACCOUNT)
+        raise NotFound(NO_ACCOUNT)
     if repeated(connection, sealer, once, account.modified_at) is not None:
         return False
     _refuse_taken(connection, old[_PARENT] or account.id, account)
@@ -233,13 +234,15 @@ def _remove_subaccount(connection: sqlite3.Connection, account_id: str, now: flo
         raise NotFound("There is no such subaccount.")
     for (number,) in run(connection, "numbers_in_pool", account_id).fetchall():
         run(connection, "move_number", number, None, parent[0], advance(connection, "positions"))
+    for query in _BELONGINGS:
+        run(connection, query, account_id)
     add_outbox(connection, outbox)
     advance(connection, "configuration")
 
 
 def _check_owner(connection: sqlite3.Connection, account_id: str, subaccount_id: str | None) -> None:
     if run(connection, "account", account_id).fetchone() is None:
-        raise NotFound(_NO_ACCOUNT)
+        raise NotFound(NO_ACCOUNT)
     if subaccount_id is None:
         return
     row = run(connection, "account", subaccount_id).fetchone()

@@ -144,6 +144,7 @@ IS_PARTY = (
 )
 IS_FALLBACK = "This number is the fallback of a virtual number; a virtual number is nobody's telephone."
 """Sentences of `add_number` and of writing accounts."""
+NO_ACCOUNT = "There is no such account."
 NO_EXPORT = "There is no such export in this account."
 NO_PUSH_CONFIG = "Recordings of this account are not pushed by a configuration of its own."
 NO_KEY = "There is no such key in this account."
@@ -321,8 +322,9 @@ class Store(RecordingStore, KeyStore, PushConfigStore, ExportStore, FlowRequestS
         ...
 
     async def remove_subaccount(self, account_id: str, now: float, *, outbox: Sequence[OutboxRow] = ()) -> None:
-        """Its credentials are unknown from now on, its numbers go to the end of its account's pool, and its live
-        sessions run to their end, with `outbox`, at once. Raises `NotFound` (also for a main account)."""
+        """Its credentials are unknown from now on; its keys, endpoints and push configuration are deleted, its numbers
+        go to the end of its account's pool, and its live sessions run to their end, with `outbox`, at once. What it
+        recorded goes where its account's recordings go. Raises `NotFound` (also for a main account)."""
         ...
 
     async def add_number(self, number: VirtualNumber, now: float, *, outbox: Sequence[OutboxRow] = ()) -> None:
