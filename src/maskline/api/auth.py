@@ -3,9 +3,9 @@
 What it is: the check shared by the dialects that use Basic. What it is not: the 401 body, which each dialect
 shapes. Who uses it: `plivo/routes.py`.
 
-Rules: an account acts for itself and for its subaccounts; a subaccount for itself alone. Unknown ids, wrong
-tokens, disabled accounts and foreign paths get one and the same answer. Each active token of an account is as good as
-the others.
+Rules: an account acts for itself and for its subaccounts, disabled ones too: it can enable them again; a subaccount for
+itself alone, and not while its account is disabled. Unknown ids, wrong tokens, disabled accounts and foreign paths get
+one and the same answer. Each active token of an account is as good as the others.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Authenticator:
         expected = caller.auth_tokens if caller else _NO_TOKENS
         given = token.encode("utf-8", "replace")
         matches = [hmac.compare_digest(one.encode(), given) for one in expected]
-        if caller is None or not caller.enabled or not any(matches):
+        if caller is None or not any(matches) or not await self._is_enabled(caller):
             raise NotAuthenticated
         if path_id == caller.id:
             return caller
@@ -51,6 +51,11 @@ class Authenticator:
         if target is None or target.parent_id != caller.id:
             raise NotAuthenticated
         return target
+
+    async def _is_enabled(self, caller: Account) -> bool:
+        """It and the account above it."""
+        above = caller if caller.parent_id is None else await self._find(caller.parent_id)
+        return caller.enabled and above is not None and above.enabled
 
     def forget(self, account_id: str) -> None:
         """Read the account again at its next request: it was changed or removed here, and that is to hold at once."""

@@ -110,6 +110,19 @@ async def test_the_credentials_of_a_disabled_account_are_refused():
     assert (await world.ask(world.acme, world.rides)).id == world.rides.id
 
 
+async def test_a_subaccounts_credentials_are_refused_while_its_account_is_disabled():
+    world = await Accounts().start()
+    assert await world.ask(world.rides, world.rides) == world.rides
+    await world.store.update_account(replace(world.acme, enabled=False))
+    world.clock.advance(1.0)
+    for caller in (world.rides, world.acme):
+        with pytest.raises(NotAuthenticated):
+            await world.ask(caller, world.rides)
+    await world.store.update_account(world.acme)
+    world.clock.advance(1.0)
+    assert await world.ask(world.rides, world.rides) == world.rides
+
+
 async def test_the_store_is_not_asked_again_within_the_second():
     world = await Accounts().start()
     await world.ask(world.acme, world.acme)

@@ -4,7 +4,8 @@ What it is: the check of every request of this dialect. What it is not: the answ
 it: `routes.py`.
 
 A key of an account acts for it and for its subaccounts; a subaccount's for that alone. No key, a wrong one, a disabled
-one and one of a disabled account get one and the same 401; unknown and foreign ids in the path one and the same 404.
+one and one of an account that is disabled, itself or the account above it, get one and the same 401; unknown, foreign
+and disabled ids in the path one and the same 404.
 """
 
 from __future__ import annotations

@@ -99,6 +99,16 @@ class TestKeys:
         await remove_subaccount(api.store, api.clock, Scope(api.acme.id), api.rides.id)
         assert platform(await api.ask("GET", LIST, headers=key)) == NO_KEY
 
+    async def test_of_a_subaccount_are_refused_while_its_account_is_disabled(self):
+        api = await EightApi().start()
+        key = bearer(await api.new_key(api.rides))
+        api.path = f"/api/v1/subaccounts/{RIDES}"
+        await api.store.update_account(replace(api.acme, enabled=False))
+        for headers in (key, None):
+            assert platform(await api.ask("GET", LIST, headers=headers)) == NO_KEY
+        await api.store.update_account(api.acme)
+        assert (await api.ask("GET", LIST, headers=key))[0] == 200
+
 
 class TestPaths:
     @pytest.mark.row("8x8:8/subAccountId", "8x8:8/base-url")
@@ -124,6 +134,15 @@ class TestPaths:
             assert platform(await api.ask("GET", LIST, headers=own)) == NOTHING
         api.path = f"/api/v1/subaccounts/{api.acme.id}"
         assert platform(await api.ask("GET", LIST, headers=own)) == NOTHING
+
+    async def test_that_name_a_disabled_subaccount_are_404_alike(self):
+        api = await EightApi().start()
+        await api.store.update_account(replace(api.rides, enabled=False))
+        for name in (api.rides.id, RIDES):
+            api.path = f"/api/v1/subaccounts/{name}"
+            assert platform(await api.ask("GET", LIST)) == NOTHING
+        await api.store.update_account(api.rides)
+        assert (await api.ask("GET", LIST))[0] == 200
 
     async def test_say_nothing_without_a_key(self):
         api = await EightApi().start()
