@@ -11,8 +11,7 @@ import re
 from maskline.api.dispatch import Request, Response
 from maskline.api.recordings import file_answer, read_proof, refusal
 from maskline.errors import MasklineError, NotFound
-from maskline.storage.store import NO_EXPORT
-from maskline.workflows.exports import FORMAT, OpenExport
+from maskline.workflows.exports import FORMAT, UNKNOWN, OpenExport
 
 _NAME = re.compile(r"([0-9a-zA-Z-]{1,64})\.csv")
 
@@ -27,8 +26,8 @@ class ExportDownload:
         try:
             match = _NAME.fullmatch(request.params["name"])
             if match is None:
-                raise NotFound(NO_EXPORT)
+                raise NotFound(UNKNOWN)
             file = await self._open.by_link(match[1], FORMAT, *read_proof(request.query))
         except MasklineError as error:
-            return refusal(error, "There is no such export.")
+            return refusal(error)
         return file_answer(request, file, match[1], FORMAT)

@@ -16,12 +16,11 @@ from urllib.parse import parse_qs
 from maskline.api.dispatch import RawHeaders, Request, Response
 from maskline.errors import Gone, LinkRefused, MasklineError, NotFound
 from maskline.media.recordings.vault import SealedFile
-from maskline.workflows.open_recording import OpenRecording
+from maskline.workflows.open_recording import UNKNOWN, OpenRecording
 
 _TYPES = {"mp3": b"audio/mpeg", "wav": b"audio/wav", "csv": b"text/csv; charset=utf-8"}
 _NAME = re.compile(r"([0-9a-zA-Z-]{1,64})\.(mp3|wav)")
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
-_NOTHING_HERE = "There is no such recording."
 _COMMON: RawHeaders = (
     (b"cache-control", b"private, no-store"), (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -38,10 +37,10 @@ class RecordingDownload:
         try:
             match = _NAME.fullmatch(request.params["name"])
             if match is None:
-                raise NotFound(_NOTHING_HERE)
+                raise NotFound(UNKNOWN)
             file = await self._open.by_link(match[1], match[2], *read_proof(request.query))
         except MasklineError as error:
-            return refusal(error, _NOTHING_HERE)
+            return refusal(error)
         return file_answer(request, file, match[1], match[2])
 
 
@@ -54,10 +53,9 @@ def read_proof(query: bytes) -> tuple[int, str]:
     return int(expires), signature
 
 
-def refusal(error: MasklineError, nothing_here: str) -> Response:
-    sentence = nothing_here if type(error) is NotFound and "account" in error.sentence else error.sentence
+def refusal(error: MasklineError) -> Response:
     status = error.http_status if isinstance(error, (LinkRefused, NotFound, Gone)) else 503
-    body = json.dumps({"error": sentence}).encode()
+    body = json.dumps({"error": error.sentence}).encode()
     return Response(status, body, ((b"content-type", b"application/json"), *_COMMON))
 
 

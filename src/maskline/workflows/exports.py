@@ -27,6 +27,7 @@ LONGEST_SPAN = 92 * 86_400.0
 DEFAULT_SPAN = 86_400.0
 MOST_WAITING = 5
 """Jobs of one account that are queued or running."""
+UNKNOWN = "There is no such export."
 EXPIRED = "This link has expired; a new export has a new one."
 BROKEN = "The stored file of this export cannot be read."
 NO_EXPORT_LINKS = RecordingLinks(b"", "", 0.0, "exports")
@@ -106,7 +107,10 @@ class OpenExport:
             raise LinkRefused
         if expires <= self._clock.wall():
             raise Gone(EXPIRED)
-        job = await self._store.export_of_link(job_id)
+        try:
+            job = await self._store.export_of_link(job_id)
+        except NotFound:
+            raise NotFound(UNKNOWN) from None
         try:
             return await asyncio.to_thread(SealedFile, self._plan.file_of(job.id), self._plan.key, job.id)
         except (OSError, VaultBroken):

@@ -11,10 +11,12 @@ from maskline.clock import Clock
 from maskline.errors import Gone, LinkRefused, NotFound
 from maskline.masking.recording import Recording, RecordingStatus
 from maskline.media.recordings.vault import SealedFile, VaultBroken
-from maskline.storage.store import NO_RECORDING, Store
+from maskline.storage.store import Store
 from maskline.workflows.process_recordings import RecordingPlan
 from maskline.workflows.recording_links import RecordingLinks
 
+UNKNOWN = "There is no such recording."
+"""Nobody's account is meant: whoever has the link asks."""
 EXPIRED = "This link has expired; the recording's resource has a new one."
 DELETED = "This recording was deleted."
 NOT_YET = "This recording is not finished yet."
@@ -37,9 +39,12 @@ class OpenRecording:
             raise LinkRefused
         if expires <= self._clock.wall():
             raise Gone(EXPIRED)
-        recording = await self._store.recording_of_link(recording_id)
+        try:
+            recording = await self._store.recording_of_link(recording_id)
+        except NotFound:
+            raise NotFound(UNKNOWN) from None
         if recording.format != file_format:
-            raise NotFound(NO_RECORDING)
+            raise NotFound(UNKNOWN)
         return await self.of(recording)
 
     async def of(self, recording: Recording) -> SealedFile:
