@@ -85,12 +85,12 @@ class RequestFlow:
 
     async def _check(self, account: Account, asked: FlowRequest, now: float) -> None:
         if asked.valid_until is not None and asked.valid_until <= now:
-            raise FlowFault(-1015)
+            raise FlowFault(-1015, "$.validUntil")
         for index, action in enumerate(asked.flow.actions):
             if isinstance(action, MakeCall) and not owns(account.id, await self._store.number(action.source)):
                 raise FlowFault(-1014, f"$.callflow[{index}].params.source")
         if asked.captures and not await self._is_told_of_digits(account):
-            raise FlowFault(-1004)
+            raise FlowFault(-1004, f"$.callflow[{asked.captures[0]}]")
 
     async def _is_told_of_digits(self, account: Account) -> bool:
         endpoints = await self._store.endpoints(account.id)

@@ -293,7 +293,7 @@ async def test_an_application_that_cannot_be_asked_ends_the_call_with_a_reason_a
             [make_call(), make_call()],
             Cause.CALL_FLOW_INVALID,
             "Some actions are provided beyond the allowed count: "
-            "makeCall is allowed once, since the first leg is there",
+            "$.callflow[1].action: makeCall is allowed once, since the first leg is there",
         ),
         (
             [make_call(source="private")],
@@ -303,13 +303,13 @@ async def test_an_application_that_cannot_be_asked_ends_the_call_with_a_reason_a
         pytest.param(
             [{"action": "executeScenario", "params": {"scenarioName": "night"}}],
             Cause.SCENARIO_UNKNOWN,
-            "Invalid scenarioName or account lacks permission",
+            "Invalid scenarioName or account lacks permission: $.callflow[0].params.scenarioName",
             marks=pytest.mark.row("8x8:4/scenario", "8x8:6.2/-2009"),
         ),
         pytest.param(
             [{"action": "executeScenario", "params": {"scenarioName": ""}}, make_call()],
             Cause.SCENARIO_UNKNOWN,
-            "Execute Scenario cannot be processed together with other actions",
+            "Execute Scenario cannot be processed together with other actions: $.callflow[0].action",
             marks=pytest.mark.row("8x8:4/scenario", "8x8:4/rule-scenario-alone"),
         ),
     ],

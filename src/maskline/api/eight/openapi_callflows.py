@@ -10,7 +10,8 @@ from maskline.api.once import LONGEST_KEY
 from maskline.webhooks.formats.eight_flow import LONGEST_TIMEOUT_MS, MOST_ACTIONS, MOST_DIGITS, MOST_TRIES
 from maskline.webhooks.formats.eight_params import LONGEST_LABEL, LONGEST_TEXT, LONGEST_URL
 
-_NUMBER = {"type": "string", "pattern": r"^\+?[1-9][0-9]{6,16}$"}
+_SHOWN = {"type": "string", "pattern": r"^\+?[1-9][0-9]{6,16}$"}
+_CALLED = {"type": "string", "pattern": r"^\+?[1-9][0-9]{6,14}$"}
 _TELL = {"type": "string", "pattern": r"\S", "maxLength": LONGEST_TEXT}
 _VOICE = TEXT | {"description": "A `speechProfileCode` of GET /speech-profiles."}
 _SPEED = {"type": ["number", "null"], "minimum": 0.5, "maximum": 2.0, "default": 1}
@@ -65,8 +66,8 @@ _SCHEMAS: dict[str, Any] = {
         "makeCall",
         structure(
             {
-                "source": _NUMBER | {"description": "A virtual number of the subaccount, else -1014."},
-                "destination": _NUMBER,
+                "source": _SHOWN | {"description": "A virtual number of the subaccount, else -1014."},
+                "destination": _CALLED,
             },
             {"callRecording": _SWITCH | {"default": False}},
         ),

@@ -14,7 +14,6 @@ docs/decisions/0045-call-flows-are-read-to-the-letter.md tells of the others.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -32,8 +31,10 @@ LONGEST_TIMEOUT_MS = 600_000
 MOST_TRIES = 100
 _OVERALL, _TRIES = 30.0, 3
 """The guide's seconds and tries where a flow has none (C5)."""
-_NUMBER = re.compile(r"\+?[1-9][0-9]{6,16}\Z")
-"""E.164, `+` optional; two digits more than E.164 has, since such national plans exist (`e164.py`)."""
+_CALLED = re.compile(r"\+?[1-9][0-9]{6,14}\Z")
+"""E.164, `+` optional."""
+_SHOWN = re.compile(r"\+?[1-9][0-9]{6,16}\Z")
+"""Two digits more: whatever can be one of our virtual numbers (`e164.py`)."""
 _SEVERAL = re.compile(r"\s*\+?[0-9]+(?:\s*[,;|]|\s+\+[0-9])")
 _MOST_CALLS_SUBMITTED = 2
 _MOST_CALLS_IN_REPLY = 1
@@ -67,9 +68,9 @@ class FlowRequest:
     warnings: tuple[str, ...] = ()
 
     @property
-    def captures(self) -> bool:
-        """Whether digits are asked for, which needs a call action webhook to be told of them (-1004)."""
-        return any(isinstance(action, Capture) for action in self.flow.actions)
+    def captures(self) -> tuple[int, ...]:
+        """Where digits are asked for, which needs a call action webhook to be told of them (-1004)."""
+        return tuple([index for index, action in enumerate(self.flow.actions) if isinstance(action, Capture)])
 
 
 def read_reply(body: bytes, rules: FlowRules = USUAL, *, key: str = "callflow") -> FlowReply:
@@ -77,7 +78,7 @@ def read_reply(body: bytes, rules: FlowRules = USUAL, *, key: str = "callflow") 
     root, warnings = _root(body, {key, "clientActionId"})
     client_action_id = label(root, "clientActionId")
     actions = _read_actions(root.get(key), rules, warnings, key)
-    _check_calls(actions, _MOST_CALLS_IN_REPLY)
+    _check_calls(actions, _MOST_CALLS_IN_REPLY, key)
     return FlowReply(CallFlow(actions, client_action_id), tuple(warnings))
 
 
@@ -88,8 +89,8 @@ def read_request(body: bytes, rules: FlowRules = USUAL) -> FlowRequest:
     until_text, until = valid_until(root.get("validUntil"))
     actions = _read_actions(root.get("callflow"), rules, warnings)
     if not actions or not isinstance(actions[0], MakeCall):
-        raise FlowFault(-1013)
-    _check_calls(actions, _MOST_CALLS_SUBMITTED)
+        raise FlowFault(-1013, "$.callflow[0].action" if actions else "$.callflow is empty")
+    _check_calls(actions, _MOST_CALLS_SUBMITTED, "callflow")
     return FlowRequest(CallFlow(actions), until, until_text, client_request_id, body.decode(), tuple(warnings))
 
 
@@ -119,9 +120,11 @@ def _root(body: bytes, known: set[str]) -> tuple[dict[str, Any], list[str]]:
     return root, [f"$.{shown(key)} is ignored" for key in root if key not in known]
 
 
-def _check_calls(actions: tuple[Action, ...], most: int) -> None:
-    if Counter(map(type, actions))[MakeCall] > most:
-        raise FlowFault(-1010, f"makeCall is allowed {'twice' if most > 1 else 'once, since the first leg is there'}")
+def _check_calls(actions: tuple[Action, ...], most: int, key: str) -> None:
+    calls = [index for index, action in enumerate(actions) if isinstance(action, MakeCall)]
+    if len(calls) > most:
+        allowed = "twice" if most > 1 else "once, since the first leg is there"
+        raise FlowFault(-1010, f"$.{key}[{calls[most]}].action: makeCall is allowed {allowed}")
 
 
 # -- one action ----------------------------------------------------------------------------------------------------
@@ -133,7 +136,7 @@ def _action(entry: Any, index: int, count: int, rules: FlowRules, warnings: list
         raise wrong(at, "must be an object")
     name, given = entry.get("action"), entry.get("params")
     if _is_scenario(name, given):
-        raise _scenario_fault(given, count)
+        raise _scenario_fault(given, count, at)
     if name is None:
         raise wrong(f"{at}.action", "is missing")
     kind = _ACTIONS.get(name) if isinstance(name, str) else None
@@ -155,11 +158,11 @@ def _is_scenario(name: Any, given: Any) -> bool:
     return named or (isinstance(given, dict) and "scenarioName" in given)
 
 
-def _scenario_fault(given: Any, count: int) -> FlowFault:
+def _scenario_fault(given: Any, count: int, at: str) -> FlowFault:
     if count > 1:
-        return FlowFault(-1018)
+        return FlowFault(-1018, f"{at}.action")
     name = given.get("scenarioName") if isinstance(given, dict) else None
-    return FlowFault(-1020 if isinstance(name, str) and name.strip() else -1019)
+    return FlowFault(-1020 if isinstance(name, str) and name.strip() else -1019, f"{at}.params.scenarioName")
 
 
 def _make_call(params: Params) -> Action:
@@ -168,9 +171,9 @@ def _make_call(params: Params) -> Action:
     if isinstance(destination, list) or (isinstance(destination, str) and _SEVERAL.match(destination)):
         raise FlowFault(-1011, f"{params.at}.destination")
     destination = params.required_text("destination")
-    if not _NUMBER.match(destination):
+    if not _CALLED.match(destination):
         raise FlowFault(-1017, f"{params.at}.destination")
-    if not _NUMBER.match(source):
+    if not _SHOWN.match(source):
         raise FlowFault(-1014, f"{params.at}.source is no telephone number")
     record = params.flag("callRecording", False)
     return MakeCall(Number(source.lstrip("+")), Number(destination.lstrip("+")), record)

@@ -197,7 +197,7 @@ class TestRefused:
         api = await Flows().start()
         for seconds in (0, -1, -1e6):
             answer = await api.refused(await api.send(DIAL, validUntil=until(api, seconds)), -1015)
-            assert answer == (422, "The validity period of the call flow request has expired")
+            assert answer == (422, "The validity period of the call flow request has expired: $.validUntil")
         assert (await api.send(DIAL, validUntil=until(api, 1)))[0] == 200
 
     @pytest.mark.row("8x8:8.1/-1004")
@@ -208,7 +208,7 @@ class TestRefused:
         for one in (endpoint, other):
             await api.store.set_endpoint(one)
         answer = await api.refused(await api.send(DIAL, CAPTURE), -1004)
-        assert answer == (422, "DTMF callback url not provided")
+        assert answer == (422, "DTMF callback url not provided: $.callflow[1]")
         await api.store.set_endpoint(replace(endpoint, enabled=True))
         assert (await api.send(DIAL, CAPTURE))[0] == 200
 
