@@ -28,10 +28,11 @@ ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "src"), str(ROOT)]
 
 from tests.support.hypervisor import StolenTime  # noqa: E402
-from tests.support.media_harness import EmbeddedHarness, Harness, until  # noqa: E402
+from tests.support.media_harness import EmbeddedHarness, Harness  # noqa: E402
 from tests.support.media_load import Measured, measure  # noqa: E402
 from tests.support.media_players import Played, measure_players  # noqa: E402
 from tests.support.rtpengine_process import RtpengineHarness  # noqa: E402
+from tests.support.waiting import until  # noqa: E402
 
 P99_MS, START_MS, RATIO = 5.0, 10.0, 0.8
 FLOOR, AIM, RECORDED = 300, 500, 250

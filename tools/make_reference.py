@@ -303,7 +303,7 @@ def _hearing_rows() -> Machine:
     }
 
 
-def _dialogue_rows(rows: Mapping[tuple[Enum, Enum], tuple[Enum, str]]) -> Machine:
+def _dialogue_rows(rows: Mapping[Any, tuple[Enum, str]]) -> Machine:
     return {
         (_low(state), _low(signal)): (_low(target), [action.replace("_", " ")])
         for (state, signal), (target, action) in rows.items()
