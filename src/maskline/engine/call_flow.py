@@ -24,7 +24,7 @@ from maskline.engine.call_record_builder import UNAVAILABLE
 from maskline.engine.call_states import CallState
 from maskline.engine.capture import CapturePrompt
 from maskline.engine.identity import DEFAULT_MAX_FORWARDS
-from maskline.masking.call_flow import ActionDone, Capture, PlayFile, Say
+from maskline.masking.call_flow import ActionDone, Capture, PlayFile, Say, third_leg
 from maskline.masking.decision import Dial, Forward, MatchedBy
 from maskline.masking.facts import Cause, HungUpBy, LegName, Outcome
 
@@ -112,6 +112,7 @@ def _carry_out(call: Call, now: float, out: list[e.Effect]) -> None:
 def _dial(call: Call, step: Dial, now: float, out: list[e.Effect]) -> None:
     trunk = _trunk_of(step)
     if call.leg_b.dialled:
+        call.record.action_failed(now, third_leg(_flow(call).index), out)
         return fail_step(call, Cause.CALL_FLOW_INVALID, now, out)
     if isinstance(trunk, Cause):
         return fail_step(call, trunk, now, out)

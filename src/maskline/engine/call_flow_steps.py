@@ -44,6 +44,11 @@ class FlowSteps:
         return _NAMES[type(self.step)]
 
     @property
+    def index(self) -> int:
+        """Of the step that is carried out, among those that were given last."""
+        return len(self.given.steps) - len(self._left) - 1
+
+    @property
     def names(self) -> tuple[ActionName, ...]:
         """Of all the steps that were given last."""
         return tuple([_NAMES[type(step)] for step in self.given.steps])

@@ -118,3 +118,11 @@ class ActionDone:
     bridged: bool = False
     """The two have talked. A reply that cannot be used then just ends the call, and nothing has failed."""
     client_request_id: str = ""
+
+
+def third_leg(index: int) -> str:
+    """Why the action at `index` of an answer ends a call whose two have talked: it is another `MakeCall`."""
+    return (
+        f"Some actions are provided beyond the allowed count: $.callflow[{index}].action: "
+        "makeCall is not allowed, since both legs have been called"
+    )

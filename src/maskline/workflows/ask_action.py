@@ -20,6 +20,7 @@ import structlog
 from maskline.clock import Clock
 from maskline.errors import NotFound
 from maskline.ids import Ids
+from maskline.masking.call_flow import CallFlow, MakeCall, third_leg
 from maskline.masking.decision import Refuse, RunFlow, VirtualNumber
 from maskline.masking.facts import Cause
 from maskline.masking.prompt import Prompt
@@ -37,7 +38,8 @@ from maskline.workflows.plan_flow import PlanFlow
 
 _log = structlog.get_logger("maskline.ask_action")
 _SAY_EVERY = 10.0
-"""Seconds between two lines on the same (sub)account's application."""
+"""Seconds between two lines on the same fault of the same (sub)account's application."""
+_KINDS = frozenset({eight_action.KIND, wavecell_handle.KIND})
 _VOICES_EVERY = 60.0
 """Seconds between two looks for voices while there are none."""
 Voices = Callable[[], Awaitable[frozenset[str]]]
@@ -97,8 +99,8 @@ class AskAction:
     """`application()` tells whether anybody is to be asked; calling it asks."""
 
     __slots__ = (
-        "_applications", "_asker", "_clock", "_failed_prompt", "_flow_rules", "_ids", "_plan", "_said", "_store",
-        "_version", "_voices", "_voices_at", "invalid",
+        "_applications", "_asker", "_clock", "_failed_prompt", "_flow_rules", "_ids", "_off", "_plan", "_said",
+        "_store", "_version", "_voices", "_voices_at", "invalid",
     )  # fmt: skip
 
     def __init__(
@@ -123,6 +125,8 @@ class AskAction:
         self._voices_at = float("-inf")
         self._applications: dict[str, Application | None] = {}
         """By the subaccount's id, or the account's for numbers without a subaccount."""
+        self._off: dict[str, Endpoint] = {}
+        """Those that are disabled, where there is no other; by the same ids."""
         self._version: int | None = None
         self._said: dict[str, _Said] = {}
         self.invalid = 0
@@ -133,16 +137,21 @@ class AskAction:
         version = await self._store.configuration_version()
         if version != self._version:
             self._applications.clear()
+            self._off.clear()
             self._version = version
         owner = virtual.subaccount_id or virtual.account_id
         if owner not in self._applications:
             self._applications[owner] = await self._read(owner)
+        if (off := self._off.get(owner)) and (line := self._line(off, "off")):
+            _log.warning("call_action_off", **line)
         return self._applications[owner]
 
     async def _read(self, owner: str) -> Application | None:
-        endpoints = {endpoint.kind: endpoint for endpoint in await self._store.endpoints(owner) if endpoint.enabled}
-        endpoint = endpoints.get(eight_action.KIND) or endpoints.get(wavecell_handle.KIND)
+        known = [one for one in await self._store.endpoints(owner) if one.kind in _KINDS]
+        enabled = {one.kind: one for one in known if one.enabled}
+        endpoint = enabled.get(eight_action.KIND) or enabled.get(wavecell_handle.KIND)
         if endpoint is None:
+            self._off.update((owner, one) for one in known)
             return None
         try:
             name = (await self._store.account(owner)).shown_id
@@ -159,13 +168,15 @@ class AskAction:
                 await self._learn_voices()
             reply = application.read(body, self._flow_rules)
         except AnswerFault as fault:
-            return self._refused(application, virtual, fault.cause, fault.sentence)
+            return self._refused(application, virtual, fault.cause, fault.sentence, fault.result)
         except FlowFault as fault:
             self.invalid += 1
             cause = _CAUSES.get(fault.code, Cause.CALL_FLOW_INVALID)
-            return self._refused(application, virtual, cause, fault.sentence)
-        if reply.warnings and (line := self._line(application, "ignored")):
+            return self._refused(application, virtual, cause, fault.sentence, str(fault.code))
+        if reply.warnings and (line := self._line(application.endpoint, "ignored")):
             _log.info("call_flow_ignored", places=list(reply.warnings[:WARNINGS_TOLD]), **line)
+        if facts.done is not None and facts.done.bridged:
+            self._tell_of_third_leg(application, reply.flow)
         return await self._plan(reply.flow, virtual, facts.party)
 
     async def _learn_voices(self) -> None:
@@ -174,14 +185,24 @@ class AskAction:
             self._voices_at = now
             self._flow_rules = replace(self._flow_rules, voices=await self._voices() or None)
 
-    def _refused(self, application: Application, virtual: VirtualNumber, cause: Cause, sentence: str) -> Refuse:
-        if line := self._line(application, "failed"):
-            _log.warning("call_action_failed", cause=cause.value, reason=sentence, **line)
+    def _refused(
+        self, application: Application, virtual: VirtualNumber, cause: Cause, sentence: str, fault: str
+    ) -> Refuse:
+        self._tell_of_fault(application, cause, sentence, fault)
         return Refuse(cause, virtual, None, self._failed_prompt, detail=sentence)
 
-    def _line(self, application: Application, about: str) -> dict[str, Any]:
+    def _tell_of_third_leg(self, application: Application, flow: CallFlow) -> None:
+        """It ends a call that was connected, when its turn comes, and the summary cannot tell (0041)."""
+        for index, action in enumerate(flow.actions):
+            if isinstance(action, MakeCall):
+                self._tell_of_fault(application, Cause.CALL_FLOW_INVALID, third_leg(index), "third leg")
+
+    def _tell_of_fault(self, application: Application, cause: Cause, sentence: str, fault: str) -> None:
+        if line := self._line(application.endpoint, f"{cause.value} {fault}"):
+            _log.warning("call_action_failed", cause=cause.value, reason=sentence, **line)
+
+    def _line(self, endpoint: Endpoint, about: str) -> dict[str, Any]:
         """What a line on this application begins with; empty when the last one about the same is too young."""
-        endpoint = application.endpoint
         said = self._said.setdefault(f"{endpoint.account_id} {about}", _Said())
         said.unsaid += 1
         now = self._clock.now()

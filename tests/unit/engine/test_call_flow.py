@@ -662,3 +662,5 @@ def test_a_third_number_is_never_dialled() -> None:
     call = requested(DIAL, DIAL)
     call.feed(i.MediaOpened(b=LOCAL_B), i.Answered(B_SDP), i.AnswerMediaReady(), i.HungUp(B))
     assert finish(call) == ENDED and len(call.every(e.SendInvite)) == 2
+    (told,) = facts(call, CallActionFailed)
+    assert "$.callflow[2].action: makeCall is not allowed" in told.reason

@@ -325,6 +325,45 @@ async def test_an_answer_that_is_no_flow_ends_the_call_and_names_the_place(start
     assert world.asks.invalid == 1
 
 
+async def test_each_fault_of_an_application_has_lines_of_its_own(start):
+    world = await start()
+    with structlog.testing.capture_logs() as lines:
+        for flow in ({}, [make_call(), make_call()], [{"action": "dance"}], {}, [make_call(source="private")]):
+            world.flow = flow
+            await world.route()
+    assert [line["reason"].partition(" $")[0].partition(":")[0] for line in lines] == [
+        "Invalid call flow entry provided.", "Some actions are provided beyond the allowed count",
+        "Invalid action type", "Source or caller ID is not allowed",
+    ]  # fmt: skip
+
+
+@pytest.mark.row("8x8:3/after-bridge")
+async def test_a_third_leg_is_told_with_its_place_though_the_call_ends_well(start):
+    world = await start()
+    world.flow = [SAY, make_call()]
+    with structlog.testing.capture_logs() as lines:
+        assert isinstance(await world.next(done()), RunFlow)
+        assert isinstance(await world.next(done(digits=None, bridged=True)), RunFlow)
+    (line,) = lines
+    assert (line["event"], line["cause"]) == ("call_action_failed", "call_flow_invalid")
+    assert "$.callflow[1].action: makeCall is not allowed" in line["reason"]
+
+
+async def test_that_nobody_is_asked_since_the_webhook_is_disabled_is_said(start):
+    world = await start(enabled=False)
+    with structlog.testing.capture_logs() as lines:
+        for _ in range(3):
+            assert (await world.route()).cause is Cause.UNKNOWN_CALLER
+        await world.store.remove_endpoint(world.acme.id, "eight.call_action")
+        world.clock.advance(10.0)
+        await world.route()
+    (line,) = lines
+    assert line == {
+        "event": "call_action_off", "log_level": "warning", "account": world.acme.id, "calls": 1,
+        "receiver": world.receiver.url,
+    }  # fmt: skip
+
+
 @pytest.mark.row("8x8:3.1/-2003")
 async def test_an_empty_body_is_no_flow(start):
     world = await start()
