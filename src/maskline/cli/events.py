@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
@@ -10,9 +11,15 @@ import typer
 from maskline.cli.context import run
 from maskline.cli.output import JsonFlag, emit
 from maskline.errors import InvalidParameter
+from maskline.media.programs import Programs
+from maskline.media.prompts.build import build_speech
 from maskline.net.egress import Egress
+from maskline.rules import ask_budget, ask_rules
 from maskline.services import Services
-from maskline.workflows.sample_events import BODIES
+from maskline.settings import Settings
+from maskline.workflows.judge_answer import QUESTIONS, AnswerRules
+from maskline.workflows.list_voices import voice_codes
+from maskline.workflows.sample_events import BODIES, TYPES
 from maskline.workflows.trigger_event import Triggered, trigger_event
 
 app = typer.Typer(name="events", help="Sample events of 8x8 and Wavecell, sent to a receiver.", no_args_is_help=True)
@@ -36,9 +43,9 @@ def trigger(
         egress = Egress(services.settings.egress_networks)
         await egress.open()
         try:
-            return await trigger_event(
-                services.store, egress, services.clock, services.ids, name, subaccount or account, url
-            )
+            rules = await _rules(services.settings, name)
+            owner = subaccount or account
+            return await trigger_event(services.store, egress, services.clock, services.ids, name, owner, url, rules)
         finally:
             await egress.close()
 
@@ -46,6 +53,19 @@ def trigger(
     emit(as_json, _document(told), _page(told))
     if told.fault:
         raise typer.Exit(1)
+
+
+async def _rules(settings: Settings, name: str) -> AnswerRules:
+    """As the server of these settings has them; the voices are asked for where an answer may name one."""
+    rules = AnswerRules(ask_budget(settings), ask_rules(settings).flow)
+    if TYPES.get(name.lower()) not in QUESTIONS:
+        return rules
+    programs = Programs(1)
+    try:
+        voices = await voice_codes(build_speech(settings, programs))
+    finally:
+        programs.close()
+    return replace(rules, flow=replace(rules.flow, voices=voices or None))
 
 
 def _document(told: Triggered) -> dict[str, Any]:

@@ -9,7 +9,7 @@ Where to look, beside the file that is named as what you want:
   looks its flow up), `trunk_table`; a call is asked for: `request_flow`, `start_flow`, `start_call` over `request_loop`
 - what becomes of it: `record_call` builds with `call_progress`, `build_outbox`, `status_outbox`, `recording_outbox`
 - who hears of it: `receivers`; of numbers `number_outbox`, of uploads `uploaded_outbox`; tried out by `trigger_event`
-  with `sample_events`
+  with `sample_events` and `judge_answer`
 - recordings: `process_recordings` and `push_destination`, `push_configs`, `recording_status`, `recording_links`;
   tables of calls: `exports`, `process_exports`
 - who may ask: `find_account`, `find_by_key`, `scope`; whose number it is: `owns`; how sessions tell the process what

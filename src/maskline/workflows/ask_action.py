@@ -53,6 +53,11 @@ _CAUSES = {
 """Faults of a flow that end a call with something more special than `CALL_FLOW_INVALID`."""
 
 
+def cause_of(fault: FlowFault) -> Cause:
+    """What a call ends with whose flow has this fault."""
+    return _CAUSES.get(fault.code, Cause.CALL_FLOW_INVALID)
+
+
 @dataclass(frozen=True, slots=True)
 class Application:
     """Who is asked."""
@@ -171,8 +176,7 @@ class AskAction:
             return self._refused(application, virtual, fault.cause, fault.sentence, fault.result)
         except FlowFault as fault:
             self.invalid += 1
-            cause = _CAUSES.get(fault.code, Cause.CALL_FLOW_INVALID)
-            return self._refused(application, virtual, cause, fault.sentence, str(fault.code))
+            return self._refused(application, virtual, cause_of(fault), fault.sentence, str(fault.code))
         if reply.warnings and (line := self._line(application.endpoint, "ignored")):
             _log.info("call_flow_ignored", places=list(reply.warnings[:WARNINGS_TOLD]), **line)
         if facts.done is not None and facts.done.bridged:

@@ -17,6 +17,7 @@ from maskline.masking.call_record import CallRecord, FlowRecord, LegRecord, Qual
 from maskline.masking.decision import VirtualNumber
 from maskline.masking.e164 import Number
 from maskline.masking.facts import Cause, HungUpBy, LegName, Outcome
+from maskline.storage.store import Account
 from maskline.webhooks.formats import (
     eight,
     eight_action,
@@ -55,12 +56,13 @@ Body = Callable[[Scene, str], bytes]
 """With the event's id."""
 
 
-def scene_number(account_id: str, known: list[VirtualNumber], now: float) -> VirtualNumber:
+def scene_number(account: Account, known: list[VirtualNumber], now: float) -> VirtualNumber:
     """The first one that the (sub)account has, or one that it could have got at wall second `now`."""
-    return (
-        known[0]
-        if known
-        else VirtualNumber(VIRTUAL, account_id, None, "sample-pool", VIRTUAL.country, added_at=now, changed_at=now)
+    if known:
+        return known[0]
+    subaccount_id = account.id if account.parent_id else None
+    return VirtualNumber(
+        VIRTUAL, account.owner_id, subaccount_id, "sample-pool", VIRTUAL.country, added_at=now, changed_at=now
     )
 
 

@@ -1,31 +1,31 @@
 """Send one made-up event to a receiver and tell what it answered. Called by the CLI.
 
 What it is: a smoke test of an endpoint, with the same headers and signature as a real webhook, and for a call action
-the judgement whether its answer is a call flow. What it is not: a webhook: nothing is kept, and nothing is tried again.
+the judgement what a real call would make of its answer. What it is not: a webhook: nothing is kept, and nothing is
+tried again.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from maskline.clock import Clock
 from maskline.errors import InvalidParameter, MissingParameter, NotFound
 from maskline.ids import Ids
 from maskline.masking.redaction import Redactor
+from maskline.masking.routing_rules import RoutingRules
 from maskline.net.egress import Egress, EgressError, read_body
 from maskline.storage.store import Account, Endpoint, Store
-from maskline.webhooks.ask import MOST_ANSWER, Question, question_headers
-from maskline.webhooks.formats import eight_action, wavecell_handle
-from maskline.webhooks.formats.eight_fault import FlowFault
-from maskline.webhooks.formats.eight_flow import read_reply
+from maskline.webhooks.ask import MOST_ANSWER, Budget, Question, question_headers
 from maskline.webhooks.formats.shape import read_shape
 from maskline.workflows.check_url import url_fault
-from maskline.workflows.sample_events import BODIES, TYPES, Scene, scene_number
+from maskline.workflows.judge_answer import QUESTIONS, AnswerRules, Asked, answer_fault, no_answer_fault
+from maskline.workflows.plan_flow import PlanFlow
+from maskline.workflows.sample_events import BODIES, CALLER, TYPES, Scene, scene_number
+from maskline.workflows.trunk_table import TrunkTable
 
-_CONNECT, _TOTAL = 3.0, 15.0
-"""Seconds, as webhooks have."""
-_READERS = {eight_action.KIND: "callflow", wavecell_handle.KIND: "commands"}
-"""Kinds whose answer is a call flow, and its key."""
+_WEBHOOK = Budget(3.0, 15.0)
+"""Of events that nobody waits for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +45,12 @@ class Triggered:
 
 
 async def trigger_event(
-    store: Store, egress: Egress, clock: Clock, ids: Ids, name: str, owner: str | None = None, url: str = ""
-) -> Triggered:
+    store: Store, egress: Egress, clock: Clock, ids: Ids, name: str, owner: str | None = None, url: str = "",
+    rules: AnswerRules | None = None,
+) -> Triggered:  # fmt: skip
     """Send the sample of type `name` to the endpoint that `owner`, an account's or subaccount's id, has for it; or to
-    `url`, with that endpoint's headers if there is one. Without owner the sample is nobody's.
+    `url`, with that endpoint's headers if there is one. Without owner the sample is nobody's. An answer to a question
+    is judged by `rules`.
 
     Raises `InvalidParameter` (type, url), `MissingParameter` and `NotFound`. What the receiver does wrong is told, not
     raised.
@@ -65,7 +67,13 @@ async def trigger_event(
     if endpoint is None and not url:
         raise NotFound(f"No {kind} endpoint is set there (maskline webhook set).")
     target = url or (endpoint.url if endpoint else "")
-    return await _send(egress, clock, scene, kind, target, endpoint)
+    rules = rules or AnswerRules()
+    told = await _send(egress, clock, scene, kind, target, endpoint, rules.budget)
+    if told.fault or kind not in QUESTIONS:
+        return told
+    plan = PlanFlow(store, TrunkTable(store, clock), RoutingRules())
+    asked = None if owner is None else Asked(plan, scene.number, CALLER)
+    return replace(told, fault=await answer_fault(kind, told.status, told.answer, rules, asked))
 
 
 async def _prepared(
@@ -80,12 +88,13 @@ async def _prepared(
     shape = read_shape(shown, options, Redactor())
     known = [] if owner is None else await store.numbers(owner)
     now = clock.wall()
-    return endpoint, Scene(account.id, scene_number(account.id, known, now), shape, ids, now)
+    return endpoint, Scene(account.id, scene_number(account, known, now), shape, ids, now)
 
 
 async def _send(
-    egress: Egress, clock: Clock, scene: Scene, kind: str, url: str, endpoint: Endpoint | None
+    egress: Egress, clock: Clock, scene: Scene, kind: str, url: str, endpoint: Endpoint | None, asked: Budget
 ) -> Triggered:
+    budget = asked if kind in QUESTIONS else _WEBHOOK
     event_id = scene.ids.uuid()
     body = BODIES[kind][1](scene, event_id)
     told = (endpoint.authorization, endpoint.secret) if endpoint else ("", "")
@@ -93,25 +102,13 @@ async def _send(
     began = clock.now()
     try:
         async with egress.request(
-            "POST", url.partition("#")[0], connect=_CONNECT, total=_TOTAL, headers=headers, body=body
+            "POST", url.partition("#")[0], connect=budget.connect, total=budget.total, headers=headers, body=body
         ) as response:
             answer = await read_body(response, MOST_ANSWER)
             status = response.status
     except EgressError as error:
-        return Triggered(kind, url, event_id, body, 0, clock.now() - began, fault=f"No answer: {error}.")
-    seconds = clock.now() - began
-    return Triggered(kind, url, event_id, body, status, seconds, answer, _judged(kind, status, answer))
-
-
-def _judged(kind: str, status: int, answer: bytes) -> str:
-    """What a real call would say of this answer."""
-    key = _READERS.get(kind)
-    if key is None:
-        return "" if 200 <= status < 300 else f"HTTP {status}: a real event would be sent again."
-    if status != 200:
-        return f"HTTP {status}: a real call would end with -2002."
-    try:
-        read_reply(answer, key=key)
-    except FlowFault as fault:
-        return f"A real call would end: {fault}"
-    return ""
+        fault = no_answer_fault(error, budget) if kind in QUESTIONS else f"No answer: {error}."
+        return Triggered(kind, url, event_id, body, 0, clock.now() - began, fault=fault)
+    taken = kind in QUESTIONS or 200 <= status < 300
+    fault = "" if taken else f"HTTP {status}: a real event would be sent again."
+    return Triggered(kind, url, event_id, body, status, clock.now() - began, answer, fault)

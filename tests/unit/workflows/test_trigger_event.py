@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import json
@@ -19,8 +20,12 @@ from maskline.errors import InvalidParameter, MissingParameter, NotFound
 from maskline.ids import SeededIds
 from maskline.net.egress import Egress
 from maskline.storage.memory import MemoryStore
+from maskline.webhooks.ask import Budget
+from maskline.webhooks.formats.eight_params import FlowRules
 from maskline.workflows.add_number import add_number
+from maskline.workflows.add_trunk import TrunkWish, add_trunk
 from maskline.workflows.create_account import create_account
+from maskline.workflows.judge_answer import AnswerRules
 from maskline.workflows.sample_events import BODIES
 from maskline.workflows.set_webhook import KINDS, set_webhook
 from maskline.workflows.trigger_event import Triggered, trigger_event
@@ -28,6 +33,7 @@ from tests.support.customer_app import faults_of
 from tests.support.web_receiver import LOOPBACK, Receiver, receiving
 
 CLOCK, IDS = VirtualClock(), SeededIds(5)
+SAY = {"action": "say", "params": {"text": "Hello", "voiceProfile": "en-us-f"}}
 SECRET = "whsec_" + b64encode(bytes(range(32))).decode()
 
 
@@ -36,9 +42,11 @@ class Trial:
         self.receiver, self.egress = receiver, egress
         self.store = MemoryStore()
 
-    async def trigger(self, name: str, owner: str | None = None, url: str | None = None) -> Triggered:
+    async def trigger(
+        self, name: str, owner: str | None = None, url: str | None = None, rules: AnswerRules | None = None
+    ) -> Triggered:
         target = self.receiver.url + "/hook" if url is None else url
-        return await trigger_event(self.store, self.egress, CLOCK, IDS, name, owner, target)
+        return await trigger_event(self.store, self.egress, CLOCK, IDS, name, owner, target, rules)
 
     def answers(self, text: str, status: int = 200) -> None:
         async def answer(_request: web.Request) -> web.Response:
@@ -102,9 +110,11 @@ async def test_the_endpoints_own_headers_options_and_numbers_are_used() -> None:
 @pytest.mark.parametrize(
     ("name", "status", "answer", "fault"),
     [
-        ("VCA", 200, '{"callflow": [{"action": "dance"}]}', "A real call would end: "),
-        ("VCA", 200, "", "A real call would end: "),
+        ("VCA", 200, '{"callflow": [{"action": "dance"}]}', "A real call would end with -2003: "),
+        ("VCA", 200, "", "A real call would end with -2003: "),
+        ("VCA", 200, '{"callflow": [{"action": "executeScenario"}]}', "A real call would end with -2009: "),
         ("VCA", 404, "", "HTTP 404: a real call would end with -2002."),
+        ("wavecell-handle", 503, "", "HTTP 503: a real call would ask once more, and end with -2002."),
         ("VSS", 503, "later", "HTTP 503: a real event would be sent again."),
         ("VSS", 204, "", ""),
     ],
@@ -122,6 +132,70 @@ async def test_the_place_of_a_fault_in_a_flow_is_told() -> None:
     async with trying() as trial:
         trial.answers('{"callflow": [{"action": "say", "params": {}}]}')
         assert "$.callflow[0].params" in (await trial.trigger("VCA")).fault
+
+
+@pytest.mark.parametrize(("kind", "key"), [("eight.call_action", "callflow"), ("wavecell.call_handle", "commands")])
+async def test_what_a_flow_dials_is_looked_up_as_for_a_real_call(kind: str, key: str) -> None:
+    own, other, virtual, trunk = "+6568332048", "+6568332049", "-2004: ${}[1].params.destination is a virtual", "+44"
+    told = []
+    async with trying() as trial:
+        account = await create_account(trial.store, CLOCK, IDS, "Acme")
+        stranger = await create_account(trial.store, CLOCK, IDS, "Other")
+        await add_number(trial.store, CLOCK, own, account.id)
+        await add_number(trial.store, CLOCK, other, stranger.id)
+        await add_trunk(trial.store, CLOCK, IDS, TrunkWish("britain", "192.0.2.1", prefixes=(trunk,)))
+        await set_webhook(trial.store, account.id, kind, trial.receiver.url)
+        for source, destination in ((own, "+447911123456"), (other, "+447911123456"), (own, other), (own, "+491701"),
+                                    (own, "+4917012345")):  # fmt: skip
+            call = {"action": "makeCall", "params": {"source": source, "destination": destination}}
+            trial.answers(json.dumps({key: [SAY, call]}))
+            told.append((await trial.trigger(kind, account.id, "")).fault)
+        asked = {"action": "sayAndCapture", "params": {"promptMessage": "Digits", "voiceProfile": "en-us-f"}}
+        trial.answers(json.dumps({key: [asked, call]}))
+        told.append((await trial.trigger(kind, account.id, "")).fault)
+    start = "A real call would end with"
+    assert told == [
+        "",
+        f"{start} -2008: $.{key}[1].params.source is no number that this account may show",
+        f"{start} {virtual.format('.' + key)} number, or the caller itself",
+        f"{start} -2003: Invalid MSISDN format in Destination: $.{key}[1].params.destination",
+        f"{start} -2004: $.{key}[1].params.destination is no number that a trunk may call",
+        "",
+    ]
+
+
+async def test_voices_and_strictness_are_the_servers() -> None:
+    rules = AnswerRules(flow=FlowRules(frozenset({"nobody"})))
+    async with trying() as trial:
+        trial.answers(json.dumps({"callflow": [SAY]}))
+        assert (await trial.trigger("VCA")).fault == ""
+        assert "-2003: Speech profile" in (await trial.trigger("VCA", rules=rules)).fault
+
+
+async def test_a_late_answer_to_a_question_is_none() -> None:
+    rules = AnswerRules(Budget(0.05, 0.05))
+    async with trying() as trial:
+        waiting = asyncio.Event()
+
+        async def answer(_request: web.Request) -> web.Response:
+            await waiting.wait()
+            return web.Response()
+
+        trial.receiver.answer = answer
+        told = await trial.trigger("VCA", rules=rules)
+        waiting.set()
+    assert told.status == 0
+    assert told.fault.startswith("No answer: ")
+    assert told.fault.endswith(
+        "A real call would end with -2002; it waits 0.05 s for the connection and 0.05 s in all "
+        "(MASKLINE_CALL_ACTION_CONNECT, _TOTAL)."
+    )
+
+
+async def test_an_answer_that_is_too_large_is_no_flow() -> None:
+    async with trying() as trial:
+        trial.answers(" " * 70_000)
+        assert "A real call would end with -2003;" in (await trial.trigger("VCA")).fault
 
 
 async def test_a_receiver_that_is_not_there_is_told_not_raised() -> None:
