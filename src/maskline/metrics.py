@@ -79,7 +79,7 @@ METRICS: tuple[Declared, ...] = (
     Declared(
         "maskline_call_actions",
         "counter",
-        "Questions to customers' applications, by result: answered, or why not.",
+        "Questions to customers' applications, by result: answered, withdrawn since the caller left, or why not.",
         ("result",),
     ),
     Declared("maskline_call_actions_in_progress", "gauge", "Questions that wait for their answer."),

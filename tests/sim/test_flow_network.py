@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from maskline.masking.facts import Cause, HungUpBy, Outcome
+from maskline.masking.facts import CallActionFailed, Cause, HungUpBy, Outcome
 from tests.support.engine_world import World, clean
 from tests.support.sim_scenario import B_SDP, RING_TIMEOUT, Scenario
 
@@ -128,6 +128,17 @@ def test_both_legs_say_how_it_went_and_one_alone_when_nobody_was_dialled() -> No
     assert legs("nothing") == [(DONE, False)]
     assert legs("refused") == [(ERROR, False)]
     assert legs("too late") == [(ERROR, False)]
+
+
+@pytest.mark.row("8x8:6.1/canceled-none")
+def test_a_caller_that_leaves_while_the_application_thinks_has_its_call_end_there_and_then() -> None:
+    for name, seconds in (("left while the application thinks", 1.0), ("left while the application thinks again", 7.5)):
+        world = story(name)
+        thinking = world.scenario.route_delay
+        record = world.record
+        assert record.ended_at == record.legs[0].ended_at
+        assert seconds <= record.ended_at - record.started_at < seconds + 0.5 < seconds + thinking
+        assert not [fact for fact in world.facts if isinstance(fact, CallActionFailed)]
 
 
 def test_a_caller_is_dropped_at_the_instant_at_which_its_callee_is_lost() -> None:

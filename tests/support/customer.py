@@ -87,6 +87,10 @@ class Customer:
         """The call actions so far of calls that this number is on."""
         return [item["body"]["payload"] for item in self.received("/vca") if number in _ends(item["body"]["payload"])]
 
+    def asked(self, number: str, times: int, within: float = 20.0) -> list[Payload]:
+        """The call actions of calls that this number is on, once there are so many."""
+        return _until(lambda: self.actions(number), times, within, f"{times} call actions for {number[-4:]}")
+
     def summary(self, number: str, within: float = 20.0) -> Payload:
         """Of the one call with this number."""
 

@@ -62,6 +62,8 @@ class World:
     from_bob: list[bytes] = field(default_factory=list)
     commits: list[CallCommit] = field(default_factory=list)
     pins_checked: list[str] = field(default_factory=list)
+    asked: dict[str, tuple[object, Callable[[], i.Input]]] = field(default_factory=dict)
+    """Questions to the router, each with its answer to come, by call."""
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
@@ -192,7 +194,10 @@ class World:
             self.caller = effect.caller
             known = None if self.scenario.kind == "withheld" else self.numbers[0]
             assert effect.caller == known and effect.called == VIRTUAL
-            self.schedule(self.scenario.route_delay, lambda now: self.give(call_id, self.decision(), now))
+            self.ask(call_id, effect, self.decision)
+            return
+        if isinstance(effect, e.StopAsking):
+            self.withdraw(call_id)
             return
         if isinstance(effect, e.CheckPin):
             self.pins_checked.append(effect.pin)
@@ -200,9 +205,26 @@ class World:
             return
         if isinstance(effect, e.AskNext):
             answer = self.application.next(effect.done)
-            self.schedule(self.scenario.route_delay, lambda now: self.give(call_id, answer, now))
+            self.ask(call_id, effect, lambda: answer)
             return
         self.desk.take(call_id, effect)
+
+    def ask(self, call_id: str, effect: object, answer: Callable[[], i.Input], delay: float | None = None) -> None:
+        asked = self.asked[call_id] = (effect, answer)
+
+        def answered(now: float) -> None:
+            if self.asked.get(call_id) is asked:
+                del self.asked[call_id]
+                self.give(call_id, answer(), now)
+
+        self.schedule(self.scenario.route_delay if delay is None else delay, answered)
+
+    def withdraw(self, call_id: str) -> None:
+        """What takes long is the application, and nobody waits for that one any more."""
+        effect, _ = self.asked.pop(call_id)
+        if isinstance(effect, e.Route):
+            delay = None if self.scenario.flow is None else 0.0
+            self.ask(call_id, effect, lambda: self.decision(left=True), delay)
 
     def verdict(self, pin: str) -> i.Input:
         s = self.scenario
@@ -226,7 +248,7 @@ class World:
         else:
             self.desk.press(call_id, digit, now)
 
-    def decision(self) -> i.Input:
+    def decision(self, *, left: bool = False) -> i.Input:
         s = self.scenario
         if s.store_away:
             return i.RouteFailed(Cause.STORE_UNAVAILABLE)
@@ -236,7 +258,7 @@ class World:
             return i.Refused(Refuse(s.refused, NUMBER, None, CLIP if s.refused_aloud else None))
         if s.flow is not None:
             assert isinstance(find_way(s.kind, self.caller), ToApplication)
-            return self.application.first()
+            return i.Refused(Refuse(Cause.CANCELED, NUMBER)) if left else self.application.first()
         if s.pins is not None:
             return i.PinAsked(asking(retries=2, retry_wait=5.0, longest=len(RIGHT_PIN)))
         return i.Forwarded(self.way())

@@ -171,6 +171,9 @@ class Call:
 
     def hush(self, now: float, out: list[e.Effect]) -> None:
         """Nobody is asked or told anything any more."""
+        if self.flow is not None and self.flow.asking:
+            self.flow.asking = False
+            out.append(e.StopAsking())
         if self.voices is None:
             return
         if self.pin is not None:

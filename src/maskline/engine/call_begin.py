@@ -33,8 +33,9 @@ def route(call: Call, inp: i.Received, now: float, out: list[e.Effect]) -> None:
     out.append(e.Route(inp.caller, inp.called, inp.trunk, call.leg_a.id))
 
 
-def await_route(call: Call, inp: i.Input, now: float, out: list[e.Effect]) -> None:
-    """Nothing to do before the router says whose call it was."""
+def stop_asking(call: Call, inp: i.Input, now: float, out: list[e.Effect]) -> None:
+    """Whose call it was is still to be known, but nobody waits for an application any more."""
+    out.append(e.StopAsking())
 
 
 def give_up(call: Call, inp: i.RouteFailed, now: float, out: list[e.Effect]) -> None:

@@ -191,6 +191,7 @@ def _ask(call: Call, digits: str | None, now: float, out: list[e.Effect]) -> Non
     if flow.rounds == MOST_ROUNDS:
         return end(call, Cause.FLOW_ENDED, HungUpBy.PLATFORM, now, out)
     flow.rounds += 1
+    flow.asking = True
     flow.bridge_untold = False
     call.state = CallState.ASKING_NEXT
     done = ActionDone(
@@ -203,6 +204,7 @@ def _ask(call: Call, digits: str | None, now: float, out: list[e.Effect]) -> Non
 
 def take_next(call: Call, inp: i.FlowGiven, now: float, out: list[e.Effect]) -> None:
     flow = _flow(call)
+    flow.asking = False
     flow.take(inp.decision)
     call.record.flow_given(now, flow.names, out)
     _go_on(call, now, out)
@@ -210,6 +212,7 @@ def take_next(call: Call, inp: i.FlowGiven, now: float, out: list[e.Effect]) -> 
 
 def refuse_next(call: Call, inp: i.Refused, now: float, out: list[e.Effect]) -> None:
     """The application could not be asked, or its answer is none. After a conversation that is nobody's failure."""
+    _flow(call).asking = False
     refusal = inp.decision
     if refusal.detail:
         call.record.action_failed(now, refusal.detail, out)
@@ -220,6 +223,7 @@ def refuse_next(call: Call, inp: i.Refused, now: float, out: list[e.Effect]) -> 
 
 
 def lose_application(call: Call, inp: i.RouteFailed, now: float, out: list[e.Effect]) -> None:
+    _flow(call).asking = False
     fail_step(call, inp.cause, now, out)
 
 

@@ -15,12 +15,14 @@ _NAMES: dict[type, ActionName] = {**NAMES, Dial: ActionName.MAKE_CALL}
 
 
 class FlowSteps:
-    __slots__ = ("_left", "bridge_untold", "given", "request_id", "rounds", "step")
+    __slots__ = ("_left", "asking", "bridge_untold", "given", "request_id", "rounds", "step")
 
     def __init__(self, given: RunFlow, request_id: str = "") -> None:
         self.request_id = request_id
         """`clientRequestId` of a call that the API asked for."""
         self.rounds = 0
+        self.asking = False
+        """The application has been asked and has not answered."""
         self.bridge_untold = False
         """A bridge is over, and the application has not been asked since."""
         self.step: Step | None = None

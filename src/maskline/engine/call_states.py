@@ -126,7 +126,7 @@ class CallState(_Identity):
     ROUTING = auto()
     """The router has been asked."""
     ABANDONED = auto()
-    """The caller gave up while the router was thinking; its answer says whose record that is."""
+    """The caller gave up while the router was thinking; it is asked again, whose record that is and nothing more."""
     OPENING = auto()
     """The media driver has been asked for ports, the callee's among them."""
     OPENING_CALLER = auto()
@@ -205,8 +205,8 @@ CALL: CallTable = {
     (_S.ROUTING, i.FlowGiven): (_S.OPENING, "take_flow"),
     (_S.ROUTING, i.Refused): (_S.ENDING, "refuse"),
     (_S.ROUTING, i.RouteFailed): (_S.ENDING, "give_up"),
-    (_S.ROUTING, i.Cancelled): (_S.ABANDONED, "await_route"),
-    (_S.ROUTING, i.HungUp): (_S.ABANDONED, "await_route"),
+    (_S.ROUTING, i.Cancelled): (_S.ABANDONED, "stop_asking"),
+    (_S.ROUTING, i.HungUp): (_S.ABANDONED, "stop_asking"),
     (_S.ROUTING, i.Offered): (_S.ROUTING, "change_early"),
     (_S.ROUTING, i.Stopped): (_S.ENDING, "stop"),
     (_S.ABANDONED, i.Forwarded): (_S.ENDING, "abandon"),

@@ -40,8 +40,8 @@ from maskline.sip import events as sip
 from maskline.sip.agent import Agent
 
 Outside = (
-    e.Route | e.CheckPin | e.AskNext | e.OpenMedia | e.AttachMedia | e.BridgeMedia | e.UnbridgeMedia | e.Play
-    | e.StopPlaying | e.Collect | e.SendDigit | e.StartRecording | e.StopRecording | e.CloseMedia
+    e.Route | e.CheckPin | e.AskNext | e.StopAsking | e.OpenMedia | e.AttachMedia | e.BridgeMedia | e.UnbridgeMedia
+    | e.Play | e.StopPlaying | e.Collect | e.SendDigit | e.StartRecording | e.StopRecording | e.CloseMedia
 )  # fmt: skip
 """Effects the runner performs."""
 

@@ -46,6 +46,12 @@ class AskNext(Effect):
 
 
 @dataclass(frozen=True, slots=True)
+class StopAsking(Effect):
+    """The caller has gone, so the question that waits is withdrawn. Whose call it was has still to be known: a `Route`
+    comes back as said there, without the application; an `AskNext` does not come back."""
+
+
+@dataclass(frozen=True, slots=True)
 class OpenMedia(Effect):
     """Open legs, A first; comes back as `MediaOpened` or `MediaFailed`."""
 

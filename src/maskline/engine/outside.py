@@ -38,6 +38,8 @@ class OutsideWork:
     def submit(self, call_id: str, effect: Outside) -> None:
         if isinstance(effect, e.Route | e.CheckPin | e.AskNext):
             self._routes.submit(call_id, effect, self._clock.now())
+        elif isinstance(effect, e.StopAsking):
+            self._routes.withdraw(call_id, self._clock.now())
         elif isinstance(effect, e.Play):
             self._play(call_id, effect)
         else:

@@ -46,6 +46,8 @@ class Incoming:
     call_id: str = ""
     leg_id: str = ""
     """Of leg A."""
+    left: bool = False
+    """The caller has hung up meanwhile: whose call it was is all that is asked, and no application is."""
 
 
 NOBODY = Incoming()
@@ -70,7 +72,8 @@ class CallRouter(Protocol):
         self, caller: Number | None, called: Number, trunk: Trunk, wall: float, call: Incoming = NOBODY
     ) -> Decision:
         """Decide; with SQLite this never suspends, so the runner finishes it without a task, unless a customer's
-        application is asked, which answers within 5 s or is given up. Raises `StoreUnavailable`."""
+        application is asked, which answers within 5 s or is given up; that question is withdrawn by cancelling this
+        coroutine. Raises `StoreUnavailable`."""
         ...
 
     async def next_action(self, done: ActionDone, wall: float) -> NextDecision:

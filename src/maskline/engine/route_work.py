@@ -3,7 +3,8 @@
 What it is: asyncio around `ports.CallRouter`. What it is not: a decision; failures become inputs and the call decides.
 Who uses it: `outside.py`.
 
-A question is stepped at once and needs no task as long as it does not suspend, which on SQLite it never does.
+A question is stepped at once and needs no task as long as it does not suspend, which on SQLite only those do that go on
+to a customer's application. Such a one is withdrawn when the caller leaves.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Generator
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 
@@ -28,6 +29,7 @@ log = structlog.get_logger()
 Deliver = Callable[[str, i.Input], None]
 Answer = Decision | PinDecision | NextDecision
 Asked = Coroutine[Any, Any, Answer]
+_Question = e.Route | e.CheckPin | e.AskNext
 
 
 class RouteWork:
@@ -37,13 +39,26 @@ class RouteWork:
         self._router = router
         self._clock = clock
         self._deliver = deliver
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._waiting: dict[str, _Waiting] = {}
+        """By call."""
 
-    def submit(self, call_id: str, effect: e.Route | e.CheckPin | e.AskNext, now: float) -> None:
+    def withdraw(self, call_id: str, now: float) -> None:
+        """Nobody waits for the answer any more; whose call it was is asked once more where that was the question."""
+        waiting = self._waiting.pop(call_id, None)
+        if waiting is None:
+            return
+        waiting.task.cancel()
+        if isinstance(waiting.effect, e.Route):
+            self._ask(call_id, waiting.effect, now, left=True)
+
+    def submit(self, call_id: str, effect: _Question, now: float) -> None:
+        self._ask(call_id, effect, now)
+
+    def _ask(self, call_id: str, effect: _Question, now: float, *, left: bool = False) -> None:
         wall = self._clock.wall(now)
         question: Asked
         if isinstance(effect, e.Route):
-            call = Incoming(call_id, effect.leg_id)
+            call = Incoming(call_id, effect.leg_id, left)
             question = self._router.route(effect.caller, effect.called, effect.trunk, wall, call)
         elif isinstance(effect, e.AskNext):
             question = self._router.next_action(effect.done, wall)
@@ -57,16 +72,23 @@ class RouteWork:
             self._deliver(call_id, _failure(error))
         else:
             task = asyncio.get_running_loop().create_task(self._finish(call_id, question, waits_for))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._waiting[call_id] = _Waiting(task, effect)
 
     async def _finish(self, call_id: str, question: Asked, waits_for: Any) -> None:
         try:
-            decision = await _Resumed(question, waits_for)
+            answer = _as_input(await _Resumed(question, waits_for))
         except Exception as error:  # noqa: BLE001 - as above
-            self._deliver(call_id, _failure(error))
-        else:
-            self._deliver(call_id, _as_input(decision))
+            answer = _failure(error)
+        # A task that was cancelled does not come here, so this entry is its own.
+        del self._waiting[call_id]
+        self._deliver(call_id, answer)
+
+
+class _Waiting(NamedTuple):
+    """A question that is being answered."""
+
+    task: asyncio.Task[None]
+    effect: _Question
 
 
 class _Resumed:

@@ -78,7 +78,7 @@ class Asker:
         self.repeated = 0
         """Second tries."""
         self.results: Counter[str] = Counter()
-        """Questions by what became of them: `answered`, or the code of their fault."""
+        """Questions by what became of them: `answered`, `withdrawn`, or the code of their fault."""
         self.seconds = 0.0
         """All the time that answered questions took."""
 
@@ -88,7 +88,8 @@ class Asker:
         return self._waiting.total()
 
     async def ask(self, question: Question) -> bytes:
-        """The body of a 200, in time. Raises `AnswerFault`."""
+        """The body of a 200, in time. Raises `AnswerFault`. Cancelled, it withdraws the question: its connection is
+        closed, and the application can tell."""
         # The first step of this coroutine may run outside any task, or inside another call's (engine/route_work.py);
         # time limits need a task of their own.
         await asyncio.sleep(0)
@@ -97,6 +98,9 @@ class Asker:
             answer = await self._ask(question, began + self._budget.total)
         except AnswerFault as fault:
             self.results[fault.result] += 1
+            raise
+        except asyncio.CancelledError:
+            self.results["withdrawn"] += 1
             raise
         self.results["answered"] += 1
         self.seconds += self._clock.now() - began

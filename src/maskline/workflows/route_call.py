@@ -80,6 +80,8 @@ class RouteCall:
         steps = match_call(caller, virtual, wall, self._rules)
         found = await answered(steps, self._store, caller, virtual.number, wall, self._has_application)
         if isinstance(found, ToApplication):
+            if call.left:
+                return Refuse(Cause.CANCELED, virtual)
             facts = CallFacts(call.call_id, call.leg_id, True, caller, virtual.number, virtual.reference_id, wall)
             return await self._ask(facts, virtual)
         return await self._forward(found, virtual) if isinstance(found, Matched) else found

@@ -418,8 +418,8 @@ def test_an_offer_without_known_audio_is_refused_before_anybody_is_dialled() -> 
 @pytest.mark.parametrize("decision", [i.Forwarded(forward()), i.Refused(Refuse(Cause.UNKNOWN_CALLER, NUMBER))])
 def test_a_caller_that_leaves_while_the_router_thinks_is_recorded_as_canceled(gone: i.Input, decision: i.Input) -> None:
     call = Driven()
-    call.feed(received(), gone)
-    assert not call.forgotten
+    call.feed(received())
+    assert call.feed(gone) == [e.StopAsking()] and not call.forgotten
     call.feed(decision)
     assert result(call) == (Outcome.CANCELED, Cause.CANCELED, HungUpBy.CALLER) and call.forgotten
     assert call.none(e.Reject) and call.none(e.SendInvite)

@@ -311,6 +311,37 @@ def test_a_flow_for_a_caller_that_has_gone_is_told_and_not_begun() -> None:
     assert [fact.name for fact in call.facts][:2] == ["CallReceived", "FlowGiven"] and last_action(call) == ""
 
 
+def test_a_caller_that_gives_up_while_the_application_thinks_began_no_flow() -> None:
+    call = Driven()
+    call.feed(received(), i.Cancelled(), i.Refused(Refuse(Cause.CANCELED, NUMBER)))
+    assert finish(call) == (Outcome.CANCELED, Cause.CANCELED, CALLER_LEFT)
+    assert [fact.name for fact in call.facts] == ["CallReceived", "LegEnded", "CallEnded"]
+
+
+@pytest.mark.parametrize("end", [i.HungUp(A), i.AckMissing(A), i.Stopped(Cause.SHUTDOWN)])
+def test_a_question_about_a_caller_that_has_gone_is_withdrawn_once(end: i.Input) -> None:
+    call = entered()
+    call.feed(end)
+    assert len(call.every(e.AskNext)) == len(call.every(e.StopAsking)) == 1
+    assert call.all.index(call.only(e.StopAsking)) < call.all.index(call.only(e.CloseMedia))
+    call.feed(i.HungUp(A))
+    assert len(call.every(e.StopAsking)) == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        i.FlowGiven(flow(SAY)),
+        i.Refused(Refuse(Cause.CALL_ACTION_FAILED, NUMBER, detail="$")),
+        i.RouteFailed(Cause.STORE_UNAVAILABLE),
+    ],
+)
+def test_a_question_that_was_answered_is_not_withdrawn(answer: i.Input) -> None:
+    call = entered()
+    call.feed(answer, i.HungUp(A))
+    assert call.none(e.StopAsking)
+
+
 def test_an_invite_that_nobody_can_go_on_with_begins_no_step() -> None:
     call = given(SAY, body=sdp(port=0))
     assert call.only(e.Reject).status == 488

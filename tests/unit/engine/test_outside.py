@@ -185,6 +185,12 @@ async def test_routes_are_asked_at_once() -> None:
     assert bench.inbox.results == [("x", i.Refused(Refuse(Cause.UNKNOWN_NUMBER, None)))]
 
 
+async def test_a_question_that_nobody_asked_is_withdrawn_without_a_word() -> None:
+    bench = Bench()
+    bench.submit(e.StopAsking())
+    assert bench.inbox.results == [] and bench.driver.asked == []
+
+
 async def test_digits_are_blocked_where_that_is_configured() -> None:
     bench = Bench(digits=False)
     bench.submit(e.BridgeMedia())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from maskline.clock import SystemClock, VirtualClock
 from maskline.engine import effects as e
 from maskline.engine import inputs as i
+from maskline.engine.ports import NOBODY, Incoming
 from maskline.engine.route_work import RouteWork
 from maskline.errors import StoreUnavailable
 from maskline.masking.call_flow import ActionDone
@@ -121,26 +123,93 @@ async def test_an_error_of_what_the_router_waits_for_reaches_the_router() -> Non
     assert await inbox.until(1) == [("call", i.Refused(Refuse(Cause.NO_ROUTE, None)))]
 
 
-async def test_a_cancelled_router_hears_of_it() -> None:
-    heard: list[bool] = []
+class Thinking(Router):
+    """Its application thinks until it is given up; whose call it is it knows at once."""
+
+    def __init__(self, waits_left: int = 0) -> None:
+        super().__init__(lambda: Refuse(Cause.CANCELED, NUMBER), waits_left)
+        self.calls: list[Incoming] = []
+        self.given_up = 0
+
+    async def route(
+        self, caller: Number | None, called: Number, trunk: Trunk, wall: float, call: Incoming = NOBODY
+    ) -> Decision:
+        self.calls.append(call)
+        if call.left:
+            return await super().route(caller, called, trunk, wall)
+        self.asked.append(wall)
+        return await self._think()
+
+    async def next_action(self, done: ActionDone, wall: float) -> NextDecision:
+        await self._think()
+        raise AssertionError("it never answers")
+
+    async def _think(self) -> Decision:
+        try:
+            await asyncio.get_running_loop().create_future()
+        except asyncio.CancelledError:
+            self.given_up += 1
+            raise
+        raise AssertionError("it never answers")
+
+
+@pytest.mark.parametrize("waits", [0, 2])
+async def test_a_question_about_a_caller_that_has_gone_is_withdrawn_and_whose_call_it_was_asked(waits: int) -> None:
+    inbox, router, clock = Inbox(), Thinking(waits), VirtualClock()
+    work = RouteWork(router, clock, inbox.deliver)
+    before = asyncio.all_tasks()
+    work.submit("call", replace(ROUTE, leg_id="leg-a"), 5.0)
+    await asyncio.sleep(0)
+    work.withdraw("call", 6.0)
+    assert len(inbox.results) == (waits == 0), "who does not have to wait is answered at once"
+    assert await inbox.until(1) == [("call", i.Refused(Refuse(Cause.CANCELED, NUMBER)))]
+    assert router.calls == [Incoming("call", "leg-a"), Incoming("call", "leg-a", left=True)]
+    assert router.asked == [clock.wall(5.0), clock.wall(6.0)]
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert (router.given_up, asyncio.all_tasks(), len(inbox.results)) == (1, before, 1)
+
+
+async def test_a_question_that_has_not_begun_to_wait_is_withdrawn_as_well() -> None:
+    inbox, router = Inbox(), Thinking()
+    work = RouteWork(router, SystemClock(), inbox.deliver)
+    work.submit("call", ROUTE, 0.0)
+    work.withdraw("call", 0.0)
+    work.withdraw("call", 0.0)
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert inbox.results == [("call", i.Refused(Refuse(Cause.CANCELED, NUMBER)))] and len(router.calls) == 2
+
+
+async def test_nobody_hears_what_should_have_come_next_when_that_is_withdrawn() -> None:
+    inbox, router, before = Inbox(), Thinking(), asyncio.all_tasks()
+    work = RouteWork(router, SystemClock(), inbox.deliver)
+    work.submit("call", e.AskNext(DONE), 0.0)
+    await asyncio.sleep(0)
+    work.withdraw("other", 1.0)
+    work.withdraw("call", 1.0)
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert (inbox.results, router.given_up, asyncio.all_tasks()) == ([], 1, before)
+
+
+async def test_an_answer_that_came_in_the_same_moment_is_withdrawn_too() -> None:
+    answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     class Waiting(Router):
-        async def route(self, *_: Any) -> Decision:
-            try:
-                await asyncio.sleep(60)
-            except asyncio.CancelledError:
-                heard.append(True)
-                raise
-            return forward()
+        async def next_action(self, done: ActionDone, wall: float) -> NextDecision:
+            await answer
+            return flow(SAY)
 
-    work = RouteWork(Waiting(forward), SystemClock(), Inbox().deliver)
-    work.submit("call", ROUTE, 0.0)
-    (task,) = work._tasks
+    inbox = Inbox()
+    work = RouteWork(Waiting(forward), SystemClock(), inbox.deliver)
+    work.submit("call", e.AskNext(DONE), 0.0)
     await asyncio.sleep(0)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert heard == [True]
+    answer.set_result(None)
+    work.withdraw("call", 1.0)
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert inbox.results == []
 
 
 @pytest.mark.parametrize("waits", [0, 2])

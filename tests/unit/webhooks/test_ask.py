@@ -238,3 +238,24 @@ async def test_one_application_cannot_have_all_sockets(asker, monkeypatch):
         go_on.set()
         await asyncio.gather(*waiting)
     assert (ask.asking, ask.results) == (0, {"too_many": 1, "answered": 2})
+
+
+async def test_a_question_that_is_withdrawn_closes_its_connection_and_is_counted_as_such(asker):
+    ask = await asker()
+    async with receiving() as receiver:
+        over, asked = asyncio.Event(), []
+
+        async def think(request):
+            asked.append(request)
+            await over.wait()
+            return web.json_response(FLOW)
+
+        receiver.answer = think
+        waiting = asyncio.ensure_future(ask.ask(question(receiver.url)))
+        await until(lambda: len(asked) == 1)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        assert (ask.asking, ask.results, ask.repeated) == (0, {"withdrawn": 1}, 0)
+        await until(lambda: asked[0].transport is None)
+        over.set()

@@ -466,6 +466,14 @@ async def test_where_nobody_is_there_to_ask_any_more_the_flow_is_over(start):
     assert decision == Refuse(Cause.UNKNOWN_NUMBER, None)
 
 
+async def test_nobody_is_asked_about_a_caller_that_has_gone(start):
+    world = await start()
+    router, now = world.router, world.clock.wall()
+    gone = await router.route(CALLER, VIRTUAL, world.trunk, now, replace(CALL, left=True))
+    assert gone == Refuse(Cause.CANCELED, await world.store.number(VIRTUAL))
+    assert world.asked == []
+
+
 async def test_without_applications_strangers_are_refused_as_ever(start):
     world = await start()
     alone = RouteCall(world.store, world.clock, RoutingRules(LIMITS))
