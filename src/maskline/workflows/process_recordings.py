@@ -15,7 +15,6 @@ import json
 import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from importlib.util import find_spec
 from pathlib import Path
 
 import structlog
@@ -51,7 +50,6 @@ _POLL = 1.0
 _AT_ONCE = 100
 _DAY = 86_400.0
 _BROKEN = "An internal error occurred."
-_LIBRARIES = {"s3": "obstore", "sftp": "asyncssh"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,8 +293,6 @@ class ProcessRecordings:
 
 def check_destination(to: Destination) -> None:
     """Raises `ConfigurationError` when it cannot work from here: before the first call, not after it."""
-    if find_spec(_LIBRARIES[to.kind]) is None:
-        raise ConfigurationError(f"MASKLINE_RECORDING_DESTINATION needs the extra: pip install maskline[{to.kind}].")
     for name, path in (("KEY_FILE", to.key_file), ("KNOWN_HOSTS", to.known_hosts)):
         if path and not os.access(path, os.R_OK):
             raise ConfigurationError(f"The file {path} cannot be read (MASKLINE_RECORDING_SFTP_{name}).")

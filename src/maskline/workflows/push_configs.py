@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 
 from maskline.clock import Clock
 from maskline.errors import InvalidParameter, NotFound
@@ -22,7 +21,6 @@ HOST = r"^[A-Za-z0-9.:_-]{1,253}$"
 LONGEST_SECRET = 16_384
 LONGEST_PATH = 512
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-_LIBRARIES = {"S3": "obstore", "SFTP": "asyncssh"}
 _SSH_PORT = 22
 
 
@@ -46,8 +44,6 @@ async def set_push_config(store: Store, clock: Clock, account_id: str, wish: Pus
     protocol = wish.protocol.upper()
     if protocol not in PROTOCOLS:
         raise _invalid("protocol", "allowed values are S3 or SFTP")
-    if find_spec(_LIBRARIES[protocol]) is None:
-        raise _invalid("protocol", f"{protocol} is not installed on this server")
     port = PROTOCOLS[protocol] if wish.port is None else wish.port
     if not (port in (_SSH_PORT, 443) or 1024 <= port <= 65_535):
         raise _invalid("port", "should be 22, 443 or 1024 to 65535")

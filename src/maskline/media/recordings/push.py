@@ -2,7 +2,7 @@
 
 What it is: one upload, whole or not at all, under a name that a repeat writes again. What it is not: retries over hours
 (`workflows/process_recordings.py`), or encryption: the copy elsewhere is in clear, for whoever is to hear it. Who uses
-it: the job's process; both libraries are extras (`pip install maskline[s3]`, `maskline[sftp]`) and loaded only here.
+it: the job's process. Both libraries are loaded here alone and when first needed: asyncssh takes 0.3 s.
 """
 
 from __future__ import annotations
@@ -41,11 +41,9 @@ def push(path: Path, name: str, to: Destination) -> Pushed:
 
 
 def _push_s3(path: Path, key: str, to: Destination) -> Pushed:
-    try:
-        import obstore
-        from obstore.store import S3Store
-    except ImportError:
-        raise PushFailed("S3 needs the extra: pip install maskline[s3].") from None
+    import obstore
+    from obstore.store import S3Store
+
     try:
         store = S3Store(
             to.bucket, endpoint=to.endpoint or None, region=to.region, access_key_id=to.key_id or None,
@@ -61,10 +59,8 @@ def _push_s3(path: Path, key: str, to: Destination) -> Pushed:
 
 
 async def _push_sftp(path: Path, key: str, to: Destination) -> Pushed:
-    try:
-        import asyncssh
-    except ImportError:
-        raise PushFailed("SFTP needs the extra: pip install maskline[sftp].") from None
+    import asyncssh
+
     # Under another name until it is whole: who watches the folder must not find half a file.
     target = PurePosixPath("/" + key if to.prefix.startswith("/") else key)
     draft = str(target.with_name(f".{target.name}.part"))

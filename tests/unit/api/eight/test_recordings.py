@@ -6,11 +6,9 @@ import uuid
 
 import pytest
 
-from maskline.errors import InvalidParameter
 from maskline.masking.recording import Recording, RecordingStatus
 from maskline.storage.store import Delivery, OutboxRow
 from maskline.webhooks.formats.eight_parts import iso_milliseconds
-from maskline.workflows.push_configs import PushWish, set_push_config
 from maskline.workflows.recording_links import RecordingLinks
 from maskline.workflows.recording_status import STATUSES
 from maskline.workflows.uploaded_outbox import uploaded_row_id
@@ -96,13 +94,6 @@ async def test_a_wrong_value_for_sftp_is_422(change, word):
     status, number, sentence = refused(await api.ask("POST", CONFIG, json=SFTP | change))
     assert (status, number) == (422, "1001")
     assert word in sentence
-
-
-async def test_what_is_not_installed_here_is_said(monkeypatch: pytest.MonkeyPatch):
-    api = await EightApi().start()
-    monkeypatch.setattr("maskline.workflows.push_configs.find_spec", lambda _name: None)
-    with pytest.raises(InvalidParameter, match="not installed"):
-        await set_push_config(api.store, api.clock, api.acme.id, PushWish("S3", "eu-west-1", "b", "u", None, "p"))
 
 
 class Made(EightApi):
