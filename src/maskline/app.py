@@ -54,6 +54,7 @@ from maskline.metrics import (
 )
 from maskline.net.descriptors import raise_limit
 from maskline.net.egress import Egress
+from maskline.net.guard import AddressGuard
 from maskline.net.post import Poster
 from maskline.rules import ask_budget, ask_rules, pin_limits, routing_rules
 from maskline.services import Services, build_services
@@ -250,7 +251,7 @@ class Application:
             created=self._on_created, ended=self._on_ended,
             speech=self.prompts.speech, eight_strict=settings.eight_strict, requested=self.flows.notify,
             recordings=services.recordings, links=services.links, exports=services.exports,
-            export_requested=self.exports.notify,
+            export_requested=self.exports.notify, guard=AddressGuard(settings.egress_networks),
         )  # fmt: skip
         http = HttpServer(app, settings.http_host, settings.http_port)
         http.bind()

@@ -27,6 +27,7 @@ from maskline.errors import MasklineError
 from maskline.ids import Ids
 from maskline.masking.session import SessionOptions
 from maskline.media.speech.voice import NoSpeech, SpeechEngine
+from maskline.net.guard import AddressGuard
 from maskline.storage.store import Store
 from maskline.workflows.build_outbox import NO_LINKS, param_update_outbox
 from maskline.workflows.exports import ExportPlan, OpenExport
@@ -60,6 +61,7 @@ def build_http_app(
     requested: Notify = nobody_waits,
     exports: ExportPlan | None = None,
     export_requested: Notify = nobody_waits,
+    guard: AddressGuard | None = None,
 ) -> AsgiApp:
     """Everything that answers HTTP. `store` is open already; `rate_limit` is requests per account in any five
     seconds (0: no limit); `create_window`, `vts_hosts` and what follows as in `ApiServices`; `health`
@@ -69,6 +71,7 @@ def build_http_app(
         session_defaults or SessionOptions(), public_url, create_window, frozenset(map(str.lower, vts_hosts)),
         update_outbox, committed, created, ended, recordings or RecordingPlan(), links,
         speech or NoSpeech(), eight_strict, requested, exports or ExportPlan(), export_requested,
+        guard or AddressGuard(),
     )  # fmt: skip
 
     async def healthz(_request: Request) -> Response:

@@ -14,6 +14,7 @@ from maskline.clock import Clock
 from maskline.ids import Ids
 from maskline.masking.session import SessionOptions
 from maskline.media.speech.voice import NoSpeech, SpeechEngine
+from maskline.net.guard import AddressGuard
 from maskline.storage.store import Store
 from maskline.workflows.build_outbox import NO_LINKS, param_update_outbox
 from maskline.workflows.exports import ExportPlan
@@ -58,3 +59,5 @@ class ApiServices:
     exports: ExportPlan = field(default_factory=ExportPlan)
     export_requested: Notify = nobody_waits
     """Called when there is a new table of calls to make."""
+    guard: AddressGuard = field(default_factory=AddressGuard)
+    """Which addresses customers may name as receivers."""

@@ -12,6 +12,7 @@ from maskline.cli.context import all_accounts, read_secret_file, run
 from maskline.cli.output import JsonFlag, emit, pairs, show_time, table
 from maskline.errors import InvalidParameter, MissingParameter
 from maskline.logs import mask_text
+from maskline.net.guard import AddressGuard
 from maskline.services import Services
 from maskline.storage.store import OUTBOX_STATES, Endpoint, OutboxRow
 from maskline.workflows.list_webhooks import list_webhooks, replay_webhook
@@ -59,6 +60,7 @@ def set_(
         return await set_webhook(
             services.store, owner, kind, url, authorization=authorization, external_id=external_id, enabled=enabled,
             options=options, secret=secret, now=services.clock.wall(),
+            guard=AddressGuard(services.settings.egress_networks),
         )  # fmt: skip
 
     stored = describe(run(work))

@@ -1,7 +1,8 @@
 """Which addresses that customers name may be reached: public ones, and those an operator names; and which ports.
 
 What it is: the judgement on one address, pure (reliability.md §1 "Address guard"). What it is not: the place
-where it is asked; that is `egress.py`, for the address actually dialled. Who uses it: egress.
+where it is asked; that is `egress.py`, for the address actually dialled. Who uses it: egress, and the workflows that
+keep URLs and hosts, for what can never work.
 
 `ipaddress.is_global` is not enough: it says True for 224.0.0.1, 64:ff9b::/96 and 2002::/16 (measured on
 3.11.7). IPv6 is judged the other way round: only 2000::/3 is handed out to networks at all, so everything
@@ -69,6 +70,16 @@ class AddressGuard:
         except ValueError:
             return False
         return is_public(address) or any(address in network for network in self._allowed)
+
+    def refuses_literal(self, host: str) -> bool:
+        """Whether `host` is an address (IPv6 with or without brackets) that may not be dialled, not a name: a name may
+        lead elsewhere when it is asked."""
+        text = host.removeprefix("[").removesuffix("]")
+        try:
+            ipaddress.ip_address(text.partition("%")[0])
+        except ValueError:
+            return False
+        return not self.allows(text)
 
 
 def is_public(address: Address) -> bool:

@@ -1,18 +1,22 @@
 """Say where a (sub)account's recordings are pushed. Called by the 8x8 API.
 
-What it is: the rules for a configuration, and its life. What it is not: the push, or the judgement on an address, which
-is made each time it is connected to (`push_destination.py`).
+What it is: the rules for a configuration, and its life. What it is not: the push, or the judgement on a name, which is
+made each time it is connected to (`push_destination.py`); here only what can never work is refused.
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
 from dataclasses import dataclass, field
 
 from maskline.clock import Clock
 from maskline.errors import InvalidParameter, NotFound
+from maskline.media.recordings.push import is_private_key
+from maskline.net.guard import AddressGuard
 from maskline.storage.kept import PushConfig
 from maskline.storage.store import NO_PUSH_CONFIG, Store
+from maskline.workflows.check_url import INTERNAL
 
 PROTOCOLS = {"S3": 443, "SFTP": 22}
 """With the port where none is given."""
@@ -38,9 +42,11 @@ class PushWish:
     """OpenSSH private key, instead of a password; ours."""
 
 
-async def set_push_config(store: Store, clock: Clock, account_id: str, wish: PushWish) -> PushConfig:
+async def set_push_config(
+    store: Store, clock: Clock, account_id: str, wish: PushWish, guard: AddressGuard
+) -> PushConfig:
     """Create or replace. Raises `NotFound` and `InvalidParameter`. An SFTP server's key is forgotten: whoever is there
-    at the next upload is taken for it."""
+    at the next upload is taken for it. Its host is no address that `guard` refuses."""
     protocol = wish.protocol.upper()
     if protocol not in PROTOCOLS:
         raise _invalid("protocol", "allowed values are S3 or SFTP")
@@ -51,7 +57,12 @@ async def set_push_config(store: Store, clock: Clock, account_id: str, wish: Pus
         raise _invalid("username", "should be printable and not empty")
     if max(len(wish.password), len(wish.private_key)) > LONGEST_SECRET:
         raise _invalid("password", "is too long")
-    (_check_s3 if protocol == "S3" else _check_sftp)(wish)
+    if protocol == "S3":
+        _check_s3(wish)
+    else:
+        _check_sftp(wish, guard)
+        if wish.private_key and not await asyncio.to_thread(is_private_key, wish.private_key):
+            raise _invalid("privateKey", "should be a private key in OpenSSH's form, without a passphrase")
     config = PushConfig(
         account_id, protocol, wish.host, port, wish.username, wish.path, wish.password, wish.private_key,
         changed_at=clock.wall(),
@@ -70,9 +81,11 @@ def _check_s3(wish: PushWish) -> None:
         raise _invalid("path", "should be a bucket and the folder in it, such as recordings/masked")
 
 
-def _check_sftp(wish: PushWish) -> None:
+def _check_sftp(wish: PushWish, guard: AddressGuard) -> None:
     if not re.fullmatch(HOST, wish.host):
         raise _invalid("host", "should be a name or an address")
+    if guard.refuses_literal(wish.host):
+        raise _invalid("host", INTERNAL)
     if bool(wish.password) == bool(wish.private_key):
         raise _invalid("password", "should be given, or privateKey")
     if not _is_path(wish.path):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from maskline.errors import InvalidParameter
+from maskline.net.guard import AddressGuard
 from maskline.storage.store import Endpoint, Store
 from maskline.webhooks.formats import (
     eight,
@@ -20,7 +21,7 @@ from maskline.webhooks.formats import (
 )
 from maskline.webhooks.formats.shape import Generation
 from maskline.webhooks.sign import is_secret
-from maskline.workflows.check_url import url_fault
+from maskline.workflows.check_url import endpoint_fault
 
 _GENERATIONS = tuple(one.value for one in Generation)
 _EVENT_DATA = ("map", "string")
@@ -36,6 +37,8 @@ OPTIONS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 """What a kind's endpoint may be told, and the values of each: where the vendor's pages of several years differ
 (`webhooks/formats/shape.py` reads them)."""
 KINDS = tuple(OPTIONS)
+LONGEST_HEADER = 4_096
+"""Of a value for the Authorization header, in characters: a token of the largest identity services fits."""
 _SECRET_FAULT = (
     "Invalid parameter. secret should be whsec_ and the base64 of 24 to 64 random bytes (Standard Webhooks)"
 )  # fmt: skip
@@ -44,17 +47,19 @@ _SECRET_FAULT = (
 async def set_webhook(
     store: Store, account_id: str, kind: str, url: str, *, authorization: str = "", external_id: str = "",
     enabled: bool = True, options: Mapping[str, str] | None = None, secret: str = "", now: float = 0.0,
+    guard: AddressGuard | None = None,
 ) -> Endpoint:  # fmt: skip
     """Create or replace; `account_id` is an account's or a subaccount's, `now` wall seconds.
 
-    Raises `InvalidParameter` (kind, url, authorization, options, secret) and `NotFound`. Whether the address may be
-    reached is judged when connecting, because a name can change its address.
+    Raises `InvalidParameter` (kind, url, authorization, options, secret) and `NotFound`. Whether a name may be reached
+    is judged when connecting, because its address can change; an address that `guard` refuses is not taken.
     """
     if kind not in KINDS:
         raise InvalidParameter(f"Invalid parameter. kind allowed values are {' or '.join(KINDS)}", parameter="kind")
-    if fault := url_fault(url):
+    if fault := endpoint_fault(url, guard):
         raise InvalidParameter(f"Invalid parameter. url {fault}", parameter="url")
-    check_header_value(authorization)
+    if fault := header_fault(authorization):
+        raise InvalidParameter(f"Invalid parameter. authorization {fault}", parameter="authorization")
     _check_options(kind, options or {})
     if secret and not is_secret(secret):
         raise InvalidParameter(_SECRET_FAULT, parameter="secret")
@@ -67,22 +72,26 @@ async def set_webhook(
 
 
 async def put_webhook(
-    store: Store, account_id: str, kind: str, url: str, *, authorization: str, enabled: bool, now: float
-) -> Endpoint:
+    store: Store, account_id: str, kind: str, url: str, *, authorization: str, enabled: bool, now: float,
+    guard: AddressGuard | None = None,
+) -> Endpoint:  # fmt: skip
     """As `set_webhook`, from who knows of nothing else: what an operator said of it beside that stays."""
     old = next((one for one in await store.endpoints(account_id) if one.kind == kind), None)
     if old is None:
-        return await set_webhook(store, account_id, kind, url, authorization=authorization, enabled=enabled, now=now)
+        return await set_webhook(
+            store, account_id, kind, url, authorization=authorization, enabled=enabled, now=now, guard=guard
+        )
     return await set_webhook(
         store, account_id, kind, url, authorization=authorization, enabled=enabled, external_id=old.external_id,
-        options=old.options, secret=old.secret, now=old.created_at,
+        options=old.options, secret=old.secret, now=old.created_at, guard=guard,
     )  # fmt: skip
 
 
-def check_header_value(authorization: str) -> None:
-    """Raises `InvalidParameter` for what cannot stand in an Authorization header."""
-    if not authorization.isprintable() or not authorization.isascii():
-        raise InvalidParameter("Invalid parameter. authorization is not a header value", parameter="authorization")
+def header_fault(authorization: str) -> str:
+    """What is wrong with a value for the Authorization header, to be put behind a parameter's name; empty: nothing."""
+    if len(authorization) > LONGEST_HEADER:
+        return f"should have at most {LONGEST_HEADER} characters"
+    return "" if authorization.isprintable() and authorization.isascii() else "should be printable ASCII in one line"
 
 
 def _check_options(kind: str, options: Mapping[str, str]) -> None:

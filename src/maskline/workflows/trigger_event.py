@@ -18,7 +18,7 @@ from maskline.net.egress import Egress, EgressError, read_body
 from maskline.storage.store import Account, Endpoint, Store
 from maskline.webhooks.ask import MOST_ANSWER, Budget, Question, question_headers
 from maskline.webhooks.formats.shape import read_shape
-from maskline.workflows.check_url import url_fault
+from maskline.workflows.check_url import endpoint_fault
 from maskline.workflows.judge_answer import QUESTIONS, AnswerRules, Asked, answer_fault, no_answer_fault
 from maskline.workflows.plan_flow import PlanFlow
 from maskline.workflows.sample_events import BODIES, CALLER, TYPES, Scene, scene_number
@@ -59,7 +59,7 @@ async def trigger_event(
     if kind is None:
         known = ", ".join(word for word, _ in BODIES.values())
         raise InvalidParameter(f"TYPE must be one of {known}.", parameter="type")
-    if url and (fault := url_fault(url)):
+    if url and (fault := endpoint_fault(url)):
         raise InvalidParameter(f"Invalid parameter. url {fault}", parameter="url")
     if owner is None and not url:
         raise MissingParameter("Give --url URL, or whose endpoint is meant: --account ID or --subaccount ID.")

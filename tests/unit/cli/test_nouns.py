@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from maskline.services import Services
 from tests.support.command_line import Cli
 
 
@@ -158,6 +159,8 @@ def test_a_webhook_target_is_set_listed_and_removed(cli: Cli, account: str, tmp_
         ("set", "eight.session_summary", "https://example.com/", "--account", "MA000000000000000000"),
         ("set", "nonsense", "https://example.com/", "--account", "{account}"),
         ("set", "wavecell.call_status", "example.com", "--account", "{account}"),
+        ("set", "wavecell.call_status", "http://user:word@example.com", "--account", "{account}"),
+        ("set", "wavecell.call_status", "http://127.0.0.1:8099", "--account", "{account}"),
         ("list", "--state", "lost"),
         ("replay", "no-such-delivery"),
     ],
@@ -166,3 +169,10 @@ def test_a_wrong_webhook_command_is_one_sentence(cli: Cli, account: str, argumen
     result = cli("webhook", *(argument.format(account=account) for argument in arguments))
     assert (result.code, result.out) == (1, "")
     assert result.err.count("\n") == 1
+
+
+def test_a_receiver_inside_can_be_set_where_its_network_is_opened(cli: Cli, account: str, services: Services):
+    opened = services.settings.model_copy(update={"egress_allow": "127.0.0.0/8"})
+    object.__setattr__(services, "settings", opened)
+    words = ("webhook", "set", "wavecell.call_status", "http://127.0.0.1:8099", "--account", account)
+    assert cli(*words).code == 0

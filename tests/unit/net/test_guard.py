@@ -41,3 +41,14 @@ def test_an_operator_may_allow_a_network_and_nothing_beside_it():
     assert guard.allows("fd00:1::5")
     assert not guard.allows("10.8.0.1")
     assert not guard.allows("fd00:2::5")
+
+
+@pytest.mark.parametrize("host", ["10.0.0.5", "::1", "[::1]", "fe80::1%eth0", "::ffff:10.0.0.5"])
+def test_an_internal_address_is_refused_where_it_stands_for_a_name(host):
+    assert AddressGuard().refuses_literal(host)
+    assert not AddressGuard([ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0")]).refuses_literal(host)
+
+
+@pytest.mark.parametrize("host", ["", "files.example", "localhost", "10.0.0", "8.8.8.8", "[2606:4700::1111]"])
+def test_a_name_or_a_public_address_is_left_to_the_moment_of_connecting(host):
+    assert not AddressGuard().refuses_literal(host)

@@ -244,6 +244,9 @@ class TestWebhookTargets:
             ("wavecell.call_status", "h.example", "", "url"),
             ("wavecell.call_status", "https://h.example/", "a\r\nX-Evil: 1", "authorization"),
             ("wavecell.call_status", "https://h.example/", "Bearer ü", "authorization"),
+            ("wavecell.call_status", "https://h.example/", "x" * 4097, "authorization"),
+            ("wavecell.call_status", "https://user:word@h.example/", "", "url"),
+            ("wavecell.call_status", "https://user@h.example/", "", "url"),
         ],
     )
     async def test_with_a_wrong_value_are_refused_by_its_name(self, kind, url, authorization, parameter):

@@ -214,6 +214,8 @@ async def test_what_cannot_be_sent_is_refused() -> None:
             await trial.trigger("VDC")
         with pytest.raises(InvalidParameter, match="url should be a valid URL"):
             await trial.trigger("VSS", url="ftp://example.com")
+        with pytest.raises(InvalidParameter, match="no user and password"):
+            await trial.trigger("VSS", url="https://user:word@example.com")
         with pytest.raises(MissingParameter):
             await trial.trigger("VSS", url="")
         with pytest.raises(NotFound, match=r"No eight\.session_summary endpoint"):

@@ -16,6 +16,7 @@ from maskline.api.eight.openapi_parts import (
     structure,
 )
 from maskline.api.eight.webhooks import TYPES
+from maskline.workflows.set_webhook import LONGEST_HEADER
 
 _TYPE = {"type": "string", "enum": list(TYPES)}
 _FIELDS = {
@@ -66,7 +67,8 @@ WEBHOOKS = Part(
             },
             {
                 "httpAuthHeader": {
-                    "type": ["string", "null"], "pattern": r"^[ -~]*$", "writeOnly": True,
+                    "type": ["string", "null"], "pattern": r"^[ -~]*$", "maxLength": LONGEST_HEADER,
+                    "writeOnly": True,
                     "description": "Sent verbatim as the Authorization header of every body.",
                 },
                 "enabled": FLAG | {"default": True},

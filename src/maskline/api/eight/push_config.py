@@ -43,7 +43,8 @@ class PushConfigs:
             required_text(body, "username"), port, optional_text(body, "password"), optional_text(body, "privateKey"),
         )  # fmt: skip
         try:
-            config = await set_push_config(self._services.store, self._services.clock, exchange.account.id, wish)
+            services = self._services
+            config = await set_push_config(services.store, services.clock, exchange.account.id, wish, services.guard)
         except InvalidParameter as error:
             raise Refused(INVALID, error.sentence) from None
         return _reply(config, "ok")

@@ -17,7 +17,7 @@ from maskline.api.services import ApiServices
 from maskline.errors import InvalidParameter, NotFound
 from maskline.storage.store import Endpoint
 from maskline.webhooks.formats import eight, eight_action, eight_number, eight_recording, eight_status
-from maskline.workflows.set_webhook import list_webhook_targets, put_webhook, remove_webhook
+from maskline.workflows.set_webhook import header_fault, list_webhook_targets, put_webhook, remove_webhook
 
 TYPES = {
     "VCA": eight_action.KIND,
@@ -26,6 +26,7 @@ TYPES = {
     "VRU": eight_recording.KIND,
     "VNU": eight_number.KIND,
 }
+_HEADER = "httpAuthHeader"
 _TYPE_OF = {kind: name for name, kind in TYPES.items()}
 
 
@@ -59,11 +60,14 @@ class Webhooks:
     async def _set(self, exchange: Exchange) -> Reply:
         body = await exchange.body()
         kind = _kind(body.get("type"))
-        authorization = optional_text(body, "httpAuthHeader")
+        authorization = optional_text(body, _HEADER)
+        if fault := header_fault(authorization):
+            raise Refused(INVALID, f"Invalid parameter. {_HEADER} {fault}")
         try:
             await put_webhook(
                 self._services.store, exchange.account.id, kind, required_text(body, "url"),
                 authorization=authorization, enabled=_enabled(body), now=self._services.clock.wall(),
+                guard=self._services.guard,
             )  # fmt: skip
         except InvalidParameter as error:
             raise Refused(INVALID, error.sentence) from None

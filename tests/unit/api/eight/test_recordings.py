@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ipaddress
 import uuid
 
+import asyncssh
 import pytest
 
 from maskline.masking.recording import Recording, RecordingStatus
+from maskline.net.guard import AddressGuard
 from maskline.storage.store import Delivery, OutboxRow
 from maskline.webhooks.formats.eight_parts import iso_milliseconds
 from maskline.workflows.recording_links import RecordingLinks
@@ -23,6 +26,7 @@ S3 = {
     "path": "recordings/masked",
 }  # fmt: skip
 SFTP = {"protocol": "sftp", "host": "203.0.112.7", "username": "u", "password": "pa55word", "path": "/in"}
+PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJqfG1Y0k5cVqZs1Xb0b0m1m5Zl1v8X9v5J4bq1h4l2R"
 CONFIG = "/recording-push-config"
 LINKS = RecordingLinks(b"k" * 32, "https://masking.example", 600.0)
 
@@ -55,8 +59,8 @@ async def test_a_configuration_is_set_shown_without_its_password_replaced_and_re
 
 async def test_a_private_key_stands_for_a_password():
     api = await EightApi().start()
-    wish = {**SFTP, "password": None, "privateKey": "-----BEGIN OPENSSH PRIVATE KEY-----"}
-    _, body = await api.ask("POST", CONFIG, json=wish)
+    key = asyncssh.generate_private_key("ssh-ed25519").export_private_key().decode()
+    _, body = await api.ask("POST", CONFIG, json={**SFTP, "password": None, "privateKey": key})
     assert (body["passwordSet"], body["privateKeySet"]) == (False, True)
     assert "BEGIN" not in str(body)
 
@@ -87,6 +91,10 @@ async def test_a_wrong_value_for_s3_is_422(change, word):
         ({"host": "two hosts"}, "host"), ({"host": "files.example\n"}, "host"),
         ({"privateKey": "too"}, "password"), ({"password": ""}, "password"),
         ({"path": "a/../../etc"}, "path"), ({"path": "x" * 600}, "path"),
+        ({"password": None, "privateKey": "junk"}, "privateKey"),
+        ({"password": None, "privateKey": PUBLIC_KEY}, "privateKey"),
+        ({"host": "10.0.0.5"}, "MASKLINE_EGRESS_ALLOW"), ({"host": "127.0.0.1"}, "host"), ({"host": "::1"}, "host"),
+        ({"host": "169.254.169.254"}, "host"), ({"host": "fe80::1"}, "host"), ({"host": "::ffff:10.0.0.5"}, "host"),
     ],
 )  # fmt: skip
 async def test_a_wrong_value_for_sftp_is_422(change, word):
@@ -94,6 +102,12 @@ async def test_a_wrong_value_for_sftp_is_422(change, word):
     status, number, sentence = refused(await api.ask("POST", CONFIG, json=SFTP | change))
     assert (status, number) == (422, "1001")
     assert word in sentence
+
+
+async def test_an_sftp_server_inside_is_taken_where_the_operator_opened_its_network():
+    api = await EightApi().start(guard=AddressGuard([ipaddress.ip_network("10.0.0.0/8")]))
+    assert (await api.ask("POST", CONFIG, json=SFTP | {"host": "10.0.0.5"}))[0] == 200
+    assert (await api.ask("POST", CONFIG, json=SFTP | {"host": "192.168.0.5"}))[0] == 422
 
 
 class Made(EightApi):

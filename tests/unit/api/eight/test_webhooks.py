@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ipaddress
 import uuid
 
 import pytest
 
+from maskline.net.guard import AddressGuard
 from maskline.workflows.set_webhook import set_webhook
 from tests.support.eight_api import RIDES, EightApi
 
@@ -107,7 +109,12 @@ async def test_a_webhook_is_removed_and_shown_once_more(name):
         ({"type": "VCA"}, "url"), ({"type": "VCA", "url": 5}, "url"), ({"type": "VCA", "url": "hooks.example"}, "url"),
         ({"type": "VCA", "url": "https://hooks.example:25/"}, "url"),
         ({"type": "VCA", "url": URL, "httpAuthHeader": 5}, "httpAuthHeader"),
-        ({"type": "VCA", "url": URL, "httpAuthHeader": "a\r\nX: 1"}, "authorization"),
+        ({"type": "VCA", "url": URL, "httpAuthHeader": "a\r\nX: 1"}, "httpAuthHeader"),
+        ({"type": "VCA", "url": URL, "httpAuthHeader": "x" * 4097}, "httpAuthHeader"),
+        ({"type": "VCA", "url": "http://user:passw0rd@hooks.example/"}, "user and password"),
+        ({"type": "VCA", "url": "http://10.0.0.1/x"}, "MASKLINE_EGRESS_ALLOW"),
+        ({"type": "VCA", "url": "http://169.254.169.254/x"}, "url"),
+        ({"type": "VCA", "url": "http://[::1]:8080/"}, "url"),
         ({"type": "VCA", "url": URL, "enabled": "yes"}, "enabled"),
         ({"type": "VCA", "url": URL, "active": None}, "enabled"),
     ],
@@ -117,7 +124,16 @@ async def test_a_wrong_value_is_422_with_the_vendors_number_as_text(body, word):
     status, number, sentence = refusal(await api.ask("POST", "/webhooks", json=body))
     assert (status, number) == (422, "1001")
     assert word in sentence
+    assert "passw0rd" not in sentence
     assert await api.store.endpoints(api.acme.id) == []
+
+
+async def test_a_receiver_inside_is_taken_where_the_operator_opened_its_network():
+    api = await EightApi().start(guard=AddressGuard([ipaddress.ip_network("10.0.0.0/8")]))
+    longest = {"httpAuthHeader": "x" * 4096}
+    assert (await api.ask("POST", "/webhooks", json={"type": "VCA", "url": "http://10.0.0.1/x", **longest}))[0] == 200
+    assert (await api.ask("POST", "/webhooks", json={"type": "VCA", "url": "http://10.0.0.1/y"}))[0] == 200
+    assert (await api.ask("POST", "/webhooks", json={"type": "VCA", "url": "http://127.0.0.1/x"}))[0] == 422
 
 
 async def test_a_type_that_is_none_cannot_be_removed_and_a_body_that_is_none_is_400():
