@@ -17,7 +17,7 @@ MAX_BODY = 64 * 1024
 """Bytes. The largest create of any SDK is under 8 kB."""
 BODY_TIMEOUT = 10.0
 """Seconds in which the whole body has to arrive; the SDKs give up after 5."""
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 async def read_object(request: Request, *, timeout: float = BODY_TIMEOUT) -> dict[str, Any]:
@@ -57,7 +57,7 @@ async def _read(request: Request) -> bytes:
 
 def parse_object(body: bytes) -> dict[str, Any]:
     """Raises `InvalidParameter`; JSON is UTF-8 (RFC 8259 §8.1, a byte order mark is skipped) and knows no NaN (§6)."""
-    text = body.removeprefix(_BYTE_ORDER_MARK).strip()
+    text = body.removeprefix(BYTE_ORDER_MARK).strip()
     if not text:
         return {}
     try:

@@ -10,10 +10,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from maskline.api.body import read_body, read_object
+from maskline.api.body import BYTE_ORDER_MARK, read_body
 from maskline.api.dispatch import Request
 from maskline.api.eight.errors import ErrorShape
+from maskline.errors import InvalidParameter
 from maskline.storage.store import Account
+from maskline.webhooks.formats.strict_json import NotJson, read_strict
 from maskline.workflows.scope import Scope
 
 
@@ -52,8 +54,22 @@ class Exchange:
         return await read_body(self.request)
 
     async def body(self) -> dict[str, Any]:
-        """The JSON object that came along, whatever its content type says; raises as `read_object`."""
-        return await read_object(self.request)
+        """The JSON object that came along, whatever its content type says; an empty body is an empty object. A key
+        that is there twice is refused, as in call flows. Raises as `read_body`, and `InvalidParameter`."""
+        text = (await self.text()).removeprefix(BYTE_ORDER_MARK)
+        if not text.strip():
+            return {}
+        try:
+            value = read_strict(text)
+        except NotJson as fault:
+            raise _invalid(f"is not valid JSON: {fault}") from None
+        if not isinstance(value, dict):
+            raise _invalid("is not a JSON object")
+        return value
+
+
+def _invalid(what: str) -> InvalidParameter:
+    return InvalidParameter(f"Invalid request. The body {what}", parameter="body")
 
 
 class Reply(NamedTuple):

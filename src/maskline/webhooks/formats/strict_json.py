@@ -1,7 +1,8 @@
 """JSON as RFC 8259 has it, and nothing else: what a customer's program got wrong is said, never repaired.
 
 What it is: bytes → values, refusing what `json` and most parsers let pass: a key twice, NaN and infinity, a number
-beyond the range of a double, half of a surrogate pair. What it is not: a schema. Who uses it: readers of call flows.
+beyond the range of a double, half of a surrogate pair. What it is not: a schema. Who uses it: readers of call
+flows, and the 8x8 API for all its bodies.
 """
 
 from __future__ import annotations

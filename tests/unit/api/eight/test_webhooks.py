@@ -136,6 +136,28 @@ async def test_a_receiver_inside_is_taken_where_the_operator_opened_its_network(
     assert (await api.ask("POST", "/webhooks", json={"type": "VCA", "url": "http://127.0.0.1/x"}))[0] == 422
 
 
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (b'{"type": "VRU", "type": "VSS", "url": "https://hooks.example/"}', "the same key twice"),
+        (b'{"type": "VSS", "url": NaN}', "NaN and Infinity"), (b'{"type": "VSS", "url": "\\ud800"}', "surrogate"),
+        (b'{"type": "VSS",}', "line 1"), (b"[]", "not a JSON object"),
+    ],
+)  # fmt: skip
+async def test_a_body_that_is_not_strictly_json_is_400_and_says_why(body, why):
+    api = await EightApi().start()
+    status, number, sentence = refusal(await api.ask("POST", "/webhooks", content=body))
+    assert (status, number, why in sentence) == (400, "400", True)
+    assert await api.store.endpoints(api.acme.id) == []
+
+
+async def test_a_byte_order_mark_is_skipped_and_an_empty_body_names_what_is_missing():
+    api = await EightApi().start()
+    wish = b'\xef\xbb\xbf{"type": "VSS", "url": "https://hooks.example/"}'
+    assert (await api.ask("POST", "/webhooks", content=wish))[0] == 200
+    assert refusal(await api.ask("POST", "/webhooks", content=b" "))[:2] == (422, "1001")
+
+
 async def test_a_type_that_is_none_cannot_be_removed_and_a_body_that_is_none_is_400():
     api = await EightApi().start()
     assert refusal(await api.ask("DELETE", "/webhooks/VDC"))[:2] == (422, "1001")
