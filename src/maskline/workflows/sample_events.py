@@ -17,6 +17,7 @@ from maskline.masking.call_record import CallRecord, FlowRecord, LegRecord, Qual
 from maskline.masking.decision import VirtualNumber
 from maskline.masking.e164 import Number
 from maskline.masking.facts import Cause, HungUpBy, LegName, Outcome
+from maskline.media.recordings.job import Destination, s3_url, stored_key, stored_name, stored_path
 from maskline.storage.store import Account
 from maskline.webhooks.formats import (
     eight,
@@ -31,12 +32,12 @@ from maskline.webhooks.formats.eight_action import CallFacts
 from maskline.webhooks.formats.eight_parts import StepLeg
 from maskline.webhooks.formats.eight_status import CallStatus, Step
 from maskline.webhooks.formats.shape import Shape
-from maskline.webhooks.formats.summary import iso_seconds
 
 CALLER, CALLEE = Number("6591110042"), Number("6598760007")
 VIRTUAL = Number("6531580001")
 _RANG, _TALKED = 7.4, 13.2
 """Seconds."""
+_STORAGE = Destination("s3", "recordings", bucket="sample")
 _QUALITY = Quality(mos=4.4, packet_loss=0.0, jitter_ms=2.0, packets_received=660, packets_lost=0)
 
 
@@ -109,10 +110,10 @@ def _status(scene: Scene, event_id: str) -> bytes:
 
 
 def _recording(scene: Scene, _event_id: str) -> bytes:
-    """In the storage, below the call's id."""
+    """In a bucket of the customer's own."""
     record, recording = sample_call(scene), scene.ids.uuid()
-    begun = iso_seconds(record.legs[0].answered_at or record.started_at)
-    path = f"{record.id}/{recording}_{begun}.mp3"
+    name = stored_name(record.id, recording, record.legs[0].answered_at or record.started_at, "mp3")
+    path = stored_path(s3_url(_STORAGE, stored_key(_STORAGE, name)))
     milliseconds = round(record.legs[0].duration * 1000)
     return eight_recording.recording_uploaded(scene.shape.sub_account_id, record.id, recording, milliseconds, path)
 

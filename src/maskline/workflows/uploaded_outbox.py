@@ -6,10 +6,10 @@ row. What it is not: the body (`webhooks/formats/eight_recording.py`).
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
 from uuid import UUID, uuid5
 
 from maskline.masking.recording import Recording, RecordingStatus
+from maskline.media.recordings.job import stored_path
 from maskline.storage.store import OutboxRow, Store
 from maskline.webhooks.formats import eight_recording
 from maskline.workflows.receivers import About, outbox_row, read_receiver
@@ -27,7 +27,7 @@ async def uploaded_rows(store: Store, recording: Recording, now: float) -> list[
         return []
     body = eight_recording.recording_uploaded(
         receiver.shape.sub_account_id, recording.call_id, recording.id, recording.duration_ms,
-        urlsplit(recording.pushed).path,
+        stored_path(recording.pushed),
     )  # fmt: skip
     about = About(recording.account_id, recording.subaccount_id, recording.call_id, recording.position)
     return [outbox_row(receiver, about, uploaded_row_id(recording.id), eight_recording.EVENT, body, now)]

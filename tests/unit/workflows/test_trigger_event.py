@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import hmac
 import json
+import re
 import socket
 from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator
@@ -196,6 +197,16 @@ async def test_an_answer_that_is_too_large_is_no_flow() -> None:
     async with trying() as trial:
         trial.answers(" " * 70_000)
         assert "A real call would end with -2003;" in (await trial.trigger("VCA")).fault
+
+
+@pytest.mark.row("8x8:9/VRU", "8x8:9/file")
+async def test_a_recording_is_where_an_upload_would_have_put_it() -> None:
+    async with trying() as trial:
+        payload = json.loads((await trial.trigger("VRU")).body)["payload"]
+    start = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}-[0-9]{2}-[0-9]{2}Z"
+    assert re.fullmatch(
+        f"/recordings/{payload['sessionId']}/{payload['recordingId']}_{start}\\.mp3", payload["filePath"]
+    )
 
 
 async def test_a_receiver_that_is_not_there_is_told_not_raised() -> None:

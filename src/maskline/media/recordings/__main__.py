@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from maskline.media.recordings.convert import ConversionError, convert
-from maskline.media.recordings.job import Done, Job, done_to_json, job_from_json
+from maskline.media.recordings.job import Done, Job, done_to_json, job_from_json, stored_name
 from maskline.media.recordings.push import Pushed, PushFailed, push
 from maskline.media.recordings.vault import seal_file
 from maskline.media.spool import Spooled, SpooledCodecs, SpoolError, read_pcap, read_spool, spool_parts
@@ -73,9 +73,8 @@ def _make(job: Job, folder: Path, plain: Path) -> Done:
 
 
 def file_name(job: Job) -> str:
-    """In other storage: day, call, recording and start, as 8x8 names them (8x8-wavecell.md §9). No number is in it."""
-    start = time.strftime("%Y-%m-%dT%H-%M-%SZ", time.gmtime(job.started_at))
-    name = f"{job.call_id}/{job.recording_id}_{start}.{job.format}"
+    """In other storage."""
+    name = stored_name(job.call_id, job.recording_id, job.started_at, job.format)
     return f"{_day(job)}/{name}" if job.destination is None or job.destination.by_day else name
 
 

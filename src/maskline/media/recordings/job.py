@@ -7,8 +7,10 @@ command line or the environment). What it is not: the process (`runner.py` start
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import asdict, dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,3 +102,23 @@ def done_to_json(done: Done) -> str:
 
 def done_from_json(text: str) -> Done:
     return Done(**json.loads(text))
+
+
+def stored_name(call_id: str, recording_id: str, started_at: float, extension: str) -> str:
+    """Of a file in other storage: call, recording and start, as 8x8 names them (8x8-wavecell.md §9). No number is in
+    it, and no colon, which Windows servers cannot store (docs/decisions/0046)."""
+    start = time.strftime("%Y-%m-%dT%H-%M-%SZ", time.gmtime(started_at))
+    return f"{call_id}/{recording_id}_{start}.{extension}"
+
+
+def stored_key(to: Destination, name: str) -> str:
+    return f"{to.prefix}/{name}" if to.prefix else name
+
+
+def s3_url(to: Destination, key: str) -> str:
+    return f"s3://{to.bucket}/{key}"
+
+
+def stored_path(url: str) -> str:
+    """8x8's `filePath` of what was pushed to `url`: it begins with a slash and lacks S3's bucket."""
+    return urlsplit(url).path

@@ -12,7 +12,7 @@ from datetime import timedelta
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-from maskline.media.recordings.job import Destination
+from maskline.media.recordings.job import Destination, s3_url, stored_key
 
 _CONNECT_SECONDS = 15.0
 _CONTENT_TYPES = {".mp3": "audio/mpeg", ".wav": "audio/wav"}
@@ -32,7 +32,7 @@ class Pushed(NamedTuple):
 
 def push(path: Path, name: str, to: Destination) -> Pushed:
     """Put the file at `name` below the destination's prefix. Raises `PushFailed`."""
-    key = f"{to.prefix}/{name}" if to.prefix else name
+    key = stored_key(to, name)
     size = path.stat().st_size
     pushed = _push_s3(path, key, to) if to.kind == "s3" else asyncio.run(_push_sftp(path, key, to))
     if pushed.size != size:
@@ -55,7 +55,7 @@ def _push_s3(path: Path, key: str, to: Destination) -> Pushed:
         stored = int(obstore.head(store, key)["size"])
     except (obstore.exceptions.BaseError, OSError) as error:
         raise PushFailed(f"The S3 storage did not take the file ({type(error).__name__}).") from None
-    return Pushed(stored, f"s3://{to.bucket}/{key}")
+    return Pushed(stored, s3_url(to, key))
 
 
 async def _push_sftp(path: Path, key: str, to: Destination) -> Pushed:
