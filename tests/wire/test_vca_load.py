@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.hypervisor import NOISY
-from tools.bench_vca import ACTION, SUMMARY, Receiver, Run, provide, receiving, run
+from tools.bench_vca import ACTION, SUMMARY, Receiver, Run, missing_of, provide, receiving, run
 from tools.sip_load import Server, drive, serving
 from tools.sip_wire import asking_delays, can_capture, percentile, steady_percentile
 
@@ -40,6 +40,7 @@ def test_no_call_and_no_webhook_is_lost_and_applications_are_asked_without_delay
             for kind in (ACTION, SUMMARY):
                 server.command("webhook", "set", kind, receiver.url, "--account", owner)
             drive(server, 50, 100)  # first calls pay for imports and first pages
+            missing_of(server, 100)
             stolen: list[float] = []
             many = _without_loss(server, stolen)
             added = _added_ms(server, receiver, stolen) if can_capture() else []

@@ -22,6 +22,8 @@ from maskline.masking.e164 import parse_number
 
 KEPT = 1_000
 """Events that the inbox remembers."""
+_NUMBERS_TOLD = 5
+"""As many of a VIRTUAL_NUMBER_UPDATE are in its line."""
 INBOX = "/inbox"
 _ACTION = "CALL_ACTION"
 _QUESTIONS = (_ACTION, "CALL_RECEIVED", "DTMF_RECEIVED")
@@ -102,8 +104,23 @@ def describe(body: Any) -> str:
         return _line(str(body.get("eventType", "call status")), _summary(body, "status", "status"))
     if "details" in payload:
         return _line(str(body.get("eventType")), _summary(payload, "sessionStatus", "callStatus"))
-    told = _call(payload) if "destination" in payload else str(payload.get("status") or payload.get("updateEventType"))
+    if "destination" in payload:
+        told = _call(payload)
+    elif "updateEventType" in payload:
+        told = _numbers(payload)
+    else:
+        told = str(payload.get("status"))
     return _line(str(body.get("eventType")), told)
+
+
+def _numbers(payload: dict[str, Any]) -> str:
+    """Of a Virtual Number Updated."""
+    given = payload.get("virtualNumbers")
+    entries = [one for one in given if isinstance(one, dict)] if isinstance(given, list) else []
+    told = [f"{_masked(one.get('msisdn'))} {one.get('operationalStatus')}" for one in entries[:_NUMBERS_TOLD]]
+    if len(entries) > _NUMBERS_TOLD:
+        told.append("…")
+    return f"{payload['updateEventType']} of {payload.get('totalNumbers', 0)}: {', '.join(told)}"
 
 
 def _summary(payload: dict[str, Any], session_key: str, leg_key: str) -> str:

@@ -34,6 +34,11 @@ SUMMARY = {
 }  # fmt: skip
 
 
+def numbers_update(kind: str, *numbers: Any) -> dict[str, Any]:
+    payload = {"updateEventType": kind, "totalNumbers": len(numbers), "virtualNumbers": list(numbers)}
+    return {"eventType": "VIRTUAL_NUMBER_UPDATE", "payload": payload}
+
+
 class Running:
     def __init__(self, sample: SampleApplication, http: aiohttp.ClientSession, told: list[str]) -> None:
         self.sample, self.http, self.told = sample, http, told
@@ -127,8 +132,16 @@ async def test_another_authorization_than_the_configured_one_is_refused() -> Non
             "CALL_STATUS      CALL_CONNECTED None a withheld number to ••••",
         ),
         (
+            numbers_update("SNAPSHOT", *[{"msisdn": VIRTUAL, "operationalStatus": "Active"}] * 6),
+            "VIRTUAL_NUMBER_UPDATE  SNAPSHOT of 6: " + "+65••••0001 Active, " * 5 + "…",
+        ),
+        (
+            numbers_update("UPDATES", {"msisdn": VIRTUAL, "operationalStatus": "Expiring"}, 1),
+            "VIRTUAL_NUMBER_UPDATE  UPDATES of 2: +65••••0001 Expiring",
+        ),
+        (
             {"eventType": "VIRTUAL_NUMBER_UPDATE", "payload": {"updateEventType": "UPDATES"}},
-            "VIRTUAL_NUMBER_UPDATE  UPDATES",
+            "VIRTUAL_NUMBER_UPDATE  UPDATES of 0: ",
         ),
         ({"status": "Busy", "details": {"callA": 1}}, "call status      Busy, callA None 0 s"),
         ([], "?                not an object"),

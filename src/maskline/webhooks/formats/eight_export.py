@@ -2,7 +2,8 @@
 
 What it is: the documented columns in their order (8x8-wavecell.md §8) for finished calls. What it is not: a webhook, or
 the job (`workflows/process_exports.py`, which uses it). Columns of what is not known here (operators, messages, the
-length of speech) are there and empty. Statuses are those of the session summary.
+length of speech) are there and empty, as is the SIP status of a leg that was never dialled. Statuses are those of the
+session summary.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def _leg(record: CallRecord, leg: LegRecord, name: str, redactor: Redactor) -> t
         record.id, leg.id, record.account_id, name, direction(leg.inbound),
         *_place(leg.source), source or "", *_place(leg.destination), destination or "",
         times.initiated, times.connected or "", times.disconnected, times.duration, PRODUCT,
-        leg.billed_duration, amount_text(leg.amount), "PSTN", leg.sip_status, summary.session,
+        leg.billed_duration, amount_text(leg.amount), "PSTN", leg.sip_status or "", summary.session,
         summary.b if leg.leg is LegName.B else summary.a, "", _mos(leg), "",
     )  # fmt: skip
 

@@ -55,11 +55,12 @@ def test_each_leg_is_a_line():
 
 def test_what_there_is_not_is_empty():
     record = call_record()
-    leg = replace(record.legs[0], source=None, answered_at=None, outcome=Outcome.CANCELED, quality=None)
+    leg = replace(record.legs[0], source=None, answered_at=None, outcome=Outcome.CANCELED, quality=None, sip_status=0)
     (line,) = table(replace(record, legs=(leg,)))
     assert (line["SourceEndpoint"], line["SourceCountryCode"], line["ConnectedAt"], line["DurationInSec"]) == (
         "", "", "", "0",
     )  # fmt: skip
+    assert line["SipStatus"] == "", "nobody was dialled"
 
 
 @pytest.mark.row("8x8:14/redaction")
