@@ -86,7 +86,7 @@ core: dev ## unit, sim, contract and torture suites with the gate for the pure p
 
 .PHONY: wire
 wire: dev ## real sockets and real programs (SIPp, rtpengine), then the gate for all of src
-	$(PYTEST) -m "not load and not alone" -n $(JOBS) --dist loadgroup $(AGAIN) $(COVERAGE) --cov-append $(WIRE_SUITES)
+	$(PYTEST) -m "not load and not alone" -n $(JOBS) --dist loadfile $(AGAIN) $(COVERAGE) --cov-append $(WIRE_SUITES)
 	$(BIN)/pytest --junitxml=out/junit-alone.xml -m "alone" $(AGAIN) $(COVERAGE) --cov-append $(WIRE_SUITES)
 	@$(BIN)/coverage json -q -o out/coverage.json
 	$(PY) tools/check_coverage.py out/coverage.json

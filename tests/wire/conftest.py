@@ -15,16 +15,6 @@ from tests.support.heard_field import DRIVERS, STORIES, Evening
 from tests.support.sipp_field import Field, FieldCall
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Two processes share these suites (`make wire`): what has a platform in common stays in one of them."""
-    for item in items:
-        group = next((name for name in _SHARING if item.path.stem.startswith(name)), item.path.stem)
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
-_SHARING = ("test_sipp_", "test_heard_")
-
-
 @pytest.fixture(scope="session")
 def field(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Field]:
     if shutil.which("sipp") is None:
