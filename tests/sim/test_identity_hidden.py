@@ -52,11 +52,11 @@ class HidingWorld(IdentityWorld):
 
     def run(self, until: float = 900.0) -> HidingWorld:
         for place, (side, method) in enumerate(self.asks):
-            self.schedule(4.0 + 0.5 * place, lambda now, side=side, method=method: self.ask(side, method, now))  # type: ignore[misc]
+            self.schedule(4.0 + 0.5 * place, lambda now, side=side, method=method: self.request(side, method, now))  # type: ignore[misc]
         super().run(until)
         return self
 
-    def ask(self, side: str, method: str, now: float) -> None:
+    def request(self, side: str, method: str, now: float) -> None:
         phone = self.alice if side == "a" else self.bob
         if phone.usage is not None and phone.usage.dialog is not None and not phone.usage.is_over:
             phone.agent.request(phone.usage, method, now)

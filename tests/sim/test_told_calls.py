@@ -68,7 +68,9 @@ class ToldWorld(World):
     def flow(self) -> RunFlow:
         return RunFlow(NUMBER, self.steps, LIMITS, asks_again=False)
 
-    def decision(self) -> i.Input:
+    def decision(self, *, left: bool = False) -> i.Input:
+        if left:
+            return i.Refused(Refuse(Cause.CANCELED, NUMBER))
         return i.FlowGiven(self.flow) if self.refusal is None else i.Refused(self.refusal)
 
     def click(self, now: float) -> None:
