@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
+import pytest
+
 from maskline.api.faults import place_of
+from maskline.errors import InvalidParameter
 from maskline.masking.e164 import parse_number
 
 
-def raised_by(number: str) -> Exception:
-    try:
-        parse_number(number)
-    except Exception as error:
-        return error
-    raise AssertionError("it was to be refused")
-
-
 def test_the_innermost_line_of_our_own_code_is_told_and_no_text() -> None:
-    place = place_of(raised_by("not a number 6591110042"))
+    with pytest.raises(InvalidParameter) as refused:
+        parse_number("not a number 6591110042")
+    place = place_of(refused.value)
     path, _, line = place.partition(":")
     assert path == "masking/e164.py"
     assert line.isdecimal()
