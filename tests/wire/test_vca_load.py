@@ -1,6 +1,6 @@
 """250 calls a second whose way the customer's own application decides: none is lost, and at 100 it is asked in time.
 
-The aim is 500 a second; 400 pass on a quiet machine of two cores, and more than a core is full (docs/topics/performance.md).
+The aim is 500 a second; 400 pass on a quiet machine of two cores, where 500 fill one (docs/topics/performance.md).
 
 SIPp calls, `tools/web_receiver.py` is the application: it answers a Voice Call Action for each call and takes the
 summary of each. `make bench-vca` shows how much of a core that takes.
