@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 import structlog
 
 from maskline.clock import Clock
-from maskline.errors import StoreUnavailable
+from maskline.errors import ConfigurationError, StoreUnavailable
+from maskline.storage import topics
+from maskline.storage.topics import Told
 
 _log = structlog.get_logger("maskline.chores")
 
 SWEEP_SECONDS = 0.5
 FORGET_SECONDS = 60.0
 RELOAD_SECONDS = 1.0
+CERTIFICATE_SECONDS = 5.0
 COLLECT_SECONDS = 30.0
 
 
@@ -31,6 +34,37 @@ class Sweep(Protocol):
     async def __call__(self) -> int: ...
 
 
+class Certificates(Protocol):
+    def has_changed(self) -> bool: ...
+
+    def reload(self) -> None: ...
+
+
+class Waiting(Protocol):
+    """Has work to look for, in the database."""
+
+    def notify(self) -> None: ...
+
+
+def pass_on(
+    deliverer: Waiting, starts: Sequence[Waiting], owning: Waiting, session_ended: Callable[[str], None]
+) -> Callable[[Told], None]:
+    """To whom it matters here what a process that shares the database has done."""
+
+    def hear(told: Told) -> None:
+        if told.topic == topics.OUTBOX:
+            deliverer.notify()
+        elif told.topic == topics.REQUESTED:
+            for one in starts:
+                one.notify()
+        elif told.topic == topics.OWNERS:
+            owning.notify()
+        elif told.topic == topics.SESSION:
+            session_ended(told.about)
+
+    return hear
+
+
 class Chores:
     def __init__(
         self,
@@ -38,18 +72,22 @@ class Chores:
         sweep: Sweep,
         forget: Callable[[], Awaitable[bool]],
         refresh: Callable[[], Awaitable[bool]],
+        guard: Callable[[], Awaitable[None]],
         swept: Callable[[], None],
-        is_busy: Callable[[], bool],
+        is_busy: Callable[[], object],
         clock: Clock,
+        certificates: Certificates | None = None,
     ) -> None:
         """`refresh` reads the trunks again. `swept` is called when sessions were ended. `is_busy`: whether a call is in
-        progress."""
+        progress. `guard` tells of accounts' alarms, and keeps what these stop."""
         self._sweep = sweep
         self._forget = forget
         self._refresh = refresh
         self._swept = swept
         self._is_busy = is_busy
         self._clock = clock
+        self._certificates = certificates
+        self._guard = guard
         self._failing: set[str] = set()
         self.sessions_swept = 0
         self.loop_lag = 0.0
@@ -91,18 +129,37 @@ class Chores:
             await asyncio.sleep(clock.now() - begun if more else FORGET_SECONDS)
 
     async def reload_trunks(self) -> None:
-        """Take up what the CLI changed; also measure by how much the loop is late, since it wakes regularly."""
+        """Take up what the CLI changed, and keep accounts' alarms; also measure by how much the loop is late, since it
+        wakes regularly."""
         while True:
             due = self._clock.now() + RELOAD_SECONDS
             await asyncio.sleep(RELOAD_SECONDS)
             self.loop_lag = max(0.0, self._clock.now() - due)
             try:
                 await self._refresh()
+                await self._guard()
             except StoreUnavailable:
                 if self._fails_anew("reload"):
                     _log.warning("trunks_reload_failed")
             else:
                 self._failing.discard("reload")
+
+    async def reload_certificates(self) -> None:
+        """Take up certificates that were renewed; connections that stand keep theirs."""
+        while True:
+            await asyncio.sleep(CERTIFICATE_SECONDS)
+            if self._certificates is not None and self._certificates.has_changed():
+                self.reload_certificates_now()
+
+    def reload_certificates_now(self) -> None:
+        if self._certificates is None:
+            return
+        try:
+            self._certificates.reload()
+        except ConfigurationError as error:
+            _log.error("certificates_unusable", reason=str(error))
+        else:
+            _log.info("certificates_reloaded")
 
     async def collect_garbage(self) -> None:
         """Full collections only while no call is in progress; the thresholds keep them out of the calls."""

@@ -94,7 +94,7 @@ class IdempotencyMismatch(MasklineError):
 class SessionEnded(MasklineError):
     """Session already expired"""
 
-    code, http_status, sip_status = "session_ended", 400, 410
+    code, http_status, sip_status = "session_ended", 400, 404
 
 
 class PoolExhausted(MasklineError):

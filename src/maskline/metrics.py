@@ -34,14 +34,31 @@ class Declared:
 
 
 METRICS: tuple[Declared, ...] = (
-    Declared("maskline_build_info", "gauge", "Always 1; the label is the running version.", ("version",)),
+    Declared(
+        "maskline_build_info",
+        "gauge",
+        "Always 1; the labels are the running version, and whether it is compiled.",
+        ("version", "compiled"),
+    ),
     Declared("maskline_loop_lag_seconds", "gauge", "By how much the event loop was late at the last look."),
     Declared("maskline_calls", "counter", "Calls from known trunks to numbers of ours."),
     Declared("maskline_calls_in_progress", "gauge", "Calls that have begun and not ended."),
     Declared("maskline_calls_finished", "counter", "Call records made, by how the call ended.", ("outcome",)),
+    Declared("maskline_calls_recovered", "counter", "Calls that an engine had left, and that went on in this one."),
+    Declared("maskline_calls_lost", "counter", "Calls of this engine that another one has taken over."),
     Declared("maskline_calls_unknown_number", "counter", "Calls to a number that is not ours, refused with 404."),
     Declared("maskline_calls_refused_draining", "counter", "Calls refused with 503 because the server is stopping."),
-    Declared("maskline_calls_refused_overload", "counter", "Calls refused with 503 because SIP waits to be read."),
+    Declared("maskline_calls_refused_trunk_full", "counter", "Calls refused with 503 because their trunk is full."),
+    Declared(
+        "maskline_calls_refused_limits",
+        "counter",
+        "Calls refused because of their account's limits, by cause.",
+        ("cause",),
+    ),
+    Declared("maskline_account_alarms", "counter", "Accounts whose calls look like fraud, by alarm.", ("alarm",)),
+    Declared("maskline_account_stops", "counter", "Accounts whose calls an alarm has stopped."),
+    Declared("maskline_accounts_stopped", "gauge", "Accounts whose calls are stopped, as far as any has called."),
+    Declared("maskline_calls_refused_overload", "counter", "Calls refused with 503 for lack of time or room."),
     Declared("maskline_calls_unrouted", "counter", "Calls refused because the store could not be asked."),
     Declared("maskline_calls_requested", "counter", "Calls that the server began because a session asked for it."),
     Declared("maskline_prompts_heard", "counter", "Prompts that were played to their end."),
@@ -54,16 +71,37 @@ METRICS: tuple[Declared, ...] = (
     Declared("maskline_media_available", "gauge", "1 while the media driver answers, else 0; absent with media off."),
     Declared("maskline_engine_faults", "counter", "Bugs met by the engine, each logged; it goes on."),
     Declared("maskline_sip_strangers", "counter", "Datagrams from addresses of no trunk, dropped unread."),
+    Declared(
+        "maskline_trunk_addresses",
+        "gauge",
+        "Addresses of trunks by state: up, avoided after a call failed there, or down by OPTIONS.",
+        ("state",),
+    ),
+    Declared("maskline_sip_bans", "counter", "Addresses of no trunk that were banned for a while."),
+    Declared("maskline_sip_capped", "counter", "Messages dropped because a trunk's address had sent too many."),
+    Declared("maskline_calls_waiting", "gauge", "INVITEs that wait to be read."),
+    Declared("maskline_calls_flooded", "counter", "INVITEs dropped because there were too many even to refuse them."),
+    Declared("maskline_sip_wrong_passwords", "counter", "Requests of trunks refused with 403 for their digest."),
+    Declared("maskline_sip_proved", "counter", "Requests of trunks whose digest held."),
     Declared("maskline_sip_datagrams", "counter", "Datagrams from trunks."),
     Declared("maskline_sip_unusable", "counter", "Those of them that led to nothing, by reason.", ("reason",)),
     Declared("maskline_sip_retransmissions", "counter", "Repeated by us (sent) or by trunks (absorbed).", ("way",)),
+    Declared("maskline_sip_connections", "gauge", "TCP and TLS connections that stand.", ("transport",)),
+    Declared("maskline_sip_connections_refused", "counter", "Connections to us closed unheard.", ("reason",)),
+    Declared("maskline_sip_connections_closed", "counter", "Connections that stood and ended.", ("reason",)),
+    Declared("maskline_sip_connections_failed", "counter", "Connections of ours that did not come about."),
     Declared("maskline_sip_timeouts", "counter", "Requests of ours that got no final response."),
     Declared("maskline_sip_unreachable", "counter", "ICMP errors for datagrams we sent."),
     Declared("maskline_sip_progress_dropped", "counter", "Provisional responses that are not passed on, such as 181."),
     Declared("maskline_sip_info_dropped", "counter", "INFO inside a call that told of no key."),
     Declared("maskline_sip_dialogs", "gauge", "Dialogs, from their INVITE on; two for each call that was dialled."),
     Declared("maskline_sip_transactions", "gauge", "SIP transactions held, for up to 32 s after their last response."),
-    Declared("maskline_sip_socket_drops", "counter", "Datagrams the kernel lost, by direction.", ("way",)),
+    Declared(
+        "maskline_sip_socket_drops",
+        "counter",
+        "Datagrams the kernel lost, by direction; `flood`: dropped while banned sources are shut out.",
+        ("way",),
+    ),
     Declared("maskline_recorder_queue", "gauge", "Commits of calls waiting to be written."),
     Declared("maskline_recorder_dropped", "counter", "Facts of calls that were lost; the log says why."),
     Declared(
@@ -76,6 +114,8 @@ METRICS: tuple[Declared, ...] = (
     Declared("maskline_sessions_expired", "counter", "Sessions ended because their time was over."),
     Declared("maskline_webhook_tries", "counter", "Tries of webhooks, by what became of them.", ("dialect", "result")),
     Declared("maskline_webhook_tries_in_progress", "gauge", "Tries of webhooks going on."),
+    Declared("maskline_webhook_endpoints_disabled", "gauge", "Endpoints that get nothing: they failed, or are gone."),
+    Declared("maskline_webhook_endpoints_given_up", "counter", "Times that this process disabled an endpoint."),
     Declared(
         "maskline_call_actions",
         "counter",
@@ -161,6 +201,15 @@ class WebhookFigures(Protocol):
 
     @property
     def tries(self) -> int: ...
+    @property
+    def health(self) -> HealthFigures: ...
+
+
+class HealthFigures(Protocol):
+    disabled_count: int
+
+    @property
+    def disabled(self) -> int: ...
 
 
 class AskerFigures(Protocol):
@@ -179,6 +228,18 @@ class AskFigures(Protocol):
 class PinFigures(Protocol):
     tries: Counter[str]
     locks: Counter[str]
+
+
+class UsageFigures(Protocol):
+    refused: Any
+    """Counts by cause."""
+    stopped: set[str]
+
+
+class GuardFigures(Protocol):
+    alarms: Any
+    """Counts by alarm."""
+    stops: int
 
 
 class RecordingFigures(Protocol):
@@ -209,9 +270,12 @@ _ENGINE = {
     "calls_in_progress": ("maskline_calls_in_progress", ()),
     "sip_dialogs": ("maskline_sip_dialogs", ()),
     "sip_transactions": ("maskline_sip_transactions", ()),
+    "recovered": ("maskline_calls_recovered", ()),
+    "lost": ("maskline_calls_lost", ()),
     "unknown_numbers": ("maskline_calls_unknown_number", ()),
     "drained": ("maskline_calls_refused_draining", ()),
     "overloaded": ("maskline_calls_refused_overload", ()),
+    "trunk_full": ("maskline_calls_refused_trunk_full", ()),
     "routes_failed": ("maskline_calls_unrouted", ()),
     "media_failed": ("maskline_media_failures", ()),
     "requested_calls": ("maskline_calls_requested", ()),
@@ -229,11 +293,20 @@ _ENGINE = {
     "sip_malformed": ("maskline_sip_unusable", ("malformed",)),
     "sip_stray": ("maskline_sip_unusable", ("stray",)),
     "sip_refused": ("maskline_sip_unusable", ("refused",)),
+    "sip_unproven": ("maskline_sip_unusable", ("unproven",)),
+    "acks_absorbed": ("maskline_sip_unusable", ("ack",)),
+    "bans": ("maskline_sip_bans", ()),
+    "capped": ("maskline_sip_capped", ()),
+    "waiting": ("maskline_calls_waiting", ()),
+    "flooded": ("maskline_calls_flooded", ()),
+    "wrong_passwords": ("maskline_sip_wrong_passwords", ()),
+    "sip_proved": ("maskline_sip_proved", ()),
     "sip_retransmits_sent": ("maskline_sip_retransmissions", ("sent",)),
     "sip_retransmits_absorbed": ("maskline_sip_retransmissions", ("absorbed",)),
     "sip_timeouts": ("maskline_sip_timeouts", ()),
     "kernel_drops": ("maskline_sip_socket_drops", ("in",)),
     "send_drops": ("maskline_sip_socket_drops", ("out",)),
+    "shut_drops": ("maskline_sip_socket_drops", ("flood",)),
 }
 
 
@@ -242,6 +315,15 @@ def read_engine(figures: Mapping[str, Any]) -> Iterator[Sample]:
     for name, (metric, labels) in _ENGINE.items():
         if figures[name] is not None:
             yield metric, labels, figures[name]
+    connections = figures["connections"]
+    yield "maskline_sip_connections_failed", (), connections.failed
+    for name, counts in (
+        ("maskline_sip_connections", connections.open_now),
+        ("maskline_sip_connections_refused", connections.refused),
+        ("maskline_sip_connections_closed", connections.closed),
+    ):
+        for label, count in counts.items():
+            yield name, (label,), count
     for outcome, count in figures["outcomes"].items():
         yield "maskline_calls_finished", (str(outcome),), count
 
@@ -253,6 +335,8 @@ def read_recorder(recorder: RecorderFigures) -> Iterator[Sample]:
 
 def read_webhooks(deliverer: WebhookFigures) -> Iterator[Sample]:
     yield "maskline_webhook_tries_in_progress", (), deliverer.tries
+    yield "maskline_webhook_endpoints_disabled", (), deliverer.health.disabled
+    yield "maskline_webhook_endpoints_given_up", (), deliverer.health.disabled_count
     for (dialect, result), count in deliverer.counts.items():
         yield "maskline_webhook_tries", (dialect, result), count
 
@@ -271,6 +355,20 @@ def read_pins(pins: PinFigures) -> Iterator[Sample]:
         yield "maskline_pin_tries", (result,), pins.tries[result]
     for subject in ("caller", "number"):
         yield "maskline_pin_locks", (subject,), pins.locks[subject]
+
+
+_LIMIT_CAUSES = ("account_full", "account_spent", "account_stopped", "country_barred", "destination_barred")
+_ALARMS = ("new_country", "night_peak", "short_calls", "day_spent")
+
+
+def read_limits(usage: UsageFigures, guard: GuardFigures) -> Iterator[Sample]:
+    # Causes and alarms are their own words (`StrEnum`), so that a word finds its count.
+    for cause in _LIMIT_CAUSES:
+        yield "maskline_calls_refused_limits", (cause,), usage.refused.get(cause, 0)
+    for alarm in _ALARMS:
+        yield "maskline_account_alarms", (alarm,), guard.alarms.get(alarm, 0)
+    yield "maskline_account_stops", (), guard.stops
+    yield "maskline_accounts_stopped", (), len(usage.stopped)
 
 
 def read_recordings(recordings: RecordingFigures) -> Iterator[Sample]:

@@ -5,14 +5,21 @@ What it is: values made once, at the start. What it is not: the rules (`masking/
 
 from __future__ import annotations
 
+from maskline.engine.front import Front
+from maskline.engine.intake import IntakeLimits
 from maskline.masking.pin import PinLimits
 from maskline.masking.prompt import said_or_fetched
 from maskline.masking.routing_rules import RoutingRules, Withheld
 from maskline.masking.session import SessionOptions
+from maskline.net.streams import StreamLimits, StreamSettings
+from maskline.net.tls import Tls, TlsFiles
+from maskline.services import Services
 from maskline.settings import Settings
 from maskline.webhooks.ask import Budget
 from maskline.webhooks.formats.eight_params import FlowRules
+from maskline.workflows.account_events import AccountEvents
 from maskline.workflows.ask_action import AskRules
+from maskline.workflows.tell_operator import OperatorWebhook
 
 
 def routing_rules(settings: Settings, defaults: SessionOptions) -> RoutingRules:
@@ -41,3 +48,33 @@ def ask_budget(settings: Settings) -> Budget:
 def ask_rules(settings: Settings) -> AskRules:
     failed = said_or_fetched("call_action_failed", settings.call_action_failed_prompt)
     return AskRules(FlowRules(strict=settings.eight_strict), failed)
+
+
+def intake_limits(settings: Settings) -> IntakeLimits:
+    """What SIP may take of this process."""
+    return IntakeLimits(
+        max_calls=settings.max_calls, source_rate=settings.sip_source_rate, ban_seconds=settings.sip_ban_time,
+        vain_rate=settings.sip_vain_rate,
+    )  # fmt: skip
+
+
+def sip_front(settings: Settings) -> Front | None:
+    """The proxy that all SIP goes by."""
+    address = settings.sip_front_address
+    return None if address is None else Front(*address)
+
+
+def stream_settings(settings: Settings) -> StreamSettings:
+    """Raises `ConfigurationError` for files of TLS that cannot be used."""
+    limits = StreamLimits(settings.sip_connections, settings.sip_connections_per_source)
+    return StreamSettings(limits, Tls(TlsFiles(*settings.sip_tls_files)), settings.sip_tls_port)
+
+
+def account_events(services: Services) -> AccountEvents:
+    """By which webhooks tell of accounts' alarms and stops."""
+    return AccountEvents(services.store, services.ids, operator_webhook(services.settings))
+
+
+def operator_webhook(settings: Settings) -> OperatorWebhook:
+    """Who is told what the operator should know."""
+    return OperatorWebhook(settings.operator_webhook, settings.operator_webhook_secret)

@@ -12,12 +12,14 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote
 
 from maskline.clock import Clock, SystemClock
+from maskline.errors import ConfigurationError
 from maskline.ids import Ids, SystemIds
 from maskline.media.recordings.job import Destination
 from maskline.setting_values import read_destination
 from maskline.settings import Settings
 from maskline.storage.crypto import Sealer, load_key
-from maskline.storage.open import open_store
+from maskline.storage.migrate import Migration, Phase, migrate
+from maskline.storage.open import open_database, open_store
 from maskline.storage.store import Store
 from maskline.workflows.build_outbox import NO_LINKS
 from maskline.workflows.exports import ExportPlan
@@ -47,8 +49,14 @@ def build_services(settings: Settings, clock: Clock | None = None, ids: Ids | No
     number in it, and would hide that the old key has to be looked for.
     """
     clock = clock or SystemClock()
-    sealer = Sealer(load_key(settings.key_file, create=not settings.database_file.exists()))
-    store = open_store(settings.database_url, sealer)
+    file = settings.database_file
+    if file is None and not settings.key_file.exists():
+        raise ConfigurationError(
+            f"The key file {settings.key_file} is missing (MASKLINE_KEY_FILE); "
+            "for a database that is new: maskline migrate makes both."
+        )
+    sealer = Sealer(load_key(settings.key_file, create=file is not None and not file.exists()))
+    store = open_store(settings.database_url, sealer, connections=settings.database_connections)
     links = RecordingLinks(sealer.derived("recording links"), _base_url(settings), settings.recording_link_time)
     return Services(
         settings, clock, ids or SystemIds(), store, sealer.key_id.hex(),
@@ -92,6 +100,14 @@ def _destination(settings: Settings) -> Destination | None:
         username=unquote(parts.username or ""), secret=settings.recording_sftp_password,
         key_file=settings.recording_sftp_key_file, known_hosts=settings.recording_sftp_known_hosts,
     )  # fmt: skip
+
+
+async def migrate_database(settings: Settings, phase: Phase | None, *, dry_run: bool) -> Migration:
+    """Make the tables of an empty database, and the key if it is missing; or take it from version to version."""
+    database = open_database(settings.database_url)
+    return await migrate(
+        database, lambda: Sealer(load_key(settings.key_file, create=True)), phase=phase, dry_run=dry_run
+    )
 
 
 @asynccontextmanager

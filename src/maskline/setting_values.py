@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from pydantic import AfterValidator
 
@@ -123,6 +123,30 @@ def read_addresses(text: str) -> tuple[tuple[str, int], ...]:
     return tuple(found)
 
 
+def read_name_servers(text: str) -> tuple[tuple[str, int], ...]:
+    """(address, port) of each; none: the system's."""
+    found = []
+    for part in read_list(text):
+        host, port = (part, "53") if _is_ip(part) else (part.rpartition(":")[0].strip("[]"), part.rpartition(":")[2])
+        if not _is_ip(host) or not port.isdecimal() or not 1 <= int(port) <= 65535:
+            raise ValueError("it must look like 192.0.2.53,[2001:db8::53]:53")
+        found.append((host, int(port)))
+    return tuple(found)
+
+
+def _is_ip(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _name_servers(value: str) -> str:
+    read_name_servers(value)
+    return value
+
+
 def read_networks(text: str) -> tuple[Network, ...]:
     try:
         return tuple(ipaddress.ip_network(part) for part in read_list(text))
@@ -134,11 +158,27 @@ def read_networks(text: str) -> tuple[Network, ...]:
 
 
 def _database_url(value: str) -> str:
-    if value.startswith(("postgresql://", "postgres://")):
-        raise ValueError("PostgreSQL comes with a later version; use sqlite:///PATH")
     if value.startswith("sqlite:///") and len(value) > len("sqlite:///"):
         return value
-    raise ValueError("it must look like sqlite:///PATH")
+    if value.startswith(("postgresql://", "postgres://")) and _names_a_database(value):
+        return value
+    raise ValueError("it must look like sqlite:///PATH or postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
+
+
+def database_place(url: str) -> str:
+    """Where a PostgreSQL database is, for a sentence: its URL without user and password."""
+    parts = urlsplit(url)
+    host = parts.hostname or parse_qs(parts.query).get("host", ["localhost"])[0]
+    port = f":{parts.port}" if parts.port else ""
+    return f"{host}{port}{parts.path}"
+
+
+def _names_a_database(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.path.strip("/") != "" and parts.port != 0
+    except ValueError:  # its port is none, or a bracket is missing
+        return False
 
 
 def _destination(value: str) -> str:
@@ -168,6 +208,23 @@ def _ip_address(value: str) -> str:
         raise ValueError("it must be an IP address") from None
 
 
+def _ip_addresses(value: str) -> str:
+    hosts = [_ip_address(part) for part in read_list(value)]
+    if len({":" in host for host in hosts}) < len(hosts):
+        raise ValueError("it must be an IP address, or one of IPv4 and one of IPv6 with a comma between them")
+    return ",".join(hosts)
+
+
+def check_hosts(media: tuple[str, ...], named: Iterable[str], advertised: tuple[str, ...]) -> None:
+    """Of those we are reached at; `named`: in MASKLINE_SIP_ADVERTISED_HOST. Raises `ValueError`."""
+    if any(ipaddress.ip_address(host).is_unspecified for host in media):
+        raise ValueError("MASKLINE_MEDIA_HOST must be an address that carriers can send audio to")
+    if not advertised or not media:
+        raise ValueError("MASKLINE_SIP_HOST and MASKLINE_MEDIA_HOST must name an address")
+    if not set(named) <= set(advertised):
+        raise ValueError("MASKLINE_SIP_ADVERTISED_HOST has an address of a family that MASKLINE_SIP_HOST has not")
+
+
 def _is_url(text: str) -> bool:
     try:
         parts = urlsplit(text)
@@ -181,15 +238,37 @@ def _addresses(value: str) -> str:
     return value
 
 
+def _front_address(value: str) -> str:
+    if value:
+        try:
+            ((host, _),) = read_addresses(value)
+            ipaddress.ip_address(host)
+        except ValueError:
+            raise ValueError("it must be an IP address and a port, as 10.0.0.5:5070") from None
+    return value
+
+
 def _networks(value: str) -> str:
     read_networks(value)
     return value
+
+
+def _engine_name(text: str) -> str:
+    if re.fullmatch(r"[A-Za-z0-9_-]{0,32}", text) is None:
+        raise ValueError("it must be up to 32 letters, digits, - and _")
+    return text
 
 
 def _name_prefix(value: str) -> str:
     # It becomes part of a form's key, which validators sort and sign byte by byte.
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9]{0,31}", value):
         raise ValueError("it must be 1 to 32 letters and digits, a letter first")
+    return value
+
+
+def _operator_key(value: str) -> str:
+    if value and not re.fullmatch(r"[!-~]{24,512}", value):
+        raise ValueError("it must be 24 to 512 letters, digits and signs, such as: openssl rand -hex 32")
     return value
 
 
@@ -206,16 +285,23 @@ def _prompt_source(value: str) -> str:
     return value
 
 
+FrontAddress = Annotated[str, AfterValidator(_front_address)]
+"""Or empty."""
 DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
 Destination = Annotated[str, AfterValidator(_destination)]
+EngineName = Annotated[str, AfterValidator(_engine_name)]
 HostNames = Annotated[str, AfterValidator(_host_names)]
 """In lower case."""
+NameServers = Annotated[str, AfterValidator(_name_servers)]
 HostPorts = Annotated[str, AfterValidator(_addresses)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 """Or empty; without a slash at its end."""
 IpAddress = Annotated[str, AfterValidator(_ip_address)]
 """Or empty; `localhost` is 127.0.0.1."""
+IpAddresses = Annotated[str, AfterValidator(_ip_addresses)]
+"""One, or one of each family; or empty."""
 NamePrefix = Annotated[str, AfterValidator(_name_prefix)]
+OperatorKey = Annotated[str, AfterValidator(_operator_key)]
 Networks = Annotated[str, AfterValidator(_networks)]
 PortRange = Annotated[str, AfterValidator(_port_range)]
 PromptSource = Annotated[str, AfterValidator(_prompt_source)]

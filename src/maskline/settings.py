@@ -28,16 +28,21 @@ from maskline.setting_values import (
     DatabaseUrl,
     Destination,
     DtmfPolicy,
+    EngineName,
+    FrontAddress,
     HostNames,
     HostPorts,
     HttpUrl,
     IpAddress,
+    IpAddresses,
     LogFormat,
     LogLevel,
     MediaChoice,
     NamePrefix,
+    NameServers,
     Network,
     Networks,
+    OperatorKey,
     PlivoEvents,
     PortRange,
     PromptMoment,
@@ -45,8 +50,10 @@ from maskline.setting_values import (
     SessionDefaults,
     SpeechChoice,
     WithheldPolicy,
+    check_hosts,
     read_addresses,
     read_list,
+    read_name_servers,
     read_networks,
     read_range,
 )
@@ -105,14 +112,81 @@ class RecordingSettings(BaseModel):
         return self
 
 
-class Settings(RecordingSettings):
+class SipSettings(BaseModel):
+    """Where SIP is spoken, and what of it is read; a part of `Settings`."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True, extra="forbid")
+
+    sip_host: IpAddresses = "127.0.0.1"
+    """IP address that SIP is bound to, or one of IPv4 and one of IPv6 (`0.0.0.0,::`)."""
+    sip_port: int = _port(5060)
+    """Port of SIP over UDP and TCP."""
+    dns_servers: NameServers = ""
+    """Comma-separated name servers (`192.0.2.53`, `[2001:db8::53]:53`) for trunks whose host is a name; empty: the
+    system's."""
+    sip_tls_port: int = _port(5061)
+    """Port of SIP over TLS, opened when MASKLINE_SIP_TLS_CERTIFICATE is set."""
+    sip_tls_certificate: str = ""
+    """PEM file with the certificate that SIP over TLS shows and the chain behind it; read again when it changes or at \
+SIGHUP. Empty: nobody can connect by TLS; trunks over TLS can be called all the same."""
+    sip_tls_key: str = ""
+    """PEM file with the key of that certificate, unencrypted; empty: in the same file."""
+    sip_tls_ca: str = ""
+    """PEM file of the authorities whose certificates of TLS trunks are believed; empty: those the system believes."""
+    sip_tls_client_ca: str = ""
+    """PEM file of authorities; with it, whoever connects by TLS must show a certificate of one of them (mutual TLS)."""
+    sip_connections: int = Field(default=4096, ge=1, le=60_000)
+    """TCP and TLS connections at a time; more are closed when they come."""
+    sip_connections_per_source: int = Field(default=256, ge=1, le=60_000)
+    """Those of them that one address may have opened."""
+    max_calls: int = Field(default=20_000, ge=0, le=1_000_000)
+    """Calls at a time; one more, or sixteen times as many SIP transactions, and new calls get a 503; 0: no limit."""
+    sip_source_rate: float = Field(default=0.0, ge=0.0, le=1_000_000.0)
+    """SIP messages a second that are read from one trunk's address, twice as many at once; the rest is dropped; \
+0: all. A call takes six to ten."""
+    sip_vain_rate: float = Field(default=500.0, ge=0.0, le=1_000_000.0)
+    """UDP datagrams a second from one trunk's address that may come to nothing (malformed, refused, not proved, to \
+numbers that are not ours), twice as many at once; above, what comes from there is dropped. Good calls are never \
+charged. 0: no limit."""
+    sip_ban_time: float = Field(default=300.0, ge=0.0, le=604_800.0)
+    """Seconds for which an address of no trunk is banned after 20 datagrams or connections in a minute: the log has a \
+line for fail2ban, and its connections are closed unread; silence it gets anyway. 0: never."""
+    sip_advertised_host: IpAddresses = ""
+    """IP address for Via and Contact behind a NAT or with 0.0.0.0, or one of each family; empty: MASKLINE_SIP_HOST."""
+    sip_advertised_port: int = Field(default=0, ge=0, le=65535)
+    """Port for Via and Contact; 0: MASKLINE_SIP_PORT."""
+    sip_front: FrontAddress = ""
+    """Address `HOST:PORT` of the SIP proxy in front of this engine (deploy/kamailio): all SIP comes from there and \
+goes there, over UDP, and what it says of where a request came from is believed. MASKLINE_SIP_ADVERTISED_HOST, \
+MASKLINE_SIP_ADVERTISED_PORT and MASKLINE_SIP_TLS_PORT are the proxy's then. Empty: no proxy."""
+
+
+class PartSettings(BaseModel):
+    """Of processes that share a database; a part of `Settings`."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True, extra="forbid")
+
+    engine_id: EngineName = ""
+    """Name of this engine among those that share a database, the same after its restart: 32 letters, digits, `-`, `_` \
+at most. What is this engine's alone is then in MASKLINE_DATA_DIR/engines/NAME, so that several can share a directory; \
+empty: made at the first start, and kept in MASKLINE_DATA_DIR."""
+    engine_http_port: int = _port(8081)
+    """TCP port of `maskline engine` for /healthz and /metrics, on MASKLINE_HTTP_HOST."""
+    deliver_http_port: int = _port(8082)
+    """TCP port of `maskline deliver` for /healthz and /metrics, on MASKLINE_HTTP_HOST."""
+
+
+class Settings(SipSettings, RecordingSettings, PartSettings):
     """All settings. Build it with `load_settings()`, which reads the environment and turns a wrong value into
     one sentence; `Settings(...)` alone gives the defaults and what is passed (tests, the lab)."""
 
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True, extra="forbid")
 
     database_url: DatabaseUrl = _secret("sqlite:///maskline.db")
-    """Where sessions, calls and webhooks are kept: `sqlite:///PATH` (a fourth slash makes the path absolute)."""
+    """Where sessions, calls and webhooks are kept: `sqlite:///PATH` (a fourth slash makes the path absolute) or \
+`postgresql://USER:PASSWORD@HOST:PORT/DATABASE`."""
+    database_connections: int = Field(default=8, ge=1, le=200)
+    """Connections to PostgreSQL that this process reads on; it has two more, to write and to listen."""
     key_file: Path = Path("maskline.key")
     """File with the key that seals numbers at rest; created with mode 0600 when missing, and worth a backup: \
 without it no stored number can be read."""
@@ -135,16 +209,6 @@ always does."""
     """Seconds in which the same create from the same account, sent again without an Idempotency-Key, returns the \
 session it made the first time, while that lives; 0: every create makes a session."""
 
-    sip_host: IpAddress = "127.0.0.1"
-    """IP address the SIP socket is bound to."""
-    sip_port: int = _port(5060)
-    """UDP port of SIP."""
-    sip_tls_port: int = _port(5061)
-    """Reserved for SIP over TLS, which comes with a later release, as does TCP; the port is not opened yet."""
-    sip_advertised_host: IpAddress = ""
-    """IP address written into Via and Contact, for hosts behind a NAT or bound to 0.0.0.0; empty: \
-MASKLINE_SIP_HOST."""
-
     media: MediaChoice = MediaChoice.EMBEDDED
     """Who moves the audio: `embedded` (own relay processes), `rtpengine`, or `none` (signalling only, SDP \
 addresses left as sent: for benchmarks and tests)."""
@@ -152,8 +216,8 @@ addresses left as sent: for benchmarks and tests)."""
     """Comma-separated ng addresses of rtpengine, used when MASKLINE_MEDIA=rtpengine."""
     rtpengine_recordings: Path = Path("/var/spool/rtpengine")
     """Directory that rtpengine has as `recording-dir`, as seen from this host; recordings are taken from there."""
-    media_host: IpAddress = "127.0.0.1"
-    """IP address written into SDP, on which the embedded relay receives audio."""
+    media_host: IpAddresses = "127.0.0.1"
+    """IP address for SDP, where the embedded relay receives audio, or one of each family: a leg gets its own."""
     media_ports: PortRange = "20000-29999"
     """First and last UDP port of the embedded relay; each call uses four."""
     media_workers: int = Field(default=1, ge=1, le=64)
@@ -238,8 +302,22 @@ and its reference differ."""
     """First part of the names of the HangupCause and HangupCauseCode attributes of Plivo callbacks."""
     retention_days: int = Field(default=90, ge=0, le=36500)
     """Days that an ended session is kept, with its calls, facts and webhooks, before all is deleted; 0: for ever."""
+    webhook_retention_days: int = Field(default=30, ge=0, le=36500)
+    """Days after which a webhook that was delivered, given up or held is deleted with its attempts; 0: with what it \
+tells of, by MASKLINE_RETENTION_DAYS."""
+    operator_webhook: HttpUrl = ""
+    """URL that is told when a customer's endpoint is disabled, and of alarms and stops of accounts; empty: only \
+the log and the metrics say so."""
+    operator_webhook_secret: str = _secret("")
+    """Standard Webhooks secret (whsec_…) that these are signed with; empty: they are not."""
+    operator_key: OperatorKey = _secret("")
+    """Bearer key of the operator's requests below /maskline/v1/operator, 24 characters or more; empty: nobody has \
+one."""
     drain_timeout: float = Field(default=30.0, ge=0.0, le=86400.0)
     """Seconds a stopping server waits for calls in progress before it hangs them up."""
+    keep_calls: bool = False
+    """A stopping server waits only for calls that are not connected yet; the others go on in the server that is started
+    next, which the embedded relay awaits for as long as calls have audio. For restarts, an upgrade say."""
 
     log_level: LogLevel = LogLevel.INFO
     """Least severe log lines written: debug, info, warning or error."""
@@ -286,24 +364,45 @@ and its reference differ."""
 
     @model_validator(mode="after")
     def _reachable(self) -> Settings:
-        if ipaddress.ip_address(self.advertised_sip_host).is_unspecified:
+        if any(ipaddress.ip_address(host).is_unspecified for host in self.advertised_sip_hosts):
             raise ValueError(
                 "MASKLINE_SIP_ADVERTISED_HOST must name the address carriers reach, "
                 f"because MASKLINE_SIP_HOST is {self.sip_host}"
             )
-        if ipaddress.ip_address(self.media_host).is_unspecified:
-            raise ValueError("MASKLINE_MEDIA_HOST must be an address that carriers can send audio to")
+        check_hosts(self.media_hosts, read_list(self.sip_advertised_host), self.advertised_sip_hosts)
         return self
 
     @property
-    def database_file(self) -> Path:
-        """The SQLite file behind `database_url`."""
-        return Path(self.database_url.removeprefix("sqlite:///"))
+    def database_file(self) -> Path | None:
+        """The SQLite file behind `database_url`; None when that is PostgreSQL."""
+        found = self.database_url.removeprefix("sqlite:///")
+        return None if found == self.database_url else Path(found)
 
     @property
-    def advertised_sip_host(self) -> str:
-        """The address for Via and Contact."""
-        return self.sip_advertised_host or self.sip_host
+    def engine_dir(self) -> Path:
+        """The part of the data directory that is one engine's alone."""
+        return self.data_dir / "engines" / self.engine_id if self.engine_id else self.data_dir
+
+    @property
+    def sip_hosts(self) -> tuple[str, ...]:
+        """One, or one of each address family."""
+        return tuple(read_list(self.sip_host))
+
+    @property
+    def advertised_sip_hosts(self) -> tuple[str, ...]:
+        """The addresses for Via and Contact, in the order of `sip_hosts`."""
+        named = {":" in host: host for host in read_list(self.sip_advertised_host)}
+        return tuple([named.get(":" in host, host) for host in self.sip_hosts])
+
+    @property
+    def media_hosts(self) -> tuple[str, ...]:
+        return tuple(read_list(self.media_host))
+
+    @property
+    def sip_tls_files(self) -> tuple[Path | None, ...]:
+        """Certificate, key, authorities of trunks, authorities of peers that connect."""
+        names = (self.sip_tls_certificate, self.sip_tls_key, self.sip_tls_ca, self.sip_tls_client_ca)
+        return tuple(Path(name) if name else None for name in names)
 
     @property
     def media_port_range(self) -> tuple[int, int]:
@@ -314,6 +413,15 @@ and its reference differ."""
     def rtpengine_addresses(self) -> tuple[tuple[str, int], ...]:
         """(host, port) of each rtpengine."""
         return read_addresses(self.rtpengine)
+
+    @property
+    def sip_front_address(self) -> tuple[str, int] | None:
+        return read_addresses(self.sip_front)[0] if self.sip_front else None
+
+    @property
+    def name_servers(self) -> tuple[tuple[str, int], ...]:
+        """(address, port) of each; none: the system's."""
+        return read_name_servers(self.dns_servers)
 
     @property
     def egress_networks(self) -> tuple[Network, ...]:
@@ -367,9 +475,12 @@ class SettingDoc:
 
 
 def describe() -> tuple[SettingDoc, ...]:
-    """All settings in the order they are declared, those of recordings last."""
+    """All settings in the order they are declared, those of SIP, of processes and of recordings last."""
     docs = []
-    for name, info in sorted(Settings.model_fields.items(), key=lambda one: one[0] in RecordingSettings.model_fields):
+    fields = Settings.model_fields
+    last = (RecordingSettings.model_fields, PartSettings.model_fields, SipSettings.model_fields)
+    for name in sorted(fields, key=lambda name: tuple([name in some for some in last])):
+        info = fields[name]
         extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
         docs.append(
             SettingDoc(

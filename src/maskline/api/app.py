@@ -19,9 +19,10 @@ from maskline.api.exports import ExportDownload
 from maskline.api.health import Health, no_parts
 from maskline.api.limits import RequestLimiter
 from maskline.api.metrics import HttpMetrics
+from maskline.api.native.routes import NativeDialect
 from maskline.api.plivo.routes import PlivoDialect
 from maskline.api.recordings import RecordingDownload
-from maskline.api.services import ApiServices
+from maskline.api.services import ApiServices, OperatorAccess
 from maskline.clock import Clock
 from maskline.errors import MasklineError
 from maskline.ids import Ids
@@ -62,6 +63,7 @@ def build_http_app(
     exports: ExportPlan | None = None,
     export_requested: Notify = nobody_waits,
     guard: AddressGuard | None = None,
+    operator: OperatorAccess | None = None,
 ) -> AsgiApp:
     """Everything that answers HTTP. `store` is open already; `rate_limit` is requests per account in any five
     seconds (0: no limit); `create_window`, `vts_hosts` and what follows as in `ApiServices`; `health`
@@ -71,23 +73,32 @@ def build_http_app(
         session_defaults or SessionOptions(), public_url, create_window, frozenset(map(str.lower, vts_hosts)),
         update_outbox, committed, created, ended, recordings or RecordingPlan(), links,
         speech or NoSpeech(), eight_strict, requested, exports or ExportPlan(), export_requested,
-        guard or AddressGuard(),
+        guard or AddressGuard(), operator or OperatorAccess(),
     )  # fmt: skip
 
+    common = (*_watch_routes(registry, health), *_downloads(services))
+    plivo = PlivoDialect(services)
+    return Dispatcher(
+        [
+            plivo.section("/v1"), plivo.section("/vts/v1", flat=True), EightDialect(services).section(),
+            NativeDialect(services).section(), Section("", common, _no_route),
+        ]
+    )  # fmt: skip
+
+
+def build_watch_app(registry: CollectorRegistry, health: Health) -> AsgiApp:
+    """What a process without API answers: /healthz and /metrics."""
+    return Dispatcher([Section("", _watch_routes(registry, health), _no_route)])
+
+
+def _watch_routes(registry: CollectorRegistry, health: Health) -> tuple[Route, Route]:
     async def healthz(_request: Request) -> Response:
         return await _health_response(health)
 
     async def metrics(_request: Request) -> Response:
         return Response(200, generate_latest(registry), ((b"content-type", CONTENT_TYPE_LATEST.encode()),))
 
-    common = (Route("/healthz", {"GET": healthz}), Route("/metrics", {"GET": metrics}), *_downloads(services))
-    plivo = PlivoDialect(services)
-    return Dispatcher(
-        [
-            plivo.section("/v1"), plivo.section("/vts/v1", flat=True), EightDialect(services).section(),
-            Section("", common, _no_route),
-        ]
-    )  # fmt: skip
+    return (Route("/healthz", {"GET": healthz}), Route("/metrics", {"GET": metrics}))
 
 
 def _downloads(services: ApiServices) -> tuple[Route, Route]:

@@ -79,10 +79,10 @@ class _Protocol(HttpToolsProtocol):
 
 
 class HttpServer:
-    """Serve `app` on (host, port); port 0 lets the system choose."""
+    """Serve `app` on (host, port); port 0 lets the system choose. `setting`: where an operator says the port."""
 
-    def __init__(self, app: AsgiApp, host: str, port: int) -> None:
-        self._address = (host, port)
+    def __init__(self, app: AsgiApp, host: str, port: int, setting: str = "MASKLINE_HTTP_PORT") -> None:
+        self._address = (host, port, setting)
         config = uvicorn.Config(
             app,
             lifespan="off",
@@ -142,7 +142,7 @@ class HttpServer:
             self._task = None
 
 
-def _bind(host: str, port: int) -> socket.socket:
+def _bind(host: str, port: int, setting: str) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -150,7 +150,7 @@ def _bind(host: str, port: int) -> socket.socket:
         listener.bind((host, port))
     except OSError as error:
         listener.close()
-        name = "MASKLINE_HTTP_PORT" if error.errno in (errno.EADDRINUSE, errno.EACCES) else "MASKLINE_HTTP_HOST"
+        name = setting if error.errno in (errno.EADDRINUSE, errno.EACCES) else "MASKLINE_HTTP_HOST"
         raise ConfigurationError(f"HTTP cannot listen on {host}:{port}: {error.strerror} ({name}).") from None
     listener.setblocking(False)
     return listener

@@ -16,12 +16,21 @@ from maskline.masking.session import SessionOptions
 from maskline.media.speech.voice import NoSpeech, SpeechEngine
 from maskline.net.guard import AddressGuard
 from maskline.storage.store import Store
+from maskline.workflows.account_events import AccountEvents
 from maskline.workflows.build_outbox import NO_LINKS, param_update_outbox
 from maskline.workflows.exports import ExportPlan
 from maskline.workflows.hooks import Notify, SessionHook, nobody_asks, nobody_waits
 from maskline.workflows.process_recordings import RecordingPlan
 from maskline.workflows.recording_links import RecordingLinks
 from maskline.workflows.update_session import UpdateOutbox
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorAccess:
+    key: str = field(default="", repr=False)
+    """Bearer key of whoever runs this server; empty: nobody has it."""
+    events: AccountEvents | None = None
+    """By which webhooks tell of accounts' stops."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +70,4 @@ class ApiServices:
     """Called when there is a new table of calls to make."""
     guard: AddressGuard = field(default_factory=AddressGuard)
     """Which addresses customers may name as receivers."""
+    operator: OperatorAccess = field(default_factory=OperatorAccess)

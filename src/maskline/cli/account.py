@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from maskline.cli import account_key, account_token
+from maskline.cli import account_key, account_limits, account_token
 from maskline.cli.context import run
+from maskline.cli.option_table import add_options
 from maskline.cli.output import JsonFlag, RevealFlag, emit, pairs, show_time, table
 from maskline.masking.price import amount_text
 from maskline.masking.redaction import Redaction
@@ -16,19 +17,35 @@ from maskline.storage.store import Account
 from maskline.workflows.create_account import create_account
 from maskline.workflows.find_account import find_account
 from maskline.workflows.list_accounts import list_accounts
+from maskline.workflows.set_limits import new_limits
 from maskline.workflows.set_policy import PolicyWish, set_policy
 
 app = typer.Typer(name="account", help="Accounts: tenants with API credentials of their own.", no_args_is_help=True)
 app.add_typer(account_token.app)
 app.add_typer(account_key.app)
+app.command("limits")(add_options(account_limits.limits, account_limits.OPTIONS))
+app.command("stop")(account_limits.stop)
+app.command("resume")(account_limits.resume)
 
 
 @app.command("create")
-def create(name: Annotated[str, typer.Argument(help="A name for people.")], as_json: JsonFlag = False) -> None:
-    """Create an account and print its API credentials."""
+def create(
+    name: Annotated[str, typer.Argument(help="A name for people.")],
+    countries: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--country",
+            metavar="COUNTRY",
+            help="May be called beside its numbers' own: GB; `anywhere`: all. Repeatable.",
+        ),
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Create an account and print its API credentials. What else it may use: maskline account limits."""
 
     async def work(services: Services) -> Account:
-        return await create_account(services.store, services.clock, services.ids, name)
+        limits = new_limits(countries or ())
+        return await create_account(services.store, services.clock, services.ids, name, limits)
 
     emit_account(run(work), as_json, reveal=True)
 
@@ -103,6 +120,7 @@ def describe(account: Account, reveal: bool = False) -> dict[str, Any]:
         "name": account.name,
         "parent_id": account.parent_id,
         "enabled": account.enabled,
+        "stopped": account.stopped or None,
         "created_at": show_time(account.created_at),
         "pool": policy and policy.pool,
         "cooloff_first_party": policy and policy.first_party_cooloff,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
-from asyncio import sleep as pause
 from typing import Annotated, Any
 
 import typer
@@ -14,13 +15,16 @@ from maskline.masking.call_record import CallRecord, LegRecord
 from maskline.masking.facts import Fact, fact_details
 from maskline.masking.price import amount_text
 from maskline.services import Services
+from maskline.storage.topics import FACTS, Told
 from maskline.workflows.list_calls import follow_facts, get_call, list_calls
 
 app = typer.Typer(name="call", help="Calls: records, and facts as they happen.", no_args_is_help=True)
 
 AccountFilter = Annotated[str | None, typer.Option("--account", metavar="ID", help="Only of this account.")]
 _POLL_SECONDS = 0.3
-"""How often `tail` asks for new facts; the engine commits a few times a second at most when idle."""
+"""How often `tail` asks for new facts on SQLite; the engine commits a few times a second at most when idle."""
+_MISSED_SECONDS = 5.0
+"""The same on PostgreSQL, which tells of each commit: what it told while nobody was connected is missed."""
 _PAGE = 500
 _WIDEST = 60
 """Characters of a fact's detail in a table: ids and reasons fit."""
@@ -89,17 +93,32 @@ def tail(
 
 
 async def follow(services: Services, since: int | None, count: int | None, as_json: bool) -> None:
+    store, news = services.store, asyncio.Event()
+
+    def hear(told: Told) -> None:
+        if told.topic == FACTS:
+            news.set()
+
+    store.on_told(hear)
     cursor = await last_cursor(services) if since is None else since
     written = 0
     while True:
-        page = await follow_facts(services.store, cursor, _PAGE)
+        news.clear()
+        page = await follow_facts(store, cursor, _PAGE)
         for cursor, fact in page:
             typer.echo(_line(cursor, fact, as_json))
             written += 1
             if written == count:
                 return
         if len(page) < _PAGE:
-            await pause(_POLL_SECONDS)
+            await pause(news, _MISSED_SECONDS if store.is_shared else _POLL_SECONDS)
+
+
+async def pause(news: asyncio.Event, seconds: float) -> None:
+    """Until there is something new, or `seconds` have passed."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await news.wait()
 
 
 async def last_cursor(services: Services) -> int:
@@ -156,6 +175,7 @@ def describe(call: CallRecord, reveal: bool) -> dict[str, Any]:
         "outcome": call.outcome,
         "cause": call.cause,
         "hung_up_by": call.hung_up_by,
+        "recovered": call.recovered,
         "legs": [_describe_leg(leg, reveal) for leg in call.legs],
     }
 

@@ -26,14 +26,20 @@ from pathlib import Path
 
 import typer
 
+from maskline import __version__
+from maskline.cli.doctor_kernel import check_kernel
+from maskline.cli.doctor_tls import check_certificates
+from maskline.cli.doctor_trunks import check_trunks
 from maskline.cli.output import JsonFlag, emit
+from maskline.clock import SystemClock
+from maskline.compiled import is_compiled
 from maskline.errors import ConfigurationError, MasklineError
-from maskline.masking.trunk import Trunk, TrunkMedia
 from maskline.media.port import PromptUnavailable
 from maskline.media.programs import Programs
 from maskline.media.prompts.build import build_speech
 from maskline.media.speech.piper import read_voice
 from maskline.media.speech.voice import choose_voice
+from maskline.parts import ALL, Listener, Part, listener_of, name_of
 from maskline.services import Services, opened_services
 from maskline.setting_values import MediaChoice, SpeechChoice
 from maskline.settings import Settings, load_settings, unknown_variables
@@ -91,14 +97,21 @@ def examine(environ: os._Environ[str] | dict[str, str]) -> Iterator[Finding]:
     for name, nearest in unknown_variables(environ).items():
         advice = f"Did you mean {nearest}?" if nearest else "Remove it."
         yield Finding("settings", "warn", f"{name} is no setting", advice)
+    yield _check_build()
     yield from check_key_file(settings)
     yield check_data_dir(settings)
     yield from check_space(settings)
     yield from asyncio.run(_check_store(settings))
     yield from check_ports(settings)
+    yield from (Finding(*found) for found in check_kernel())
+    yield from (Finding(*found) for found in check_certificates(settings, SystemClock().wall()))
     yield from check_media(settings)
     yield from asyncio.run(check_speech(settings))
     yield from check_exposure(settings)
+
+
+def _check_build() -> Finding:
+    return Finding("build", "ok", f"Maskline {__version__}, {'compiled' if is_compiled() else 'plain Python'}")
 
 
 def check_key_file(settings: Settings) -> Iterator[Finding]:
@@ -141,15 +154,17 @@ def check_space(settings: Settings) -> Iterator[Finding]:
 
 
 async def _check_store(settings: Settings) -> list[Finding]:
-    if not settings.database_file.exists():
+    file = settings.database_file
+    if file is not None and not file.exists():
         # Looking must not create: a doctor run in the wrong directory would leave a database behind.
         advice = "It is made at the first start. If you expected one, check MASKLINE_DATABASE_URL and the directory."
-        return [Finding("database", "warn", f"{settings.database_file} does not exist yet", advice)]
+        return [Finding("database", "warn", f"{file} does not exist yet", advice)]
     try:
         async with opened_services(settings) as services:
             return [Finding("database", "ok", "opened, schema is current"), *await _check_contents(services)]
     except MasklineError as error:
-        return [Finding("database", "fail", error.sentence, "Check MASKLINE_DATABASE_URL and the file's owner.")]
+        advice = "Check MASKLINE_DATABASE_URL and the file's owner." if file else "Check MASKLINE_DATABASE_URL."
+        return [Finding("database", "fail", error.sentence, advice)]
 
 
 async def _check_contents(services: Services) -> list[Finding]:
@@ -159,15 +174,9 @@ async def _check_contents(services: Services) -> list[Finding]:
     return [
         _present("accounts", len(accounts), "maskline account create NAME"),
         _present("trunks", len(trunks), "maskline trunk add NAME --host IP"),
-        *_encrypted_trunks(trunks, services.settings),
+        *(Finding(*found) for found in check_trunks(trunks, services.settings)),
         _present("virtual numbers", numbers, "maskline number add +E164 --account ID"),
     ]
-
-
-def _encrypted_trunks(trunks: list[Trunk], settings: Settings) -> Iterator[Finding]:
-    names = ", ".join(trunk.name for trunk in trunks if trunk.media is not TrunkMedia.PLAIN)
-    if names and settings.media is not MediaChoice.RTPENGINE:
-        yield Finding("encrypted trunks", "fail", f"no call can go out by {names}", "Set MASKLINE_MEDIA=rtpengine.")
 
 
 def _present(what: str, count: int, command: str) -> Finding:
@@ -177,39 +186,42 @@ def _present(what: str, count: int, command: str) -> Finding:
 
 
 def check_ports(settings: Settings) -> Iterator[Finding]:
-    """Each port is free, or a running server of ours has it."""
-    served = _ask_health(settings)
-    if served is None:
-        yield _check_port("http port", socket.SOCK_STREAM, settings.http_host, settings.http_port, "MASKLINE_HTTP_PORT")
-    else:
-        yield served
-    if served is not None and served.state != "fail":
+    """Each port is free, or a running server of ours has it; on PostgreSQL that may be a process for each part."""
+    processes = [ALL] if settings.database_file is not None else [ALL, {Part.ENGINE}, {Part.DELIVER}]
+    engine = False
+    for parts in processes:
+        listener, check = listener_of(parts, settings), "http port" if parts is ALL else f"{name_of(parts)} port"
+        served = _ask_health(listener, check)
+        engine |= served is not None and served.state != "fail" and (parts is ALL or Part.ENGINE in parts)
+        yield served or _check_port(check, socket.SOCK_STREAM, *listener)
+    if engine:
         yield Finding("sip port", "ok", "belongs to the running server")
     else:
-        yield _check_port("sip port", socket.SOCK_DGRAM, settings.sip_host, settings.sip_port, "MASKLINE_SIP_PORT")
+        for host in settings.sip_hosts:
+            yield _check_port("sip port", socket.SOCK_DGRAM, host, settings.sip_port, "MASKLINE_SIP_PORT")
 
 
-def _ask_health(settings: Settings) -> Finding | None:
-    """What a server at our HTTP address says of itself; None when nobody answers in HTTP."""
-    host = f"[{settings.http_host}]" if ":" in settings.http_host else settings.http_host
+def _ask_health(listener: Listener, check: str) -> Finding | None:
+    """What a server at an HTTP address of ours says of itself; None when nobody answers in HTTP."""
+    host = f"[{listener.host}]" if ":" in listener.host else listener.host
     # Without proxies: one of the environment's would answer for us, with an error page.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(f"http://{host}:{settings.http_port}/healthz", timeout=_PROBE_SECONDS) as reply:
+        with opener.open(f"http://{host}:{listener.port}/healthz", timeout=_PROBE_SECONDS) as reply:
             body = reply.read(_LONGEST_ANSWER)
     except urllib.error.HTTPError as error:
         with error:
             body = error.read(_LONGEST_ANSWER)
     except (OSError, http.client.HTTPException):
         return None
-    found = _read_health(body)
+    found = _read_health(body, check)
     if found is not None:
         return found
-    where = f"{settings.http_host}:{settings.http_port}"
-    return Finding("http port", "fail", f"{where}: another web server", "Stop who has it, or set MASKLINE_HTTP_PORT.")
+    where = f"{listener.host}:{listener.port}"
+    return Finding(check, "fail", f"{where}: another web server", f"Stop who has it, or set {listener.setting}.")
 
 
-def _read_health(body: bytes) -> Finding | None:
+def _read_health(body: bytes, check: str) -> Finding | None:
     """The finding behind an answer of our /healthz; None when it is not ours."""
     try:
         answer = json.loads(body)
@@ -218,9 +230,9 @@ def _read_health(body: bytes) -> Finding | None:
     except (ValueError, LookupError, TypeError, AttributeError):
         return None
     if status == "ok":
-        return Finding("http port", "ok", f"served by Maskline {version}, all parts answer")
+        return Finding(check, "ok", f"served by Maskline {version}, all parts answer")
     reasons = "; ".join(broken) or answer.get("detail", "")
-    return Finding("http port", "warn", f"served by Maskline {version}, which is {status}", f"It says: {reasons}")
+    return Finding(check, "warn", f"served by Maskline {version}, which is {status}", f"It says: {reasons}")
 
 
 def _check_port(check: str, kind: socket.SocketKind, host: str, port: int, variable: str) -> Finding:
@@ -244,7 +256,8 @@ def check_media(settings: Settings) -> Iterator[Finding]:
         yield _check_recordings(settings.rtpengine_recordings)
     else:
         first, last = settings.media_port_range
-        yield _check_embedded(settings.media_host, first, last)
+        for host in settings.media_hosts:
+            yield _check_embedded(host, first, last)
 
 
 def _check_rtpengine(host: str, port: int) -> Iterator[Finding]:
@@ -359,8 +372,8 @@ def check_exposure(settings: Settings) -> Iterator[Finding]:
         yield Finding("egress", "ok", "webhooks and prompts reach public addresses only")
     local = [
         name
-        for name, host in (("SIP", settings.advertised_sip_host), ("media", settings.media_host))
-        if host.startswith("127.") or host == "::1"
+        for name, hosts in (("SIP", settings.advertised_sip_hosts), ("media", settings.media_hosts))
+        if all(host.startswith("127.") or host == "::1" for host in hosts)
     ]
     if local:
         yield Finding(

@@ -22,7 +22,7 @@ from maskline.workflows.list_voices import voice_codes
 from maskline.workflows.sample_events import BODIES, TYPES
 from maskline.workflows.trigger_event import Triggered, trigger_event
 
-app = typer.Typer(name="events", help="Sample events of 8x8 and Wavecell, sent to a receiver.", no_args_is_help=True)
+app = typer.Typer(name="events", help="Sample events of each kind, sent to a receiver.", no_args_is_help=True)
 
 
 @app.command("trigger")

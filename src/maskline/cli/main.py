@@ -1,4 +1,4 @@
-"""The `maskline` command: its nouns put together, and how any failure becomes one sentence and an exit code.
+"""The `maskline` command: the frame around `commands.py`, and how any failure becomes one sentence and an exit code.
 
 Exit codes: 0 done, 1 the command could not do what was asked, 2 wrong usage or a wrong setting, 130 interrupted.
 Who uses it: the installed script, `python -m maskline`, tests and the reference generator (`app`).
@@ -10,34 +10,17 @@ import sys
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-import structlog
 import typer
 
 from maskline import __version__
-from maskline.cli import (
-    account,
-    call,
-    demo,
-    doctor,
-    events,
-    lab,
-    media,
-    number,
-    pool,
-    price,
-    prompt,
-    recording,
-    serve,
-    session,
-    subaccount,
-    trunk,
-    webhook,
-)
+from maskline.cli.commands import Root
 from maskline.cli.output import fail
+from maskline.compiled import is_compiled
 from maskline.errors import ConfigurationError, MasklineError
 
 app = typer.Typer(
     name="maskline",
+    cls=Root,
     help="Self-hosted number masking: two people talk through a virtual number, neither learns the other's.",
     no_args_is_help=True,
     add_completion=False,
@@ -45,19 +28,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-app.command("serve")(serve.serve)
-app.command("doctor")(doctor.doctor)
-app.command("demo")(demo.demo)
-app.command("media", hidden=True, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(
-    media.media
-)
-for _noun in (account, subaccount, number, pool, trunk, price, session, call, recording, prompt, webhook, events, lab):
-    app.add_typer(_noun.app)
-
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"maskline {__version__}")
+        typer.echo(f"maskline {__version__}{' (compiled)' if is_compiled() else ''}")
         raise typer.Exit
 
 
@@ -101,7 +75,9 @@ def execute(arguments: Sequence[str]) -> int:
         sys.stderr.close()
         return 1
     except Exception as error:  # noqa: BLE001  the process edge: a bug must not print numbers in a traceback
-        # The log set-up masks numbers; a bare traceback would not.
+        # The log set-up masks numbers; a bare traceback would not. Imported here, because that takes its time.
+        import structlog
+
         structlog.get_logger(__name__).error("unhandled_error", exc_info=error)
         fail(f"this is a bug in Maskline ({type(error).__name__}); the log line above says where.")
         return 1

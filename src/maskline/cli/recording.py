@@ -14,7 +14,7 @@ from maskline.cli.output import JsonFlag, RevealFlag, emit, pairs, show_number, 
 from maskline.errors import InvalidParameter
 from maskline.masking.recording import Recording
 from maskline.services import Services
-from maskline.storage.store import RecordingFilter
+from maskline.storage.filters import RecordingFilter
 from maskline.workflows.delete_recording import delete_recording
 from maskline.workflows.get_recording import get_recording, list_recordings
 from maskline.workflows.open_recording import OpenRecording

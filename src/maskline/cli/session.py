@@ -16,7 +16,7 @@ from maskline.masking.price import amount_text
 from maskline.masking.session import Role, Session, SessionOptions
 from maskline.services import Services
 from maskline.settings import load_settings
-from maskline.storage.store import SessionFilter
+from maskline.storage.filters import SessionFilter
 from maskline.workflows.check_url import url_fault
 from maskline.workflows.create_session import CreateSession, SessionWish
 from maskline.workflows.expire_session import expire_session

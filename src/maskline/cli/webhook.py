@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from secrets import token_bytes
 from typing import Annotated, Any
 
 import typer
 
+from maskline.cli import webhook_tries
 from maskline.cli.context import all_accounts, read_secret_file, run
 from maskline.cli.output import JsonFlag, emit, pairs, show_time, table
 from maskline.errors import InvalidParameter, MissingParameter
@@ -15,12 +17,23 @@ from maskline.logs import mask_text
 from maskline.net.guard import AddressGuard
 from maskline.services import Services
 from maskline.storage.store import OUTBOX_STATES, Endpoint, OutboxRow
-from maskline.workflows.list_webhooks import list_webhooks, replay_webhook
-from maskline.workflows.set_webhook import KINDS, list_webhook_targets, remove_webhook, set_webhook
+from maskline.webhooks.sign import new_secret
+from maskline.workflows.list_webhooks import list_webhooks
+from maskline.workflows.set_webhook import (
+    KINDS,
+    end_rotation,
+    list_webhook_targets,
+    remove_webhook,
+    rotate_secret,
+    secret_for,
+    set_webhook,
+)
 
 app = typer.Typer(
     name="webhook", help="Webhooks: where they go, what became of them, and sending one again.", no_args_is_help=True
 )
+
+app.add_typer(webhook_tries.app)
 
 KindArgument = Annotated[str, typer.Argument(help=f"{', '.join(KINDS[:-1])} or {KINDS[-1]}.")]
 Account = Annotated[str | None, typer.Option("--account", metavar="ID", help="Calls without a subaccount.")]
@@ -50,20 +63,27 @@ def set_(
     enabled: Annotated[bool, typer.Option("--enabled/--disabled", help="Whether anything is sent.")] = True,
     as_json: JsonFlag = False,
 ) -> None:
-    """Send one kind of webhook of an account or subaccount to a URL; replaces an earlier setting."""
+    """Send a kind of webhook to a URL. Replaces an earlier one of the account or subaccount. Native ones
+    are signed: a secret is made and shown once, unless there is one."""
     owner = _owner(account, subaccount)
     authorization = read_secret_file(authorization_file, "--authorization-file")
     secret = read_secret_file(secret_file, "--secret-file")
     options = _read_options(option or [])
 
+    made = new_secret(token_bytes(32))
+
     async def work(services: Services) -> Endpoint:
+        signed = secret or await secret_for(services.store, owner, kind, made)
         return await set_webhook(
             services.store, owner, kind, url, authorization=authorization, external_id=external_id, enabled=enabled,
-            options=options, secret=secret, now=services.clock.wall(),
+            options=options, secret=signed, now=services.clock.wall(),
             guard=AddressGuard(services.settings.egress_networks),
         )  # fmt: skip
 
-    stored = describe(run(work))
+    endpoint = run(work)
+    stored = describe(endpoint)
+    if endpoint.secret == made:  # nobody else has it: shown this once
+        stored["secret"] = made
     emit(as_json, stored, pairs(stored | {"options": _option_texts(stored["options"])}))
 
 
@@ -71,7 +91,7 @@ def set_(
 def remove(
     kind: KindArgument, account: Account = None, subaccount: Subaccount = None, as_json: JsonFlag = False
 ) -> None:
-    """Stop sending one kind of webhook of an account or subaccount."""
+    """Stop sending a kind of webhook. It is the account's or the subaccount's own."""
     owner = _owner(account, subaccount)
 
     async def work(services: Services) -> None:
@@ -81,18 +101,47 @@ def remove(
     emit(as_json, {"account_id": owner, "kind": kind, "removed": True}, f"{kind} of {owner} is no longer sent.")
 
 
+@app.command("rotate-secret")
+def rotate(
+    kind: KindArgument,
+    account: Account = None,
+    subaccount: Subaccount = None,
+    secret_file: Annotated[
+        Path | None, typer.Option("--secret-file", help="File with the new secret (whsec_…); default: one is made.")
+    ] = None,
+    finish: Annotated[bool, typer.Option("--finish", help="Drop the older secret; the newest alone signs.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Sign with a new secret. Until --finish the one before it signs too; shows the new one (Standard Webhooks)."""
+    owner = _owner(account, subaccount)
+    if finish and secret_file:
+        raise InvalidParameter("Give --secret-file or --finish, not both.")
+
+    async def work(services: Services) -> Endpoint:
+        if finish:
+            return await end_rotation(services.store, owner, kind)
+        made = read_secret_file(secret_file, "--secret-file") or new_secret(token_bytes(32))
+        return await rotate_secret(services.store, owner, kind, made)
+
+    secrets = run(work).secret.split(" ")
+    shown: dict[str, Any] = {"account_id": owner, "kind": kind, "signing_secrets": len([*filter(None, secrets)])}
+    if not finish and secret_file is None:
+        shown["secret"] = secrets[0]
+    emit(as_json, shown, pairs(shown))
+
+
 @app.command("list")
 def list_(
     account: Annotated[str | None, typer.Option("--account", metavar="ID", help="Only of this (sub)account.")] = None,
     state: Annotated[
-        str | None, typer.Option("--state", help="Only due, waiting, leased, done or failed ones.")
+        str | None, typer.Option("--state", help="Only due, waiting, leased, done, failed or held ones.")
     ] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="At most this many deliveries.")] = 20,
     as_json: JsonFlag = False,
 ) -> None:
-    """List where webhooks go and the newest deliveries; bodies are not shown, they hold numbers."""
+    """List targets and the newest deliveries. Bodies are not shown, they hold numbers."""
     if state not in (None, *OUTBOX_STATES):
-        raise InvalidParameter("--state must be due, waiting, leased, done or failed.")
+        raise InvalidParameter("--state must be due, waiting, leased, done, failed or held.")
 
     async def work(services: Services) -> tuple[list[Endpoint], list[OutboxRow]]:
         owners = [one.id for one in await all_accounts(services)] if account is None else [account]
@@ -105,20 +154,6 @@ def list_(
         "deliveries": [describe_delivery(one) for one in deliveries],
     }
     emit(as_json, document, _page(endpoints, deliveries))
-
-
-@app.command("replay")
-def replay(
-    delivery_id: Annotated[str, typer.Argument(help="Id of the delivery, from `maskline webhook list`.")],
-    as_json: JsonFlag = False,
-) -> None:
-    """Send one webhook again: same id and body, a fresh signature."""
-
-    async def work(services: Services) -> None:
-        await replay_webhook(services.store, services.clock, delivery_id)
-
-    run(work)
-    emit(as_json, {"replayed": delivery_id}, f"Webhook {delivery_id} will be sent again.")
 
 
 def _owner(account: str | None, subaccount: str | None) -> str:

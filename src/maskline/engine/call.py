@@ -6,10 +6,11 @@ perform all of them, then feed the next. It composes the two `Leg`s, `CallMedia`
 is done in a row of the table is one function of the module for that part of a call:
 
     call_begin   whose call it is           call_dial    the callee on its way, and the bridge
-    call_first   a call we start ourselves  call_talk    changes inside a leg, digits, recording
-    call_greet   prompts for the caller     call_end     every end
-    call_accept  who can hear us            call_flow    what a customer's application says
-    call_pin     the PIN                    call_capture the digits it asks for
+    call_first   a call we start ourselves  call_talk    changes of one leg, digits, recording
+    call_greet   prompts for the caller     call_change  changes that the other leg agrees to
+    call_accept  who can hear us            call_end     every end
+    call_pin     the PIN                    call_flow    what a customer's application says
+    call_retry   whoever was not reached    call_capture the digits it asks for
 
 What it is not: SIP, sockets, clocks or storage; `core.py` performs the effects.
 """
@@ -17,7 +18,6 @@ What it is not: SIP, sockets, clocks or storage; `core.py` performs the effects.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import count
 from types import ModuleType
 from typing import Any
@@ -26,31 +26,38 @@ from maskline.engine import (
     call_accept,
     call_begin,
     call_capture,
+    call_change,
     call_dial,
     call_end,
     call_first,
     call_flow,
     call_greet,
     call_pin,
+    call_retry,
     call_talk,
 )
 from maskline.engine import effects as e
 from maskline.engine import inputs as i
 from maskline.engine.announcer import Announcer
+from maskline.engine.call_change import Change
 from maskline.engine.call_end import Parting
 from maskline.engine.call_first import FirstLeg
 from maskline.engine.call_flow_steps import FlowSteps
 from maskline.engine.call_media import CallMedia
 from maskline.engine.call_record_builder import CallRecordBuilder
+from maskline.engine.call_retry import Tries
 from maskline.engine.call_states import CALL, CallEvent, CallState, LegSignal
 from maskline.engine.capture import CapturePrompt
 from maskline.engine.leg import Leg
 from maskline.engine.pin_prompt import PinPrompt
+from maskline.engine.ports import CallContext
 from maskline.masking.decision import AskPin, Forward, Refuse, StartCall
 from maskline.masking.facts import Cause, HungUpBy, LegName
 from maskline.masking.prompt import Prompt
+from maskline.values import dataclass
 
 A = LegName.A
+_NEW, _ENDING = CallState.NEW, CallState.ENDING  # to name a member of an `Enum` is a Python call in 3.11
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +76,10 @@ USUAL = CallPolicy()
 class Call:
     """The rows of `CALL` are carried out by the functions of `call_*.py`, for which everything here is open."""
 
-    __slots__ = ("asked", "callee_prompts", "caller_prompts", "capture", "decision", "early_media_ready", "first",
-                 "flow", "hops", "id", "leg_a", "leg_b", "media", "new_id", "offer_taken", "parting", "pin", "policy",
-                 "rang", "record", "refusal", "request", "state", "talked", "voices")  # fmt: skip
+    __slots__ = ("asked", "callee_prompts", "caller_prompts", "capture", "change", "decision", "early_media_ready",
+                 "ends_at", "first", "flow", "hops", "id", "kept", "leg_a", "leg_b", "media", "new_id", "offer_taken",
+                 "parting", "pin", "policy", "rang", "record", "records", "refusal", "request", "state", "talked",
+                 "tries", "voices")  # fmt: skip
 
     def __init__(
         self, call_id: str, legs: tuple[Leg, Leg], media: CallMedia, record: CallRecordBuilder,
@@ -84,7 +92,7 @@ class Call:
         self.record = record
         self.new_id = new_id
         self.policy = policy
-        self.state = CallState.NEW
+        self.state = _NEW
         self.offer_taken: i.Received | None = None
         self.hops = 0
         """Max-Forwards of what we send; the offer's, less one."""
@@ -105,7 +113,17 @@ class Call:
         self.early_media_ready = False
         self.talked = False
         """The two were connected."""
+        self.records = False
+        """What the two say is to be recorded."""
+        self.ends_at: float | None = None
+        """Monotonic seconds at which their time is over."""
+        self.kept: CallContext | None = None
+        """What was last kept of it for the case that this process dies."""
         self.parting: Parting | None = None
+        self.tries: Tries | None = None
+        """Of the leg on its way, once its first try failed."""
+        self.change: Change | None = None
+        """What one side asks for and the other has to agree to."""
         self.pin: PinPrompt | None = None
         self.capture: CapturePrompt | None = None
         self.voices: dict[LegName, Announcer] | None = None
@@ -135,7 +153,7 @@ class Call:
         self._settle(out)
 
     def _settle(self, out: list[e.Effect]) -> None:
-        if self.state is CallState.ENDING and self.record.finished and self.leg_a.ended and self.leg_b.ended:
+        if self.state is _ENDING and self.record.finished and self.leg_a.ended and self.leg_b.ended:
             self.state = CallState.ENDED
             out.append(e.Forget())
 
@@ -186,7 +204,8 @@ class Call:
 
 _Action = Callable[[Call, Any, float, list[e.Effect]], None]
 _PARTS: tuple[ModuleType, ...] = (
-    call_begin, call_first, call_greet, call_accept, call_pin, call_flow, call_capture, call_dial, call_talk, call_end,
+    call_begin, call_first, call_greet, call_accept, call_pin, call_flow, call_capture, call_dial, call_change,
+    call_talk, call_retry, call_end,
 )  # fmt: skip
 
 

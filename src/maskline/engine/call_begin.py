@@ -14,9 +14,9 @@ from maskline.engine.call_dial import invite
 from maskline.engine.call_end import end
 from maskline.engine.call_record_builder import UNAVAILABLE
 from maskline.engine.call_states import CallState
+from maskline.engine.causes import NOWHERE
 from maskline.masking.decision import Forward, Refuse
 from maskline.masking.facts import Cause, HungUpBy, LegName
-from maskline.masking.trunk import TrunkMedia
 from maskline.sdp.errors import SdpError
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ def route(call: Call, inp: i.Received, now: float, out: list[e.Effect]) -> None:
     call.offer_taken = inp
     call.hops = inp.max_forwards - 1
     call.media.leg(A).nat = inp.trunk.nat
-    call.record.begin(inp.caller, inp.trunk.id, now)
-    out.append(e.Route(inp.caller, inp.called, inp.trunk, call.leg_a.id))
+    call.record.begin(inp.caller, inp.trunk.id, now, vouched=inp.vouched)
+    out.append(e.Route(inp.caller, inp.called, inp.trunk, call.leg_a.id, inp.others))
 
 
 def stop_asking(call: Call, inp: i.Input, now: float, out: list[e.Effect]) -> None:
@@ -72,7 +72,9 @@ def refuse(call: Call, inp: i.Refused, now: float, out: list[e.Effect]) -> None:
 def refuse_unheard(call: Call, refusal: Refuse, now: float, out: list[e.Effect]) -> None:
     if refusal.prompt is not None:
         call.record.prompt_missed(A, now, refusal.prompt, UNAVAILABLE, out)
-    end(call, refusal.cause, HungUpBy.PLATFORM, now, out)
+    # That a caller's number is one of ours is nobody's business; a loop that our own mark proves has its 482 above.
+    status = NOWHERE if refusal.cause is Cause.LOOP else None
+    end(call, refusal.cause, HungUpBy.PLATFORM, now, out, status=status)
 
 
 def miss_caller(call: Call, inp: i.MediaFailed, now: float, out: list[e.Effect]) -> None:
@@ -129,8 +131,11 @@ def open_both(call: Call, now: float, out: list[e.Effect]) -> None:
     if decision.caller_prompts:
         call.caller_prompts = decision.caller_prompts
         call.media.prepare_greeting()
+    elif call.media.late and call.offer.reliable:
+        call.media.prepare_early_offer()
     call.media.is_open = True
-    out.append(e.OpenMedia(call.media.caller_far(), call.media.offered, encrypted=call.media.with_keys(B)))
+    keys, ipv6 = call.media.with_keys(B), call.media.over_ipv6(A, B)
+    out.append(e.OpenMedia(call.media.caller_far(), call.media.offered, encrypted=keys, ipv6=ipv6))
     return None
 
 
@@ -151,8 +156,7 @@ def identify(call: Call, to: Forward, now: float, out: list[e.Effect]) -> None:
     """From here on it is known whom the caller is to reach."""
     call.decision = to
     call.callee_prompts = to.callee_prompts
-    call.media.leg(B).nat = to.trunk.nat
-    call.media.leg(B).demands_keys = to.trunk.media is TrunkMedia.SRTP
+    call.media.leg(B).dial_by(to.trunk, to.ways)
     call.record.identify(to.virtual_number, to.session, to.caller_role, to.callee, to.shown, out, to.shown_reference_id)
     call.record.routed(now, to, out)
 
@@ -177,4 +181,4 @@ def open_caller(call: Call, out: list[e.Effect]) -> None:
     call.state = CallState.OPENING_CALLER
     call.media.prepare_greeting()
     call.media.is_open = True
-    out.append(e.OpenMedia(call.media.caller_far(), call.media.leg(A).agreed, (A,)))
+    out.append(e.OpenMedia(call.media.caller_far(), call.media.leg(A).agreed, (A,), ipv6=call.media.over_ipv6(A)))

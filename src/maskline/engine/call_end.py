@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 A, B = LegName.A, LegName.B
 TONE_SECONDS = 3.0
-_BY_LEG = {A: HungUpBy.CALLER, B: HungUpBy.CALLEE}
+BY_LEG = {A: HungUpBy.CALLER, B: HungUpBy.CALLEE}
 _BUSY = frozenset(
     {Cause.BUSY, Cause.BUSY_EVERYWHERE, Cause.DECLINED, Cause.NO_ANSWER, Cause.RING_TIMEOUT, Cause.SESSION_BUSY}
 )
@@ -149,15 +149,17 @@ def _cause_of_leaving(call: Call) -> Cause:
 
 
 def hang_up(call: Call, inp: i.HungUp, now: float, out: list[e.Effect]) -> None:
-    end(call, Cause.NORMAL, _BY_LEG[inp.leg], now, out)
+    end(call, Cause.NORMAL, BY_LEG[inp.leg], now, out)
 
 
 def fail(call: Call, inp: i.Failed, now: float, out: list[e.Effect]) -> None:
+    if inp.full:
+        return lose(call, Cause.TRUNK_FULL, HungUpBy.PLATFORM, now, out, far_status=inp.status)
     cause = cause_of_failure(inp.status, inp.q850, rang=call.rang, network=inp.network)
     by = hung_up_by(cause)
     if inp.leg is A and by is HungUpBy.CALLEE:
         by = HungUpBy.CALLER
-    lose(call, cause, by, now, out, far_status=inp.status)
+    return lose(call, cause, by, now, out, far_status=inp.status)
 
 
 def stop_ringing(call: Call, inp: i.TimerFired, now: float, out: list[e.Effect]) -> None:
@@ -181,27 +183,6 @@ def withdraw(call: Call, inp: i.SessionEnded, now: float, out: list[e.Effect]) -
     in time when it dialled, and goes on."""
     if not call.leg_a.inbound:
         end(call, Cause.SESSION_EXPIRED, HungUpBy.PLATFORM, now, out)
-
-
-def lose_media(call: Call, inp: i.MediaFailed, now: float, out: list[e.Effect]) -> None:
-    """A step failed before the bridge. A change inside a leg is refused and the old media stays; anything else leaves
-    somebody who hears nothing."""
-    if not refused_change(inp, out):
-        end(call, Cause.MEDIA_UNAVAILABLE, HungUpBy.PLATFORM, now, out)
-
-
-def refuse_failed_change(call: Call, inp: i.MediaFailed, now: float, out: list[e.Effect]) -> None:
-    """A step of an answered call failed. The first answer to a late offer has no old media to fall back to."""
-    if not refused_change(inp, out) and isinstance(inp.step, i.LateMediaReady):
-        end(call, Cause.MEDIA_UNAVAILABLE, HungUpBy.PLATFORM, now, out)
-
-
-def refused_change(inp: i.MediaFailed, out: list[e.Effect]) -> bool:
-    """Whether the step that failed was for a change inside a leg."""
-    if isinstance(inp.step, i.ChangeReady):
-        out.append(e.RespondRequest(inp.step.leg, inp.step.key, 500))
-        return True
-    return isinstance(inp.step, i.LateMediaReady) and not inp.step.first
 
 
 def close(call: Call, inp: i.MediaClosed, now: float, out: list[e.Effect]) -> None:

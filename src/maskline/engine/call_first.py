@@ -17,11 +17,12 @@ from maskline.engine import inputs as i
 from maskline.engine.call_begin import identify
 from maskline.engine.call_end import end
 from maskline.engine.call_media import OFFER_TO_HEAR
+from maskline.engine.call_retry import has_next
 from maskline.engine.call_states import LegSignal
 from maskline.engine.identity import DEFAULT_MAX_FORWARDS
 from maskline.masking.e164 import Number
 from maskline.masking.facts import Cause, HungUpBy, LegName
-from maskline.masking.trunk import Trunk, TrunkMedia
+from maskline.masking.trunk import Trunk, Way
 from maskline.sdp.errors import SdpError
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class FirstLeg(NamedTuple):
     shown: Number
     trunk: Trunk
     ring_timeout: int
+    ways: tuple[Way, ...] = ()
 
 
 def start(call: Call, inp: i.Requested, now: float, out: list[e.Effect]) -> None:
@@ -47,7 +49,7 @@ def start(call: Call, inp: i.Requested, now: float, out: list[e.Effect]) -> None
     identify(call, request.forward, now, out)
     way = request.forward
     shown, ring_timeout = way.virtual_number.number, way.options.ring_timeout
-    open_first(call, FirstLeg(request.first_party, shown, request.trunk, ring_timeout), now, out)
+    open_first(call, FirstLeg(request.first_party, shown, request.trunk, ring_timeout, request.ways), now, out)
 
 
 def open_first(call: Call, first: FirstLeg, now: float, out: list[e.Effect]) -> None:
@@ -55,10 +57,9 @@ def open_first(call: Call, first: FirstLeg, now: float, out: list[e.Effect]) -> 
     if not call.media.relay:
         return end(call, Cause.MEDIA_UNAVAILABLE, HungUpBy.PLATFORM, now, out)
     call.first = first
-    call.media.leg(A).nat = first.trunk.nat
-    call.media.leg(A).demands_keys = first.trunk.media is TrunkMedia.SRTP
+    call.media.leg(A).dial_by(first.trunk, first.ways)
     call.media.is_open = True
-    out.append(e.OpenMedia(None, OFFER_TO_HEAR, (A,), call.media.with_keys(A)))
+    out.append(e.OpenMedia(None, OFFER_TO_HEAR, (A,), call.media.with_keys(A), call.media.over_ipv6(A)))
     return None
 
 
@@ -67,8 +68,11 @@ def dial_first(call: Call, inp: i.MediaOpened, now: float, out: list[e.Effect]) 
     assert first is not None, "its ports were asked for"
     call.media.leg(A).local = inp.a
     body = call.media.offer_to_first()
-    call.leg_a.step(LegSignal.DIAL, out, e.SendInvite(A, first.party, first.shown, first.trunk, call.hops, body))
-    call.record.dialled(A, now, first.trunk.id, out)
+    trunk, target = first.ways[0] if first.ways else (first.trunk, None)
+    more = len(first.ways) > 1 and has_next(call, A)
+    invite = e.SendInvite(A, first.party, first.shown, trunk, call.hops, body, target, more)
+    call.leg_a.step(LegSignal.DIAL, out, invite)
+    call.record.dialled(A, now, trunk.id, out)
     out.append(e.StartTimer(first.ring_timeout))
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from maskline.engine import effects as e
 from maskline.engine import inputs as i
 from maskline.engine.call_begin import identify, open_both, open_caller, understand
+from maskline.engine.call_change import go_on_alone
 from maskline.engine.call_end import end, hang_up
 from maskline.engine.call_first import FirstLeg, open_first
 from maskline.engine.call_flow_steps import MOST_ROUNDS, FlowSteps
@@ -68,7 +69,8 @@ def start_flow(call: Call, inp: i.FlowRequested, now: float, out: list[e.Effect]
     trunk = _trunk_of(first)
     if isinstance(trunk, Cause):
         return end(call, trunk, HungUpBy.PLATFORM, now, out)
-    return open_first(call, FirstLeg(first.callee, first.shown, trunk, start.flow.options.ring_timeout), now, out)
+    ring_timeout = start.flow.options.ring_timeout
+    return open_first(call, FirstLeg(first.callee, first.shown, trunk, ring_timeout, first.ways), now, out)
 
 
 def _begin(call: Call, flow: FlowSteps, now: float, out: list[e.Effect]) -> None:
@@ -120,7 +122,7 @@ def _dial(call: Call, step: Dial, now: float, out: list[e.Effect]) -> None:
     options = replace(given.options, record=True) if step.record else given.options
     way = Forward(
         None, None, step.callee, given.virtual_number, trunk, step.shown, options, MatchedBy.CALL_ACTION,
-        step.prompts, step.prompts, step.shown_reference_id,
+        step.prompts, step.prompts, step.shown_reference_id, step.ways,
     )  # fmt: skip
     identify(call, way, now, out)
     if not call.leg_a.answered:
@@ -242,6 +244,7 @@ def part_company(call: Call, inp: i.HungUp, now: float, out: list[e.Effect]) -> 
         call.record.recording_over(now, out)
     if call.media.relay:
         out.append(e.UnbridgeMedia())
+    go_on_alone(call, inp, now, out)
     flow.bridge_untold = True
     return _go_on(call, now, out)
 

@@ -91,7 +91,7 @@ def cut_announcement(call: Call, inp: i.TimerFired, now: float, out: list[e.Effe
 def _go_on(call: Call, now: float, out: list[e.Effect]) -> None:
     if call.media.leg(B).local is None:
         call.state = CallState.OPENING
-        out.append(e.OpenMedia(None, call.media.offered, (B,), call.media.with_keys(B)))
+        out.append(e.OpenMedia(None, call.media.offered, (B,), call.media.with_keys(B), call.media.over_ipv6(B)))
     else:
         call.state = CallState.DIALING
         invite(call, now, out)

@@ -9,52 +9,48 @@ Each side keeps its own payload types (RFC 3264 §6.1): what a leg may send us i
 understands is what it said, and the media driver maps the one to the other.
 
 A caller that is to hear something before the callee has spoken gets its answer at once (`greeting`), with one codec of
-G.711; the callee is then offered both laws of G.711, since the media driver translates the one to the other. The same
-holds for the first party of a call that we start ourselves.
+G.711; the callee is then offered both laws of it, since the media driver translates. The same holds for the first
+party of a call that we start, and for a caller without offer that acknowledges our first 18x (RFC 3262 §5).
 
 A callee is offered both laws of G.711 also when its caller has but one, or none and the driver transcodes; when it
 takes none of the caller's codecs, the caller is answered with one of its own.
-
-Without relay (`MASKLINE_MEDIA=none`) our SDP names the other side's own address and port, and later changes
-of it are not told to the other side.
+Without relay (`MASKLINE_MEDIA=none`) our SDP names the other side's own address and port.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container
 from dataclasses import replace
 
+from maskline.engine.call_codecs import G711, OUR_OFFER, g711_of, preferred, voice_and_events, with_laws
 from maskline.masking.facts import LegName
+from maskline.masking.trunk import Trunk, TrunkMedia, Way
 from maskline.media.port import FarMedia, LocalMedia
 from maskline.sdp.errors import SdpError
-from maskline.sdp.negotiate import TELEPHONE_EVENTS, answer_codecs, filter_codecs, has_audio, mirror_direction
+from maskline.sdp.negotiate import (
+    answer_codecs,
+    answered_direction,
+    filter_codecs,
+    has_audio,
+    mirror_direction,
+)
 from maskline.sdp.parse import parse
 from maskline.sdp.secure import Secure
 from maskline.sdp.session import AudioDescription, Codec
 from maskline.sdp.write import write
 
-OUR_OFFER: tuple[Codec, ...] = (
-    Codec(0, "PCMU"),
-    Codec(8, "PCMA"),
-    Codec(9, "G722"),
-    Codec(101, "telephone-event", fmtp=TELEPHONE_EVENTS),
-)
-"""What we offer to a callee whose caller made no offer."""
-
 OFFER_TO_HEAR: tuple[Codec, ...] = tuple([codec for codec in OUR_OFFER if codec.name != "G722"])
 """What we offer to somebody who is to hear us before there is another party: what prompts are played in, and what any
 second party can be brought together with."""
-_G711 = {codec.name: codec for codec in OUR_OFFER[:2]}
 
 _PACKET_TIMES = frozenset({10, 20, 30, 40, 60})
 
 
 def common(codecs: tuple[Codec, ...], others: tuple[Codec, ...]) -> tuple[Codec, ...]:
     """Those of `codecs` that `others` have too. Raises `SdpError` (488) when no audio codec is among them."""
-    return _audible(tuple([codec for codec in codecs if any(codec.matches(other) for other in others)]))
+    return audible(tuple([codec for codec in codecs if any(codec.matches(other) for other in others)]))
 
 
-def _audible(codecs: tuple[Codec, ...]) -> tuple[Codec, ...]:
+def audible(codecs: tuple[Codec, ...]) -> tuple[Codec, ...]:
     if not has_audio(codecs):
         raise SdpError(488, "no audio codec in common")
     return codecs
@@ -64,8 +60,8 @@ class LegMedia:
     """One leg's side of it."""
 
     __slots__ = (
-        "_session_id", "_tag", "_version", "_written", "agreed", "awaits_answer", "demands_keys", "far", "local", "nat",
-        "voice",
+        "_session_id", "_tag", "_version", "agreed", "awaits_answer", "demands_keys", "far", "ipv6", "local", "nat",
+        "prefers", "told", "voice", "wish", "written",
     )  # fmt: skip
 
     def __init__(self, session_id: int) -> None:
@@ -73,18 +69,31 @@ class LegMedia:
         self._version = 0
         self._tag = 0
         """Of our key in the SDP of a leg that demands keys, when its far side gave it another one than the driver."""
-        self._written: AudioDescription | None = None
+        self.written: AudioDescription | None = None
         self.agreed: tuple[Codec, ...] = ()
-        """What this leg may speak for the whole call, since later changes stay on one leg."""
+        """What this leg may speak until another codec is agreed with the other side."""
         self.voice: tuple[Codec, ...] = ()
         """What we speak on this leg, when that is less than what the far side knows; else empty."""
         self.far: AudioDescription | None = None
+        self.wish = "sendrecv"
+        """The direction that its far side asks for by itself; what it answers to a hold is none of its wishes."""
+        self.told = ""
+        """Which of its wishes the other side heard first; empty: none yet."""
         self.local: LocalMedia | None = None
         self.nat = False
+        self.prefers: tuple[str, ...] = ()
+        """Names of the codecs that its trunk is offered, when we dial it; empty: any."""
         self.demands_keys = False
         """We dial it and offer RTP/SAVP; it is encrypted or there is no call."""
+        self.ipv6 = False
+        """Its far side is reached over IPv6: what its offer names, or else where its signalling goes."""
         self.awaits_answer = False
         """We made an offer in a 2xx; the ACK brings the answer."""
+
+    def dial_by(self, trunk: Trunk, ways: tuple[Way, ...]) -> None:
+        """What this trunk is offered, and from where: an address of the family of the first way."""
+        self.ipv6 = ":" in (ways[0].target.host if ways else trunk.host)
+        self.nat, self.prefers, self.demands_keys = trunk.nat, trunk.codecs, trunk.media is TrunkMedia.SRTP
 
     def write(
         self, codecs: tuple[Codec, ...], direction: str, ptime: int | None, like: AudioDescription | None = None
@@ -103,8 +112,8 @@ class LegMedia:
             like.audio_index if like else 0,
             self._secure(self.local.secure),
         )
-        if description != self._written:
-            self._written = description
+        if description != self.written:
+            self.written = description
             self._version += 1
         return write(description, session_id=self._session_id, version=self._version)
 
@@ -132,22 +141,36 @@ class LegMedia:
             if its.suite == ours.cryptos[0].suite and (offered or its.tag == (self._tag or ours.cryptos[0].tag)):
                 self._tag = its.tag
                 key = replace(its, tag=ours.cryptos[0].tag)
-                return replace(said, secure=Secure(secure.protocol, (key,)))
+                return said._replace(secure=Secure(secure.protocol, (key,)))
         raise SdpError(488, "not our kind of key")
 
-    def offer_again(self) -> bytes:
+    def offer(self, codecs: tuple[Codec, ...], direction: str, ptime: int | None = None) -> bytes:
         """An offer of ours inside the dialog, with the streams of our last SDP (RFC 3264 §8)."""
-        last = self._written
+        last = self.written
         assert last is not None, "a leg without SDP has no re-INVITE"
-        self.awaits_answer = True
-        return self.write(self.agreed, "sendrecv", last.ptime, last)
+        return self.write(codecs, direction, ptime or last.ptime, last)
+
+    def is_held(self) -> bool:
+        assert self.written is not None, "who is on hold has heard from us"
+        return self.written.direction != "sendrecv" and self.wish == "sendrecv"
+
+    def note_answer(self, answer: AudioDescription) -> None:
+        """To our last SDP. Only one that left it free tells what its far side wants."""
+        if self.written is not None and self.written.direction == "sendrecv":
+            self.wish = answer.direction
+
+    def speak(self, codecs: tuple[Codec, ...]) -> None:
+        """Other codecs were agreed."""
+        self.agreed = codecs
+        if self.voice:
+            self.voice = codecs
 
     def far_media(self) -> FarMedia:
         """Where the far side of this leg receives."""
         far = self.far
         assert far is not None, "attached only after its SDP was read"
         codecs = common(far.codecs, self.voice) if self.voice else far.codecs
-        return FarMedia(far.address, far.port, far.rtcp_port, codecs, self.nat, far.secure)
+        return FarMedia(far.address, far.port, far.rtcp_port, codecs, self.nat, far.secure, far.direction)
 
     @property
     def encrypted(self) -> bool:
@@ -159,8 +182,8 @@ class CallMedia:
     """Both legs. Every `take_*` raises `SdpError`, and then the media stays as it was."""
 
     __slots__ = (
-        "_caller_has", "_encrypts", "_greeting", "_legs", "early_fork", "is_open", "late", "offered", "relay",
-        "transcodes",
+        "_asked", "_caller_has", "_encrypts", "_greeting", "_legs", "_only_g711", "_taken", "early_fork", "is_open",
+        "late", "offered", "offers_early", "relay", "transcodes", "untold",
     )  # fmt: skip
 
     def __init__(
@@ -174,9 +197,16 @@ class CallMedia:
         self._legs = {LegName.A: LegMedia(session_id_a), LegName.B: LegMedia(session_id_b)}
         self.offered = OUR_OFFER
         """What we offer to the callee: of the caller's codecs those that may pass."""
+        self._asked, self._taken = "sendrecv", b""
+        """The direction in that offer, and its answer."""
+        self._only_g711 = False
         self._greeting: bytes | None = None
         self.late = False
         """The caller's INVITE had no offer."""
+        self.offers_early = False
+        """The caller gets our offer in the first 18x, and its PRACK brings the answer."""
+        self.untold: tuple[LegName, ...] = ()
+        """Legs that asked for another direction before the bridge, of which the other has still to be told."""
         self.early_fork: str | None = None
         """The fork whose early media the caller hears; first come, until the 200."""
         self.is_open = False
@@ -184,6 +214,10 @@ class CallMedia:
 
     def leg(self, name: LegName) -> LegMedia:
         return self._legs[name]
+
+    def over_ipv6(self, *names: LegName) -> tuple[LegName, ...]:
+        """Of these legs those that are."""
+        return tuple([name for name in names if self._legs[name].ipv6])
 
     def with_keys(self, name: LegName) -> tuple[LegName, ...]:
         """This leg, if it is one that we offer keys to."""
@@ -204,29 +238,41 @@ class CallMedia:
             self.late = True
             return
         offer = _audio(body, encrypted=None if self._encrypts else False)
-        self.offered = self._caller_has = _audible(filter_codecs(offer.codecs))
+        self.offered = self._caller_has = audible(filter_codecs(offer.codecs))
         self._legs[LegName.A].far = offer
+        self._legs[LegName.A].wish = offer.direction
+        self._legs[LegName.A].ipv6 = ":" in offer.address
         if self.relay:
-            self.offered = self._beside(self.offered)
+            self.offered = self.beside(self.offered)
             self._legs[LegName.A].voice = self._caller_has
         else:
-            self._legs[LegName.B].local = _as_local(offer)
+            self._legs[LegName.B].local = as_local(offer)
 
     def keep_to_g711(self) -> None:
         """A recorded call speaks what recordings are made of, if its caller can (docs/decisions/0028)."""
-        if any(codec.name in _G711 for codec in self._caller_has):
-            self.offered, self._caller_has = _g711_of(self.offered), _g711_of(self._caller_has)
+        if any(codec.name in G711 for codec in self._caller_has):
+            self._only_g711 = True
+            self.offered, self._caller_has = g711_of(self.offered), g711_of(self._caller_has)
             if self.relay:
                 self._legs[LegName.A].voice = self._caller_has
+
+    def recordable(self, codecs: tuple[Codec, ...]) -> tuple[Codec, ...]:
+        """Those that a recording can be made of, if there is to be one."""
+        return g711_of(codecs) if self._only_g711 else codecs
 
     def caller_far(self) -> FarMedia | None:
         return None if self.late else self._legs[LegName.A].far_media()
 
+    def prepare_early_offer(self) -> None:
+        """A caller without offer acknowledges 18x: the first of them has to have ours."""
+        self.offers_early = True
+        self.prepare_greeting()
+
     def prepare_greeting(self) -> None:
         """The caller is to hear us before anybody else: settle the codecs, before ports are opened."""
         leg = self._legs[LegName.A]
-        leg.agreed = leg.voice = OFFER_TO_HEAR if self.late else _one_voice(self._caller_has)
-        self.offered = self._beside(leg.agreed)
+        leg.agreed = leg.voice = OFFER_TO_HEAR if self.late else voice_and_events(self._caller_has, G711)
+        self.offered = self.beside(leg.agreed)
 
     def greeting(self) -> bytes:
         """SDP for that caller, once; from then on `sdp_for_caller` says the same, since a 200 has to repeat what a 183
@@ -236,54 +282,60 @@ class CallMedia:
         leg.awaits_answer = self.late
         direction, ptime = (mirror_direction(offer.direction), offer.ptime) if offer else ("sendrecv", None)
         self._greeting = leg.write(leg.agreed, direction, ptime, offer)
+        self._legs[LegName.B].told = "sendrecv"
         return self._greeting
 
     def offer_to_first(self) -> bytes:
         """For the first party of a call that we start."""
-        self._legs[LegName.A].agreed = self.offered = OFFER_TO_HEAR
-        self._greeting = self._legs[LegName.A].write(OFFER_TO_HEAR, "sendrecv", None)
+        leg = self._legs[LegName.A]
+        leg.agreed = self.offered = preferred(OFFER_TO_HEAR, leg.prefers)
+        self._greeting = leg.write(leg.agreed, "sendrecv", None)
         return self._greeting
 
     def take_first(self, body: bytes) -> None:
         """The first party's answer."""
         leg = self._legs[LegName.A]
         answer = leg.read_answer(body)
-        leg.agreed = leg.voice = _audible(answer_codecs(OFFER_TO_HEAR, answer.codecs))
+        leg.agreed = leg.voice = audible(answer_codecs(leg.agreed, answer.codecs))
         leg.far = answer
-        self.offered = self._beside(leg.agreed)
+        leg.note_answer(answer)
+        self.offered = self.beside(leg.agreed)
 
-    def _beside(self, codecs: tuple[Codec, ...]) -> tuple[Codec, ...]:
+    def beside(self, codecs: tuple[Codec, ...]) -> tuple[Codec, ...]:
         """What somebody may speak who is to be brought together with one who speaks these."""
-        has_g711 = any(codec.name in _G711 for codec in codecs)
-        return _with_laws(codecs) if has_g711 or self.transcodes else codecs
+        has_g711 = any(codec.name in G711 for codec in codecs)
+        return with_laws(codecs) if has_g711 or self.transcodes else codecs
 
     # -- the callee -------------------------------------------------------------------------------------------
 
     def offer_to_callee(self) -> bytes:
         # What a caller that was greeted says of direction is between it and us.
         offer = None if self.greeted else self._legs[LegName.A].far
-        return self._legs[LegName.B].write(
-            self.offered, offer.direction if offer else "sendrecv", offer.ptime if offer else None
-        )
-
-    def take_callee(self, body: bytes) -> None:
-        """The callee's SDP in a 18x or 2xx. An empty 2xx stands for the early one (a reliable 18x had it)."""
         leg, caller = self._legs[LegName.B], self._legs[LegName.A]
-        if not body and leg.far is not None:
-            return
+        caller.told, leg.told = caller.wish, "sendrecv" if self.greeted else ""
+        self._asked = offer.direction if offer else "sendrecv"
+        return leg.write(preferred(self.offered, leg.prefers), self._asked, offer.ptime if offer else None)
+
+    def take_callee(self, body: bytes, *, offered: bool = False) -> None:
+        """The callee's SDP in a 18x or 2xx, or what it `offered` since. An empty 2xx stands for the early one (a
+        reliable 18x had it)."""
+        leg, caller = self._legs[LegName.B], self._legs[LegName.A]
+        if body in (b"", self._taken) and leg.far is not None:
+            return  # a change since then may be on its way to be attached
         answer = leg.read_answer(body)
-        leg.agreed = _audible(answer_codecs(self.offered, answer.codecs))
+        leg.agreed = audible(answer_codecs(preferred(self.offered, leg.prefers), answer.codecs))
         if not self.greeted:
             caller.agreed = self._for_caller(leg.agreed)
-        leg.far = answer
+        leg.far, self._taken = answer, body
+        leg.wish = answer.direction if offered or self._asked == "sendrecv" else "sendrecv"
         if not self.relay:
-            caller.local = _as_local(answer)
+            caller.local = as_local(answer)
 
     def _for_caller(self, agreed: tuple[Codec, ...]) -> tuple[Codec, ...]:
         """Of what the callee took that which the caller has; if nothing, the first of the caller's own, which is what a
         driver transcodes to (seen with rtpengine), or the caller's law of G.711, which every relay translates to."""
         both = tuple([codec for codec in agreed if any(codec.matches(own) for own in self._caller_has)])
-        return both if has_audio(both) else _voice_and_events(self._caller_has, () if self.transcodes else _G711)
+        return both if has_audio(both) else voice_and_events(self._caller_has, () if self.transcodes else G711)
 
     def sdp_for_caller(self) -> bytes:
         """Answer to the caller's offer, or our late offer, from the callee's SDP; a caller that has our SDP gets it
@@ -293,13 +345,16 @@ class CallMedia:
         leg, callee = self._legs[LegName.A], self._legs[LegName.B]
         assert callee.far is not None, "written after the callee's SDP"
         leg.awaits_answer = self.late
+        callee.told = callee.told or callee.wish
         return leg.write(leg.agreed, callee.far.direction, callee.far.ptime, leg.far)
 
     # -- changes ----------------------------------------------------------------------------------------------
 
-    def offer_again(self, name: LegName) -> bytes:
-        """Our offer for a re-INVITE that came without one."""
-        return self._legs[name].offer_again()
+    def offer_again(self, name: LegName, other: LegName | None = None) -> bytes:
+        """Our offer for a re-INVITE that came without one: what it has, as far as the side at `other` wants it."""
+        leg = self._legs[name]
+        leg.awaits_answer = True
+        return leg.offer(leg.agreed, "sendrecv" if other is None else self._legs[other].wish)
 
     def take_answer(self, name: LegName, body: bytes) -> bool:
         """The answer in an ACK; False when there is nothing new to attach."""
@@ -307,47 +362,27 @@ class CallMedia:
         leg.awaits_answer = False
         answer = leg.read_answer(body)
         common(leg.agreed, answer.codecs)
-        return self._move(leg, answer)
+        leg.note_answer(answer)
+        return self.move(leg, answer)
 
-    def take_change(self, name: LegName, body: bytes) -> tuple[bytes, bool]:
-        """An offer inside a leg: our answer, and whether there is something new to attach.
-
-        The other side is not asked, so only what was agreed with it can be taken.
-        """
+    def take_change(self, name: LegName, offer: AudioDescription, other: LegName | None = None) -> tuple[bytes, bool]:
+        """An offer that stays on its leg: our answer, and whether there is something new to attach. `other`: the leg of
+        whom it talks to, if it talks to somebody."""
         leg = self._legs[name]
-        offer = leg.read_offer(body)
         codecs = common(leg.agreed, offer.codecs)
-        answer = leg.write(codecs, mirror_direction(offer.direction), offer.ptime, offer)
-        return answer, self._move(leg, offer)
+        theirs = None if other is None else self._legs[other].far
+        ours = answered_direction("sendrecv" if theirs is None else theirs.direction, offer.direction)
+        answer = leg.write(codecs, ours, offer.ptime, offer)
+        leg.wish = offer.direction
+        return answer, self.move(leg, offer)
 
-    def _move(self, leg: LegMedia, said: AudioDescription) -> bool:
+    def move(self, leg: LegMedia, said: AudioDescription, speaking: tuple[Codec, ...] = ()) -> bool:
+        """Its far side is as `said` now, with other codecs if `speaking`; whether there is something to attach."""
         before = None if leg.far is None else leg.far_media()
+        if speaking:
+            leg.speak(speaking)
         leg.far = said
         return self.relay and leg.far_media() != before
-
-
-def _one_voice(codecs: tuple[Codec, ...]) -> tuple[Codec, ...]:
-    """Of a caller's codecs the one to talk to it in, G.711 if it has that, and its telephone events."""
-    return _voice_and_events(codecs, _G711)
-
-
-def _voice_and_events(codecs: tuple[Codec, ...], preferred: Container[str]) -> tuple[Codec, ...]:
-    voices = [codec for codec in codecs if has_audio((codec,))]
-    voice = next((codec for codec in voices if codec.name in preferred), voices[0])
-    return (voice, *[codec for codec in codecs if codec.is_telephone_event])
-
-
-def _g711_of(codecs: tuple[Codec, ...]) -> tuple[Codec, ...]:
-    return tuple([codec for codec in codecs if codec.name in _G711 or not has_audio((codec,))])
-
-
-def _with_laws(codecs: tuple[Codec, ...]) -> tuple[Codec, ...]:
-    """With both laws of G.711, behind the audio codecs that are there."""
-    names = [codec.name for codec in codecs]
-    taken = {codec.payload_type for codec in codecs}
-    missing = [codec for name, codec in _G711.items() if name not in names and codec.payload_type not in taken]
-    at = sum(name not in ("telephone-event", "CN") for name in names)
-    return (*codecs[:at], *missing, *codecs[at:])
 
 
 def _audio(body: bytes, *, encrypted: bool | None = False) -> AudioDescription:
@@ -360,5 +395,5 @@ def _audio(body: bytes, *, encrypted: bool | None = False) -> AudioDescription:
     return description
 
 
-def _as_local(far: AudioDescription) -> LocalMedia:
+def as_local(far: AudioDescription) -> LocalMedia:
     return LocalMedia(far.address, far.port, far.rtcp_port)

@@ -8,11 +8,12 @@ during the call.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
+from maskline.engine.attestation import UNSAID, Vouched
+from maskline.engine.call_kept import KeptRecord, KeptTrack
 from maskline.engine.effects import Effect, Emit, Finish
 from maskline.engine.ports import CallContext
 from maskline.masking import facts
@@ -29,6 +30,10 @@ UNAVAILABLE = "media_unavailable"
 """Why something is not heard or not recorded when there is no media driver to do it."""
 
 
+_OUTCOME, _CAUSE, _PLATFORM = Outcome.ERROR, Cause.INTERNAL_ERROR, HungUpBy.PLATFORM
+"""What a leg ends as unless it is told. Named here, since to name a member of an `Enum` is a Python call in 3.11."""
+
+
 class LegTrack:
     """What happened on one leg; wall seconds."""
 
@@ -43,17 +48,28 @@ class LegTrack:
         self.ringing_at: float | None = None
         self.answered_at: float | None = None
         self.ended_at: float | None = None
-        self.outcome = Outcome.ERROR
-        self.cause = Cause.INTERNAL_ERROR
+        self.outcome = _OUTCOME
+        self.cause = _CAUSE
         self.sip_status = 0
-        self.hung_up_by = HungUpBy.PLATFORM
+        self.hung_up_by = _PLATFORM
+
+    def kept(self) -> KeptTrack:
+        return KeptTrack(
+            self.id, self.inbound, self.trunk_id, self.initiated_at, self.ringing_at, self.answered_at
+        )  # fmt: skip
+
+    @classmethod
+    def restored(cls, kept: KeptTrack) -> LegTrack:
+        track = cls(kept.id)
+        _, track.inbound, track.trunk_id, track.initiated_at, track.ringing_at, track.answered_at = kept
+        return track
 
 
 class CallRecordBuilder:
     """One per call. Methods that record something append the fact to `out`."""
 
     __slots__ = ("_call_id", "_callee", "_caller", "_ended", "_legs", "_offset", "_recording", "_recording_on",
-                 "_sequence", "_started_at", "context", "finished", "flow")  # fmt: skip
+                 "_recovered", "_sequence", "_started_at", "_vouched", "context", "finished", "flow")  # fmt: skip
 
     def __init__(self, call_id: str, leg_a_id: str, leg_b_id: str, wall_offset: float) -> None:
         self._call_id = call_id
@@ -61,25 +77,33 @@ class CallRecordBuilder:
         self._sequence = 0
         self._legs = {LegName.A: LegTrack(leg_a_id), LegName.B: LegTrack(leg_b_id)}
         self._caller: Number | None = None
+        self._vouched = UNSAID
         self._callee: Number | None = None
         self._started_at = 0.0
         self._ended: tuple[float, Outcome, Cause, HungUpBy] | None = None
         self._recording: str | None = None
         self._recording_on = False
-        self.finished = False
+        self._recovered = self.finished = False
         self.context: CallContext | None = None
         """None unless the dialled number is known to be ours; without it there is no record."""
         self.flow: FlowRecord | None = None
         """Of a call whose customer's application was asked, or began it."""
 
-    def begin(self, caller: Number | None, trunk_id: str, now: float, *, inbound: bool = True) -> None:
+    def begin(
+        self, caller: Number | None, trunk_id: str, now: float, *, inbound: bool = True,
+        vouched: Vouched = UNSAID,
+    ) -> None:  # fmt: skip
         """`caller` is who is on leg A: it dialled us, or else we dial it."""
         self._started_at = now + self._offset
         leg = self._legs[LegName.A]
         leg.initiated_at = self._started_at
-        leg.trunk_id = trunk_id
-        leg.inbound = inbound
+        leg.trunk_id, leg.inbound = trunk_id, inbound
         self._caller = caller
+        self._vouched = vouched
+
+    def came_by(self, trunk_id: str, caller: Number | None) -> None:
+        """Which of several trunks the caller's leg came from, and who calls as that one writes it."""
+        self._legs[LegName.A].trunk_id, self._caller = trunk_id, caller
 
     def identify(
         self, number: VirtualNumber, session: Session | None, role: Role | None, callee: Number | None,
@@ -98,31 +122,89 @@ class CallRecordBuilder:
         if known:
             return
         if legs[LegName.A].inbound:
-            self._emit(facts.CallReceived, self._started_at, out, legs[LegName.A].trunk_id, number.number.e164)
+            said = (legs[LegName.A].trunk_id, number.number.e164, *self._vouched)
+            self._emit(facts.CallReceived, self._started_at, out, *said)
         else:
             self._emit(facts.CallRequested, self._started_at, out, session.id if session else "", number.number.e164)
 
     def receive_foreign(self, called: Number, out: list[Effect]) -> None:
         """The dialled number is not ours: there are facts, but they belong to no account."""
-        self._emit(facts.CallReceived, self._started_at, out, self._legs[LegName.A].trunk_id, called.masked)
+        said = (self._legs[LegName.A].trunk_id, called.masked, *self._vouched)
+        self._emit(facts.CallReceived, self._started_at, out, *said)
 
     def routed(self, now: float, decision: Forward, out: list[Effect]) -> None:
         session_id = decision.session.id if decision.session else ""
-        role = decision.caller_role.value if decision.caller_role else ""
-        self._emit(facts.CallRouted, now + self._offset, out, session_id, role, decision.matched_by.value)
+        role = decision.caller_role._value_ if decision.caller_role else ""
+        self._emit(facts.CallRouted, now + self._offset, out, session_id, role, decision.matched_by._value_)
 
     def prompt_played(self, leg: LegName, now: float, prompt: Prompt, completed: bool, out: list[Effect]) -> None:
-        self._emit(facts.PromptPlayed, now + self._offset, out, leg.value, prompt.option, completed)
+        self._emit(facts.PromptPlayed, now + self._offset, out, leg._value_, prompt.option, completed)
 
     def prompt_missed(
         self, leg: LegName, now: float, prompt: Prompt, reason: str, out: list[Effect]
     ) -> None:  # fmt: skip
-        self._emit(facts.PromptNotPlayed, now + self._offset, out, leg.value, prompt.option, reason)
+        self._emit(facts.PromptNotPlayed, now + self._offset, out, leg._value_, prompt.option, reason)
 
     def pin_checked(
         self, now: float, session_id: str, accepted: bool, failures: int, given: bool, out: list[Effect]
     ) -> None:
         self._emit(facts.PinChecked, now + self._offset, out, session_id, accepted, failures, given)
+
+    # -- kept and restored ------------------------------------------------------------------------------------
+
+    def wall(self, now: float) -> float:
+        """Monotonic seconds as the record tells them."""
+        return now + self._offset
+
+    def trunk_of(self, name: LegName) -> str:
+        """Id of the leg's trunk."""
+        return self._legs[name].trunk_id
+
+    @property
+    def recording_id(self) -> str:
+        """Of the recording that runs; empty: none does."""
+        return self._recording or "" if self._recording_on else ""
+
+    def kept(self) -> KeptRecord:
+        """What it says so far."""
+        a, b = self._legs[LegName.A], self._legs[LegName.B]
+        return KeptRecord(
+            self._sequence, self._started_at, self._caller, self._callee, self.flow, self._recording,
+            self._recording_on, a.kept(), b.kept(),
+        )  # fmt: skip
+
+    @classmethod
+    def restored(cls, context: CallContext, kept: KeptRecord, wall_offset: float) -> CallRecordBuilder:
+        record = cls(context.call_id, kept.a.id, kept.b.id, wall_offset)
+        record._sequence, record._started_at = kept.sequence, kept.started_at
+        record._caller, record._callee = kept.caller, kept.callee
+        record.flow, record._recording, record._recording_on = kept.flow, kept.recording, kept.recording_on
+        record.context = context
+        record._legs = {LegName.A: LegTrack.restored(kept.a), LegName.B: LegTrack.restored(kept.b)}
+        return record
+
+    def fold(self, past: Fact) -> None:
+        """A fact that was written, perhaps after the rest was kept."""
+        self._sequence = max(self._sequence, past.sequence)
+        if isinstance(past, facts.LegDialed | facts.LegRedialed):
+            leg = self._legs[LegName(past.leg)]
+            leg.trunk_id, leg.initiated_at = past.trunk_id, leg.initiated_at or past.at
+        elif isinstance(past, facts.LegRinging):
+            self._legs[LegName(past.leg)].ringing_at = past.at
+        elif isinstance(past, facts.LegAnswered):
+            self._legs[LegName(past.leg)].answered_at = past.at
+        elif isinstance(past, facts.RecordingStarted):
+            self._recording, self._recording_on = past.recording_id, True
+        elif isinstance(past, facts.RecordingStopped | facts.RecordingNotStarted):
+            self._recording, self._recording_on = None, False
+        elif isinstance(past, facts.LegEnded):
+            leg = self._legs[LegName(past.leg)]
+            leg.ended_at, leg.outcome, leg.cause = past.at, past.outcome, past.cause
+            leg.sip_status, leg.hung_up_by = past.sip_status, past.hung_up_by
+
+    def recovered(self, now: float, out: list[Effect], *, goes_on: bool) -> None:
+        self._recovered = True
+        self._emit(facts.CallRecovered, now + self._offset, out, goes_on)
 
     # -- a call flow ------------------------------------------------------------------------------------------
 
@@ -141,7 +223,7 @@ class CallRecordBuilder:
         self._emit(facts.CallActionFailed, now + self._offset, out, reason)
 
     def captured(self, leg: LegName, now: float, digits: str, out: list[Effect]) -> None:
-        self._emit(facts.DigitsCaptured, now + self._offset, out, leg.value, len(digits), digits)
+        self._emit(facts.DigitsCaptured, now + self._offset, out, leg._value_, len(digits), digits)
 
     # -- legs -------------------------------------------------------------------------------------------------
 
@@ -149,7 +231,15 @@ class CallRecordBuilder:
         leg = self._legs[name]
         leg.initiated_at = now + self._offset
         leg.trunk_id = trunk_id
-        self._emit(facts.LegDialed, leg.initiated_at, out, name.value, trunk_id)
+        self._emit(facts.LegDialed, leg.initiated_at, out, name._value_, trunk_id)
+
+    def redialled(self, name: LegName, now: float, trunk_id: str, status: int, out: list[Effect]) -> None:
+        """The place before could not be reached, with this status."""
+        self._legs[name].trunk_id = trunk_id
+        self._emit(facts.LegRedialed, now + self._offset, out, name._value_, trunk_id, status)
+
+    def has_rung(self, name: LegName) -> bool:
+        return self._legs[name].ringing_at is not None
 
     def rang(self, name: LegName, now: float, early_media: bool, out: list[Effect]) -> None:
         """An outbound leg rings, and with leg B a caller that we ring; one fact, at the first time."""
@@ -158,11 +248,11 @@ class CallRecordBuilder:
             self._legs[name].ringing_at = at
             if caller.inbound and caller.answered_at is None:
                 caller.ringing_at = at
-            self._emit(facts.LegRinging, at, out, name.value, early_media)
+            self._emit(facts.LegRinging, at, out, name._value_, early_media)
 
     def answered(self, leg: LegName, now: float, out: list[Effect]) -> None:
         at = self._legs[leg].answered_at = now + self._offset
-        self._emit(facts.LegAnswered, at, out, leg.value)
+        self._emit(facts.LegAnswered, at, out, leg._value_)
 
     def was_answered(self, leg: LegName) -> bool:
         return self._legs[leg].answered_at is not None
@@ -173,7 +263,7 @@ class CallRecordBuilder:
         return 0.0 if answered_at is None else now + self._offset - answered_at
 
     def changed(self, leg: LegName, now: float, out: list[Effect]) -> None:
-        self._emit(facts.LegChanged, now + self._offset, out, leg.value)
+        self._emit(facts.LegChanged, now + self._offset, out, leg._value_)
 
     # -- the recording ----------------------------------------------------------------------------------------
 
@@ -187,8 +277,7 @@ class CallRecordBuilder:
 
     def recording_on(self, now: float, spool: Spool, out: list[Effect]) -> None:
         self._recording_on = True
-        where = json.dumps(asdict(spool), separators=(",", ":"))
-        self._emit(facts.RecordingStarted, now + self._offset, out, self._recording, where)
+        self._emit(facts.RecordingStarted, now + self._offset, out, self._recording, spool.to_json())
 
     def recording_off(self, now: float, reason: str, out: list[Effect]) -> None:
         """It ended before the call, or never began for `reason`."""
@@ -218,7 +307,7 @@ class CallRecordBuilder:
             return
         leg.ended_at = now + self._offset
         leg.outcome, leg.cause, leg.sip_status, leg.hung_up_by = outcome, cause, sip_status, by
-        self._emit(facts.LegEnded, leg.ended_at, out, name.value, outcome, cause, sip_status, by)
+        self._emit(facts.LegEnded, leg.ended_at, out, name._value_, outcome, cause, sip_status, by)
 
     def close(self, now: float, outcome: Outcome, cause: Cause, by: HungUpBy) -> None:
         """The call's result is fixed; `finish` writes it once the media's figures are in."""
@@ -258,7 +347,7 @@ class CallRecordBuilder:
         return CallRecord(
             self._call_id, context.account_id, context.subaccount_id,
             context.session.id if context.session else None, context.caller_role, number,
-            label, self._started_at, at, outcome, cause, by, tuple(legs), self.flow,
+            label, self._started_at, at, outcome, cause, by, tuple(legs), self.flow, self._recovered,
         )  # fmt: skip
 
     def _leg_record(

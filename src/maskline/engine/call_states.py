@@ -45,6 +45,8 @@ class LegState(_Identity):
 
 class LegSignal(_Identity):
     DIAL = auto()
+    REDIAL = auto()
+    """Somebody who could not be reached is tried elsewhere."""
     RING = auto()
     """Inbound: send 18x; outbound: 18x came."""
     ANSWER = auto()
@@ -91,13 +93,13 @@ LEG_IN: LegTable = {
     (LegState.TALKING, LegSignal.ACK_MISSING): (LegState.ENDING, (LegAction.BYE,)),
     (LegState.TALKING, LegSignal.HANG_UP): (LegState.ENDING, (LegAction.BYE,)),
     (LegState.TALKING, LegSignal.FAR_BYE): (LegState.ENDED, ()),
-    (LegState.ENDING, LegSignal.FAR_BYE): (LegState.ENDED, ()),
     (LegState.ENDING, LegSignal.BYE_DONE): (LegState.ENDED, ()),
 }
 
 LEG_OUT: LegTable = {
     (LegState.IDLE, LegSignal.DIAL): (LegState.TRYING, (LegAction.INVITE,)),
     (LegState.IDLE, LegSignal.HANG_UP): (LegState.ENDED, ()),
+    (LegState.ENDED, LegSignal.REDIAL): (LegState.TRYING, (LegAction.INVITE,)),
     (LegState.TRYING, LegSignal.RING): (LegState.EARLY, ()),
     (LegState.TRYING, LegSignal.ANSWER): (LegState.TALKING, (LegAction.ACK,)),
     (LegState.TRYING, LegSignal.REFUSED): (LegState.ENDED, ()),
@@ -116,7 +118,6 @@ LEG_OUT: LegTable = {
     (LegState.TALKING, LegSignal.ACK_MISSING): (LegState.ENDING, (LegAction.BYE,)),
     (LegState.TALKING, LegSignal.HANG_UP): (LegState.ENDING, (LegAction.BYE,)),
     (LegState.TALKING, LegSignal.FAR_BYE): (LegState.ENDED, ()),
-    (LegState.ENDING, LegSignal.FAR_BYE): (LegState.ENDED, ()),
     (LegState.ENDING, LegSignal.BYE_DONE): (LegState.ENDED, ()),
 }
 
@@ -181,20 +182,39 @@ _CALLER_ALONE = (
 _TO_CALLEE = (_S.DIALING, _S.RINGING, _S.ANSWERING, _S.INFORMING, _S.BRIDGING)
 _UNCONNECTED = (_S.OPENING, *_CALLER_ALONE, *_TO_CALLEE)
 
-_EVERYWHERE_BEFORE: dict[CallEvent, tuple[CallState | None, str]] = {
-    i.Cancelled: (_S.ENDING, "cancel"),
-    i.HungUp: (_S.ENDING, "hang_up_early"),
-    i.AckMissing: (_S.ENDING, "miss_ack"),
-    i.Stopped: (_S.ENDING, "stop"),
-    i.SessionEnded: (None, "withdraw"),
-    i.MediaFailed: (None, "lose_media"),
-    i.Offered: (None, "change_early"),
-    i.Acked: (None, "take_ack"),
-    i.ChangeReady: (None, "confirm_change"),
-}
-"""What can happen at every moment between the route and the bridge, and when a call flow goes on after it. None: the
-call stays where it is. A leg that was answered already may ask for changes like any other, may hang up, and its ACK may
-be missing."""
+_INVITED_US = (_S.OPENING, _S.OPENING_CALLER, _S.ANNOUNCING, _S.REFUSING, *_TO_CALLEE)
+"""The caller may still wait for its answer."""
+_UNANSWERED = (_S.OPENING_CALLER, _S.OPENING_FIRST, _S.CALLING_FIRST)
+"""The first leg has neither our 200 nor a reliable 18x of ours."""
+_OF_A_SESSION = (
+    _S.OPENING, _S.OPENING_FIRST, _S.CALLING_FIRST, _S.MEETING, _S.ACCEPTING, _S.ANNOUNCING, *_TO_CALLEE
+)  # fmt: skip
+"""A session may have the call: its caller has been let in, and no call flow says what comes next."""
+
+
+def _but(*without: CallState) -> tuple[CallState, ...]:
+    return tuple([state for state in _UNCONNECTED if state not in without])
+
+
+_BEFORE: tuple[tuple[CallEvent, CallState | None, str, tuple[CallState, ...]], ...] = (
+    (i.Stopped, _S.ENDING, "stop", _UNCONNECTED),
+    # The agent tells of a CANCEL that found its INVITE unanswered (RFC 3261 §9.2), and of no other.
+    (i.Cancelled, _S.ENDING, "cancel", _INVITED_US),
+    (i.HungUp, _S.ENDING, "hang_up_early", _but(_S.OPENING_FIRST)),
+    (i.Offered, None, "change_early", _but(_S.OPENING_FIRST)),
+    # Of a 200 to the INVITE or to a change, or the PRACK of a 18x (RFC 3262 §3).
+    (i.AckMissing, _S.ENDING, "miss_ack", _but(*_UNANSWERED)),
+    (i.Acked, None, "take_ack", _but(*_UNANSWERED)),
+    # The driver takes one step after the other, so that a change of the one whom we called is ready after its answer.
+    (i.ChangeReady, None, "confirm_change", _but(*_UNANSWERED, _S.MEETING)),
+    (i.MediaFailed, None, "lose_media", _but(_S.CALLING_FIRST)),
+    (i.SessionEnded, None, "withdraw", _OF_A_SESSION),
+    # The other side of a first leg that is alone again is asked by nobody else.
+    (i.OfferAnswered, None, "hear_other_side", _IN_FLOW),
+)
+"""What can happen between the route and the bridge, and when a call flow goes on after it: event, next state, action,
+and where. None: the call stays where it is. A leg that was answered already may ask for changes like any other, may
+hang up, and its ACK may be missing."""
 
 CALL: CallTable = {
     (_S.NEW, i.Received): (_S.ROUTING, "route"),
@@ -217,8 +237,8 @@ CALL: CallTable = {
     (_S.ABANDONED, i.Stopped): (_S.ENDING, "stop"),
     **{
         (state, event): (state if after is None else after, action)
-        for state in _UNCONNECTED
-        for event, (after, action) in _EVERYWHERE_BEFORE.items()
+        for event, after, action, states in _BEFORE
+        for state in states
     },
     (_S.OPENING, i.MediaOpened): (_S.DIALING, "dial"),
     (_S.OPENING_CALLER, i.MediaOpened): (_S.ACCEPTING, "face"),
@@ -226,7 +246,7 @@ CALL: CallTable = {
     (_S.OPENING_FIRST, i.MediaOpened): (_S.CALLING_FIRST, "dial_first"),
     (_S.CALLING_FIRST, i.Progressed): (_S.CALLING_FIRST, "ring_first"),
     (_S.CALLING_FIRST, i.Answered): (_S.MEETING, "meet"),
-    (_S.CALLING_FIRST, i.Failed): (_S.ENDING, "fail"),
+    (_S.CALLING_FIRST, i.Failed): (_S.CALLING_FIRST, "try_next"),
     (_S.CALLING_FIRST, i.TimerName.CALL): (_S.ENDING, "stop_ringing"),
     (_S.MEETING, i.AnswerMediaReady): (_S.ANNOUNCING, "listen"),
     (_S.ACCEPTING, i.Acked): (_S.ANNOUNCING, "hear_ack"),
@@ -264,7 +284,7 @@ CALL: CallTable = {
     (_S.REFUSING, i.TimerName.PIN): (_S.ENDING, "refuse_now"),
     (_S.DIALING, i.Progressed): (_S.RINGING, "ring"),
     (_S.DIALING, i.Answered): (_S.ANSWERING, "connect"),
-    (_S.DIALING, i.Failed): (_S.ENDING, "fail"),
+    (_S.DIALING, i.Failed): (_S.DIALING, "try_next"),
     (_S.DIALING, i.TimerName.CALL): (_S.ENDING, "stop_ringing"),
     (_S.RINGING, i.Progressed): (_S.RINGING, "ring"),
     (_S.RINGING, i.EarlyMediaReady): (_S.RINGING, "pass_early_media"),
@@ -284,6 +304,9 @@ CALL: CallTable = {
     (_S.TALKING, i.TimerName.CALL): (_S.ENDING, "reach_limit"),
     (_S.TALKING, i.Offered): (_S.TALKING, "change"),
     (_S.TALKING, i.ChangeReady): (_S.TALKING, "confirm_change"),
+    (_S.TALKING, i.OfferAnswered): (_S.TALKING, "hear_other_side"),
+    (_S.TALKING, i.OfferWithdrawn): (_S.TALKING, "hear_withdrawal"),
+    **{(state, i.OfferWithdrawn): (state, "hear_withdrawal") for state in _IN_FLOW},
     (_S.TALKING, i.LateMediaReady): (_S.TALKING, "hear_both"),
     (_S.TALKING, i.MediaFailed): (_S.TALKING, "refuse_failed_change"),
     (_S.TALKING, i.Digit): (_S.TALKING, "pass_digit"),

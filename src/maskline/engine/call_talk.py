@@ -1,7 +1,8 @@
 """What happens inside a leg that is up: changes of its media, ACKs, keys, the recording.
 
-Re-INVITE and UPDATE are answered here: the media is anchored, so the other side needs no word of them. That holds
-before the bridge too, for a leg that was answered already.
+Re-INVITE and UPDATE that only say where a leg hears us are answered here: the media is anchored, so the other side
+needs no word of them. Direction and codecs concern both (`call_change.py`). Before the bridge, for a leg that was
+answered already, everything is answered here.
 
 What it is: actions of the table `CALL`. Who uses it: `call.py`.
 """
@@ -12,8 +13,12 @@ from typing import TYPE_CHECKING
 
 from maskline.engine import effects as e
 from maskline.engine import inputs as i
+from maskline.engine.call_change import change_over, is_refused, propose, tell_other_side
+from maskline.engine.call_change_here import answer_early, answer_here
 from maskline.engine.call_end import end
+from maskline.engine.call_media_change import crosses
 from maskline.engine.call_record_builder import UNAVAILABLE
+from maskline.engine.call_states import CallState
 from maskline.masking.facts import Cause, HungUpBy, LegName
 from maskline.sdp.errors import SdpError
 
@@ -27,7 +32,7 @@ def take_ack(call: Call, inp: i.Acked, now: float, out: list[e.Effect]) -> None:
     leg = call.media.leg(inp.leg)
     if not leg.awaits_answer:
         return
-    before = leg.far
+    before, wish = leg.far, leg.wish
     first = before is None
     try:
         moved = call.media.take_answer(inp.leg, inp.body)
@@ -39,42 +44,58 @@ def take_ack(call: Call, inp: i.Acked, now: float, out: list[e.Effect]) -> None:
     if not first and leg.far != before:
         call.record.changed(inp.leg, now, out)
     if moved:
-        out.append(e.AttachMedia(inp.leg, leg.far_media(), call.bridged, i.LateMediaReady(first)))
+        out.append(e.AttachMedia(inp.leg, leg.far_media(), _joins(call), i.LateMediaReady(first)))
+    if leg.wish != wish or not (call.media.relay or leg.far == before):
+        tell_other_side(call, inp.leg, out)
+
+
+def _joins(call: Call) -> bool:
+    """Whether the callee waits to be joined, or is joined already: with the answer in a PRACK (RFC 3262 §5) the caller
+    may be the last one whose address is known."""
+    is_up = call.state is CallState.RINGING or call.state is CallState.ANSWERING
+    return call.bridged or (is_up and call.media.leg(LegName.B).far is not None)
 
 
 def change(call: Call, inp: i.Offered, now: float, out: list[e.Effect]) -> None:
-    """Re-INVITE or UPDATE."""
-    if not inp.body:
-        body = b"" if inp.update else call.media.offer_again(inp.leg)
+    """Re-INVITE or UPDATE. While one change is under way no other one begins (RFC 3261 §14)."""
+    if inp.update and not inp.body:
+        out.append(e.RespondRequest(inp.leg, inp.key, 200))
+    elif call.change is not None:
+        out.append(e.RespondRequest(inp.leg, inp.key, 491))
+    elif not inp.body:
+        body = call.media.offer_again(inp.leg, _OTHER[inp.leg] if call.bridged else None)
         out.append(e.RespondRequest(inp.leg, inp.key, 200, body))
-        return
-    leg = call.media.leg(inp.leg)
-    before = leg.far
+    else:
+        _take_offer(call, inp, now, out)
+
+
+def _take_offer(call: Call, inp: i.Offered, now: float, out: list[e.Effect]) -> None:
     try:
-        body, moved = call.media.take_change(inp.leg, inp.body)
+        said = call.media.leg(inp.leg).read_offer(inp.body)
+        if call.bridged and crosses(call.media, inp.leg, said):
+            propose(call, inp, said, out)
+        else:
+            answer_here(call, inp.leg, inp.key, said, now, out)
     except SdpError as error:
         out.append(e.RespondRequest(inp.leg, inp.key, error.status))
-        return
-    if moved:
-        ready = i.ChangeReady(inp.leg, inp.key, body)
-        out.append(e.AttachMedia(inp.leg, leg.far_media(), call.bridged, ready))
-        return
-    out.append(e.RespondRequest(inp.leg, inp.key, 200, body))
-    if leg.far != before:
-        call.record.changed(inp.leg, now, out)
 
 
 def change_early(call: Call, inp: i.Offered, now: float, out: list[e.Effect]) -> None:
-    """UPDATE before the leg's answer (RFC 3311): a refresh is fine, another offer is not, and 488 leaves the
-    dialog as it was."""
-    if call.leg(inp.leg).answered:
-        change(call, inp, now, out)
-    else:
-        out.append(e.RespondRequest(inp.leg, inp.key, 488 if inp.body else 200))
+    """UPDATE, or PRACK with an offer, before the leg's answer. A refusal leaves the dialog as it was."""
+    if call.leg(inp.leg).answered or not inp.body:
+        return change(call, inp, now, out)
+    try:
+        answer_early(call, inp, now, out)
+    except SdpError as error:
+        out.append(e.RespondRequest(inp.leg, inp.key, error.status))
+    return None
 
 
 def confirm_change(call: Call, inp: i.ChangeReady, now: float, out: list[e.Effect]) -> None:
+    if is_refused(call, inp.key):
+        return
     out.append(e.RespondRequest(inp.leg, inp.key, 200, inp.body))
+    change_over(call, inp.key, out)
     call.record.changed(inp.leg, now, out)
 
 
@@ -84,8 +105,10 @@ def refuse_late_change(call: Call, inp: i.Offered | i.ChangeReady, now: float, o
 
 
 def pass_digit(call: Call, inp: i.Digit, now: float, out: list[e.Effect]) -> None:
-    """A key pressed as telephone event is in the media, and passes there or is blocked there."""
-    if inp.by_info and call.media.relay and not call.policy.block_digits:
+    """A key pressed as telephone event is in the media, and passes there or is blocked there. Before the ACK to a late
+    offer there are no media to press it in."""
+    heard = call.media.relay and call.media.leg(LegName.A).far is not None
+    if inp.by_info and heard and not call.policy.block_digits:
         out.append(e.SendDigit(_OTHER[inp.leg], inp.digit))
 
 
@@ -103,7 +126,7 @@ def start_recording(call: Call, now: float, out: list[e.Effect]) -> None:
 
 def hear_both(call: Call, inp: i.LateMediaReady, now: float, out: list[e.Effect]) -> None:
     """After a late offer the two hear each other only now."""
-    if inp.first and call.way.options.record:
+    if inp.first and call.records and not call.record.is_recording:
         start_recording(call, now, out)
 
 

@@ -33,6 +33,10 @@ class CallTimers:
         for name in _NAMES:
             self._timers.cancel((call_id, name))
 
+    def runs(self, call_id: str) -> bool:
+        """Whether the call waits no longer than one of its timers."""
+        return any((call_id, name) in self._timers for name in _NAMES)
+
     def expired(self, now: float) -> Iterator[tuple[str, TimerName]]:
         """(call's id, name) of each timer that is due, earliest first; it is gone then."""
         return self._timers.expired(now)

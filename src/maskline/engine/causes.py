@@ -75,6 +75,7 @@ _OUTCOMES: dict[Cause, Outcome] = {
     Cause.NO_ANSWER: Outcome.NO_ANSWER,
     Cause.RING_TIMEOUT: Outcome.NO_ANSWER,
     Cause.INTERNAL_ERROR: Outcome.ERROR,
+    Cause.ENGINE_RESTARTED: Outcome.ERROR,
     Cause.FLOW_ENDED: Outcome.COMPLETED,
     Cause.CALL_ACTION_FAILED: Outcome.ERROR,
     Cause.CALL_FLOW_INVALID: Outcome.ERROR,
@@ -84,6 +85,9 @@ _OUTCOMES: dict[Cause, Outcome] = {
     Cause.CALLER_ID_NOT_ALLOWED: Outcome.ERROR,
     Cause.SCENARIO_UNKNOWN: Outcome.ERROR,
 }
+
+NOWHERE = 404
+"""What a caller gets whom the routing order refuses, whether or not the number is one of ours."""
 
 _ANSWERS: dict[Cause, int] = {
     Cause.CANCELED: 487,
@@ -98,28 +102,39 @@ _ANSWERS: dict[Cause, int] = {
     Cause.INVALID_DESTINATION: 484,
     Cause.OUT_OF_SERVICE: 480,
     Cause.NOT_ACCEPTABLE: 488,
-    # A 3xx is never followed nor passed: its Contact may be any number, and only the session's parties may be
-    # called (reliability.md §4, toll fraud).
+    # A 3xx is never passed, and followed only by a trunk with `redirects`, to the same number at its own addresses
+    # (decision 0052): its Contact may be any number, and only the session's parties may be called (toll fraud).
     Cause.REDIRECTED: 480,
     Cause.REQUEST_TIMEOUT: 408,
     Cause.CARRIER_ERROR: 500,
-    Cause.CONGESTION: 503,
+    # 500 for what is said of the callee's side, as a proxy does (RFC 3261 §16.7): of a 503 the caller's carrier would
+    # conclude that this server is down, and send it no calls for a while.
+    Cause.CONGESTION: 500,
     Cause.DOES_NOT_EXIST: 404,
-    Cause.NETWORK_ERROR: 503,
+    Cause.NETWORK_ERROR: 500,
     Cause.NO_ROUTE: 404,
+    # Of our own limits a carrier may well conclude that it shall try elsewhere. So it may of all that is 503 here: it
+    # speaks of this server alone, and passes.
+    Cause.TRUNK_FULL: 503,
+    # That a number may not be called is final: another way would end here again.
+    Cause.COUNTRY_BARRED: 403,
+    Cause.DESTINATION_BARRED: 403,
+    # 480 and not 503, of which carriers conclude that the trunk is down: it is one customer's limit.
+    Cause.ACCOUNT_FULL: 480,
+    Cause.ACCOUNT_SPENT: 480,
+    Cause.ACCOUNT_STOPPED: 480,
     Cause.LOOP: 482,
-    Cause.UNKNOWN_NUMBER: 404,
-    # The number exists, this caller may not use it; 403 also tells the carrier not to retry (RFC 3261 §21.4.4).
-    Cause.UNKNOWN_CALLER: 403,
+    # Nobody who dials through a carrier learns which numbers are ours or whose session is over: a number that leads
+    # nowhere for this caller is answered as one that does not exist (decision 0058). 404 is not retried either.
+    Cause.UNKNOWN_NUMBER: NOWHERE,
+    Cause.UNKNOWN_CALLER: NOWHERE,
     # RFC 5079: the request would be taken if it named its caller.
     Cause.WITHHELD_CALLER: 433,
-    # A party of a session that is over knew the number, so "gone" tells it nothing new; 410 keeps carriers
-    # from retrying, where 480 would invite it.
-    Cause.SESSION_EXPIRED: 410,
+    Cause.SESSION_EXPIRED: NOWHERE,
     Cause.SESSION_BUSY: 486,
-    # As for an unknown caller: that a PIN would open the way is said by the prompt, not by SIP.
-    Cause.PIN_REQUIRED: 403,
-    Cause.WRONG_PIN: 403,
+    # That a PIN would open the way is said by the prompt, not by SIP.
+    Cause.PIN_REQUIRED: NOWHERE,
+    Cause.WRONG_PIN: NOWHERE,
     # Somebody may call and be called back later; nothing is wrong with the caller.
     Cause.NO_OTHER_PARTY: 480,
     # The customer's application wants no conversation; its `hangup` is a person's decline.
@@ -135,12 +150,15 @@ _ANSWERS: dict[Cause, int] = {
     Cause.STORE_UNAVAILABLE: 503,
     Cause.MEDIA_UNAVAILABLE: 503,
     Cause.SHUTDOWN: 503,
+    Cause.ENGINE_RESTARTED: 503,
     Cause.INTERNAL_ERROR: 500,
+    # Of a caller that never acknowledged that it rings (RFC 3262 §3); for an answered call nobody needs it.
+    Cause.ACK_TIMEOUT: 504,
 }
 
 _BY_CALLEE = frozenset({Cause.BUSY, Cause.BUSY_EVERYWHERE, Cause.DECLINED, Cause.NO_ANSWER})
 
-_STAYS_FAILED = frozenset({Cause.ACK_TIMEOUT, Cause.NOT_ACCEPTABLE, Cause.INTERNAL_ERROR})
+_STAYS_FAILED = frozenset({Cause.ACK_TIMEOUT, Cause.NOT_ACCEPTABLE, Cause.INTERNAL_ERROR, Cause.ENGINE_RESTARTED})
 """Ends of an answered call that never became a conversation."""
 
 

@@ -28,12 +28,26 @@ class EngineCounters:
     """INVITEs that became a call."""
     requested_calls: int = 0
     """Calls that we started because a session, or a call flow by API, asked for them."""
+    recovered: int = 0
+    """Calls that a process before this one had, and that go on."""
+    lost: int = 0
+    """Calls that another engine has taken over."""
     unknown_numbers: int = 0
     """Calls to a number that is not ours, or to no number: refused with 404, no record."""
+    wrong_passwords: int = 0
+    """Requests of trunks that have to prove who they are, with a wrong name or password: refused with 403."""
     drained: int = 0
     """INVITEs refused with 503 because the engine is draining."""
+    trunk_full: int = 0
+    """INVITEs refused with 503 because their trunk is at its limits."""
     overloaded: int = 0
-    """INVITEs refused with 503 because datagrams waited too long to be read."""
+    """INVITEs refused with 503 because there was no time or no room for them."""
+    flooded: int = 0
+    """INVITEs dropped because there were too many even to refuse them."""
+    capped: int = 0
+    """Messages from trunks dropped because their address had sent too many."""
+    acks_absorbed: int = 0
+    """ACKs of refusals that nobody remembers."""
     routes_failed: int = 0
     """Calls refused because the router could not decide (store away, or a fault)."""
     media_failed: int = 0
@@ -68,4 +82,5 @@ class EngineCounters:
     def count(self, outcome: Outcome) -> None:
         """One more call record."""
         self.finished += 1
-        self.outcomes[outcome.value] = self.outcomes.get(outcome.value, 0) + 1
+        name = outcome._value_
+        self.outcomes[name] = self.outcomes.get(name, 0) + 1

@@ -7,7 +7,7 @@ them in memory.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from maskline.engine.inputs import Ready, TimerName
 from maskline.masking.call_flow import ActionDone
@@ -16,9 +16,11 @@ from maskline.masking.decision import AskPin
 from maskline.masking.e164 import Number
 from maskline.masking.facts import Fact, LegName
 from maskline.masking.prompt import Prompt
-from maskline.masking.trunk import Trunk
-from maskline.media.port import FarMedia
+from maskline.masking.trunk import Reading, Trunk
+from maskline.media.port import FarMedia, HeldMedia
 from maskline.sdp.session import Codec
+from maskline.sip.flow import Flow
+from maskline.values import dataclass
 
 
 class Effect:
@@ -36,6 +38,8 @@ class Route(Effect):
     trunk: Trunk
     leg_id: str = ""
     """Of the caller's leg, for whoever is asked about this call."""
+    others: tuple[Reading, ...] = ()
+    """As in `Received`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,8 @@ class OpenMedia(Effect):
     legs: tuple[LegName, ...] = (LegName.A, LegName.B)
     encrypted: tuple[LegName, ...] = ()
     """Of these, those we dial and offer keys to."""
+    ipv6: tuple[LegName, ...] = ()
+    """Of these, those whose far side is reached over IPv6."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +77,13 @@ class AttachMedia(Effect):
     far: FarMedia
     bridge: bool
     then: Ready
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptMedia(Effect):
+    """Take over the media of a call that a process before this one had; comes back as `Stopped` when it is gone."""
+
+    held: HeldMedia
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +167,10 @@ class SendInvite(Effect):
     trunk: Trunk
     max_forwards: int
     body: bytes
+    target: Flow | None = None
+    """Which address of the trunk; None: its own."""
+    has_next: bool = False
+    """There is another place, so that nobody waits long for one that is silent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +222,15 @@ class RespondRequest(Effect):
     key: object
     status: int
     body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class SendOffer(Effect):
+    """Re-INVITE inside a leg that was answered; comes back as `OfferAnswered`. An UPDATE would have to be answered at
+    once, and a person may have to be asked (RFC 3311 §5.1)."""
+
+    leg: LegName
+    body: bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,15 +7,18 @@ so a call never holds a header of either side. Bodies are bytes of SDP, read by 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum, auto
+from typing import Any
 
+from maskline.engine.attestation import UNSAID, Vouched
 from maskline.masking.call_record import Quality
 from maskline.masking.decision import AskPin, Forward, Refuse, RunFlow, StartCall, StartFlow, WrongPin
 from maskline.masking.e164 import Number
 from maskline.masking.facts import Cause, LegName
-from maskline.masking.trunk import Trunk
+from maskline.masking.trunk import Reading, Trunk
 from maskline.media.port import LocalMedia, Spool
+from maskline.values import dataclass
 
 
 class TimerName(Enum):
@@ -48,6 +51,11 @@ class Received(Input):
     max_forwards: int
     looped: bool = False
     """The INVITE carries our own loop token."""
+    vouched: Vouched = UNSAID
+    reliable: bool = False
+    """The caller acknowledges what we say before the answer (RFC 3262)."""
+    others: tuple[Reading, ...] = ()
+    """It may have come by one of these as well: whose number it is will say (`trunk_settled.py`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +153,8 @@ class ChangeReady(Input):
     key: object
     body: bytes
     """SDP of our answer."""
+    before: tuple[Any, ...] = ()
+    """How the leg was (`call_media_change.keep`), of a change that nobody else was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,8 +235,8 @@ class MediaClosed(Input):
 
 @dataclass(frozen=True, slots=True)
 class Stopped(Input):
-    """We end the call: the media driver reports silence (`MEDIA_TIMEOUT`) or lost it (`MEDIA_UNAVAILABLE`), or
-    the engine shuts down (`SHUTDOWN`)."""
+    """We end the call: the media driver reports silence (`MEDIA_TIMEOUT`) or lost it (`MEDIA_UNAVAILABLE`), the
+    account's day is used up (`ACCOUNT_SPENT`), or the engine shuts down (`SHUTDOWN`)."""
 
     cause: Cause
 
@@ -253,6 +263,19 @@ class Answered(Input):
 
     body: bytes
     leg: LegName = LegName.B
+    offered: bool = False
+    """The body is an offer that its far side made since an answer in an 18x."""
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """A place that a 3xx names."""
+
+    user: str = field(repr=False)
+    """As it stands there, a real number as the trunk writes it."""
+    host: str
+    port: int
+    """0: the usual one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,11 +288,17 @@ class Failed(Input):
     network: bool = False
     """No response at all, the transport failed."""
     leg: LegName = LegName.B
+    silent: bool = False
+    """No response at all for 64*T1 (RFC 3261 §17.1.1.2)."""
+    contacts: tuple[Elsewhere, ...] = ()
+    """Of a 3xx."""
+    full: bool = False
+    """It was not sent, since its trunk has no room for one more call."""
 
 
 @dataclass(frozen=True, slots=True)
 class Acked(Input):
-    """ACK for a 2xx of ours; `body` is the answer when the 2xx carried our offer."""
+    """ACK for a 2xx of ours, or PRACK for an 18x; `body` is the answer when that carried our offer."""
 
     leg: LegName
     body: bytes = b""
@@ -305,6 +334,26 @@ class Offered(Input):
     """Names the request in `RespondRequest`."""
     body: bytes
     update: bool = False
+    fork: str = ""
+    """Which of the far sides there may be before the answer, as in `Progressed`."""
+
+
+@dataclass(frozen=True, slots=True)
+class OfferWithdrawn(Input):
+    """The far side cancelled its re-INVITE before we had answered it; 487 has been sent."""
+
+    leg: LegName
+    key: object
+    """As in `Offered`."""
+
+
+@dataclass(frozen=True, slots=True)
+class OfferAnswered(Input):
+    """The final response to an offer of ours inside a leg, or 408 when none came."""
+
+    leg: LegName
+    status: int
+    body: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from maskline.engine.call import Call
     from maskline.sip.invite_usage import InviteUsage
 
+# Named once: to name a member of an `Enum` is a Python call in 3.11.
+_TRYING, _IDLE, _ENDED = LegState.TRYING, LegState.IDLE, LegState.ENDED
+
 
 class Leg:
     """Feed it signals, get effects. What an effect carries (body, status) is given with the signal."""
@@ -29,13 +32,13 @@ class Leg:
         self.id = leg_id
         self.inbound = inbound
         self._table = LEG_IN if inbound else LEG_OUT
-        self.state = LegState.TRYING if inbound else LegState.IDLE
+        self.state = _TRYING if inbound else _IDLE
         self.usage: InviteUsage | None = None
         self.call: Call | None = None
 
     @property
     def ended(self) -> bool:
-        return self.state is LegState.ENDED
+        return self.state is _ENDED
 
     @property
     def answered(self) -> bool:
@@ -44,7 +47,7 @@ class Leg:
 
     @property
     def dialled(self) -> bool:
-        return self.state is not LegState.IDLE
+        return self.state is not _IDLE
 
     @property
     def on_its_way(self) -> bool:

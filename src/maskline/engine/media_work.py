@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -20,8 +19,9 @@ from maskline.engine import effects as e
 from maskline.engine import inputs as i
 from maskline.engine.route_work import Deliver
 from maskline.errors import MediaUnavailable
-from maskline.masking.facts import LegName
+from maskline.masking.facts import Cause, LegName
 from maskline.media.port import Clip, LocalMedia, MediaDriver
+from maskline.values import dataclass
 
 log = structlog.get_logger()
 
@@ -43,8 +43,8 @@ class PlayClip:
 
 
 MediaStep = (
-    e.OpenMedia | e.AttachMedia | e.BridgeMedia | e.UnbridgeMedia | PlayClip | e.StopPlaying | e.Collect | e.SendDigit
-    | e.StartRecording | e.StopRecording | e.CloseMedia
+    e.OpenMedia | e.AdoptMedia | e.AttachMedia | e.BridgeMedia | e.UnbridgeMedia | PlayClip | e.StopPlaying | e.Collect
+    | e.SendDigit | e.StartRecording | e.StopRecording | e.CloseMedia
 )  # fmt: skip
 
 
@@ -62,6 +62,7 @@ class MediaWork:
         self._refusing = False
         self._take: dict[type, Callable[[str, Any], Awaitable[i.Input | None]]] = {
             e.OpenMedia: self._open,
+            e.AdoptMedia: self._adopt,
             e.AttachMedia: self._attach,
             e.BridgeMedia: self._bridge,
             e.UnbridgeMedia: self._unbridge,
@@ -122,9 +123,12 @@ class MediaWork:
         for leg in step.legs:
             far = step.far if leg is LegName.A else None
             ports[leg] = await self._driver.open_leg(
-                call_id, leg, far, codecs=step.codecs, encrypted=leg in step.encrypted
+                call_id, leg, far, codecs=step.codecs, encrypted=leg in step.encrypted, ipv6=leg in step.ipv6
             )
         return i.MediaOpened(ports.get(LegName.A), ports.get(LegName.B))
+
+    async def _adopt(self, call_id: str, step: e.AdoptMedia) -> None:
+        await self._driver.adopt(call_id, step.held, digits=self._digits)
 
     async def _attach(self, call_id: str, step: e.AttachMedia) -> i.Input:
         await self._driver.attach(call_id, step.leg, step.far)
@@ -180,6 +184,8 @@ def missing(step: MediaStep, reason: str) -> i.Input | None:
     match step:
         case e.OpenMedia():
             return i.MediaFailed()
+        case e.AdoptMedia():
+            return i.Stopped(Cause.MEDIA_UNAVAILABLE)
         case e.AttachMedia(then=then):
             return i.MediaFailed(then)
         case e.BridgeMedia():

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from maskline.clock import Clock
 from maskline.engine import effects as e
-from maskline.engine.core import Outside
 from maskline.engine.inputs import PlayFailed
 from maskline.engine.media_work import AWAY, MediaWork, NoMedia
+from maskline.engine.outlets import Outside
 from maskline.engine.ports import CallRouter
 from maskline.engine.prompt_work import PromptWork
 from maskline.engine.route_work import Deliver, RouteWork

@@ -7,16 +7,19 @@ over. What it is not: an implementation; `workflows/route_call.py` and `workflow
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
+from maskline.engine.call_kept import KeptCall
 from maskline.masking.call_flow import ActionDone
 from maskline.masking.call_record import CallRecord
 from maskline.masking.decision import AskPin, Decision, NextDecision, PinDecision, VirtualNumber
 from maskline.masking.e164 import Number
 from maskline.masking.facts import Fact
 from maskline.masking.session import Role, Session
-from maskline.masking.trunk import Trunk
+from maskline.masking.trunk import Reading, Trunk
+from maskline.masking.trunk_state import TrunkState
+from maskline.masking.usage_book import UsageBook
+from maskline.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,9 @@ class Incoming:
     left: bool = False
     """The caller has hung up meanwhile: whose call it was is all that is asked, and no application is."""
 
+    others: tuple[Reading, ...] = ()
+    """Of trunks that the call may have come by as well as by the one that is named."""
+
 
 NOBODY = Incoming()
 
@@ -61,10 +67,32 @@ class CallCommit:
     """None: the dialled number is not ours, so the call belongs to no account and has no record."""
     facts: tuple[Fact, ...]
     record: CallRecord | None = None
+    kept: KeptCall | None = None
+    """What the call can be recovered from if this process dies, instead of what was kept before. It is deleted with the
+    record."""
 
     @property
     def call_id(self) -> str:
         return self.facts[0].subject if self.context is None else self.context.call_id
+
+
+@dataclass(frozen=True, slots=True)
+class CutOff:
+    """A call that a process before this one left when it died."""
+
+    kept: KeptCall
+    context: CallContext
+    facts: tuple[Fact, ...]
+    """What was written of it, in order."""
+    taken: int = 0
+    """How often it was taken over; by this its engine is known to have it."""
+
+
+class Shared(NamedTuple):
+    """What the router and the engine of a process both know: the router chooses by it, the engine fills it."""
+
+    trunks: TrunkState
+    usage: UsageBook
 
 
 class CallRouter(Protocol):

@@ -58,7 +58,7 @@ class RouteWork:
         wall = self._clock.wall(now)
         question: Asked
         if isinstance(effect, e.Route):
-            call = Incoming(call_id, effect.leg_id, left)
+            call = Incoming(call_id, effect.leg_id, left, effect.others)
             question = self._router.route(effect.caller, effect.called, effect.trunk, wall, call)
         elif isinstance(effect, e.AskNext):
             question = self._router.next_action(effect.done, wall)

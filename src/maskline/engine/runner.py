@@ -1,19 +1,19 @@
-"""The engine on asyncio: one UDP socket, one timer, and the world outside.
+"""The engine on asyncio: a UDP socket, connections, one timer, and the world outside.
 
-What it is: everything `core.py` must not do. It reads the socket, asks router, media driver and prompter
+What it is: everything `core.py` must not do. It reads socket and connections, asks router, media driver and prompter
 (`outside.py`), hands commits to the recorder, sends what the core wants sent, and keeps one loop timer at the core's
 next deadline. What it is not: SIP or call logic. Who uses it: `app.py`; the lab runs its own agents on `net/udp.py`.
 
 Order for every input: SIP out first, since nobody on the phone waits for the disk (architecture decision 5),
-then commits.
+then commits. Messages that wait together are taken together, for a moment each round of the loop (`rounds.py`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -22,23 +22,32 @@ from maskline.clock import Clock
 from maskline.engine import inputs as i
 from maskline.engine.call import USUAL, CallPolicy
 from maskline.engine.core import EngineConfig, EngineCore
+from maskline.engine.figures import engine_figures
+from maskline.engine.front import Front
+from maskline.engine.intake import USUAL_LIMITS, Intake, IntakeLimits
 from maskline.engine.outside import OutsideWork
-from maskline.engine.ports import CallRecorder, CallRouter
+from maskline.engine.ports import CallRecorder, CallRouter, CutOff, Shared
+from maskline.engine.rare_lines import RareLines
+from maskline.engine.rounds import Rounds
+from maskline.engine.strangers import Strangers
+from maskline.engine.stream_doors import StreamDoors
 from maskline.ids import Ids
 from maskline.masking.decision import StartCall, StartFlow
 from maskline.masking.facts import Cause
 from maskline.masking.session import Session
 from maskline.media.port import MediaDriver, MediaEvent, Prompter, RecordingLost
-from maskline.net.udp import UdpSocket
+from maskline.net.streams import NO_TLS, Streams, StreamSettings
+from maskline.net.udp_family import UdpFamilies, bind_both
 from maskline.sip.agent import Agent, AgentConfig
 from maskline.sip.events import Flow
 
 log = structlog.get_logger()
 
-RARE_LOG_SECONDS = 10.0
-"""At most one line of a kind in this time, however many datagrams strangers send or unknown numbers are dialled."""
-OVERLOAD_SECONDS = 0.5
-"""T1: what waits longer in the socket has been sent again by the time it is read, and the load feeds itself."""
+TICK = 0.004
+"""Seconds between two looks at SIP's timers, the shortest of which is 0.5 s. Each costs 0.01 ms, and a timer that is
+due within half a millisecond is none to libuv: it was looked at thousands of times a second."""
+BATCH = 256
+"""Datagrams read in a wake-up: they are told apart but not read, which takes 1 ms."""
 BYE_SECONDS = 2.0
 """How long `stop` waits for the last BYEs to be answered and the last media to be freed."""
 
@@ -48,87 +57,112 @@ class EngineRunner:
 
     def __init__(
         self, *, router: CallRouter, recorder: CallRecorder, media: MediaDriver | None, clock: Clock, ids: Ids,
-        host: str, port: int, loop_token: str = "", advertised_host: str = "", prompter: Prompter | None = None,
-        policy: CallPolicy = USUAL,
+        hosts: tuple[str, ...], port: int, loop_token: str = "", advertised: tuple[str, ...] = (),
+        advertised_port: int = 0,
+        prompter: Prompter | None = None, policy: CallPolicy = USUAL, shared: Shared | None = None,
+        limits: IntakeLimits = USUAL_LIMITS, unwritten: Callable[[], int] = lambda: 0, streams: StreamSettings = NO_TLS,
+        front: Front | None = None,
     ) -> None:  # fmt: skip
-        """`media` None means signalling only (`MASKLINE_MEDIA=none`). `advertised_host` is the address written
-        into our messages when `host` is not the one peers reach us at. `loop_token` names the installation; by
-        default a new one at each start. `prompter` gets what is played."""
-        self._router = router
-        self._recorder = recorder
-        self._driver = media
+        """`media` None means signalling only (`MASKLINE_MEDIA=none`). `hosts`: one, or one a family; `advertised`:
+        those in our messages, where they differ. `loop_token` names the installation; by default a new one at each
+        start. `prompter` gets what is played. `shared` is the router's. `unwritten`: commits not yet on disk. TCP has
+        the port of UDP; TLS is spoken when `streams` has files for it. `front`: the proxy that everybody comes by."""
+        self._router, self._recorder, self._driver = router, recorder, media
         self._clock = clock
         self._ids = ids
-        self._host, self._port = host, port
-        self._advertised = advertised_host or host
-        self._loop_token = loop_token or ids.token(8)
-        self._policy = policy
-        self._socket = UdpSocket(self._on_datagram, self._on_batch, self._on_unreachable, clock.wall)
+        self._hosts, self._port = hosts, port
+        self._advertised, self._advertised_port = advertised or hosts, advertised_port
+        self._loop_token, self._policy = loop_token or ids.token(8), policy
+        self._shared = shared
+        self._limits, self._unwritten = limits, unwritten
+        self._heard = 0
+        """Messages of calls in progress since the socket was read last."""
+        self._again: asyncio.Handle | None = None
+        """The next round, when something waits for it."""
+        self._socket = UdpFamilies(self._on_datagram, self._on_batch, self._on_unreachable, clock.wall, BATCH)
+        self._unsaid = RareLines(clock).unsaid
+        doors = StreamDoors(router.trunks, lambda: self._core, self._feed_behind, self._unsaid, self._is_banned)
+        self._streams = Streams(doors.events(self._take, self._on_batch, self._on_stranger), streams)
+        self._tls_port = 0
+        self._front = front
+        self.name = ""
+        """Of this engine among others, by which the proxy finds it; set before `start`."""
         self._bound: tuple[str, int] | None = None
         self._core: EngineCore | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
-        self._said: dict[str, tuple[float, int]] = {}
-        """Rare lines by what they count: when the last one was written, and the counter at that time."""
-        self._unknown_seen = 0
         self._idle = asyncio.Event()
         self._flushing = False
         self._outside = OutsideWork(
-            self._router,
-            clock,
-            self._deliver,
-            media,
-            prompter,
-            digits=not policy.block_digits,
-        )
+            self._router, clock, self._deliver, media, prompter, digits=not policy.block_digits
+        )  # fmt: skip
 
     def bind(self) -> tuple[str, int]:
         """Take the address, nothing more; returns it. What comes in before `start` is dropped, and SIP sends it
-        again. Raises `OSError` when the port is taken."""
-        self._bound = self._socket.bind(self._host, self._port)
+        again. Raises `OSError` when the port is taken, `ConfigurationError` when that of TLS is."""
+        self._bound = bind_both(self._socket, self._streams, self._hosts, self._port)
+        self._tls_port = self._streams.bind_tls(self._hosts)
         return self._bound
 
     def close(self) -> None:
         """Give the address back; `stop` has done so after a start."""
         self._socket.close()
+        self._streams.close()
 
-    async def start(self) -> tuple[str, int]:
-        """Bind unless that is done, and take calls; returns the address bound to. Raises `OSError` when the port is
-        taken, and then has not touched the media driver, whose workers may be a living server's."""
+    async def start(self, past: Sequence[CutOff] = ()) -> tuple[str, int]:
+        """Bind unless that is done, let the calls of `past` go on, and take calls; returns the address bound to. Raises
+        `OSError` when the port is taken, and then has not touched the media driver, whose workers may be a living
+        server's."""
         bound = self._bound or self.bind()
         if self._driver is not None:
             await self._driver.start(self._on_media_event)
-        agent = Agent(AgentConfig(self._advertised, bound[1]), self._ids)
-        driver = self._driver
-        config = EngineConfig(
-            self._advertised, self._loop_token, driver is not None, self._policy,
-            transcodes=driver is not None and driver.transcodes, encrypts=driver is not None and driver.encrypts,
+        host, other = (*self._advertised, "")[:2]
+        here = AgentConfig(
+            host, self._advertised_port or bound[1], self._tls_port, other_host=other,
+            name=self.name if self._front else "", fronted=self._front is not None,
         )  # fmt: skip
-        self._core = EngineCore(config, agent, self._ids, self._clock, self._router.trunks)
+        config = _config(host, self._loop_token, self._policy, self._driver)
+        agent = Agent(here, self._ids)
+        core = self._core = EngineCore(config, agent, self._ids, self._clock, self._router.trunks, self._shared)
+        core.trunks.front = None if self._front is None else self._front.flow
+        self._intake = Intake(core, self._limits, self._unwritten)
+        # Behind a proxy nothing comes from a stranger's own address, which only the proxy can shut out.
+        shut_out = self._socket.shut_out if self._front is None else _shut_out_by_proxy
+        self._strangers = Strangers(core, self._intake.guard, self._unsaid, shut_out)
+        self._rounds = Rounds(self._intake.admission, self._read, self._flush, self._clock.now)
+        self._streams.start()
+        self.take_over(past)  # at once: whoever asks for a call that is not there yet is told that it is over
         return bound
+
+    def watch_trunks(self) -> None:
+        """Ask trunks that are due, end calls that are stuck or out of minutes, have floods dropped; once a second."""
+        self._feed(self.core.gate.watch, self.core.trunks.all())
+        self._feed(self.core.reaper.look)
+        self._feed(self.core.accounts.look, self.core.deliver)
+        self._arm()
+        self._strangers.shut_out(self._clock.now())
 
     def drain(self) -> None:
         """Take no new calls (503) and answer OPTIONS with 503; calls in progress go on."""
         self.core.draining = True
 
-    async def stop(self, grace: float = 0.0) -> int:
-        """Drain, wait up to `grace` seconds for calls to end by themselves, hang up the rest and close.
-        Returns how many had to be hung up."""
+    async def stop(self, grace: float = 0.0, *, keep: bool = False) -> int:
+        """Drain, wait `grace` seconds for calls to end, hang up the rest (or `keep` it) and close; how many it was."""
         core = self.core
         self.drain()
-        await self._until_idle(grace)
+        await _until_idle(core, self._idle, grace)
         left = len(core.calls)
-        if left:
-            log.warning("calls_abandoned", count=left)
-            self._feed(core.stop_calls)
+        if ending := sum(not (keep and call.talked) for call in core.calls.values()):
+            log.warning("calls_abandoned", count=ending)
+            self._feed(core.stop_calls, keep)
             self._arm()
-            await self._until_idle(BYE_SECONDS)
+            await _until_idle(core, self._idle, BYE_SECONDS)
         if self._timer is not None:
             self._timer.cancel()
-        self._socket.close()
+        self.close()
         await self._outside.stop()
         if self._driver is not None:
-            await self._driver.stop()
+            await (self._driver.leave() if keep else self._driver.stop())
         return left
 
     # -- doors ------------------------------------------------------------------------------------------------
@@ -144,6 +178,17 @@ class EngineRunner:
         cause: Cause | None = self._feed(self.core.start_flow, decision)
         self._arm()
         return cause
+
+    def take_over(self, past: Sequence[CutOff]) -> None:
+        """Calls that another engine left go on here, or end."""
+        for one in past:
+            self._feed(self.core.revive, one)
+        self._arm()
+
+    def let_go(self, calls: Sequence[str]) -> None:
+        """Another engine has them by now."""
+        self._feed(self.core.let_go, calls)
+        self._arm()
 
     def session_ended(self, session_id: str) -> None:
         """The session is over: a call of it that is still on its way ends too."""
@@ -162,32 +207,61 @@ class EngineRunner:
 
     def metrics(self) -> dict[str, Any]:
         """Plain numbers by name: engine and SIP counters, what is held at this moment, losses of the socket."""
-        core = self.core
-        held = core.agent.sizes()
-        return {
-            **asdict(core.counters),
-            **{f"sip_{name}": value for name, value in asdict(core.agent.counters).items()},
-            "calls_in_progress": len(core.calls),
-            "sip_dialogs": held["usages"],
-            "sip_transactions": held["client_transactions"] + held["server_transactions"],
-            "kernel_drops": self._socket.kernel_drops(),
-            "send_drops": self._socket.dropped_sends,
-        }
+        return engine_figures(self.core, self._intake, self._socket, self._streams)
 
     # -- what comes in ----------------------------------------------------------------------------------------
 
     def _on_datagram(self, data: bytes, host: str, port: int) -> None:
-        core = self._core
-        if core is None:
-            return
-        stranger = self._feed(core.receive, data, Flow("udp", host, port)) is False
-        if stranger and (count := self._unsaid("strangers", core.counters.strangers)):
-            log.warning("stranger_dropped", host=host, datagrams=count)
+        if self._core is not None:
+            flow = Flow("udp", host, port) if self._front is None else self._front.peer(data, host, port)
+            if flow is None:
+                self._core.counters.strangers += 1
+                self._strangers.tell(host)
+            else:
+                self._take(data, flow, self._socket.age)
+
+    def _take(self, data: bytes, flow: Flow, age: float = 0.0) -> None:
+        if self._intake.put(data, flow, self._clock.now(), age):
+            self._heard += 1
+            if not self._rounds.full:
+                self._rounds.put(data, flow)
+            elif flow.transport == "udp":
+                self.core.counters.flooded += 1
+            else:  # nobody sends it again, and the connection waits meanwhile
+                self._feed(self._intake.read, data, flow)
+        elif not self.core.trunks.knows(flow):
+            self._strangers.tell(flow.host)
+
+    def _read(self, data: bytes, flow: Flow) -> None:
+        self._give(self._intake.read, data, flow)
+
+    def _is_banned(self, host: str) -> bool:
+        return self._intake.guard.is_banned(host, self._clock.now())
+
+    def _on_stranger(self, host: str) -> None:
+        self._strangers.came(host, self._clock.now())
 
     def _on_batch(self) -> None:
-        if self._core is not None:
-            self._core.overloaded = self._socket.behind > OVERLOAD_SECONDS
-            self._arm()
+        # What came while a round is due waits for it: other sources of the loop had no turn since the last one.
+        if self._core is not None and self._again is None:
+            self._serve()
+
+    def _serve(self) -> None:
+        # Where most of a full batch were strangers, hardly a call waits behind it.
+        more = self._rounds.serve(self._socket.behind > 0.0 and 4 * self._heard >= BATCH)
+        self._heard = 0
+        self.core.overloaded = self._intake.admission.refusing
+        self._arm()
+        if more is not None and self._again is None:
+            loop = asyncio.get_running_loop()
+            self._again = loop.call_later(more, self._on_again) if more else loop.call_soon(self._on_again)
+
+    def _on_again(self) -> None:
+        self._again = None
+        if self._socket.behind:
+            self._socket.read()
+        else:
+            self._serve()
 
     def _on_unreachable(self, host: str, port: int) -> None:
         if self._core is not None:
@@ -213,17 +287,27 @@ class EngineRunner:
             self._arm()
 
     def _feed(self, take: Callable[..., Any], *what: Any) -> Any:
-        """Give the core one input and perform what it asks for. A fault is a bug: it ends neither the engine nor
-        the other calls, and is counted."""
-        result = None
+        """Give the core one input and perform what it asks for."""
+        result = self._give(take, *what)
+        if not self._flushing:
+            self._flush()
+        return result
+
+    def _feed_behind(self, take: Callable[..., Any], *what: Any) -> None:
+        """The same after all messages that came before."""
+        if self._core is not None:
+            self._rounds.take_messages()
+            self._feed(take, *what)
+
+    def _give(self, take: Callable[..., Any], *what: Any) -> Any:
+        """One input, performed with the next flush. A fault is a bug: it ends neither the engine nor the other calls,
+        and is counted."""
         try:
-            result = take(*what, self._clock.now())
+            return take(*what, self._clock.now())
         except Exception as error:
             self.core.counters.faults += 1
             log.error("engine_fault", exc_info=error)
-        if result is not False and not self._flushing:
-            self._flush()
-        return result
+        return None
 
     # -- what goes out ----------------------------------------------------------------------------------------
 
@@ -239,47 +323,51 @@ class EngineRunner:
         for fault in core.faults():
             log.error("engine_fault", exc_info=fault)
         for data, flow in core.datagrams():
-            send(data, flow.host, flow.port)
+            if (front := self._front) is not None:
+                send(front.address(data, flow), front.host, front.port)
+            elif flow.transport == "udp":
+                send(data, flow.host, flow.port)
+            else:
+                self._streams.send(data, flow)
         for commit in core.commits():
             self._recorder.record(commit)
-        if core.counters.unknown_numbers != self._unknown_seen:
-            self._unknown_seen, last = core.counters.unknown_numbers, core.last_unknown
-            if count := self._unsaid("unknown numbers", self._unknown_seen):
-                log.warning("unknown_number", number=last.number, trunk=last.trunk, calls=count)
+        self._strangers.tell_refused()
         if not core.calls:
             self._idle.set()
 
     def _arm(self) -> None:
-        """Keep one loop timer at or before the next deadline. One that is too early finds nothing due and arms
-        again, which costs less than moving it at each of a call's dozen timers."""
+        """Keep one loop timer near the next deadline. One that is too early finds nothing due and arms again, which
+        costs less than moving it at each of a call's dozen timers."""
         deadline = self.core.next_deadline()
-        if deadline is None or (self._timer is not None and self._timer_at <= deadline):
+        if deadline is None or (self._timer is not None and self._timer_at <= deadline + TICK):
             return
         if self._timer is not None:
             self._timer.cancel()
-        self._timer_at = deadline
-        delay = max(0.0, deadline - self._clock.now())
+        now = self._clock.now()
+        delay = max(TICK, deadline - now)
+        self._timer_at = now + delay
         self._timer = asyncio.get_running_loop().call_later(delay, self._on_timer)
 
-    # -- small things -----------------------------------------------------------------------------------------
 
-    async def _until_idle(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                while self.core.calls:
-                    self._idle.clear()
-                    await self._idle.wait()
-        except TimeoutError:
-            return
+async def _until_idle(core: EngineCore, idle: asyncio.Event, seconds: float) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            while core.calls:
+                idle.clear()
+                await idle.wait()
 
-    def _unsaid(self, counted: str, counter: int) -> int:
-        """How much was counted since the last line about it; 0 when that line is too young for another."""
-        now = self._clock.now()
-        said_at, said = self._said.get(counted, (float("-inf"), 0))
-        if now - said_at < RARE_LOG_SECONDS:
-            return 0
-        self._said[counted] = (now, counter)
-        return counter - said
+
+def _config(host: str, loop_token: str, policy: CallPolicy, driver: MediaDriver | None) -> EngineConfig:
+    if driver is None:
+        return EngineConfig(host, loop_token, relay=False, policy=policy)
+    return EngineConfig(
+        host, loop_token, relay=True, policy=policy, transcodes=driver.transcodes, encrypts=driver.encrypts
+    )
+
+
+def _shut_out_by_proxy(hosts: Sequence[str]) -> bool:
+    """In place of the kernel's filter."""
+    return True
 
 
 YOUNG = 1_000

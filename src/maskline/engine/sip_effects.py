@@ -10,19 +10,27 @@ from collections.abc import Callable
 from typing import Any
 
 from maskline.engine import effects as e
+from maskline.engine import inputs as i
 from maskline.engine.call import Call
 from maskline.engine.identity import outgoing_invite
 from maskline.engine.leg import Leg
+from maskline.engine.trunk_gate import TrunkGate
 from maskline.masking.facts import LegName
+from maskline.masking.trunk import Reliable, own_target
 from maskline.sip.agent import Agent
 from maskline.sip.invite_usage import InviteUsage
 
+RETRY_LATER = (("Retry-After", "5"),)
+"""With each 503 of ours: without it the caller's carrier has to take it for a 500 (RFC 3261 §21.5.4)."""
+
 
 class SipEffects:
-    def __init__(self, agent: Agent, host: str, loop_token: str) -> None:
+    def __init__(self, agent: Agent, gate: TrunkGate, loop_token: str) -> None:
         self._agent = agent
-        self._host = host
+        self._gate = gate
         self._loop_token = loop_token
+        self.unsent: list[tuple[Call, i.Failed]] = []
+        """What calls that dialled over a trunk without room are to be told, once the step in which they did is done."""
         self.table: dict[type, Callable[[Call, Any, float], None]] = {
             e.SendInvite: self._send_invite,
             e.Progress: self._progress,
@@ -32,6 +40,7 @@ class SipEffects:
             e.Cancel: self._cancel,
             e.Bye: self._bye,
             e.RespondRequest: self._respond,
+            e.SendOffer: self._send_offer,
         }
 
     def take_down(self, call: Call, now: float) -> None:
@@ -42,19 +51,26 @@ class SipEffects:
                 self._agent.bye(leg.usage, now)
 
     def _send_invite(self, call: Call, effect: e.SendInvite, now: float) -> None:
-        invite = outgoing_invite(effect, self._host, self._loop_token)
+        if not self._gate.take(call.id, effect.leg, effect.trunk, now):
+            self.unsent.append((call, i.Failed(503, leg=effect.leg, full=True)))
+            return
+        target = effect.target or own_target(effect.trunk)
+        invite = outgoing_invite(effect, self._agent.host_for(target), self._loop_token)
         leg = _leg(call, effect.leg)
         usage = leg.usage = self._agent.invite(invite, now)
         usage.owner = leg
 
     def _progress(self, call: Call, effect: e.Progress, now: float) -> None:
-        self._agent.progress(_usage(call.leg_a), effect.status, now, body=effect.body)
+        reliable = call.offer.trunk.reliable is Reliable.REQUIRED
+        self._agent.progress(_usage(call.leg_a), effect.status, now, body=effect.body, reliable=reliable)
 
     def _answer(self, call: Call, effect: e.Answer, now: float) -> None:
-        self._agent.answer(_usage(call.leg_a), now, effect.body)
+        seconds = call.offer.trunk.session_seconds
+        self._agent.answer(_usage(call.leg_a), now, effect.body, session_seconds=seconds)
 
     def _reject(self, call: Call, effect: e.Reject, now: float) -> None:
-        self._agent.reject(_usage(call.leg_a), effect.status, now)
+        headers = RETRY_LATER if effect.status == 503 else ()
+        self._agent.reject(_usage(call.leg_a), effect.status, now, headers=headers)
 
     def _ack(self, call: Call, effect: e.Ack, now: float) -> None:
         self._agent.ack(_usage(_leg(call, effect.leg)), now)
@@ -67,6 +83,9 @@ class SipEffects:
 
     def _respond(self, call: Call, effect: e.RespondRequest, now: float) -> None:
         self._agent.respond(effect.key, effect.status, now, body=effect.body)
+
+    def _send_offer(self, call: Call, effect: e.SendOffer, now: float) -> None:
+        self._agent.request(_usage(_leg(call, effect.leg)), "INVITE", now, body=effect.body)
 
 
 def _leg(call: Call, name: LegName) -> Leg:

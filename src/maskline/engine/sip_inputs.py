@@ -10,10 +10,14 @@ from collections.abc import Callable
 from typing import Any
 
 from maskline.engine import inputs as i
+from maskline.engine.identity import elsewhere
 from maskline.engine.leg import Leg
+from maskline.masking.facts import Cause
+from maskline.masking.trunk import Reliable, Trunk
 from maskline.sip import events as sip
 from maskline.sip.invite_usage import InviteUsage
-from maskline.sip.message import Message
+from maskline.sip.message import Message, Request
+from maskline.sip.option_tags import RELIABLE, names
 
 
 def leg_of(usage: InviteUsage | None) -> Leg | None:
@@ -27,19 +31,38 @@ def sdp_of(message: Message) -> bytes:
     return message.body if message.body and message.content_type in ("application/sdp", "") else b""
 
 
+def is_reliable(usage: InviteUsage, request: Request, trunk: Trunk) -> bool:
+    """Whether what we say to this INVITE before the answer will be acknowledged (RFC 3262)."""
+    wanted = trunk.reliable is Reliable.REQUIRED and names(request, "supported", RELIABLE)
+    return wanted or usage.reliable is not None
+
+
 def _failed(event: sip.InviteFailed, leg: Leg) -> i.Input:
     response = event.response
     q850 = None if response is None else response.q850_cause
     network = response is None and event.status == 503
-    return i.Failed(event.status, q850, network, leg.name)
+    contacts = elsewhere(response) if response is not None and 300 <= event.status < 400 else ()
+    return i.Failed(event.status, q850, network, leg.name, response is None and event.status == 408, contacts)
+
+
+def _finished(event: sip.RequestFinished, leg: Leg) -> i.Input:
+    """Only offers are sent inside a leg."""
+    response = event.response
+    return i.OfferAnswered(leg.name, event.status, b"" if response is None else sdp_of(response))
 
 
 LEG_INPUTS: dict[type, Callable[[Any, Leg], i.Input]] = {
-    sip.InviteAnswered: lambda event, leg: i.Answered(sdp_of(event.response), leg.name),
+    sip.InviteAnswered: lambda event, leg: i.Answered(
+        event.described or sdp_of(event.response), leg.name, event.offered
+    ),
     sip.InviteFailed: _failed,
     sip.InviteCancelled: lambda event, leg: i.Cancelled(),
     sip.InviteAcked: lambda event, leg: i.Acked(leg.name, event.body),
+    sip.ProgressAcked: lambda event, leg: i.Acked(leg.name, event.body),
     sip.AckMissing: lambda event, leg: i.AckMissing(leg.name),
+    sip.SessionExpired: lambda event, leg: i.Stopped(Cause.SESSION_NOT_RENEWED),
     sip.ByeReceived: lambda event, leg: i.HungUp(leg.name),
+    sip.OfferCancelled: lambda event, leg: i.OfferWithdrawn(leg.name, event.key),
+    sip.RequestFinished: _finished,
     sip.ByeFinished: lambda event, leg: i.ByeDone(leg.name),
 }

@@ -26,10 +26,11 @@ def take_request(
         agent.respond(event.key, 503 if draining else 200, now)
     elif request.method == "INFO":
         return _take_info(event, leg, agent, counters, now)
-    elif request.method not in ("INVITE", "UPDATE"):
+    elif request.method not in ("INVITE", "UPDATE", "PRACK"):
         agent.respond(event.key, 200, now)
     elif leg is not None:
-        return i.Offered(leg.name, event.key, request.body, request.method == "UPDATE")
+        # A PRACK that comes here makes an offer, which is no other than that of an UPDATE (RFC 3262 §5).
+        return i.Offered(leg.name, event.key, request.body, request.method != "INVITE", request.from_tag)
     else:
         agent.respond(event.key, 481, now)
     return None

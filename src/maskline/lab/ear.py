@@ -16,7 +16,7 @@ from maskline.lab.likeness import Match, Search, find
 from maskline.lab.sound import DIGITS, FRAME, PCMA, PCMU, RATE, Samples, decode, encode, silence, write_wav
 
 _OFF = RATE // 5
-"""A stream that is this many samples away from where its arrival says is placed anew."""
+"""What does not follow on the packet before it and is this many samples from where its arrival says is placed anew."""
 _LOOK = 0.1
 """Seconds between two searches for a prompt."""
 
@@ -71,20 +71,23 @@ class Ear:
 
     def samples(self, since: float = 0.0) -> Samples:
         """What was heard from `since` (monotonic seconds) on, laid out in time: gaps are silence. Within a stream
-        the packets' own clock counts, so that the network's jitter is not heard; its start is its arrival."""
+        the packets' own clock counts, so that the network's jitter is not heard, nor a sender that was late and sent
+        all at once; its start is its arrival, and so is what comes where its clock jumped."""
         voices = [item for item in self.voices if item.at >= since]
         if not voices:
             return silence(0)
         places: dict[int, tuple[int, int]] = {}
+        following: dict[int, tuple[int, int]] = {}
         spots: list[tuple[int, Arrival]] = []
         for item in voices:
             arrived = round((item.at - voices[0].at) * RATE)
             start, stamp = places.setdefault(item.ssrc, (arrived, item.stamp))
             spot = start + _signed(item.stamp - stamp)
-            if abs(spot - arrived) > _OFF:
+            if abs(spot - arrived) > _OFF and (item.sequence, item.stamp) != following.get(item.ssrc):
                 places[item.ssrc] = (arrived, item.stamp)
                 spot = arrived
             spots.append((spot, item))
+            following[item.ssrc] = (item.sequence + 1) & 0xFFFF, (item.stamp + len(item.payload)) & 0xFFFFFFFF
         base = min(spot for spot, _ in spots)
         line = silence((max(spot for spot, _ in spots) - base + 8 * FRAME) / RATE)
         end = 0

@@ -81,7 +81,8 @@ class Inbox:
 
         async with self._arrived:
             try:
-                await asyncio.wait_for(self._arrived.wait_for(lambda: len(matching()) >= wanted), within)
+                async with asyncio.timeout(within):
+                    await self._arrived.wait_for(lambda: len(matching()) >= wanted)
             except TimeoutError:
                 return matching()
         return matching()

@@ -1,6 +1,6 @@
 """A lab phone: a SIP user agent with one line, real RTP and a memory of every byte it saw.
 
-What it is: `sip.Agent` on a UDP socket plus `lab/audio.py`, with a behaviour for incoming calls, keys to press and a
+What it is: `sip.Agent` on UDP, TCP or TLS plus `lab/audio.py`, with a behaviour for incoming calls, keys to press and a
 hold button. What it is not: part of the platform; it talks to it only over the wire. Who uses it: the demo, wire tests.
 """
 
@@ -17,8 +17,10 @@ from maskline.lab.audio import Audio
 from maskline.lab.ear import Ear
 from maskline.lab.mouth import Mouth
 from maskline.lab.offer import CODECS, agree, common, describe
+from maskline.lab.phone_wire import StreamWire, UdpWire
 from maskline.lab.sound import Samples
 from maskline.masking.e164 import Number
+from maskline.net.tls import Tls
 from maskline.sdp.session import Codec
 from maskline.sip.agent import Agent, AgentConfig, OutgoingInvite
 from maskline.sip.events import (
@@ -36,6 +38,7 @@ from maskline.sip.events import (
 )
 from maskline.sip.invite_usage import InviteUsage
 from maskline.sip.message import Response
+from maskline.sip.uri import bracketed
 
 
 class Behaviour(StrEnum):
@@ -79,7 +82,7 @@ class Traced:
         return self.data.split(b"\r\n", 1)[0].decode("utf-8", "replace")
 
 
-class Phone(asyncio.DatagramProtocol):
+class Phone:
     """One phone with one call at a time. `ended` is set when its call is over, with `final_status`."""
 
     def __init__(self, name: str, number: Number, tone: int, behaviour: Behaviour = Behaviour.ANSWER) -> None:
@@ -105,7 +108,7 @@ class Phone(asyncio.DatagramProtocol):
         self._keys: deque[tuple[str, Keys]] = deque()
         self._descriptions = 0
         self._usage: InviteUsage | None = None
-        self._transport: asyncio.DatagramTransport | None = None
+        self._wire: UdpWire | StreamWire | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._final_timer: asyncio.TimerHandle | None = None
         self._agent: Agent
@@ -113,12 +116,16 @@ class Phone(asyncio.DatagramProtocol):
 
     # -- life ---------------------------------------------------------------------------------------------
 
-    async def open(self, host: str) -> None:
-        loop = asyncio.get_running_loop()
+    async def open(self, host: str, transport: str = "udp", tls: Tls | None = None) -> None:
+        """`tls` for the transport of that name: its certificate and whom it believes."""
         self._host = host
-        self._transport, _ = await loop.create_datagram_endpoint(lambda: self, (host, 0))
-        self.address = self._transport.get_extra_info("sockname")
-        self._agent = Agent(AgentConfig(host=host, port=self.address[1], user_agent=f"lab-{self.name}"), SystemIds())
+        if transport == "udp":
+            self._wire = UdpWire(self._on_message)
+        else:
+            self._wire = StreamWire(self._on_message, self._on_failed, self._on_closed, tls)
+        self.address = await self._wire.open(host)
+        port = self.address[1]
+        self._agent = Agent(AgentConfig(host, port, port, user_agent=f"lab-{self.name}"), SystemIds())
         await self._new_audio()
 
     async def reset(self, behaviour: Behaviour, *, refuse_with: int = 486) -> None:
@@ -145,19 +152,21 @@ class Phone(asyncio.DatagramProtocol):
                 timer.cancel()
         if self.audio:
             self.audio.close()
-        if self._transport:
-            self._transport.close()
+        if self._wire:
+            self._wire.close()
 
     # -- what a person does ---------------------------------------------------------------------------------
 
-    def dial(self, number: Number, through: tuple[str, int]) -> None:
-        target = Flow("udp", *through)
+    def dial(self, number: Number, through: tuple[str, int], name: str = "") -> None:
+        """`name`: what the certificate of whom it calls has to prove over TLS; empty: the address."""
+        assert self._wire is not None, "opened first"
+        target, there = Flow(self._wire.transport, *through, name), bracketed(through[0])
         self._usage = self._agent.invite(
             OutgoingInvite(
                 flow=target,
-                request_uri=f"sip:{number.e164}@{through[0]}:{through[1]}",
-                from_uri=f"sip:{self.number.e164}@{through[0]}",
-                to_uri=f"sip:{number.e164}@{through[0]}",
+                request_uri=f"sip:{number.e164}@{there}:{through[1]}",
+                from_uri=f"sip:{self.number.e164}@{there}",
+                to_uri=f"sip:{number.e164}@{there}",
                 body=self._own_sdp(),
             ),
             self._now(),
@@ -216,11 +225,19 @@ class Phone(asyncio.DatagramProtocol):
 
     # -- wire ------------------------------------------------------------------------------------------------
 
-    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+    def _on_message(self, data: bytes, flow: Flow) -> None:
         self.trace.append(Traced(time.monotonic(), False, data))
         if self.behaviour is Behaviour.SILENT:
             return
-        self._agent.receive(data, Flow("udp", addr[0], addr[1]), self._now())
+        self._agent.receive(data, flow, self._now())
+        self._flush()
+
+    def _on_failed(self, flow: Flow) -> None:
+        self._agent.flow_failed(flow, self._now())
+        self._flush()
+
+    def _on_closed(self, flow: Flow) -> None:
+        self._agent.flow_closed(flow, self._now())
         self._flush()
 
     def _flush(self) -> None:
@@ -229,8 +246,8 @@ class Phone(asyncio.DatagramProtocol):
             self._on_event(event)
         for datagram in self._agent.datagrams():
             self.trace.append(Traced(time.monotonic(), True, datagram.data))
-            if self._transport and not self._transport.is_closing():
-                self._transport.sendto(datagram.data, (datagram.flow.host, datagram.flow.port))
+            if self._wire:
+                self._wire.send(datagram.data, datagram.flow)
         if self._timer:
             self._timer.cancel()
             self._timer = None

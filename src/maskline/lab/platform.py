@@ -1,4 +1,4 @@
-"""A running Maskline for the lab: `maskline serve` as a child process, and its public doors.
+"""A running Maskline for the lab: `maskline serve`, or one part of it, as a child process, and its public doors.
 
 What it is: start, stop, the CLI and the REST API as a customer uses them. What it is not: a shortcut into the
 product; nothing here imports the engine, stores or workflows. Who uses it: the demo, e2e and wire tests.
@@ -11,16 +11,19 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 
 import maskline
+from maskline.lab.ports import free_port, free_ports, give_back
 
+_MEDIA_PORTS = 600
+"""Of the embedded relay: more than a hundred calls, and those that rest."""
 _FOR_THE_FIRST = 0.5
 """Seconds between two SIGTERMs: sent at once they would be one."""
 
@@ -29,22 +32,21 @@ class LabError(Exception):
     """Something the lab needs did not happen; the sentence says what."""
 
 
-def free_port(host: str, kind: socket.SocketKind) -> int:
-    """A port nobody uses at this moment."""
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
-
-
 class Platform:
     """One `maskline serve` with its own database and key in `folder`."""
 
-    def __init__(self, folder: Path, host: str = "127.0.0.1", **settings: str) -> None:
+    def __init__(self, folder: Path, host: str = "127.0.0.1", *, command: str = "serve", **settings: str) -> None:
+        """`command`: `serve`, or one of `api`, `engine` and `deliver`, which want MASKLINE_DATABASE_URL."""
         self.host = host
+        self.command = command
         self.folder = folder
-        self.sip_port = free_port(host, socket.SOCK_DGRAM)
-        self.http_port = free_port(host, socket.SOCK_STREAM)
-        self.log_path = folder / "serve.log"
+        self.sip_port, self.http_port = free_port(), free_port()
+        if settings.get("MASKLINE_MEDIA", "embedded") == "embedded" and "MASKLINE_MEDIA_PORTS" not in settings:
+            first, last = free_ports(_MEDIA_PORTS)
+            settings["MASKLINE_MEDIA_PORTS"] = f"{first}-{last}"
+            # With this object, not at the stop: it may be started again. Dozens of platforms in one process need them.
+            weakref.finalize(self, give_back, first)
+        self.log_path = folder / f"{command}.log"
         # What the user has set up for a real carrier must not reach into the lab.
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("MASKLINE_")}
         # It must run this very code, also from a checkout that a relative path names: its folder is another one.
@@ -57,6 +59,8 @@ class Platform:
             "MASKLINE_DATA_DIR": str(folder / "data"),
             "MASKLINE_HTTP_HOST": host,
             "MASKLINE_HTTP_PORT": str(self.http_port),
+            "MASKLINE_ENGINE_HTTP_PORT": str(self.http_port),
+            "MASKLINE_DELIVER_HTTP_PORT": str(self.http_port),
             "MASKLINE_HTTP_RATE_LIMIT": "0",
             "MASKLINE_SIP_HOST": host,
             "MASKLINE_SIP_PORT": str(self.sip_port),
@@ -75,12 +79,16 @@ class Platform:
         return f"http://{self.host}:{self.http_port}"
 
     @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
     def pid(self) -> int:
         if self._process is None:
             raise LabError("the platform is not running")
         return self._process.pid
 
-    async def start(self, within: float = 30.0) -> None:
+    async def start(self, within: float = 90.0) -> None:
         """Start and wait until /healthz says 200; raises `LabError` with the log's end otherwise."""
         process = self._spawn()
         loop = asyncio.get_running_loop()
@@ -90,12 +98,12 @@ class Platform:
                 if await _healthy(http, f"{self.url}/healthz"):
                     return
                 await asyncio.sleep(0.05)
-        raise LabError(f"maskline serve did not become ready: {self.log_tail()}")
+        raise LabError(f"maskline {self.command} did not become ready: {self.log_tail()}")
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "maskline", "serve"],
+                [sys.executable, "-m", "maskline", self.command],
                 env=self.environment, cwd=self.folder, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
         return self._process
@@ -107,7 +115,7 @@ class Platform:
         """The lines of this event."""
         return [line for line in self.log_path.read_text(errors="replace").splitlines() if event in line]
 
-    def stop(self, within: float = 15.0, *, calls_may_end: bool = True) -> int:
+    def stop(self, within: float = 45.0, *, calls_may_end: bool = True) -> int:
         """SIGTERM and wait; the exit code, or -9 when it had to be killed. `calls_may_end`: not told a second time, at
         which it hangs up calls in progress."""
         if self._process is None:

@@ -7,11 +7,12 @@ turn an `Action` into a `Step` (`decision.py`). Who uses it: the router asks for
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
 from maskline.masking.e164 import Number
 from maskline.masking.prompt import Prompt
+from maskline.values import dataclass
 
 
 class ActionName(StrEnum):

@@ -7,12 +7,12 @@ writes, storage keeps (numbers sealed), webhook formats and `maskline call show`
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from maskline.masking.e164 import Number
 from maskline.masking.facts import Cause, HungUpBy, LegName, Outcome
 from maskline.masking.session import Role
+from maskline.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +111,15 @@ class CallRecord:
     """Leg A first; leg B only when it was dialled."""
     flow: FlowRecord | None = None
     """None: no application was asked, a session or a fallback said it all."""
+    recovered: bool = False
+    """Its engine died or left while it lasted; another one, or the next start of the same one, went on with it or ended
+    it. What happened meanwhile may be told late."""
 
     def with_legs(self, legs: tuple[LegRecord, ...]) -> CallRecord:
         return CallRecord(
             self.id, self.account_id, self.subaccount_id, self.session_id, self.caller, self.virtual_number,
             self.reference_id, self.started_at, self.ended_at, self.outcome, self.cause, self.hung_up_by, legs,
-            self.flow,
+            self.flow, self.recovered,
         )  # fmt: skip
 
     def leg(self, name: LegName) -> LegRecord | None:

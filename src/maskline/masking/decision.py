@@ -6,15 +6,17 @@ is not: SIP; the engine turns a refusal's cause into its status. The order of ro
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
 from maskline.masking.call_flow import Capture, Hangup, PlayFile, Say
 from maskline.masking.e164 import Number
 from maskline.masking.facts import Cause
+from maskline.masking.permit import Permit
 from maskline.masking.prompt import Prompt
 from maskline.masking.session import Role, Session, SessionOptions
-from maskline.masking.trunk import Trunk
+from maskline.masking.trunk import Trunk, Way
+from maskline.values import dataclass
 
 
 class NumberState(StrEnum):
@@ -90,6 +92,11 @@ class Forward:
     """Heard by the callee when it has answered, before the two are connected."""
     shown_reference_id: str = ""
     """Label of `shown`, which may be of another pool than the dialled number."""
+    ways: tuple[Way, ...] = field(default=(), compare=False)
+    """Where the callee is tried, best first: addresses of `trunk`, then of others that may call it (RFC 3263 §4.3).
+    Empty: the trunk's own address only."""
+    permit: Permit | None = field(default=None, compare=False)
+    """What its account's limits count of it; None: there are none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +148,8 @@ class StartCall:
     first_party: Number
     trunk: Trunk
     """For the first party's leg."""
+    ways: tuple[Way, ...] = field(default=(), compare=False)
+    """As those of `Forward`, for the first party."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +184,10 @@ class Dial:
     record: bool = False
     prompts: tuple[Prompt, ...] = ()
     """Heard by both sides before the two are connected: that the call is recorded, where the installation says so."""
+    ways: tuple[Way, ...] = field(default=(), compare=False)
+    """As those of `Forward`."""
+    permit: Permit | None = field(default=None, compare=False)
+    """As that of `Forward`."""
 
 
 Step = Dial | Say | PlayFile | Capture | Hangup

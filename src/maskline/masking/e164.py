@@ -14,11 +14,12 @@ from functools import lru_cache
 import phonenumbers
 
 from maskline.errors import InvalidParameter
+from maskline.masking.number_plan import shared_region
 
 _SEPARATORS = re.compile(r"[\s().\-/]")
 _DIGITS = re.compile(r"\+?[1-9][0-9]{2,16}\Z")
 """No country code begins with 0 (E.164 §6.2.1): what does is a national number, of nobody knows which country."""
-_SHORT_CODE = 6
+SHORT_CODE = 6
 """Digits that a short code (911, 112, 116117) has at most, and no subscriber's number with its country code."""
 _SHORTEST = 2
 """Digits behind the country code below which `phonenumbers` sees no number."""
@@ -72,7 +73,7 @@ class Number:
     @property
     def is_short_code(self) -> bool:
         """Whether it means something inside one country only: with a `+` it is the beginning of another number."""
-        return len(self.digits) <= _SHORT_CODE
+        return len(self.digits) <= SHORT_CODE
 
     @property
     def country(self) -> str | None:
@@ -145,7 +146,7 @@ def _country(digits: str) -> str | None:
     for length in (1, 2, 3):
         if digits[:length] in _ONE_REGION and len(digits) >= length + _SHORTEST:
             return _ONE_REGION[digits[:length]]
-    return _country_of_plan(digits)
+    return shared_region(digits) or _country_of_plan(digits)
 
 
 def _country_of_plan(digits: str) -> str | None:

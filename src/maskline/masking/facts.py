@@ -10,9 +10,12 @@ keeps, webhook formats translate (together with the call record, which holds the
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from collections.abc import Callable
 from enum import StrEnum
+from operator import attrgetter
 from typing import Any, ClassVar, NamedTuple
+
+from maskline.values import dataclass
 
 
 class Outcome(StrEnum):
@@ -51,6 +54,18 @@ class Cause(StrEnum):
     DOES_NOT_EXIST = "does_not_exist"
     NETWORK_ERROR = "network_error"
     NO_ROUTE = "no_route"
+    TRUNK_FULL = "trunk_full"
+    """Every trunk that may call the destination carries as many calls as its limits allow."""
+    COUNTRY_BARRED = "country_barred"
+    """The account may not call numbers of this country."""
+    DESTINATION_BARRED = "destination_barred"
+    """It may not call this number: premium rate, satellite or the like, or a prefix that is denied."""
+    ACCOUNT_FULL = "account_full"
+    """The account, or its virtual number, has as many calls at a time or a second as its limits allow."""
+    ACCOUNT_SPENT = "account_spent"
+    """The account's minutes or money of the day, or the session's attempts, are used up."""
+    ACCOUNT_STOPPED = "account_stopped"
+    """Its calls were stopped by an alarm or an operator, until an operator lifts that."""
     LOOP = "loop"
     UNKNOWN_NUMBER = "unknown_number"
     UNKNOWN_CALLER = "unknown_caller"
@@ -84,7 +99,11 @@ class Cause(StrEnum):
     MEDIA_UNAVAILABLE = "media_unavailable"
     MEDIA_TIMEOUT = "media_timeout"
     ACK_TIMEOUT = "ack_timeout"
+    SESSION_NOT_RENEWED = "session_not_renewed"
+    """A party's side no longer answers, or did not renew its SIP session in time (RFC 4028)."""
     SHUTDOWN = "shutdown"
+    ENGINE_RESTARTED = "engine_restarted"
+    """The engine died before the two were connected; a call whose parties talked goes on."""
     INTERNAL_ERROR = "internal_error"
 
 
@@ -120,6 +139,10 @@ class CallReceived(Fact):
     trunk_id: str
     virtual_number: str
     """The dialled number; masked when it is not ours, since it may be a person's."""
+    verification: str = ""
+    """What the carrier says of its check of the caller's number (STIR/SHAKEN): `passed`, `failed` or `none`."""
+    attestation: str = ""
+    """`A`, `B` or `C`: how far the caller's own carrier vouches for that number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,6 +314,17 @@ class LegDialed(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class LegRedialed(Fact):
+    """The leg could not be reached, and is tried at another place: of the same trunk, or of another one."""
+
+    name: ClassVar[str] = "LegRedialed"
+    leg: str
+    trunk_id: str
+    status: int
+    """SIP status of the try before; 408 and 503 also stand for no response at all, 503 for a trunk without room."""
+
+
+@dataclass(frozen=True, slots=True)
 class LegRinging(Fact):
     """First 180 or 183 of the leg."""
 
@@ -321,6 +355,15 @@ class LegEnded(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class CallRecovered(Fact):
+    """The engine was restarted during the call, and the call went on, or got its end from what was kept of it."""
+
+    name: ClassVar[str] = "CallRecovered"
+    goes_on: bool
+    """False: the two were not connected."""
+
+
+@dataclass(frozen=True, slots=True)
 class CallEnded(Fact):
     """The last fact of every call, exactly once."""
 
@@ -328,6 +371,35 @@ class CallEnded(Fact):
     outcome: Outcome
     cause: Cause
     hung_up_by: HungUpBy
+
+
+@dataclass(frozen=True, slots=True)
+class AccountAlarmed(Fact):
+    """An account's calls look like fraud, or have used up the day. The subject is the account's id."""
+
+    name: ClassVar[str] = "AccountAlarmed"
+    alarm: str
+    """`new_country`, `night_peak`, `short_calls` or `day_spent`."""
+    country: str
+    """Of a new country, ISO 3166-1 alpha-2 or `unknown`; else empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountStopped(Fact):
+    """All calls of an account are refused from now on. The subject is the account's id."""
+
+    name: ClassVar[str] = "AccountStopped"
+    reason: str
+    """An alarm's name, or `operator`."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountResumed(Fact):
+    """An operator lifted the stop of an account. The subject is the account's id."""
+
+    name: ClassVar[str] = "AccountResumed"
+    reason: str
+    """Why it had been stopped."""
 
 
 class ClaimNote(NamedTuple):
@@ -392,20 +464,39 @@ FACTS: dict[str, type[Fact]] = {
     cls.name: cls
     for cls in (
         CallReceived, CallRequested, CallNotStarted, CallRouted, PromptPlayed, PromptNotPlayed, PinChecked, LegDialed,
-        LegRinging, LegAnswered, FlowGiven, CallActionFailed, DigitsCaptured, LegChanged, RecordingStarted,
-        RecordingStopped, RecordingNotStarted, LegEnded, CallEnded, RecordingCompleted, RecordingFailed,
-        SessionCreated, SessionUpdated, SessionExpired, VirtualNumberReplaced,
+        LegRedialed, LegRinging, LegAnswered, FlowGiven, CallActionFailed, DigitsCaptured, LegChanged, RecordingStarted,
+        RecordingStopped, RecordingNotStarted, CallRecovered, LegEnded, CallEnded, RecordingCompleted, RecordingFailed,
+        SessionCreated, SessionUpdated, SessionExpired, VirtualNumberReplaced, AccountAlarmed, AccountStopped,
+        AccountResumed,
     )
 }  # fmt: skip
 
 _LEFT_OUT = {"subject", "sequence", "at", "digits"}
-_FIELDS = {name: [f.name for f in dataclasses.fields(cls) if f.name not in _LEFT_OUT] for name, cls in FACTS.items()}
+FACT_FIELDS: dict[str, list[str]] = {
+    name: [f.name for f in dataclasses.fields(cls) if f.name not in _LEFT_OUT] for name, cls in FACTS.items()
+}
+"""Names of each fact's own fields, by the fact's name."""
 _ENUMS = {"outcome": Outcome, "cause": Cause, "hung_up_by": HungUpBy}
+
+
+def _reader(names: list[str]) -> Callable[[Fact], Any]:
+    return attrgetter(*names)
+
+
+_READERS = {name: _reader(names) for name, names in FACT_FIELDS.items()}
+_OF_ONE_FIELD = frozenset(name for name, names in FACT_FIELDS.items() if len(names) == 1)
+
+
+def fact_values(fact: Fact) -> tuple[Any, ...]:
+    """The fact's own fields as JSON values, in the order of `FACT_FIELDS`."""
+    found: Any = _READERS[fact.name](fact)
+    values: tuple[Any, ...] = (found,) if fact.name in _OF_ONE_FIELD else found
+    return values
 
 
 def fact_details(fact: Fact) -> dict[str, Any]:
     """The fact's own fields as JSON values."""
-    return {name: getattr(fact, name) for name in _FIELDS[fact.name]}
+    return dict(zip(FACT_FIELDS[fact.name], fact_values(fact), strict=True))
 
 
 def restore_fact(name: str, subject: str, sequence: int, at: float, details: dict[str, Any]) -> Fact:

@@ -25,9 +25,9 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum, auto
-from typing import Any
+from typing import Any, NamedTuple
 
 from maskline.masking.decision import AskPin, MatchedBy, NumberUse, PinRules, Refuse, VirtualNumber
 from maskline.masking.e164 import Number
@@ -35,6 +35,7 @@ from maskline.masking.facts import Cause
 from maskline.masking.prompt import optional_url
 from maskline.masking.routing_rules import RoutingRules, Withheld
 from maskline.masking.session import PoolMode, Role, Session, SessionOptions
+from maskline.values import dataclass
 
 _LONGEST_PIN = 15
 
@@ -59,6 +60,18 @@ class ToApplication:
     number: VirtualNumber
 
 
+class Entries(NamedTuple):
+    """How a number lets callers in whom their own number does not."""
+
+    longest_pin: int
+    """The most digits that a PIN ever had on it; 0: there never was one."""
+    open_until: float
+    """Wall seconds until which it is, at most, anybody's way into one session."""
+
+
+NO_ENTRIES = Entries(0, 0.0)
+
+
 class Ask(Enum):
     """Answered with a session or None, but for the last two."""
 
@@ -70,8 +83,12 @@ class Ask(Enum):
     """Who has the number for anybody's calls."""
     ON_NUMBER = auto()
     """Answered with live sessions on the number."""
-    LONGEST_PIN = auto()
-    """The most digits that a PIN of the number has, or more; 0: nobody knows."""
+    ENTRIES = auto()
+    """Answered with `Entries`: most numbers have none, and what follows need not be asked."""
+
+
+# To name a member of an `Enum` is a Python call in 3.11.
+_PARTY, _PIN, _OPEN, _ENTRIES = Ask.PARTY, Ask.PIN, Ask.OPEN, Ask.ENTRIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,14 +136,24 @@ RequestSteps = Generator[Question, Any, Matched | Refuse]
 def match_call(caller: Number | None, number: VirtualNumber, wall: float, rules: RoutingRules) -> Steps:
     """Decide on a call from `caller` (None: withheld) to one of our numbers at `wall` (seconds since 1970)."""
     if caller is None and rules.withheld is not Withheld.PIN:
-        prompt = rules.withheld_prompt if rules.withheld is Withheld.PROMPT else None
-        return Refuse(Cause.WITHHELD_CALLER, number, None, prompt)
+        return _refuse_withheld(number, rules)
     if caller is not None and (yield AskOurs(caller)):
         return Refuse(Cause.LOOP, number)
     found: Found = yield from _find(caller, number, wall, rules)
     if isinstance(found, Matched) and (yield AskOurs(found.callee)):
         return Refuse(Cause.LOOP, number, found.session)
     return found
+
+
+def match_nowhere(caller: Number | None, rules: RoutingRules) -> Refuse:
+    """What becomes of a call to a number that is none of ours: what a stranger gets on one that is, so that nobody
+    tells them apart."""
+    return _refuse_withheld(None, rules) if caller is None else Refuse(Cause.UNKNOWN_NUMBER, None)
+
+
+def _refuse_withheld(number: VirtualNumber | None, rules: RoutingRules) -> Refuse:
+    prompt = rules.withheld_prompt if rules.withheld is Withheld.PROMPT else None
+    return Refuse(Cause.WITHHELD_CALLER, number, None, prompt)
 
 
 def match_pin(
@@ -182,18 +209,19 @@ def match_request(session: Session, number: VirtualNumber, wall: float) -> Reque
 
 def _find(caller: Number | None, number: VirtualNumber, wall: float, rules: RoutingRules) -> Steps:
     over = None
+    session: Session | None
     if caller is not None:
-        session: Session | None = yield Ask.PARTY
+        session = yield _PARTY
         role = None if session is None else session.role_of(caller)
         if session is not None and role is not None and _belongs(session, role, number):
             if session.is_live(wall):
                 return (yield from _from_party(session, role, caller, number, rules))
             over = session
-    session = yield Ask.PIN
+    entries: Entries = yield _ENTRIES
+    session = (yield _PIN) if entries.longest_pin else None
     if session is not None and _asks_pin(session, number, wall):
-        longest: int = yield Ask.LONGEST_PIN
-        return AskPin(number, _pin_rules(session, longest or _LONGEST_PIN, rules), None, session)
-    session = yield Ask.OPEN
+        return AskPin(number, _pin_rules(session, entries.longest_pin, rules), None, session)
+    session = (yield _OPEN) if entries.open_until > wall else None
     if session is not None and _is_open(session, number, wall):
         return _from_anyone(session, caller, number)
     if (yield AskApplication(number)):
@@ -208,7 +236,9 @@ def _find(caller: Number | None, number: VirtualNumber, wall: float, rules: Rout
         return Matched(None, None, number.fallback, number.number, rules.fallback, MatchedBy.FALLBACK)
     if over is not None:
         return Refuse(Cause.SESSION_EXPIRED, number, over, rules.session_ended, over)
-    return Refuse(Cause.PIN_REQUIRED if number.use is NumberUse.PIN else _unknown(caller), number)
+    # One that calls without a number is told so whatever it dialled (`match_nowhere`).
+    asked = number.use is NumberUse.PIN and caller is not None
+    return Refuse(Cause.PIN_REQUIRED if asked else _unknown(caller), number)
 
 
 def _from_party(session: Session, role: Role, caller: Number, number: VirtualNumber, rules: RoutingRules) -> Steps:

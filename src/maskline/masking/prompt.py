@@ -7,10 +7,11 @@ engine plays them, facts name them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
 from maskline.masking.session import Role, SessionOptions
+from maskline.values import dataclass
 
 
 class Tone(StrEnum):

@@ -6,10 +6,11 @@ hears of it (webhook formats). Who uses it: workflows write, storage keeps (part
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
 
 from maskline.masking.e164 import Number
+from maskline.values import dataclass
 
 
 class RecordingStatus(StrEnum):

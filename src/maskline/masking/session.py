@@ -6,10 +6,11 @@ Who uses it: workflows, stores, the engine (through a routing decision), webhook
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
 
 from maskline.masking.e164 import Number
+from maskline.values import dataclass
 
 
 class SessionStatus(StrEnum):
@@ -39,7 +40,11 @@ class Role(StrEnum):
 
     @property
     def other(self) -> Role:
-        return Role.SECOND if self is Role.FIRST else Role.FIRST
+        return _OTHER[self]
+
+
+_OTHER = {Role.FIRST: Role.SECOND, Role.SECOND: Role.FIRST}
+"""By look-up: to name a member of an `Enum` is a Python call in 3.11, and every call asks."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,9 @@ address and port. Who uses it: `engine/outside.py` calls, `app.py` picks the dri
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 from maskline.masking.call_record import Quality
@@ -16,6 +17,7 @@ from maskline.masking.facts import LegName
 from maskline.masking.prompt import Prompt
 from maskline.sdp.secure import Secure
 from maskline.sdp.session import Codec
+from maskline.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,8 @@ class FarMedia:
     """True: latch to the first source that sends from another port or address; False: SDP address only."""
     secure: Secure | None = None
     """Of an encrypted leg; only for drivers that encrypt."""
+    direction: str = "sendrecv"
+    """As its SDP says; of a call one of whose legs is on hold, silence is no `MediaTimedOut`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,32 @@ class LocalMedia:
     rtcp_port: int
     secure: Secure | None = None
     """Our keys, certificate and candidates for this leg, if it is encrypted."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldLeg:
+    """A leg as it was asked for by a process that is gone."""
+
+    leg: LegName
+    local: LocalMedia
+    far: FarMedia | None
+    codecs: tuple[Codec, ...]
+    encrypted: bool = False
+    """We dialled it and offered it RTP/SAVP."""
+    ipv6: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HeldMedia:
+    """The media of a call that such a process had; its legs are bridged if both have a far side."""
+
+    legs: tuple[HeldLeg, ...]
+    recording_id: str = ""
+    """Of the recording that runs; empty: none does."""
+
+    @property
+    def bridged(self) -> bool:
+        return len(self.legs) > 1 and all(leg.far is not None for leg in self.legs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +102,14 @@ class Spool:
     format: str
     """`maskline` (media/spool.py) or `pcap`."""
     legs: tuple[SpoolLeg, ...]
+
+    def to_json(self) -> str:
+        """As it is kept until the converter reads it, perhaps a later version's: all by name, also the codecs."""
+        legs = [
+            {"leg": one.leg.value, "port": one.port, "codecs": [codec._asdict() for codec in one.codecs]}
+            for one in self.legs
+        ]
+        return json.dumps({"path": self.path, "format": self.format, "legs": legs}, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +162,13 @@ class MediaDriver(Protocol):
         """Connect (and keep reconnecting in the background); returns even when the driver is away."""
         ...
 
-    async def stop(self) -> None: ...
+    async def stop(self) -> None:
+        """End, with all calls that it still has."""
+        ...
+
+    async def leave(self) -> None:
+        """End, and leave its calls to a process that comes after this one (`adopt`)."""
+        ...
 
     @property
     def available(self) -> bool:
@@ -142,12 +186,20 @@ class MediaDriver(Protocol):
         ...
 
     async def open_leg(
-        self, call_id: str, leg: LegName, far: FarMedia | None, *, codecs: tuple[Codec, ...], encrypted: bool = False
-    ) -> LocalMedia:
+        self, call_id: str, leg: LegName, far: FarMedia | None, *, codecs: tuple[Codec, ...], encrypted: bool = False,
+        ipv6: bool = False,
+    ) -> LocalMedia:  # fmt: skip
         """Reserve RTP and RTCP ports for a leg. `far` is known for the caller's leg (its offer), None for the
         leg we are about to dial; `codecs` is what we will write into that leg's SDP. Leg A is opened first.
         `encrypted`: we dial it and offer it RTP/SAVP, with the one key of the returned `secure`; for drivers that
-        encrypt. Opening an open leg again returns the same ports."""
+        encrypt. `ipv6`: the leg's far side is reached over IPv6; a driver with addresses of one family gives one of
+        those. Opening an open leg again returns the same ports."""
+        ...
+
+    async def adopt(self, call_id: str, held: HeldMedia, *, digits: bool = True) -> None:
+        """Take over a call that lives on in the driver's worker or daemon since a process before this one opened it:
+        nothing of its audio changes, and from here all other methods work on it. Raises `MediaUnavailable` also when it
+        does not live on. `digits` as in `bridge`."""
         ...
 
     async def attach(self, call_id: str, leg: LegName, far: FarMedia) -> None:

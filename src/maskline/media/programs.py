@@ -71,6 +71,8 @@ class Programs:
         except OSError:
             raise ProgramMissing from None
         self._running.add(process)
+        if self._closed:  # meanwhile: `close` may have looked before this one was there
+            process.kill()
         try:
             output, _ = process.communicate(given, timeout=seconds)
         except subprocess.TimeoutExpired:

@@ -17,7 +17,7 @@ import socket
 import ssl
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 
 from aiohttp.abc import AbstractResolver
@@ -26,6 +26,7 @@ from maskline.net.egress import EgressError, Failure, checked_url
 from maskline.net.guard import AddressGuard, Network
 from maskline.net.names import ThreadedNames
 from maskline.net.post_connection import PostConnection, Posted, broken
+from maskline.values import dataclass
 
 _KEEP = 15.0
 """Seconds that an unused connection is kept."""

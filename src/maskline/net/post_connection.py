@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import cast
 
 import httptools
 
 from maskline.net.egress import EgressError, Failure
+from maskline.values import dataclass
 
 _HEAD = 32 * 1024
 """Bytes that an answer may have beside its body."""
@@ -57,7 +58,7 @@ class PostConnection(asyncio.Protocol):
 
     def send(self, request: bytes, most: int, *, status_will_do: bool = False) -> asyncio.Future[Posted]:
         """The answer to come, or an `EgressError`. `most`: bytes of its body. `status_will_do`: once its head has come,
-        an answer that breaks off, stalls or is too long is one too, without its body."""
+        an answer that breaks off, stalls or is too long is one too, with the beginning of its body."""
         assert self._transport is not None, "connected"
         if self._keep is not None:
             self._keep.cancel()
@@ -82,7 +83,7 @@ class PostConnection(asyncio.Protocol):
             self._keep = None
         if self._answer is not None and not self._answer.done():
             if self._status_will_do and self._has_head:
-                self._answer.set_result(Posted(self._parser.get_status_code(), b"", self._retry_after))
+                self._answer.set_result(self._whole())
             else:
                 self._answer.set_exception(error)
         if self._transport is not None:
@@ -133,6 +134,7 @@ class PostConnection(asyncio.Protocol):
     def on_body(self, body: bytes) -> None:
         self._size += len(body)
         if self._size > self._most:
+            self._parts.append(body[: self._most - self._size])
             return self.abort(self._too_large())
         self._parts.append(body)
         return None

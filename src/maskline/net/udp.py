@@ -19,20 +19,21 @@ import socket
 import struct
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from maskline.clock import SystemClock
+from maskline.net import udp_filter
 
 RECEIVE_BUFFER = 4 * 1024 * 1024
 MAX_DATAGRAM = 65_535
 BATCH = 64
-"""Datagrams read per wake-up, so that timers and other sockets get their turn under load."""
+"""Datagrams read per wake-up unless told otherwise, so that timers and other sockets get their turn under load."""
 SEND_QUEUE = 10_000
 """Datagrams kept when the kernel will not take more; SIP repeats what is dropped beyond."""
 
 _SO_RCVBUFFORCE = 33
-_SO_TIMESTAMPNS = 35
+SO_TIMESTAMPNS = 35
 _TIMESPEC = struct.Struct("@ll")
 _IP_RECVERR, _IPV6_RECVERR = 11, 25
 _MSG_ERRQUEUE = getattr(socket, "MSG_ERRQUEUE", 0x2000)
@@ -52,8 +53,9 @@ class UdpSocket:
         on_batch: Callable[[], None],
         on_unreachable: Callable[[str, int], None],
         wall: Callable[[], float] = _WALL,
+        batch: int = BATCH,
     ) -> None:
-        """`wall` gives seconds since 1970, as the kernel stamps what arrives."""
+        """`wall` gives seconds since 1970, as the kernel stamps what arrives. `batch`: datagrams read per wake-up."""
         self._on_datagram = on_datagram
         self._on_batch = on_batch
         self._on_unreachable = on_unreachable
@@ -62,11 +64,16 @@ class UdpSocket:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._unsent: deque[tuple[bytes, Address]] = deque(maxlen=SEND_QUEUE)
         self._wall = wall
+        self._batch = batch
         self.behind = 0.0
         """Seconds the first datagram of the last batch had waited in the kernel, if that batch was full; 0 when
         the socket was read empty. A stall alone makes no backlog, so this tells overload from a hiccup."""
+        self.age = 0.0
+        """Seconds the first datagram of this batch had waited in the kernel; those behind it waited less."""
         self.dropped_sends = 0
         """Datagrams the kernel refused for good."""
+        self._shut: tuple[str, ...] = ()
+        self._shut_drops, self._drops_before = 0, 0
 
     def bind(self, host: str, port: int) -> Address:
         """Open and bind, and start reading on the running loop; returns the address bound to. Raises `OSError`."""
@@ -77,14 +84,17 @@ class UdpSocket:
             _deepen(sock)
             _want_icmp(sock, family)
             if _LINUX:
-                sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+                sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+            if family == socket.AF_INET6:
+                # `::` would take IPv4 too, whose peers would have other addresses than they have.
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             sock.bind((host, port))
         except OSError:
             sock.close()
             raise
         self._socket = sock
         self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(self._watch(sock), self._read)
+        self._loop.add_reader(self._watch(sock), self.read)
         bound: Address = sock.getsockname()[:2]
         return bound
 
@@ -126,9 +136,31 @@ class UdpSocket:
         """Bytes the kernel granted (it doubles what is asked for)."""
         return 0 if self._socket is None else self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
 
+    def shut_out(self, hosts: Sequence[str]) -> bool:
+        """Have the kernel drop what comes from these addresses from now on, and from no others; False: it cannot."""
+        sock, wanted = self._socket, tuple(hosts)
+        if sock is None or wanted == self._shut:
+            return True
+        drops = self._all_drops()
+        try:
+            udp_filter.shut_out(sock, wanted)
+        except OSError:
+            return False
+        if self._shut:
+            self._shut_drops += drops - self._drops_before
+        self._drops_before, self._shut = drops, wanted
+        return True
+
     def kernel_drops(self) -> int:
         """Datagrams the kernel dropped on this socket because its buffer was full; 0 where it cannot be read.
         Reads a file of /proc: for metrics, not for every datagram."""
+        return (self._drops_before if self._shut else self._all_drops()) - self._shut_drops
+
+    def shut_drops(self) -> int:
+        """Datagrams dropped while somebody was shut out: the kernel has one counter for all it drops."""
+        return self._shut_drops + (self._all_drops() - self._drops_before if self._shut else 0)
+
+    def _all_drops(self) -> int:
         if self._socket is None or not _LINUX:
             return 0
         table = "udp6" if self._socket.family == socket.AF_INET6 else "udp"
@@ -140,18 +172,19 @@ class UdpSocket:
                     return int(fields[12])
         return 0
 
-    def _read(self) -> None:
+    def read(self) -> None:
+        """Read what is there, a batch at most; the loop calls it when there is something."""
         sock = self._socket
         if sock is None:
             return
         waited = 0.0
-        for position in range(BATCH):
+        for position in range(self._batch):
             try:
                 if position:
                     data, address = sock.recvfrom(MAX_DATAGRAM)
                 else:
                     data, stamps, _, address = sock.recvmsg(MAX_DATAGRAM, 64)
-                    waited = self._age(stamps)
+                    waited = self.age = self._age(stamps)
             except BlockingIOError:
                 self.behind = 0.0
                 if not position:
@@ -170,13 +203,7 @@ class UdpSocket:
         self._on_batch()
 
     def _age(self, stamps: list[tuple[int, int, bytes]]) -> float:
-        """Seconds since the kernel took the datagram; 0 where it does not say."""
-        for _, kind, value in stamps:
-            if kind == _SO_TIMESTAMPNS and len(value) == _TIMESPEC.size:
-                seconds, nanoseconds = _TIMESPEC.unpack(value)
-                stamp: float = seconds + nanoseconds * 1e-9
-                return max(0.0, self._wall() - stamp)
-        return 0.0
+        return age_of(stamps, self._wall)
 
     def _read_errors(self, sock: socket.socket) -> None:
         """Take every queued ICMP error; each names the address our datagram was sent to."""
@@ -217,12 +244,22 @@ class UdpSocket:
         return True
 
 
+def age_of(stamps: list[tuple[int, int, bytes]], wall: Callable[[], float]) -> float:
+    """Seconds since the kernel took a datagram of a socket with `SO_TIMESTAMPNS`; 0 where it does not say."""
+    for _, kind, value in stamps:
+        if kind == SO_TIMESTAMPNS and len(value) == _TIMESPEC.size:
+            seconds, nanoseconds = _TIMESPEC.unpack(value)
+            stamp: float = seconds + nanoseconds * 1e-9
+            return max(0.0, wall() - stamp)
+    return 0.0
+
+
 def _deepen(sock: socket.socket) -> None:
     if _LINUX:
         with contextlib.suppress(PermissionError):
             sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, RECEIVE_BUFFER)
             return
-    # Without CAP_NET_ADMIN the kernel caps it at net.core.rmem_max; `maskline doctor` compares.
+    # Without CAP_NET_ADMIN the kernel caps it at net.core.rmem_max; `maskline doctor` says so.
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import string
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -22,6 +23,7 @@ __all__ = ["SdpError", "parse"]
 MAX_BODY = 16_384
 MAX_LINES = 512
 MAX_STREAMS = 16
+_KINDS = frozenset([f"{letter}=" for letter in string.ascii_letters])
 DIRECTIONS = frozenset(("sendrecv", "sendonly", "recvonly", "inactive"))
 
 STATIC_CODECS: dict[int, Codec] = {
@@ -41,6 +43,23 @@ _RTPMAP = re.compile(r"([0-9]{1,3})[ \t]+([A-Za-z0-9_.\-]{1,32})/([0-9]{1,6})(?:
 _FMTP = re.compile(r"([0-9]{1,3})[ \t]+([^\x00-\x1f]{1,512})")
 _PORT = re.compile(r"([0-9]{1,5})(?: .*)?")
 
+
+# An SDP as most carriers write it, up to the formats of its only stream; what follows is the same in every call of a
+# carrier, so `_stream` remembers what it means. Anything else takes the long way, with the same result.
+_USUAL = re.compile(
+    rb"v=0\r\no=[^\r\n]*+\r\ns=[^\r\n]*+\r\nc=IN IP4 ([0-9.]{7,15})\r\nt=[^\r\n]*+\r\n"
+    rb"m=audio ([0-9]{1,5}) (RTP/AVP [^\x00]*+)",
+)
+_USUAL_STREAM = re.compile(
+    r"RTP/AVP(?: [0-9]{1,3})++(?:\r\na=(?:rtpmap:[0-9]{1,3} [A-Za-z0-9\-]{1,20}/[0-9]{1,6}(?:/[0-9])?"
+    r"|fmtp:[0-9]{1,3} [A-Za-z0-9=;,\- ]{1,64}|(?:max)?ptime:[0-9]{1,3}|(?:send|recv)only|sendrecv|inactive))*+"
+    r"(?:\r\n)?"
+)
+_MAX_USUAL = 1_024
+MAX_REMEMBERED = 256
+_Stream = tuple[tuple[Codec, ...], str, int | None]
+_streams: dict[bytes, _Stream] = {}
+_LONG_DIGITS = re.compile(r"[0-9]{7}")
 
 _SECURE = frozenset(
     ("crypto", "fingerprint", "setup", "ice-ufrag", "ice-pwd", "ice-lite", "candidate", "rtcp-mux", "mid")
@@ -71,6 +90,47 @@ def parse(body: bytes, content_type: str = "application/sdp") -> AudioDescriptio
     with what it takes to decrypt it. Where both are offered, RTP/AVP is read."""
     if content_type not in ("application/sdp", ""):
         raise SdpError(415, "Unsupported Media Type")
+    match = _USUAL.fullmatch(body) if len(body) < _MAX_USUAL else None
+    usual = None if match is None else _usual(match)
+    return _any(body) if usual is None else usual
+
+
+def _usual(match: re.Match[bytes]) -> AudioDescription | None:
+    """None: it is not usual enough."""
+    address, port_text, block = match.groups()
+    port, rtcp_port = int(port_text), 0
+    if block.find(b"\r\na=rtcp:") >= 0:  # its port is another in every call
+        before, _, rest = block.partition(b"\r\na=rtcp:")
+        rtcp_text, after, rest = rest.partition(b"\r\n")
+        block = before + after + rest
+        rtcp_port = int(rtcp_text) if rtcp_text.isdigit() and len(rtcp_text) < 6 else 0
+        if not 0 < rtcp_port < 65_536:
+            return None
+    if port > 65_535:
+        return None
+    found = _streams.get(block) or _stream(block)
+    if found is None:
+        return None
+    codecs, direction, ptime = found
+    if port and _check_address(address.decode()) and direction == "sendrecv":
+        direction = "sendonly"  # as in `_describe`
+    return AudioDescription(address.decode(), port, rtcp_port or min(port + 1, 65_535), codecs, direction, ptime)
+
+
+def _stream(block: bytes) -> _Stream | None:
+    """Codecs, direction and packet time of one stream; None: not usual. Remembers what has no room for a number."""
+    text = block.decode("latin-1")
+    if _USUAL_STREAM.fullmatch(text) is None or _LONG_DIGITS.search(text):
+        return None
+    _, (media,) = _sections(f"m=audio 9 {text}".removesuffix("\r\n").split("\r\n"))
+    stream = _codecs(media), media.direction or "sendrecv", media.ptime
+    if len(_streams) >= MAX_REMEMBERED:
+        _streams.clear()
+    _streams[block] = stream
+    return stream
+
+
+def _any(body: bytes) -> AudioDescription:
     session, sections = _sections(_lines(body))
     index = _choose(sections)
     media = sections[index]
@@ -109,18 +169,18 @@ def _sections(lines: list[str]) -> tuple[_Media, list[_Media]]:
     session = current = _Media("", 0, "", "")
     sections: list[_Media] = []
     for line in lines:
-        if line[1:2] != "=" or not line[0].isascii() or not line[0].isalpha():
-            raise SdpError(400, "Malformed SDP line")
-        kind, value = line[0], line[2:]
-        if kind == "a":
+        kind, value = line[:2], line[2:]
+        if kind == "a=":
             _attribute(current, value)
-        elif kind == "c":
+        elif kind == "c=":
             current.address = _connection(value)
-        elif kind == "m":
+        elif kind == "m=":
             if len(sections) == MAX_STREAMS:
                 raise SdpError(400, "Too many SDP streams")
             current = _media(value)
             sections.append(current)
+        elif kind not in _KINDS:
+            raise SdpError(400, "Malformed SDP line")
     return session, sections
 
 

@@ -1,6 +1,6 @@
 """SDP values: the little of RFC 4566 that a masked audio call needs.
 
-What it is: frozen values for one audio stream, as a party offered or answered it, and as we write it. What it
+What it is: immutable values for one audio stream, as a party offered or answered it, and as we write it. What it
 is not: a container that carries a party's other lines along; `o= s= i= u= e= p=` and unknown `a=` lines have
 no field here, so they cannot cross to the other leg (architecture decision 2). Who uses it: `sdp.parse`,
 `sdp.write`, the engine, the lab phones.
@@ -8,13 +8,13 @@ no field here, so they cannot cross to the other leg (architecture decision 2). 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from maskline.sdp.secure import Secure
 
 
-@dataclass(frozen=True, slots=True)
-class Codec:
+# Tuples and not dataclasses: a frozen one is built, compared and hashed in Python, field by field, ten times a call.
+class Codec(NamedTuple):
     """One payload type of the audio line, with its rtpmap and fmtp (static types filled from RFC 3551)."""
 
     payload_type: int
@@ -30,11 +30,10 @@ class Codec:
 
     def matches(self, other: Codec) -> bool:
         """Same encoding, whatever the payload type (RFC 3264 §6.1)."""
-        return (self.name, self.clock_rate, self.channels) == (other.name, other.clock_rate, other.channels)
+        return self.name == other.name and self[2:4] == other[2:4]
 
 
-@dataclass(frozen=True, slots=True)
-class RefusedStream:
+class RefusedStream(NamedTuple):
     """An m= line we do not take; the answer must list it again with port 0 (RFC 3264 §6)."""
 
     kind: str
@@ -42,8 +41,7 @@ class RefusedStream:
     formats: str
 
 
-@dataclass(frozen=True, slots=True)
-class AudioDescription:
+class AudioDescription(NamedTuple):
     """The audio stream of one SDP body."""
 
     address: str
@@ -56,7 +54,7 @@ class AudioDescription:
     direction: str = "sendrecv"
     """sendrecv, sendonly, recvonly or inactive, as the sender of this SDP says it."""
     ptime: int | None = None
-    refused: tuple[RefusedStream, ...] = field(default=())
+    refused: tuple[RefusedStream, ...] = ()
     """Other m= lines, in order; `audio_index` is the place of the audio line among all."""
     audio_index: int = 0
     secure: Secure | None = None

@@ -9,6 +9,8 @@ engine, the lab phones.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from maskline.sdp.secure import lines as secure_lines
 from maskline.sdp.session import AudioDescription, Codec
 
@@ -16,24 +18,32 @@ from maskline.sdp.session import AudioDescription, Codec
 def write(local: AudioDescription, *, session_id: int, version: int) -> bytes:
     """The body that describes `local`. `version` must rise by one with each change (RFC 3264 §8)."""
     family = "IP6" if ":" in local.address else "IP4"
-    streams = [f"m={stream.kind} 0 {stream.protocol} {stream.formats}\r\n" for stream in local.refused]
-    streams.insert(local.audio_index, _audio(local))
+    media = _audio(local)
+    if local.refused:
+        streams = [f"m={stream.kind} 0 {stream.protocol} {stream.formats}\r\n" for stream in local.refused]
+        streams.insert(local.audio_index, media)
+        media = "".join(streams)
     return (
         f"v=0\r\no=- {session_id} {version} IN {family} {local.address}\r\ns=-\r\n"
-        f"c=IN {family} {local.address}\r\nt=0 0\r\n{''.join(streams)}"
+        f"c=IN {family} {local.address}\r\nt=0 0\r\n{media}"
     ).encode("utf-8", "surrogateescape")
 
 
 def _audio(local: AudioDescription) -> str:
-    formats = " ".join([str(codec.payload_type) for codec in local.codecs])
+    formats, lines = _codec_block(local.codecs)
     protocol = local.secure.protocol if local.secure else "RTP/AVP"
     if local.port == 0:
         return f"m=audio 0 {protocol} {formats or '0'}\r\n"
-    lines = "".join([_codec_lines(codec) for codec in local.codecs])
     rtcp = f"a=rtcp:{local.rtcp_port}\r\n" if local.rtcp_port != local.port + 1 else ""
     ptime = f"a=ptime:{local.ptime}\r\n" if local.ptime else ""
     secure = secure_lines(local.secure) if local.secure else ""
     return f"m=audio {local.port} {protocol} {formats}\r\n{lines}{rtcp}{ptime}{secure}a={local.direction}\r\n"
+
+
+@lru_cache(maxsize=256)
+def _codec_block(codecs: tuple[Codec, ...]) -> tuple[str, str]:
+    """Formats of the m= line, and the lines that say what they are. Remembered: all calls of a trunk have the same."""
+    return " ".join([str(codec.payload_type) for codec in codecs]), "".join([_codec_lines(codec) for codec in codecs])
 
 
 def _codec_lines(codec: Codec) -> str:

@@ -6,10 +6,12 @@ clock or raises for what a peer sent. Commands on a usage that is over, or not i
 nothing: the event that says so is already in the queue (crossing messages are normal in SIP).
 
 The caller drops datagrams of strangers before `receive`; what gets here may be answered. Request routing by
-name (RFC 3263), digest and stream transports are other modules'. Who uses it: the engine's runner, the lab.
+name (RFC 3263) and connections are other modules'. Who uses it: the engine's runner, the lab.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from maskline.ids import Ids
 from maskline.sip.agent_checks import Refusal
@@ -17,12 +19,19 @@ from maskline.sip.agent_client import AgentClient, OutgoingInvite
 from maskline.sip.agent_server import AgentServer
 from maskline.sip.build import AgentConfig, Headers, header_lines
 from maskline.sip.core import Core, Counters
+from maskline.sip.digest import Credentials
+from maskline.sip.digest_client import digest_of
+from maskline.sip.digest_server import DigestServer, Wanted
 from maskline.sip.events import Event
-from maskline.sip.flow import Datagram, Flow
+from maskline.sip.first_look import skim, skim_plain
+from maskline.sip.flow import RELIABLE, Datagram, Flow
 from maskline.sip.grammar import ParseError
-from maskline.sip.invite_usage import InviteUsage, UsageState
-from maskline.sip.message import Request
+from maskline.sip.headers import MAGIC_COOKIE
+from maskline.sip.invite_usage import InviteUsage, UsageState, leave_connection
+from maskline.sip.kept_usage import KeptUsage, restore_usage
+from maskline.sip.message import Request, Response
 from maskline.sip.parser import parse
+from maskline.sip.transaction_server import server_key
 
 __all__ = ["Agent", "AgentConfig", "OutgoingInvite"]
 
@@ -51,6 +60,8 @@ class Agent:
             return
         try:
             message = parse(data)
+            if flow.transport in RELIABLE:
+                self._check_stream(message, flow)
             if isinstance(message, Request):
                 self._server.receive(message, flow, now)
             else:
@@ -60,17 +71,72 @@ class Agent:
             if error.request is not None:
                 self._server.refuse(error.request, flow, Refusal(error.status, reason=error.reason))
 
+    def _check_stream(self, message: Request | Response, flow: Flow) -> None:
+        """§18.3: on a stream only Content-Length says where a message ends. The transport closes one without."""
+        if flow.transport == "tcp":
+            self._core.no_stream.pop(flow.host, None)
+        if "content-length" not in message.headers:
+            answerable = message if isinstance(message, Request) and message.method != "ACK" else None
+            raise ParseError(400, "Missing Content-Length", answerable)
+
     def handle_timer(self, now: float) -> None:
         """Run everything due at `now`."""
         for timer, key in self._core.timers.expired(now):
-            if timer[0] == "c":
+            kind = timer[0]
+            if kind == "c":
                 self._client.fire(timer, key, now)
+            elif kind == "e":
+                self._client.sessions.fire(timer, key, now)
+            elif kind == "g":
+                self._client.inside.glare.fire(timer, key, now)
             else:
                 self._server.fire(timer, key, now)
+
+    def refuse_unread(self, data: bytes, flow: Flow, status: int, headers: str) -> bool:
+        """Refuse an INVITE outside of a dialog without parsing it and without keeping state. False: it is a copy of one
+        we have, or not as plain as that, and has to go to `receive`."""
+        plain = skim_plain(data, flow)
+        if plain is not None:
+            known = self._server.transactions.get(plain.key) is not None
+            if not known:
+                self._server.refuse_plain(plain, status, headers)
+            return not known
+        request = skim(data)
+        try:
+            if request is None or not request.branch.startswith(MAGIC_COOKIE):
+                return False
+            if self._server.transactions.get(server_key(request, "INVITE")) is not None:
+                return False
+        except ParseError:
+            return False
+        self._server.refuse(request, flow, Refusal(status, headers))
+        return True
+
+    def host_for(self, flow: Flow) -> str:
+        """Our own address, as a peer on this flow reaches it."""
+        return self._core.config.host_for(flow)
+
+    @property
+    def stateless_mark(self) -> bytes:
+        """What is in the ACK of a response that was sent without keeping state, and in no other message."""
+        return f";tag={self._core.build.stateless_mark}".encode()
+
+    @property
+    def transactions(self) -> int:
+        """How many are held."""
+        return len(self._client.transactions) + len(self._server.transactions)
 
     def flow_failed(self, flow: Flow, now: float) -> None:
         """The transport says that `flow` cannot be reached: requests waiting for it end with 503."""
         self._client.flow_failed(flow, now)
+
+    def flow_closed(self, flow: Flow, now: float) -> None:
+        """The transport says that the connection `flow` names is gone, which is no failure of what it carried: either
+        side may open another."""
+        for usage in self._core.usages.values():
+            leave_connection(usage, flow)
+        self._server.flow_closed(flow)
+        self._client.flow_closed(flow, now)
 
     # ---- outputs
 
@@ -133,26 +199,38 @@ class Agent:
         re-INVITE sent with a body the agent has done it already."""
         self._client.ack(usage, now, body)
 
+    def prack(self, usage: InviteUsage, now: float, body: bytes) -> None:
+        """Answer the offer that came in a reliable 18x to an INVITE without one; all others the agent acknowledges."""
+        self._client.prack(usage, now, body)
+
     # ---- commands: as callee
 
-    def progress(self, usage: InviteUsage, status: int, now: float, body: bytes = b"", headers: Headers = ()) -> None:
-        """Send 101-199 with our tag and Contact."""
-        self._server.progress(usage, status, now, body, headers)
+    def progress(
+        self, usage: InviteUsage, status: int, now: float, body: bytes = b"", headers: Headers = (), *,
+        reliable: bool = False,
+    ) -> None:  # fmt: skip
+        """Send 101-199 with our tag and Contact. Reliable if the INVITE requires it, or if `reliable` says so and the
+        INVITE allows it: then the next one, and the 2xx after one with SDP, waits for its PRACK; `AckMissing` follows
+        if none comes. For SDP that answered an INVITE's offer so, the 2xx has none."""
+        self._server.answers.progress(usage, status, now, body, headers, reliable=reliable)
 
-    def answer(self, usage: InviteUsage, now: float, body: bytes, headers: Headers = ()) -> None:
-        """Send 200, repeated until its ACK; `InviteAcked` or `AckMissing` follows."""
-        self._server.answer(usage, now, body, headers)
+    def answer(
+        self, usage: InviteUsage, now: float, body: bytes, headers: Headers = (), session_seconds: int = 0
+    ) -> None:
+        """Send 200, repeated until its ACK; `InviteAcked` or `AckMissing` follows. `session_seconds`: the session timer
+        we want when the peer asks for none and knows it."""
+        self._server.answers.answer(usage, now, body, headers, session_seconds)
 
     def reject(self, usage: InviteUsage, status: int, now: float, reason: str = "", headers: Headers = ()) -> None:
         """Send 300-699; the usage is over, without an event."""
-        self._server.reject(usage, status, now, reason, headers)
+        self._server.answers.reject(usage, status, now, reason, headers)
 
     def respond(
         self, key: object, status: int, now: float, body: bytes = b"", headers: Headers = (),
         content_type: str = "application/sdp",
     ) -> None:  # fmt: skip
         """Answer a `RequestReceived`; a 2xx to a re-INVITE is repeated until its ACK."""
-        self._server.respond(key, status, now, body, content_type, headers)
+        self._server.answers.respond(key, status, now, body, content_type, headers)
 
     # ---- commands: both
 
@@ -170,10 +248,44 @@ class Agent:
         self, usage: InviteUsage, method: str, now: float, body: bytes = b"", content_type: str = "",
         headers: Headers = (),
     ) -> None:  # fmt: skip
-        """Send INVITE, UPDATE or INFO inside the dialog; `RequestFinished` follows, with 491 and no response
-        when another offer is under way."""
-        self._client.request(usage, method, now, body, content_type or ("application/sdp" if body else ""), headers)
+        """Send INVITE, UPDATE or INFO inside the dialog; `RequestFinished` follows. An offer waits for theirs, and is
+        sent again after their 491 (RFC 3261 §14.1), a few times; with another of ours under way, or outside a dialog,
+        it ends with 491 and no response at once."""
+        self._client.inside.request(
+            usage, method, now, body, content_type or ("application/sdp" if body else ""), headers
+        )
 
-    def options(self, flow: Flow, request_uri: str, from_uri: str, to_uri: str, now: float) -> None:
+    def options(
+        self, flow: Flow, request_uri: str, from_uri: str, to_uri: str, now: float,
+        credentials: Credentials | None = None,
+    ) -> None:  # fmt: skip
         """Send OPTIONS outside any dialog; `RequestFinished` with usage None follows."""
-        self._client.options(flow, request_uri, from_uri, to_uri, now)
+        self._client.options(flow, request_uri, from_uri, to_uri, now, credentials)
+
+    def restore(self, kept: KeptUsage, age: float, now: float, credentials: Credentials | None = None) -> InviteUsage:
+        """A usage that was kept `age` seconds ago goes on: it takes requests of the far side, and its own have a CSeq
+        beyond all that may have been sent meanwhile. `credentials`: as in `prove`. Raises `ParseError`."""
+        usage = restore_usage(kept, age)
+        usage.digest = digest_of(credentials, self._core.ids, kept.realm, kept.weakest)
+        self._core.usages[usage.local_tag] = usage
+        if kept.session is not None:
+            self._client.sessions.resume(usage, kept.session, now)
+        return usage
+
+    def let_go(self, usage: InviteUsage, now: float) -> None:
+        """Forget it without a word to its peer: its dialog is another endpoint's by now."""
+        usage.unanswered = None
+        self._core.end(usage, now)
+
+    def prove(self, usage: InviteUsage, credentials: Credentials | None) -> None:
+        """Answer the peer's challenges to our requests in `usage`, which it opened; None: do not."""
+        usage.digest = digest_of(credentials, self._core.ids)
+
+    def stay_with(self, behind_nat: Callable[[Flow], bool]) -> None:
+        """Dialogs of peers of which this is said stay on the flow they came by, whatever private address Contact or
+        Record-Route name."""
+        self._core.behind_nat = behind_nat
+
+    def challenge(self, wanted: Callable[[Flow], Wanted], realm: str) -> None:
+        """Ask for proof where `wanted` names whose it has to be. `realm` is named where those credentials name none."""
+        self._core.doorman = DigestServer(wanted, realm, self._core.ids)

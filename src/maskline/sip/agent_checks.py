@@ -9,10 +9,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from maskline.sip.build import AgentConfig, Builder
+from maskline.sip.flow import Flow
 from maskline.sip.grammar import ParseError
 from maskline.sip.headers import Address
 from maskline.sip.invite_usage import InviteUsage, UsageState
 from maskline.sip.message import Request
+from maskline.sip.option_tags import SHORTEST
+from maskline.sip.session_timer import is_too_brief
+from maskline.sip.uri import is_plain
 
 KNOWN_METHODS = frozenset((
     "INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "REGISTER", "INFO", "UPDATE", "PRACK", "SUBSCRIBE", "NOTIFY", "REFER",
@@ -20,6 +24,8 @@ KNOWN_METHODS = frozenset((
 ))  # fmt: skip
 """Methods with an RFC: not allowed here is 405; anything else is 501 (§21.5.2)."""
 OFFER_METHODS = frozenset(("INVITE", "UPDATE"))
+"""Methods that may make an offer, and renew a session."""
+SDP_METHODS = OFFER_METHODS | {"PRACK"}
 """Methods whose body must be SDP."""
 UNANSWERED = (UsageState.CALLING, UsageState.CANCELLING)
 """States in which our own INVITE, an offer by itself, has no final response."""
@@ -40,14 +46,16 @@ def check_method(request: Request, config: AgentConfig, build: Builder) -> Refus
     return Refusal(405 if request.method in KNOWN_METHODS else 501, build.allow)
 
 
-def check_outside_dialog(request: Request, config: AgentConfig, build: Builder) -> Refusal | None:
+def check_outside_dialog(request: Request, flow: Flow, config: AgentConfig, build: Builder) -> Refusal | None:
     """Everything the user may read of a request that opens a dialog, or of OPTIONS, is sound after this: the
     URIs of Request-Line, From, To and Contact parse."""
     try:
-        refusal = _check_scheme(request, config)
+        refusal = _check_scheme(request, flow)
         if refusal is not None:
             return refusal
-        _ = request.from_uri, request.to_uri
+        for address in (request.from_address, request.to_address):
+            if not is_plain(address.uri_text):
+                _ = address.uri
         if request.contact is not None:
             _ = request.contact.uri
         _check_identities(request)
@@ -57,17 +65,26 @@ def check_outside_dialog(request: Request, config: AgentConfig, build: Builder) 
         # We are the end of an INVITE only formally: answering means sending another one (RFC 5393 §5 counts on
         # B2BUAs to hold the limit). OPTIONS ends here and is answered whatever it says (§11, RFC 4475 §3.3.11).
         return Refusal(483)
-    return check_content(request, config, build)
+    refusal = check_content(request, config, build)
+    if refusal is None and request.method == "INVITE" and ("replaces" in request.headers or "join" in request.headers):
+        # Nobody joins or takes over a call that is masked: no dialog here ever matches (RFC 3891 §3, RFC 3911 §4).
+        # Ignored as unknown, the header would make a second, ordinary call of it.
+        return Refusal(481)
+    return refusal
 
 
 def check_content(request: Request, config: AgentConfig, build: Builder) -> Refusal | None:
     """Extensions and body (§8.2.2.3, §8.2.3)."""
     if "require" in request.headers:
-        unsupported = [tag for tag in request.values("require") if tag not in config.supported]
+        unsupported = [tag for tag in request.values("require") if tag.lower() not in config.supported]
         if unsupported:
             return Refusal(420, f"Unsupported: {', '.join(unsupported)}\r\n")
-    if request.method not in OFFER_METHODS:
+    if request.method not in SDP_METHODS:
         return None
+    if "session-expires" in request.headers:
+        refusal = _check_session(request)
+        if refusal is not None:
+            return refusal
     if request.body:
         if request.content_type not in ("application/sdp", ""):
             return Refusal(415, build.accept)
@@ -82,23 +99,35 @@ def check_content(request: Request, config: AgentConfig, build: Builder) -> Refu
 
 
 def check_glare(usage: InviteUsage, request: Request, retry_after: int) -> Refusal | None:
-    """One offer at a time (§14.2, RFC 3311 §5.2): 500 while theirs is open, 491 while ours is. `retry_after`: the
-    seconds of chance §14.2 asks for."""
+    """One offer at a time (§14.2, RFC 3311 §5.2): 500 while theirs is open, 491 while ours is, which includes the one
+    in our reliable 18x. `retry_after`: the seconds of chance §14.2 asks for."""
     if usage.state is UsageState.ENDING:
         return Refusal(481)
     if request.method != "INVITE" and not request.body:
         return None
-    if usage.remote_pending is not None or usage.state is UsageState.INCOMING:
+    incoming, unanswered = usage.state is UsageState.INCOMING, usage.state in UNANSWERED
+    if (incoming or unanswered) and request.method == "UPDATE" and usage.is_described(request.from_tag):
+        incoming = unanswered = False  # the INVITE's offer is answered, by a reliable 18x: this is the next one
+    elif usage.reliable is not None and usage.reliable.awaits_answer:
+        incoming, unanswered = False, True
+    if usage.remote_pending is not None or incoming:
         return Refusal(500, f"Retry-After: {retry_after}\r\n")
     # An ACK still to come belongs to an offer still open (RFC 5407 §3.1.4).
-    open_offers = (usage.pending, usage.unacked, usage.ack_due)
-    is_open = any(offer is not None for offer in open_offers) or usage.state in UNANSWERED
-    return Refusal(491) if is_open else None
+    is_open = any(offer is not None for offer in (usage.pending, usage.unacked, usage.ack_due))
+    return Refusal(491) if is_open or unanswered else None
 
 
-def _check_scheme(request: Request, config: AgentConfig) -> Refusal | None:
+def _check_session(request: Request) -> Refusal | None:
+    """RFC 4028 §9; what reads the two headers later cannot fail any more."""
+    try:
+        return Refusal(422, f"Min-SE: {SHORTEST}\r\n") if is_too_brief(request) else None
+    except ParseError as error:
+        return Refusal(error.status, reason=error.reason)
+
+
+def _check_scheme(request: Request, flow: Flow) -> Refusal | None:
     scheme = request.request_uri.scheme
-    if scheme in ("sip", "tel") or (scheme == "sips" and config.transport == "tls"):
+    if scheme in ("sip", "tel") or (scheme == "sips" and flow.transport == "tls"):
         return None
     return Refusal(416)
 

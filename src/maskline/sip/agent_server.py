@@ -1,14 +1,17 @@
-"""The server half of the agent: requests we receive, and the answers our user gives.
+"""The server half of the agent: requests we receive.
 
 What it is: requests -> transactions, usages, dialogs -> events; everything RFC 3261 lets an endpoint answer
-without asking is answered here. What it is not: checks of a request alone (`agent_checks`), retransmission
-(`transaction_server`), requests of ours (`agent_client`). Who uses it: `agent`.
+without asking is answered here. What it is not: checks of a request alone (`agent_checks`), the answers our user gives
+(`agent_answers`), retransmission (`transaction_server`), requests of ours (`agent_client`). Who uses it: `agent`.
 """
 
 from __future__ import annotations
 
+from maskline.sip.agent_answers import Answers
+from maskline.sip.agent_auth import ask_for_proof
 from maskline.sip.agent_checks import (
     OFFER_METHODS,
+    SDP_METHODS,
     UNANSWERED,
     Refusal,
     check_content,
@@ -18,9 +21,8 @@ from maskline.sip.agent_checks import (
 )
 from maskline.sip.agent_client import AgentClient
 from maskline.sip.agent_repeats import Repeats
-from maskline.sip.build import Headers, header_lines, record_routes
 from maskline.sip.core import Core
-from maskline.sip.dialog import Dialog, dialog_of_request
+from maskline.sip.dialog import Dialog, dialog_of_request, listener_of
 from maskline.sip.events import (
     AckMissing,
     ByeFinished,
@@ -29,25 +31,31 @@ from maskline.sip.events import (
     InviteAcked,
     InviteCancelled,
     InviteReceived,
+    OfferCancelled,
+    ProgressAcked,
     RequestReceived,
 )
+from maskline.sip.first_look import Plain
 from maskline.sip.grammar import ParseError
 from maskline.sip.invite_usage import InviteUsage, UsageState
 from maskline.sip.message import Request
-from maskline.sip.transaction_server import ServerTransaction, ServerTransactions, merge_key, server_key
+from maskline.sip.reliable import ReliableSender
+from maskline.sip.transaction_server import ServerTransaction, ServerTransactions, answer_flow, merge_key, server_key
 from maskline.sip.transaction_states import State
 
 
 class AgentServer:
     """Requests we receive."""
 
-    __slots__ = ("_client", "_core", "_repeats", "transactions")
+    __slots__ = ("_client", "_core", "_reliable", "_repeats", "answers", "transactions")
 
     def __init__(self, core: Core, client: AgentClient) -> None:
         self._core = core
         self._client = client
         self.transactions = ServerTransactions(core)
         self._repeats = Repeats(core, self.transactions)
+        self._reliable = ReliableSender(core, self.transactions)
+        self.answers = Answers(core, self.transactions, self._repeats, self._reliable, client.sessions)
         core.refuse_unanswered = self._refuse_unanswered
 
     # ---- what arrives
@@ -67,22 +75,34 @@ class AgentServer:
         else:
             self._receive_outside_dialog(request, flow, now)
 
+    def flow_closed(self, flow: Flow) -> None:
+        """A connection is gone: responses still to come go where its owner listens (§18.2.2)."""
+        for transaction in self.transactions.on_flow(flow):
+            assert transaction.request is not None
+            transaction.flow = listener_of(transaction.request, flow)
+
     def refuse(self, request: Request, flow: Flow, refusal: Refusal) -> None:
         """Answer without keeping state: a copy of the request gets a copy of the answer (§8.2.7)."""
         build = self._core.build
         self._core.counters.refused += 1
         echo = build.echo(request, flow, build.stateless_tag(request))
         status, headers, reason = refusal
-        self._core.send(build.response(status, echo, headers, reason=reason), flow)
+        self._core.send(build.response(status, echo, headers, reason=reason), _answer_flow(request, flow))
+
+    def refuse_plain(self, plain: Plain, status: int, headers: str) -> None:
+        """The same for an INVITE that was not parsed."""
+        self._core.counters.refused += 1
+        self._core.send(self._core.build.refusal(status, plain, headers), plain.flow)
 
     def _receive_outside_dialog(self, request: Request, flow: Flow, now: float) -> None:
         core = self._core
         refusal = check_method(request, core.config, core.build)
         if refusal is None and request.method not in ("INVITE", "OPTIONS"):
             refusal = Refusal(481)  # BYE, INFO, UPDATE mean a dialog and name none
-        refusal = refusal or check_outside_dialog(request, core.config, core.build)
+        refusal = refusal or check_outside_dialog(request, flow, core.config, core.build)
         if refusal is None and self.transactions.is_merged(merge_key(request)):
             refusal = Refusal(482)
+        refusal = refusal or ask_for_proof(core, request, flow, now)
         if refusal is not None:
             self.refuse(request, flow, refusal)
         elif request.method == "INVITE":
@@ -95,16 +115,18 @@ class AgentServer:
         core = self._core
         local_tag = core.ids.token(8)
         try:
-            dialog = dialog_of_request(request, flow, local_tag)
+            dialog = dialog_of_request(request, flow, local_tag, nat=core.behind_nat(flow), fronted=core.config.fronted)
         except ParseError as error:
             self.refuse(request, flow, Refusal(error.status, reason=error.reason))
             return
         usage = InviteUsage(local_tag, flow, is_client=False, request=request)
         usage.dialog = dialog
         core.usages[local_tag] = usage
+        if "require" in request.headers:
+            self._reliable.open(usage, "require")
         transaction = usage.transaction = self._start(request, flow, local_tag, usage)
-        self._respond(transaction, 100, now)
-        core.emit(InviteReceived(usage, request, flow))
+        self.answers.send(transaction, 100, now)
+        core.emit(InviteReceived(usage, request, flow, () if core.doorman is None else core.doorman.proved))
 
     def _receive_in_dialog(self, request: Request, flow: Flow, now: float) -> None:
         core = self._core
@@ -114,6 +136,7 @@ class AgentServer:
             self.refuse(request, flow, Refusal(481))
             return
         refusal = check_method(request, core.config, core.build) or check_content(request, core.config, core.build)
+        refusal = refusal or ask_for_proof(core, request, flow, now)
         if refusal is None and not dialog.accepts_cseq(request.cseq):
             refusal = Refusal(500, reason="CSeq out of order")
         if refusal is None and request.method in OFFER_METHODS:
@@ -125,26 +148,48 @@ class AgentServer:
         if request.method == "BYE":
             self._receive_bye(usage, dialog, transaction, request, now)
         elif request.method == "OPTIONS":
-            self._respond(transaction, 200, now, core.build.allow + core.build.accept)
+            self.answers.send(transaction, 200, now, core.build.allow + core.build.accept)
+        elif request.method == "PRACK":
+            self._receive_prack(usage, transaction, request, flow, now)
         else:
             self._hand_over(usage, transaction, request, flow, now)
 
     def _hand_over(
         self, usage: InviteUsage, transaction: ServerTransaction, request: Request, flow: Flow, now: float
     ) -> None:
-        if request.method == "INVITE" or (request.method == "UPDATE" and request.body):
+        if request.method == "INVITE" or (request.method in SDP_METHODS and request.body):
             usage.remote_pending = transaction.key
         if usage.unanswered is None:
             usage.unanswered = []
         usage.unanswered.append(transaction.key)
         if request.method == "INVITE":
-            self._respond(transaction, 100, now)
+            self.answers.send(transaction, 100, now)
         self._core.emit(RequestReceived(transaction.key, request, flow, usage))
+
+    def _receive_prack(
+        self, usage: InviteUsage, transaction: ServerTransaction, request: Request, flow: Flow, now: float
+    ) -> None:
+        """RFC 3262 §3. A body is the answer to our offer, or an offer (§5), which its user answers or refuses, unless
+        that of the INVITE is open still: the 18x is acknowledged either way."""
+        status = self._reliable.acknowledge(usage, request)
+        reliable = usage.reliable
+        if status == 200 and request.body and reliable is not None:
+            if not reliable.settled_sdp:
+                status = 488
+            elif not reliable.is_offer:
+                self._hand_over(usage, transaction, request, flow, now)
+                return
+            else:
+                reliable.is_offer = False
+                self._core.emit(ProgressAcked(usage, request.body))
+        self.answers.send(transaction, status, now)
+        transaction.usage = None
+        self.answers.go_on(usage, now)
 
     def _receive_bye(
         self, usage: InviteUsage, dialog: Dialog, transaction: ServerTransaction, request: Request, now: float
     ) -> None:
-        self._respond(transaction, 200, now)
+        self.answers.send(transaction, 200, now)
         transaction.usage = None
         state = usage.state
         if state is UsageState.ENDING and usage.bye_headers is None:
@@ -157,7 +202,7 @@ class AgentServer:
             if state is UsageState.CALLING:
                 self._client.abandon(usage, now)
         if isinstance(usage.transaction, ServerTransaction):
-            self._respond(usage.transaction, 487, now)
+            self.answers.send(usage.transaction, 487, now)
         self._core.end(usage, now)
         self._core.emit(ByeFinished(usage, 200) if state is UsageState.ENDING else ByeReceived(usage, request))
 
@@ -166,7 +211,7 @@ class AgentServer:
         for key in usage.unanswered or ():
             transaction = self.transactions.get(key)
             assert transaction is not None  # unanswered, so no timer of it runs
-            self._respond(transaction, 487, now)
+            self.answers.send(transaction, 487, now)
 
     def _receive_cancel(self, request: Request, flow: Flow, now: float) -> None:
         transaction = self.transactions.get(server_key(request, "INVITE"))
@@ -174,15 +219,18 @@ class AgentServer:
             self.refuse(request, flow, Refusal(481))
             return
         build, usage = self._core.build, transaction.usage
-        self._core.send(build.response(200, build.echo(request, flow, transaction.tag)), flow)
+        self._core.send(build.response(200, build.echo(request, flow, transaction.tag)), answer_flow(request, flow))
         if usage is None or transaction.state is not State.PROCEEDING:
             return  # answered already: a CANCEL changes nothing any more (§9.2)
-        self._respond(transaction, 487, now)
+        self.answers.send(transaction, 487, now)
         if usage.transaction is transaction:
+            # For whoever has answered, the caller hung up: that the answer was held back is the agent's own affair.
+            is_held = self._reliable.refusal(usage)[1]
             self._core.end(usage, now)
-            self._core.emit(InviteCancelled(usage))
+            self._core.emit(ByeReceived(usage, request) if is_held else InviteCancelled(usage))
         else:
-            self._settle(usage, transaction)
+            self.answers.settle(usage, transaction)
+            self._core.emit(OfferCancelled(usage, transaction.key))
 
     def _receive_ack(self, request: Request, now: float) -> None:
         transaction = self.transactions.get(server_key(request, "INVITE"))
@@ -204,66 +252,14 @@ class AgentServer:
             return
         self._core.emit(InviteAcked(usage, request.body))
 
-    # ---- what our user answers
-
-    def progress(self, usage: InviteUsage, status: int, now: float, body: bytes, headers: Headers) -> None:
-        transaction = usage.transaction
-        if usage.state is not UsageState.INCOMING or not isinstance(transaction, ServerTransaction):
-            return
-        extra = f"{self._dialog_lines(transaction)}{header_lines(headers)}"
-        self._respond(transaction, status, now, extra, body, "application/sdp")
-        self._repeats.ringing(usage, now)
-
-    def answer(self, usage: InviteUsage, now: float, body: bytes, headers: Headers) -> None:
-        transaction = usage.transaction
-        if usage.state is not UsageState.INCOMING or not isinstance(transaction, ServerTransaction):
-            return
-        build = self._core.build
-        extra = f"{self._dialog_lines(transaction)}{build.allow}{build.supported}{header_lines(headers)}"
-        usage.state = UsageState.ANSWERED
-        usage.transaction = transaction.usage = None
-        self._send_2xx(usage, transaction, 200, now, extra, body, "application/sdp")
-
-    def reject(self, usage: InviteUsage, status: int, now: float, reason: str, headers: Headers) -> None:
-        transaction = usage.transaction
-        if usage.state is not UsageState.INCOMING or not isinstance(transaction, ServerTransaction):
-            return
-        self._respond(transaction, status, now, header_lines(headers), reason=reason)
-        self._core.end(usage, now)
-
-    def respond(self, key: object, status: int, now: float, body: bytes, content_type: str, headers: Headers) -> None:
-        transaction = self.transactions.get(key) if isinstance(key, str) else None
-        if transaction is None or transaction.request is None:
-            return  # cancelled, or its call is over
-        usage, build, method = transaction.usage, self._core.build, transaction.method
-        extra = header_lines(headers)
-        if method == "OPTIONS":
-            extra = f"{build.allow}{build.accept}{build.supported}{extra}"
-        elif method in OFFER_METHODS and status < 300:
-            extra = f"{build.contact}{extra}"
-        if status < 200 or usage is None:
-            self._respond(transaction, status, now, extra, body, content_type)
-            return
-        self._settle(usage, transaction)
-        if method in OFFER_METHODS and status < 300 and usage.dialog is not None:
-            usage.dialog.refresh_target(transaction.request)
-        if method == "INVITE" and status < 300:
-            self._send_2xx(usage, transaction, status, now, extra, body, content_type)
-        else:
-            self._respond(transaction, status, now, extra, body, content_type)
-
-    @staticmethod
-    def _settle(usage: InviteUsage, transaction: ServerTransaction) -> None:
-        """A request of theirs inside the dialog has its final response."""
-        transaction.usage = None
-        if usage.remote_pending == transaction.key:
-            usage.remote_pending = None
-        assert usage.unanswered is not None
-        usage.unanswered.remove(transaction.key)
+    # ---- our user's way out
 
     def bye(self, usage: InviteUsage, now: float, extra: str) -> None:
         if usage.state is UsageState.INCOMING:
-            self.reject(usage, 480, now, "", ())
+            status, held = self._reliable.refusal(usage)
+            self.answers.reject(usage, status, now, "", ())
+            if held:
+                self._core.emit(ByeFinished(usage, 200))
         elif usage.unacked is not None:
             # §15: the callee must not hang up before the ACK came or its time is over.
             usage.state = UsageState.ENDING
@@ -277,7 +273,7 @@ class AgentServer:
         if timer[0] == "s":
             self.transactions.fire(timer, key, now)
             return
-        usage = self._repeats.fire(timer, key, now)
+        usage = (self._reliable if timer[0] == "p" else self._repeats).fire(timer, key, now)
         if usage is None:
             return
         if usage.bye_headers is not None:
@@ -287,38 +283,21 @@ class AgentServer:
 
     # ---- shared
 
-    def _send_2xx(
-        self, usage: InviteUsage, transaction: ServerTransaction, status: int, now: float, extra: str, body: bytes,
-        content_type: str,
-    ) -> None:  # fmt: skip
-        """§13.3.1.4: repeated from T1 up to T2, over any transport, until the ACK or 64*T1."""
-        core, request = self._core, transaction.request
-        assert request is not None
-        usage.unacked_cseq = request.cseq
-        usage.flow = transaction.flow
-        data = core.build.response(status, transaction.echo, extra, body, content_type)
-        self.transactions.respond(transaction, status, data, now)
-        self._repeats.answered(usage, data, now)
-
     def _send_waiting_bye(self, usage: InviteUsage, now: float) -> None:
         extra, usage.bye_headers = usage.bye_headers or "", None
         self._client.bye(usage, now, extra)
 
-    def _dialog_lines(self, transaction: ServerTransaction) -> str:
-        request = transaction.request
-        assert request is not None
-        return f"{record_routes(request)}{self._core.build.contact}"
-
     def _start(self, request: Request, flow: Flow, tag: str, usage: InviteUsage | None) -> ServerTransaction:
         merge = None if request.to_tag else merge_key(request)
         key, echo = server_key(request, request.method), self._core.build.echo(request, flow, tag)
-        transaction = ServerTransaction(key, request, flow, tag, echo, usage, merge)
+        transaction = ServerTransaction(key, request, answer_flow(request, flow), tag, echo, usage, merge)
         self.transactions.start(transaction)
         return transaction
 
-    def _respond(
-        self, transaction: ServerTransaction, status: int, now: float, extra: str = "", body: bytes = b"",
-        content_type: str = "", reason: str = "",
-    ) -> None:  # fmt: skip
-        data = self._core.build.response(status, transaction.echo, extra, body, content_type, reason)
-        self.transactions.respond(transaction, status, data, now)
+
+def _answer_flow(request: Request, flow: Flow) -> Flow:
+    """The same for a request whose Via nobody may be able to read."""
+    try:
+        return answer_flow(request, flow)
+    except ParseError:
+        return flow

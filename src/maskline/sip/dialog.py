@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from maskline.sip.build import Envelope
-from maskline.sip.flow import Flow
+from maskline.sip.flow import DEFAULT_PORTS, Flow, way_of
 from maskline.sip.grammar import ParseError
 from maskline.sip.headers import Address
 from maskline.sip.message import Message, Request, Response
@@ -26,15 +26,17 @@ class Dialog:
     """One dialog. `hop` is where its next request is sent, `target` and `routes` how it is addressed."""
 
     __slots__ = (
-        "call_id", "hop", "local_cseq", "local_tag", "local_uri", "remote_cseq", "remote_tag", "remote_target",
+        "call_id", "hop", "local_cseq", "local_tag", "local_uri", "nat", "remote_cseq", "remote_tag", "remote_target",
         "remote_uri", "route_set", "routes", "target",
     )  # fmt: skip
 
     def __init__(
         self, *, call_id: str, local_tag: str, remote_tag: str, local_uri: str, remote_uri: str,
         remote_target: Uri | str, route_set: tuple[str, ...], local_cseq: int, remote_cseq: int | None, flow: Flow,
+        nat: bool = False,
     ) -> None:  # fmt: skip
-        """`flow` is the way that worked so far, taken whenever routes or target name no usable IP address.
+        """`flow` is the way that worked so far, taken whenever routes or target name no usable IP address; with `nat`
+        no private one is.
         Raises `ParseError` when the remote target or a route is malformed."""
         self.call_id = call_id
         self.local_tag = local_tag
@@ -45,6 +47,7 @@ class Dialog:
         self.local_cseq = local_cseq
         self.remote_cseq = remote_cseq
         self.hop = flow
+        self.nat = nat
         self._address(remote_target if isinstance(remote_target, Uri) else Uri(remote_target))
 
     def refresh_target(self, message: Message) -> None:
@@ -64,17 +67,21 @@ class Dialog:
             if not hop.is_loose_router:
                 # §12.2.1.1: a strict router wants itself in the Request-URI and the target as last route.
                 target, routes = Address(routes[0]).uri_text, (*routes[1:], f"<{remote_target.text}>")
-        self.hop = _next_hop(hop, self.hop)
+        self.hop = _next_hop(hop, self.hop, self.nat)
         self.remote_target = remote_target.text
         self.target = target
         self.routes = "".join([f"Route: {route}\r\n" for route in routes])
+
+    def leave_connection(self) -> None:
+        """The connection of `hop` is gone: the next request opens one to where target or route lead."""
+        self._address(Uri(self.remote_target))
 
     def envelope(self, branch: str, cseq: int) -> Envelope:
         """The addressing of one request in this dialog."""
         remote_tag = f";tag={self.remote_tag}" if self.remote_tag else ""
         return Envelope(
             self.target, self.routes, f"<{self.local_uri}>;tag={self.local_tag}", f"<{self.remote_uri}>{remote_tag}",
-            self.call_id, cseq, branch,
+            self.call_id, cseq, branch, way_of(self.hop),
         )  # fmt: skip
 
     def is_confirmed_by(self, response: Response) -> bool:
@@ -103,7 +110,7 @@ class Dialog:
             "call_id": self.call_id, "local_tag": self.local_tag, "remote_tag": self.remote_tag,
             "local_uri": self.local_uri, "remote_uri": self.remote_uri, "remote_target": self.remote_target,
             "route_set": list(self.route_set), "local_cseq": self.local_cseq, "remote_cseq": self.remote_cseq,
-            "flow": list(self.hop),
+            "flow": list(self.hop), "nat": self.nat,
         }  # fmt: skip
 
     @classmethod
@@ -111,10 +118,14 @@ class Dialog:
         return cls(**{**values, "route_set": tuple(values["route_set"]), "flow": Flow(*values["flow"])})
 
 
-def dialog_of_request(request: Request, flow: Flow, local_tag: str) -> Dialog:
-    """The dialog an INVITE opens at the side that received it (§12.1.1). Raises `ParseError`."""
+def dialog_of_request(
+    request: Request, flow: Flow, local_tag: str, *, nat: bool = False, fronted: bool = False
+) -> Dialog:
+    """The dialog an INVITE opens at the side that received it (§12.1.1); `nat`: its sender is behind one; `fronted`:
+    its topmost Via is that of a proxy of ours, which has the sender's connection. Raises `ParseError`."""
     contact = request.contact
-    return Dialog(
+    listens = flow if fronted or flow.transport == "udp" else listener_of(request, flow)
+    dialog = Dialog(
         call_id=request.call_id,
         local_tag=local_tag,
         remote_tag=request.from_tag,
@@ -125,13 +136,23 @@ def dialog_of_request(request: Request, flow: Flow, local_tag: str) -> Dialog:
         route_set=_route_set(request),
         local_cseq=0,
         remote_cseq=request.cseq,
-        flow=flow,
+        flow=listens,
+        nat=nat,
     )
+    if dialog.hop == listens:
+        dialog.hop = flow  # whom we would connect to has connected to us: phones behind a NAT take nothing else
+    return dialog
+
+
+def listener_of(request: Request, flow: Flow) -> Flow:
+    """Where whoever opened the connection `flow` takes connections itself: the port its Via names (§18.2.2)."""
+    return flow._replace(port=request.via.port or DEFAULT_PORTS[flow.transport])
 
 
 def dialog_of_response(
-    response: Response, flow: Flow, local_tag: str, envelope: Envelope, *, is_usable: bool = True
-) -> Dialog:
+    response: Response, flow: Flow, local_tag: str, envelope: Envelope, *, is_usable: bool = True,
+    nat: bool = False,
+) -> Dialog:  # fmt: skip
     """The dialog a response to our INVITE opens (§12.1.2); routes are in reverse. Raises `ParseError`, unless
     the response's Contact and routes are not looked at (`is_usable` False)."""
     contact = response.contact if is_usable else None
@@ -146,7 +167,16 @@ def dialog_of_response(
         local_cseq=envelope.cseq,
         remote_cseq=None,
         flow=flow,
+        nat=nat,
     )
+
+
+def hop_transport(response: Response) -> str:
+    """The transport that the first Route or the Contact of a dialog names, which `response` to our INVITE opens; empty:
+    none. Raises `ParseError`."""
+    routes = _route_set(response)
+    hop = Address(routes[-1]) if routes else response.contact
+    return "" if hop is None else hop.uri.transport
 
 
 def _route_set(message: Message) -> tuple[str, ...]:
@@ -160,26 +190,27 @@ def _route_set(message: Message) -> tuple[str, ...]:
     return routes
 
 
-def _next_hop(uri: Uri, flow: Flow) -> Flow:
+def _next_hop(uri: Uri, flow: Flow, nat: bool) -> Flow:
     """The address a URI names, if it is one we can and should send to; else the way that worked so far. Names
     are not resolved (RFC 3263 is another layer's), and a private address behind a public source is a NAT's
     inside, or an attempt to make us knock at our own machines."""
     host = uri.parameters.get("maddr", uri.host)
     if uri.transport not in ("", flow.transport):
         return flow
-    port = uri.port or 5060
+    port = uri.port or DEFAULT_PORTS[flow.transport]
     if host == flow.host:
-        return flow if port == flow.port else Flow(flow.transport, host, port)
-    return Flow(flow.transport, host, port) if _is_reachable(host, flow.host) else flow
+        return flow if port == flow.port else flow._replace(port=port)
+    return flow._replace(host=host, port=port) if _is_reachable(host, flow.host, nat) else flow
 
 
 @lru_cache(maxsize=1024)
-def _is_reachable(host: str, source_host: str) -> bool:
-    """Whether `host` is an address to send to for a peer at `source_host`. Remembered: a carrier has few."""
+def _is_reachable(host: str, source_host: str, nat: bool) -> bool:
+    """Whether `host` is an address to send to for a peer at `source_host`, which may have private addresses of its own
+    behind a NAT of ours (`nat`). Remembered: a carrier has few."""
     try:
         address, source = ipaddress.ip_address(host), ipaddress.ip_address(source_host)
     except ValueError:
         return False
     if address.version != source.version or address.is_multicast or address.is_unspecified:
         return False
-    return source.is_private or not address.is_private
+    return not address.is_private or (source.is_private and not nat)

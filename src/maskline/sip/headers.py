@@ -30,7 +30,7 @@ _CSEQ = re.compile(r"([0-9]{1,20})[ \t]+([A-Za-z0-9\-.!%*_+`'~]+)")
 _PLAIN_VIA = re.compile(
     r"SIP/2\.0/([A-Z]+) ([A-Za-z0-9.\-]+)(?::([0-9]{1,5}))?(?:;rport)?;branch=([A-Za-z0-9\-.!%*_+`'~]+)(?:;rport)?"
 )
-_PLAIN_ADDRESS = re.compile(r"<([^<>\s\"]+)>(?:;tag=([A-Za-z0-9\-.!%*_+`'~]+))?")
+_PLAIN_ADDRESS = re.compile(r"(?:\"([^\"\\]*+)\"[ \t]*+|([^\"<]*+))<([!#-;=?-~]++)>(?:;tag=([A-Za-z0-9\-.!%*_+`'~]+))?")
 
 
 class Via:
@@ -92,8 +92,8 @@ class Address:
         self._parameters: dict[str, str] | None = None
         match = _PLAIN_ADDRESS.fullmatch(text)
         if match is not None:
-            self.display = ""
-            self.uri_text, tag = match.groups()
+            quoted, display, self.uri_text, tag = match.groups()
+            self.display = quoted or (display.strip() if display else "")
             self.tag = tag or ""
         else:
             self._read_any(text)

@@ -10,11 +10,16 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from maskline.sip.dialog import Dialog
+from maskline.sip.dialog import Dialog, listener_of
 from maskline.sip.flow import Flow
 
 if TYPE_CHECKING:
+    from maskline.sip.agent_client import OutgoingInvite
+    from maskline.sip.agent_glare import Offer
+    from maskline.sip.agent_sessions import Session
+    from maskline.sip.digest_client import DigestClient
     from maskline.sip.message import Request
+    from maskline.sip.reliable import ReliableProgress
     from maskline.sip.transaction_client import ClientTransaction
     from maskline.sip.transaction_server import ServerTransaction
 
@@ -34,13 +39,29 @@ class UsageState(StrEnum):
     ENDED = "ended"
 
 
+class EarlyAcks:
+    """What of the reliable 18x to an INVITE of ours is known, by fork (RFC 3262 §4)."""
+
+    __slots__ = ("changed", "described", "due", "rseqs")
+
+    def __init__(self) -> None:
+        self.rseqs: dict[str, int] = {}
+        """Last RSeq by remote tag."""
+        self.described: dict[str, bytes] = {}
+        """By remote tag of forks that sent SDP reliably: that, or what they offered since, to which we agreed."""
+        self.changed: set[str] = set()
+        """Those that offered something since."""
+        self.due: tuple[Dialog, int] | None = None
+        """Dialog and RSeq of an offer that the user has to answer by `Agent.prack`."""
+
+
 class InviteUsage:
     """One INVITE usage."""
 
     __slots__ = (
-        "ack_due", "bye_headers", "dialog", "early", "flow", "id", "interval", "is_client", "local_tag", "owner",
-        "pending", "provisional_seen", "remote_pending", "request", "state", "transaction", "unacked", "unacked_cseq",
-        "unanswered",
+        "ack_due", "bye_headers", "dialog", "digest", "early", "early_acks", "flow", "id", "interval", "is_client",
+        "local_tag", "offer", "outgoing", "owner", "pending", "provisional_seen", "reliable", "remote_pending",
+        "request", "session", "state", "transaction", "unacked", "unacked_cseq", "unanswered",
     )  # fmt: skip
 
     id: str
@@ -66,6 +87,8 @@ class InviteUsage:
         self.flow = flow
         self.owner = None
         # From here on the agent's own.
+        self.digest: DigestClient | None = None
+        """Answers challenges to our requests, where the peer is one we have credentials for."""
         self.transaction: ClientTransaction | ServerTransaction | None = None
         """The initial INVITE until its final response, later our re-INVITE under way."""
         self.early: dict[str, Dialog] | None = None
@@ -85,10 +108,28 @@ class InviteUsage:
         self.provisional_seen = False
         self.bye_headers: str | None = None
         """Header lines of a BYE that waits for an ACK (§15)."""
+        self.outgoing: OutgoingInvite | None = None
+        """Client: what was asked to be sent, until its final response, if it may have to be sent otherwise."""
+        self.reliable: ReliableProgress | None = None
+        """Server: our 18x, once they are reliable."""
+        self.early_acks: EarlyAcks | None = None
+        """Client: their reliable 18x."""
+        self.session: Session | None = None
+        """The session timer that holds."""
+        self.offer: Offer | None = None
+        """Our user's offer inside the dialog, until its last answer; it may wait to be sent again."""
 
     @property
     def is_over(self) -> bool:
         return self.state is UsageState.ENDED
+
+    def is_described(self, remote_tag: str) -> bool:
+        """Before the answer: the INVITE's offer has been answered already, by a reliable 18x of this far side's, or of
+        ours."""
+        if self.reliable is not None:
+            return self.reliable.settled_sdp
+        acks = self.early_acks
+        return acks is not None and acks.due is None and remote_tag in acks.described
 
     def dialog_with(self, remote_tag: str) -> Dialog | None:
         """The dialog, early ones included, whose far side has this tag."""
@@ -102,5 +143,18 @@ class InviteUsage:
         transaction = self.transaction
         if transaction is not None and transaction.usage is self:
             transaction.usage = None
-        self.transaction = self.ack_due = None
+        self.transaction = self.ack_due = self.outgoing = self.offer = None
+        self.reliable = self.early_acks = self.session = None
         self.request = self.early = self.unacked = self.remote_pending = self.unanswered = None
+
+
+def leave_connection(usage: InviteUsage, flow: Flow) -> None:
+    """The connection `flow` names is gone: every dialog of the usage that went that way finds another one, and so does
+    a 2xx that is still repeated."""
+    dialogs = list(usage.early.values()) if usage.early else [] if usage.dialog is None else [usage.dialog]
+    for dialog in dialogs:
+        if dialog.hop == flow:
+            dialog.leave_connection()
+    if usage.flow == flow and usage.unacked is not None:
+        assert usage.dialog is not None, "answered"
+        usage.flow = usage.dialog.hop if usage.request is None else listener_of(usage.request, flow)

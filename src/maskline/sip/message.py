@@ -12,11 +12,17 @@ from maskline.sip.grammar import ParseError, parse_number, split_list
 from maskline.sip.headers import Address, Via, parse_q850_cause
 from maskline.sip.uri import Uri
 
+_HOPS = {str(hops): hops for hops in range(256)}
+"""Max-Forwards as everybody writes it."""
+
 
 class Message:
     """What requests and responses share. The parser sets every attribute; treat it as read-only."""
 
-    __slots__ = ("_contact", "_from", "_to", "_via", "body", "call_id", "cseq", "cseq_method", "headers")
+    __slots__ = (
+        "_branch", "_contact", "_from", "_from_tag", "_sent_by", "_to", "_to_tag", "_via", "_whole_body", "body",
+        "call_id", "cseq", "cseq_method", "headers",
+    )  # fmt: skip
 
     headers: dict[str, str]
     body: bytes
@@ -27,13 +33,30 @@ class Message:
     def __init__(self, headers: dict[str, str], body: bytes) -> None:
         self.headers = headers
         self.body = body
-        self.call_id = ""
+        self._whole_body: bytes | None = None
+        self.call_id = self.cseq_method = ""
         self.cseq = 0
-        self.cseq_method = ""
         self._from: Address | None = None
         self._to: Address | None = None
         self._via: Via | None = None
         self._contact: Address | None = None
+        self._branch: str | None = None
+        self._sent_by = ""
+        self._from_tag = self._to_tag = ""
+
+    def note_usual(self, branch: str, sent_by: str, from_tag: str, to_tag: str) -> None:
+        """What the parser read in one go; without it each is read from its header at first use."""
+        self._branch, self._sent_by, self._from_tag, self._to_tag = branch, sent_by, from_tag, to_tag
+
+    def take_part(self, kind: str, content: bytes) -> None:
+        """Of a body of several parts this one is all that anybody reads."""
+        self._whole_body, self.body = self.body, content
+        self.headers["content-type"] = kind
+
+    @property
+    def whole_body(self) -> bytes:
+        """As it came, which is what a digest with `auth-int` is of."""
+        return self.body if self._whole_body is None else self._whole_body
 
     def header(self, name: str) -> str | None:
         """First value of a header as text, or None. `name` in any case, long form."""
@@ -42,8 +65,12 @@ class Message:
 
     def values(self, name: str) -> list[str]:
         """All elements of a comma-separated header, over all its lines; empty elements left out."""
-        value = self.headers.get(name.lower())
-        return [element for element in split_list(value) if element] if value else []
+        value = self.headers.get(name) or self.headers.get(name.lower())
+        if not value:
+            return []
+        if "," not in value and "\n" not in value:
+            return [value]
+        return [element for element in split_list(value) if element]
 
     @property
     def via(self) -> Via:
@@ -51,6 +78,19 @@ class Message:
         if self._via is None:
             self._via = Via(self.split_top_via()[0])
         return self._via
+
+    @property
+    def branch(self) -> str:
+        """Of the topmost Via; empty when it has none."""
+        return self.via.branch if self._branch is None else self._branch
+
+    @property
+    def sent_by(self) -> str:
+        """Host and port of the topmost Via, in one form whatever way they are written."""
+        if self._branch is not None:
+            return self._sent_by
+        via = self.via
+        return f"{via.host}|{via.port}"
 
     def split_top_via(self) -> tuple[str, str]:
         """Text of the topmost Via element and of all others (lines joined by a line feed, may be empty)."""
@@ -82,11 +122,11 @@ class Message:
 
     @property
     def from_tag(self) -> str:
-        return self.from_address.tag
+        return self.from_address.tag if self._branch is None else self._from_tag
 
     @property
     def to_tag(self) -> str:
-        return self.to_address.tag
+        return self.to_address.tag if self._branch is None else self._to_tag
 
     @property
     def contact(self) -> Address | None:
@@ -102,7 +142,7 @@ class Message:
     def content_type(self) -> str:
         """`type/subtype` in lower case without parameters; empty when absent."""
         value = self.headers.get("content-type", "")
-        return value.partition(";")[0].strip().lower()
+        return value if value == "application/sdp" else value.partition(";")[0].strip().lower()
 
     @property
     def q850_cause(self) -> int | None:
@@ -131,7 +171,10 @@ class Request(Message):
     @property
     def max_forwards(self) -> int | None:
         value = self.headers.get("max-forwards")
-        return None if value is None else parse_number(value, 255, "Max-Forwards")
+        if value is None:
+            return None
+        hops = _HOPS.get(value)
+        return parse_number(value, 255, "Max-Forwards") if hops is None else hops
 
     def __repr__(self) -> str:
         return f"Request({self.method})"

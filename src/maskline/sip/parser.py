@@ -25,11 +25,24 @@ from maskline.sip.grammar import (
 )  # fmt: skip
 from maskline.sip.headers import parse_cseq
 from maskline.sip.message import Message, Request, Response
+from maskline.sip.multipart import sdp_of_parts
 from maskline.sip.uri import is_plain
 
 __all__ = ["ParseError", "parse"]
 
+_TOKEN = r"[A-Za-z0-9\-.!%*_+`'~]"
+_ADDRESS = rf"(?:\"[^\"\\\n]*+\"[ \t]*+|[^\"<\n]*+)<[!#-;=?-~]++>(?:;tag=({_TOKEN}+))?"
+# Via, From, To, Call-ID and CSeq as nearly every peer writes them, in one match; anything else takes the long way, with
+# the same result. URIs and Call-IDs of visible ASCII: to `re` that is one look at a table for each character, and `\s`
+# a call (the match took 3.0 µs with it and takes 1.8).
+_USUAL = re.compile(
+    r"SIP/2\.0/[A-Z]+ ([A-Za-z0-9.\-]+)(?::([1-5][0-9]{4}|[1-9][0-9]{0,3}))?(?:;rport)?"
+    rf";branch=(z9hG4bK{_TOKEN}+)(?:;rport)?\n{_ADDRESS}\n{_ADDRESS}\n[!-~]++\n([0-9]{{1,9}})[ \t]+({_TOKEN}+)"
+)
+_USUAL_METHODS = frozenset(("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "PRACK", "UPDATE", "INFO"))
+_STATUSES = {str(status): status for status in range(100, 700)}
 _VERSION = re.compile(r"SIP/([0-9]+\.[0-9]+)", re.IGNORECASE)
+_FOLDS = (" ", "\t")
 _MANDATORY = ("call-id", "cseq", "via", "from", "to")
 _SINGLE = frozenset(("from", "to", "call-id", "cseq", "content-length", "max-forwards", "content-type"))
 
@@ -42,7 +55,9 @@ def parse(data: bytes) -> Request | Response:
         data = data.lstrip(b"\r\n")  # §7.5: line breaks before the start line are ignored
     head, blank_line, body = data.partition(b"\r\n\r\n")
     lines = _lines(head)
-    headers, fault = _headers(lines, check_length=len(head) > MAX_LINE)
+    # Not `in`: of bytes it takes its left side for a number first, and makes and drops an exception.
+    tidy = head.find(b"\t") < 0 and head.find(b":  ") < 0 and head.find(b" \r\n") < 0 and head[-1:] != b" "
+    headers, fault = _headers(lines, HEADER_KEYS if len(head) <= MAX_LINE else {}, tidy)
     if not blank_line and fault is None:
         fault = ParseError(400, "Message ends inside its headers")
     if lines[0][:4].upper() == "SIP/":
@@ -51,7 +66,7 @@ def parse(data: bytes) -> Request | Response:
 
 
 def _lines(head: bytes) -> list[str]:
-    text = unfold(head.decode("utf-8", "surrogateescape"))
+    text = head.decode("utf-8", "surrogateescape")
     lines = text.split("\r\n")
     breaks = len(lines) - 1
     if text.count("\n") != breaks or text.count("\r") != breaks:
@@ -60,25 +75,40 @@ def _lines(head: bytes) -> list[str]:
     return lines
 
 
-def _headers(lines: list[str], *, check_length: bool) -> tuple[dict[str, str], ParseError | None]:
-    """Header text by key, and the first fault; parsing goes on behind it so that there is a Via to answer to."""
-    fault: ParseError | None = None
+def _headers(lines: list[str], keys: dict[str, str], tidy: bool) -> tuple[dict[str, str], ParseError | None]:
+    """Header text by key, and the first fault; parsing goes on behind it so that there is a Via to answer to. Names
+    outside `keys` are looked at closely. `tidy`: one blank before each value, none behind. `lines` lose their folds."""
     if len(lines) > MAX_HEADERS + 1:
-        fault = ParseError(400, "Too many headers")
-        del lines[MAX_HEADERS + 1 :]
+        return _too_many(lines, keys)
+    fault: ParseError | None = None
     headers: dict[str, str] = {}
-    known = HEADER_KEYS.get
+    known = keys.get
     for line in lines[1:]:
-        name, colon, value = line.partition(":")
+        name, _, value = line.partition(": ")
         key = known(name)
-        if key is not None and key not in headers and colon and not check_length:
-            headers[key] = value.strip(" \t")
-            continue
-        try:
-            _add_header(headers, line)
-        except ParseError as error:
-            fault = fault or error
+        if key is not None and value and key not in headers:
+            headers[key] = value if tidy else value.strip(" \t")
+        elif line[:1] in _FOLDS:
+            _unfold(lines)
+            return _headers(lines, keys, False)
+        else:
+            try:
+                _add_header(headers, line)
+            except ParseError as error:
+                fault = fault or error
     return headers, fault
+
+
+def _too_many(lines: list[str], keys: dict[str, str]) -> tuple[dict[str, str], ParseError | None]:
+    _unfold(lines)
+    if len(lines) <= MAX_HEADERS + 1:
+        return _headers(lines, keys, False)
+    del lines[MAX_HEADERS + 1 :]
+    return _headers(lines, keys, False)[0], ParseError(400, "Too many headers")
+
+
+def _unfold(lines: list[str]) -> None:
+    lines[:] = unfold("\r\n".join(lines)).split("\r\n")
 
 
 def _add_header(headers: dict[str, str], line: str) -> None:
@@ -100,7 +130,7 @@ def _add_header(headers: dict[str, str], line: str) -> None:
 
 def _request(start: str, headers: dict[str, str], body: bytes, fault: ParseError | None) -> Request:
     parts = start.split(" ")
-    if len(start) > MAX_LINE or not is_token(parts[0]):
+    if len(start) > MAX_LINE or not (parts[0] in _USUAL_METHODS or is_token(parts[0])):
         raise ParseError(400, "Malformed start line")
     request = Request(parts[0], parts[1] if len(parts) > 1 else "", headers, body)
     try:
@@ -110,7 +140,7 @@ def _request(start: str, headers: dict[str, str], body: bytes, fault: ParseError
         _check_fields(request)
         if request.cseq_method != request.method:
             raise ParseError(400, "CSeq method mismatch")
-        if not is_plain(request.uri_text) and request.request_uri.headers:
+        if not is_plain(parts[1]) and request.request_uri.headers:
             raise ParseError(400, "Headers in Request-URI")  # §19.1.5, RFC 4475 §3.1.2.11 escruri
         _ = request.max_forwards
     except ParseError as error:
@@ -129,6 +159,12 @@ def _check_request_line(parts: list[str]) -> None:
 
 
 def _response(start: str, headers: dict[str, str], body: bytes, fault: ParseError | None) -> Response:
+    if start.startswith("SIP/2.0 ") and start[11:12] == " " and len(start) <= MAX_LINE and fault is None:
+        code = _STATUSES.get(start[8:11])
+        if code is not None:
+            response = Response(code, start[12:], headers, body)
+            _check_fields(response)
+            return response
     version, _, rest = start.partition(" ")
     status, _, reason = rest.partition(" ")
     if version.upper() != "SIP/2.0" or len(start) > MAX_LINE:
@@ -145,6 +181,32 @@ def _response(start: str, headers: dict[str, str], body: bytes, fault: ParseErro
 def _check_fields(message: Message) -> None:
     """What every layer above relies on: Via, From, To, Call-ID, CSeq are there once and sound."""
     headers = message.headers
+    try:
+        via = headers["via"]
+        if "\n" in via:
+            via = via[: via.index("\n")]
+        fields = f"{via}\n{headers['from']}\n{headers['to']}\n{headers['call-id']}\n{headers['cseq']}"
+    except KeyError:
+        fields = ""
+    usual = _USUAL.fullmatch(fields)
+    if usual is None:
+        _check_each(message)
+    else:
+        host, port, branch, from_tag, to_tag, cseq, message.cseq_method = usual.groups()
+        message.cseq, message.call_id = int(cseq), headers["call-id"]
+        message.note_usual(branch, f"{host.lower()}|{port}", from_tag or "", to_tag or "")
+    length = headers.get("content-length")
+    # §18.3: without it, over UDP, the datagram's end is the body's end.
+    if length is not None and length != str(len(message.body)):
+        _cut_body(message, length)
+    if "content-type" in headers and headers["content-type"][:10].lower() == "multipart/":
+        sdp = sdp_of_parts(message.body, headers["content-type"])
+        if sdp:
+            message.take_part("application/sdp", sdp)
+
+
+def _check_each(message: Message) -> None:
+    headers = message.headers
     get = headers.get
     if not (get("call-id") and get("cseq") and get("via") and get("from") and get("to")):
         missing = next(name for name in _MANDATORY if not get(name))
@@ -154,15 +216,9 @@ def _check_fields(message: Message) -> None:
     if " " in message.call_id or "\t" in message.call_id:
         raise ParseError(400, "Malformed Call-ID")
     _ = message.via, message.from_address, message.to_address
-    _cut_body(message)
 
 
-def _cut_body(message: Message) -> None:
-    length_text = message.headers.get("content-length")
-    if length_text is None:
-        return  # §18.3: over UDP the datagram's end is the body's end
-    if length_text == str(len(message.body)):
-        return
+def _cut_body(message: Message, length_text: str) -> None:
     length = parse_number(length_text, MAX_MESSAGE, "Content-Length")
     if length > len(message.body):
         raise ParseError(400, "Body shorter than Content-Length")

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from maskline.sip.build import Envelope
 from maskline.sip.core import Core
-from maskline.sip.flow import Flow
+from maskline.sip.digest_client import DigestClient
+from maskline.sip.flow import Datagram, Flow, way_of
 from maskline.sip.invite_usage import InviteUsage
 from maskline.sip.message import Response
-from maskline.sip.transaction_states import CLIENT_INVITE, CLIENT_OTHER, Action, Input, State, input_of_status
+from maskline.sip.transaction_states import CLIENT_INVITE, CLIENT_OTHER, Action, Input, State, input_of_status, resolve
 
 RETRANSMIT, TIMEOUT, LINGER = "cr", "ct", "cl"
+SILENCE = "cs"
+"""Not of the transaction: its user waits no longer for a first response."""
 REINVITE_LIMIT = 180.0
 """Seconds a re-INVITE may stay provisional, as a proxy's timer C (§16.6). Without a limit it would wait for ever
 when the dialog ends by BYE and the final response is lost: nobody repeats that any more."""
@@ -24,8 +27,8 @@ class ClientTransaction:
     """One request of ours."""
 
     __slots__ = (
-        "acks", "carries_offer", "data", "envelope", "flow", "interval", "is_initial", "key", "method", "state",
-        "usage",
+        "acks", "again", "authorization", "carries_offer", "data", "digest", "envelope", "fallback", "flow", "interval",
+        "is_initial", "key", "last_cseq", "method", "state", "tries", "usage",
     )  # fmt: skip
 
     def __init__(
@@ -41,12 +44,24 @@ class ClientTransaction:
         self.usage = usage
         self.is_initial = is_initial
         """An INVITE outside a dialog: it may fork and it makes the usage."""
+        self.last_cseq = 0
+        """The highest CSeq of a PRACK in any of its forks; the BYE to an unwanted one counts on from it (§12.2.1.1)."""
         self.carries_offer = False
         """A re-INVITE with a body: its 2xx needs nothing from the user, so the agent acknowledges it."""
         self.acks: dict[str, tuple[bytes, Flow] | None] | None = None
         """INVITE with 2xx: their To tags and the ACK each got; None until the user acknowledges."""
+        self.digest: DigestClient | None = None
+        """Who answers when this request is challenged."""
+        self.authorization = ""
+        """The lines with which it has answered already; the ACK of its 2xx repeats them (§22.1)."""
+        self.tries: dict[str, int] | None = None
+        """Answers that led to this copy of the request, by header."""
         self.interval = 0.0
-        self.state = State.CALLING if method == "INVITE" else State.TRYING
+        self.fallback: Datagram | None = None
+        """What is sent instead when the stream it took only for its size (§18.1.1) is refused."""
+        self.again = False
+        """It was sent a second time since its connection closed."""
+        self.state = _CALLING if method == "INVITE" else _TRYING
 
 
 class ClientTransactions:
@@ -66,18 +81,32 @@ class ClientTransactions:
 
     def on_flow(self, flow: Flow) -> list[ClientTransaction]:
         """Those still waiting for an answer from `flow`. A scan: a dead flow is rare and ends them all."""
-        waiting = (State.CALLING, State.TRYING, State.PROCEEDING)
+        waiting = (_CALLING, _TRYING, _PROCEEDING)
         return [tx for tx in self._transactions.values() if tx.flow == flow and tx.state in waiting]
 
     def start(self, transaction: ClientTransaction, now: float) -> None:
         core, key = self._core, transaction.key
         self._transactions[key] = transaction
         transaction.interval = core.config.t1
-        if core.config.transport == "udp":
+        if core.may_lose(transaction.flow):
             core.timers.set((RETRANSMIT, key), now + transaction.interval)
         core.timers.set((TIMEOUT, key), now + 64 * core.config.t1)
         assert transaction.data is not None
         core.send(transaction.data, transaction.flow)
+
+    def fall_back(self, transaction: ClientTransaction, now: float) -> None:
+        """Begin again as what `fallback` is."""
+        core = self._core
+        assert transaction.fallback is not None
+        transaction.data, transaction.flow = transaction.fallback
+        transaction.envelope.way = way_of(transaction.flow)
+        transaction.fallback = None
+        core.timers.set((RETRANSMIT, transaction.key), now + transaction.interval)
+        core.send(transaction.data, transaction.flow)
+
+    def rest(self, transaction: ClientTransaction) -> None:
+        """Send no more copies; an answer may come all the same."""
+        self._core.timers.cancel((RETRANSMIT, transaction.key))
 
     def limit(self, transaction: ClientTransaction, now: float) -> None:
         """64*T1 from now the transaction ends, answered or not (§9.1, after CANCEL)."""
@@ -86,17 +115,16 @@ class ClientTransactions:
     def receive(self, transaction: ClientTransaction, response: Response, now: float) -> bool:
         """Whether the response is for the user."""
         result = self._feed(transaction, input_of_status(response.status), now, response)
-        if result is not Action.PASS:
+        if result is not _PASS:
             self._core.counters.retransmits_absorbed += 1
-        return result is Action.PASS
+        return result is _PASS
 
     def fire(self, timer: str, key: str, now: float) -> ClientTransaction | None:
         """A timer ran out; the transaction if its user must hear that no answer came."""
         transaction = self._transactions.get(key)
         if transaction is None:
             return None
-        signal = {RETRANSMIT: Input.RETRANSMIT, TIMEOUT: Input.TIMEOUT, LINGER: Input.LINGER}[timer]
-        result = self._feed(transaction, signal, now)
+        result = self._feed(transaction, _TIMERS[timer], now)
         if result is Action.TIMED_OUT:
             self._core.counters.timeouts += 1
             return transaction
@@ -110,54 +138,94 @@ class ClientTransactions:
         self, transaction: ClientTransaction, signal: Input, now: float, response: Response | None = None
     ) -> Action | None:
         """Follow the table; returns what concerns the user: PASS, TIMED_OUT, FAILED or None."""
-        table = CLIENT_INVITE if transaction.method == "INVITE" else CLIENT_OTHER
-        row = table.get((transaction.state, signal))
+        row = (_INVITE if transaction.method == "INVITE" else _OTHER).get((transaction.state, signal))
         if row is None:
             return None
-        transaction.state, actions = row
-        report: Action | None = None
-        for action in actions:
-            if action in (Action.PASS, Action.TIMED_OUT, Action.FAILED):
-                report = action
-            elif action is Action.ACK:
-                assert response is not None
-                self._acknowledge(transaction, response)
-            else:
-                self._perform(action, transaction, now)
-        if transaction.state is State.TERMINATED:
+        transaction.state, steps, report = row
+        for step in steps:
+            step(self._core, transaction, now, response)
+        if transaction.state is _TERMINATED:
             del self._transactions[transaction.key]
         return report
 
-    def _perform(self, action: Action, transaction: ClientTransaction, now: float) -> None:
-        core, key, config = self._core, transaction.key, self._core.config
-        if action is Action.STOP_RETRANSMIT:
-            core.timers.cancel((RETRANSMIT, key))
-        elif action is Action.STOP_TIMEOUT:
-            core.timers.cancel((TIMEOUT, key))
-            if transaction.state is State.PROCEEDING and not transaction.is_initial:
-                core.timers.set((TIMEOUT, key), now + REINVITE_LIMIT)
-        elif action is Action.RESEND:
-            assert transaction.data is not None
-            core.resend(transaction.data, transaction.flow)
-        elif action is Action.BACK_OFF or action is Action.SLOW_DOWN:
-            doubled = 2 * transaction.interval
-            if action is Action.SLOW_DOWN:
-                doubled = config.t2
-            elif transaction.method != "INVITE":
-                doubled = min(doubled, config.t2)  # timer E is capped, timer A is not (§17.1.1.2)
-            transaction.interval = doubled
-            core.timers.set((RETRANSMIT, key), now + doubled)
-        else:
-            if action is not Action.LINGER_D:
-                transaction.data = None
-            core.timers.set((LINGER, key), now + (config.t4 if action is Action.LINGER_K else 64 * config.t1))
 
-    def _acknowledge(self, transaction: ClientTransaction, response: Response) -> None:
-        """§17.1.1.3: the same branch and CSeq number, To as the response has it. From here on RESEND means it."""
-        envelope = transaction.envelope
-        ack = Envelope(
-            envelope.uri, envelope.routes, envelope.from_value, response.headers["to"], envelope.call_id,
-            envelope.cseq, envelope.branch,
-        )  # fmt: skip
-        transaction.data = self._core.build.request("ACK", ack)
-        self._core.send(transaction.data, transaction.flow)
+# ---- what the actions of the tables do
+
+_PASS = Action.PASS
+_CALLING, _TRYING, _PROCEEDING, _TERMINATED = State.CALLING, State.TRYING, State.PROCEEDING, State.TERMINATED
+_TIMERS = {RETRANSMIT: Input.RETRANSMIT, TIMEOUT: Input.TIMEOUT, LINGER: Input.LINGER}
+
+
+def _stop_retransmit(core: Core, transaction: ClientTransaction, now: float, response: Response | None) -> None:
+    core.timers.cancel((RETRANSMIT, transaction.key))
+
+
+def _stop_timeout(core: Core, transaction: ClientTransaction, now: float, response: Response | None) -> None:
+    core.timers.cancel((TIMEOUT, transaction.key))
+    if transaction.state is _PROCEEDING and not transaction.is_initial:
+        core.timers.set((TIMEOUT, transaction.key), now + REINVITE_LIMIT)
+
+
+def _resend(core: Core, transaction: ClientTransaction, now: float, response: Response | None) -> None:
+    assert transaction.data is not None
+    core.resend(transaction.data, transaction.flow)
+
+
+def _back_off(core: Core, transaction: ClientTransaction, now: float, response: Response | None) -> None:
+    doubled = 2 * transaction.interval
+    if transaction.method != "INVITE":
+        doubled = min(doubled, core.config.t2)  # timer E is capped, timer A is not (§17.1.1.2)
+    transaction.interval = doubled
+    core.timers.set((RETRANSMIT, transaction.key), now + doubled)
+
+
+def _slow_down(core: Core, transaction: ClientTransaction, now: float, response: Response | None) -> None:
+    transaction.interval = core.config.t2
+    core.timers.set((RETRANSMIT, transaction.key), now + core.config.t2)
+
+
+def _linger_d(core: Core, transaction: ClientTransaction, now: float, response: Response | None) -> None:
+    _linger(core, transaction, now + 64 * core.config.t1)
+
+
+def _linger_k(core: Core, transaction: ClientTransaction, now: float, response: Response | None) -> None:
+    transaction.data = None
+    _linger(core, transaction, now + core.config.t4)
+
+
+def _linger_m(core: Core, transaction: ClientTransaction, now: float, response: Response | None) -> None:
+    transaction.data = None
+    core.timers.set((LINGER, transaction.key), now + 64 * core.config.t1)
+
+
+def _linger(core: Core, transaction: ClientTransaction, until: float) -> None:
+    if core.may_lose(transaction.flow):
+        core.timers.set((LINGER, transaction.key), until)
+    else:
+        transaction.state = _TERMINATED  # timers D and K are zero: no copy of a response can come
+
+
+def _acknowledge(core: Core, transaction: ClientTransaction, now: float, response: Response | None) -> None:
+    """§17.1.1.3: the same branch and CSeq number, To as the response has it. From here on RESEND means it."""
+    assert response is not None
+    envelope = transaction.envelope
+    ack = Envelope(
+        envelope.uri, envelope.routes, envelope.from_value, response.headers["to"], envelope.call_id,
+        envelope.cseq, envelope.branch, envelope.way,
+    )  # fmt: skip
+    transaction.data = core.build.request("ACK", ack)
+    core.send(transaction.data, transaction.flow)
+
+
+_STEPS = {
+    Action.STOP_RETRANSMIT: _stop_retransmit,
+    Action.STOP_TIMEOUT: _stop_timeout,
+    Action.RESEND: _resend,
+    Action.BACK_OFF: _back_off,
+    Action.SLOW_DOWN: _slow_down,
+    Action.LINGER_D: _linger_d,
+    Action.LINGER_K: _linger_k,
+    Action.LINGER_M: _linger_m,
+    Action.ACK: _acknowledge,
+}
+_INVITE, _OTHER = resolve(CLIENT_INVITE, _STEPS), resolve(CLIENT_OTHER, _STEPS)

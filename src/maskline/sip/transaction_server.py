@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from maskline.sip.core import Core
 from maskline.sip.flow import Flow
+from maskline.sip.headers import MAGIC_COOKIE
 from maskline.sip.invite_usage import InviteUsage
 from maskline.sip.message import Request
-from maskline.sip.transaction_states import SERVER_INVITE, SERVER_OTHER, Action, Input, State, input_of_status
+from maskline.sip.transaction_states import SERVER_INVITE, SERVER_OTHER, Action, Input, State, input_of_status, resolve
+from maskline.sip.uri import is_name
 
 RETRANSMIT, TIMEOUT, LINGER = "sr", "st", "sl"
 
@@ -50,7 +52,7 @@ class ServerTransaction:
         self.merge_key = merge_key
         self.response: bytes | None = None
         self.interval = 0.0
-        self.state = State.PROCEEDING if request.method == "INVITE" else State.TRYING
+        self.state = _PROCEEDING if request.method == "INVITE" else _TRYING
 
 
 class ServerTransactions:
@@ -69,6 +71,10 @@ class ServerTransactions:
     def get(self, key: str) -> ServerTransaction | None:
         return self._transactions.get(key)
 
+    def on_flow(self, flow: Flow) -> list[ServerTransaction]:
+        """Those whose final response, still to come, would go to `flow`. A scan, as on the client's side."""
+        return [tx for tx in self._transactions.values() if tx.flow == flow and tx.request is not None]
+
     def is_merged(self, merge_key: MergeKey) -> bool:
         """Whether the same request is being worked on under another branch: it forked and met us twice
         (§8.2.2.2)."""
@@ -81,73 +87,40 @@ class ServerTransactions:
 
     def respond(self, transaction: ServerTransaction, status: int, data: bytes, now: float) -> bool:
         """Send a response; False when the request has its final response already."""
-        row = (transaction.state, input_of_status(status))
-        if row not in self._table(transaction):
+        signal = input_of_status(status)
+        if (transaction.state, signal) not in (_INVITE if transaction.method == "INVITE" else _OTHER):
             return False
         transaction.response = data
         if status >= 200:
             transaction.request = None
             transaction.echo = ""
-        self._feed(transaction, row[1], now)
+        self._feed(transaction, signal, now)
         return True
 
     def receive_again(self, transaction: ServerTransaction, now: float) -> None:
         self._core.counters.retransmits_absorbed += 1
-        self._feed(transaction, Input.REQUEST, now)
+        self._feed(transaction, _REQUEST, now)
 
     def receive_ack(self, transaction: ServerTransaction, now: float) -> bool:
         """Whether the ACK is for the user: it acknowledges a 2xx under the INVITE's own branch, which is
         wrong (§17.1.1.3) but harmless."""
-        return self._feed(transaction, Input.ACK, now)
+        return self._feed(transaction, _ACK, now)
 
     def fire(self, timer: str, key: str, now: float) -> None:
         transaction = self._transactions.get(key)
         if transaction is not None:
-            signal = {RETRANSMIT: Input.RETRANSMIT, TIMEOUT: Input.TIMEOUT, LINGER: Input.LINGER}[timer]
-            self._feed(transaction, signal, now)
-
-    @staticmethod
-    def _table(transaction: ServerTransaction) -> dict[tuple[State, Input], tuple[State, tuple[Action, ...]]]:
-        return SERVER_INVITE if transaction.method == "INVITE" else SERVER_OTHER
+            self._feed(transaction, _TIMERS[timer], now)
 
     def _feed(self, transaction: ServerTransaction, signal: Input, now: float) -> bool:
-        row = self._table(transaction).get((transaction.state, signal))
+        row = (_INVITE if transaction.method == "INVITE" else _OTHER).get((transaction.state, signal))
         if row is None:
             return False
-        transaction.state, actions = row
-        passed = False
-        for action in actions:
-            if action is Action.PASS:
-                passed = True
-            else:
-                self._perform(action, transaction, now)
-        if transaction.state is State.TERMINATED:
+        transaction.state, steps, report = row
+        for step in steps:
+            step(self._core, transaction, now)
+        if transaction.state is _TERMINATED:
             self._forget(transaction)
-        return passed
-
-    def _perform(self, action: Action, transaction: ServerTransaction, now: float) -> None:
-        core, key, config = self._core, transaction.key, self._core.config
-        if action is Action.SEND:
-            assert transaction.response is not None
-            core.send(transaction.response, transaction.flow)
-        elif action is Action.RESEND:
-            assert transaction.response is not None
-            core.resend(transaction.response, transaction.flow)
-        elif action is Action.START_RETRANSMIT or action is Action.BACK_OFF:
-            doubled = min(2 * transaction.interval, config.t2)
-            transaction.interval = doubled or config.t1
-            if config.transport == "udp":
-                core.timers.set((RETRANSMIT, key), now + transaction.interval)
-        elif action is Action.START_TIMEOUT:
-            core.timers.set((TIMEOUT, key), now + 64 * config.t1)
-        elif action is Action.STOP_RETRANSMIT:
-            core.timers.cancel((RETRANSMIT, key))
-        elif action is Action.STOP_TIMEOUT:
-            core.timers.cancel((TIMEOUT, key))
-        else:
-            if action in (Action.LINGER_L, Action.LINGER_I):
-                transaction.response = None  # copies are absorbed from here on, not answered
-            core.timers.set((LINGER, key), now + (config.t4 if action is Action.LINGER_I else 64 * config.t1))
+        return report is not None
 
     def _forget(self, transaction: ServerTransaction) -> None:
         del self._transactions[transaction.key]
@@ -155,14 +128,99 @@ class ServerTransactions:
             del self._merged[transaction.merge_key]
 
 
+def answer_flow(request: Request, flow: Flow) -> Flow:
+    """Where responses to `request` go (§18.2.2). Over UDP that is the port its Via names, unless it asks for the one it
+    came from (`rport`, RFC 3581), or its Via shows another address: then a NAT is between us, which lets nothing
+    else in. Raises `ParseError`."""
+    if request.sent_by == f"{flow.host}|{flow.port}":
+        return flow
+    via = request.via
+    port = via.port or 5060
+    if flow.transport != "udp" or port == flow.port or "rport" in via.parameters:
+        return flow
+    return flow._replace(port=port) if via.host == flow.host or is_name(via.host) else flow
+
+
+# ---- what the actions of the tables do
+
+_TRYING, _PROCEEDING, _TERMINATED = State.TRYING, State.PROCEEDING, State.TERMINATED
+_REQUEST, _ACK = Input.REQUEST, Input.ACK
+_TIMERS = {RETRANSMIT: Input.RETRANSMIT, TIMEOUT: Input.TIMEOUT, LINGER: Input.LINGER}
+
+
+def _send(core: Core, transaction: ServerTransaction, now: float) -> None:
+    assert transaction.response is not None
+    core.send(transaction.response, transaction.flow)
+
+
+def _resend(core: Core, transaction: ServerTransaction, now: float) -> None:
+    assert transaction.response is not None
+    core.resend(transaction.response, transaction.flow)
+
+
+def _back_off(core: Core, transaction: ServerTransaction, now: float) -> None:
+    doubled = min(2 * transaction.interval, core.config.t2)
+    transaction.interval = doubled or core.config.t1
+    if core.may_lose(transaction.flow):
+        core.timers.set((RETRANSMIT, transaction.key), now + transaction.interval)
+
+
+def _start_timeout(core: Core, transaction: ServerTransaction, now: float) -> None:
+    core.timers.set((TIMEOUT, transaction.key), now + 64 * core.config.t1)
+
+
+def _stop_retransmit(core: Core, transaction: ServerTransaction, now: float) -> None:
+    core.timers.cancel((RETRANSMIT, transaction.key))
+
+
+def _stop_timeout(core: Core, transaction: ServerTransaction, now: float) -> None:
+    core.timers.cancel((TIMEOUT, transaction.key))
+
+
+def _linger_i(core: Core, transaction: ServerTransaction, now: float) -> None:
+    transaction.response = None  # copies are absorbed from here on, not answered
+    _linger(core, transaction, now + core.config.t4)
+
+
+def _linger_j(core: Core, transaction: ServerTransaction, now: float) -> None:
+    _linger(core, transaction, now + 64 * core.config.t1)
+
+
+def _linger_l(core: Core, transaction: ServerTransaction, now: float) -> None:
+    transaction.response = None
+    core.timers.set((LINGER, transaction.key), now + 64 * core.config.t1)
+
+
+def _linger(core: Core, transaction: ServerTransaction, until: float) -> None:
+    if core.may_lose(transaction.flow):
+        core.timers.set((LINGER, transaction.key), until)
+    else:
+        transaction.state = _TERMINATED  # timers I and J are zero: no copy of a request can come
+
+
+_STEPS = {
+    Action.SEND: _send,
+    Action.RESEND: _resend,
+    Action.START_RETRANSMIT: _back_off,
+    Action.BACK_OFF: _back_off,
+    Action.START_TIMEOUT: _start_timeout,
+    Action.STOP_RETRANSMIT: _stop_retransmit,
+    Action.STOP_TIMEOUT: _stop_timeout,
+    Action.LINGER_I: _linger_i,
+    Action.LINGER_J: _linger_j,
+    Action.LINGER_L: _linger_l,
+}
+_INVITE, _OTHER = resolve(SERVER_INVITE, _STEPS), resolve(SERVER_OTHER, _STEPS)
+
+
 def server_key(request: Request, method: str) -> str:
     """What copies of a request share (§17.2.3); `method` is INVITE for an ACK, and for what a CANCEL means."""
-    via = request.via
-    if via.has_cookie:
-        return f"{via.branch}|{via.host}|{via.port}|{method}"
+    branch = request.branch
+    if branch.startswith(MAGIC_COOKIE):
+        return f"{branch}|{request.sent_by}|{method}"
     # RFC 2543 peers repeat branches. Without the To tag (their ACK carries ours, their INVITE does not) the
     # rest of §17.2.3's list still tells requests apart.
-    return f"{request.call_id}|{request.from_tag}|{request.cseq}|{via.text}|{method}"
+    return f"{request.call_id}|{request.from_tag}|{request.cseq}|{request.via.text}|{method}"
 
 
 def merge_key(request: Request) -> MergeKey:

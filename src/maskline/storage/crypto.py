@@ -30,9 +30,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from maskline.errors import ConfigurationError, StoreUnavailable
-from maskline.ids import process_mark
 from maskline.masking.claims import Key, KeyKind
 from maskline.masking.e164 import Number
+from maskline.system_ids import process_mark
 
 KEY_BYTES = 32
 _HEADER = "# Maskline key: opens the numbers and secrets in the database. Back it up apart from the database.\n"

@@ -6,7 +6,10 @@ workflows behind the 8x8 API.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
+from typing import NamedTuple
+
+from maskline.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,3 +103,42 @@ class ExportJob:
 
 
 EXPORT_STATES = ("queued", "running", "succeeded", "failed", "cancelled", "empty")
+
+
+@dataclass(frozen=True, slots=True)
+class LiveCall:
+    """A call that is not over, and what it can be recovered from when its engine dies."""
+
+    call_id: str
+    engine_id: str
+    account_id: str
+    session_id: str | None
+    kept_at: float
+    """Wall seconds."""
+    state: bytes = field(repr=False)
+    """`engine.call_kept`; holds real numbers and keys: sealed at rest."""
+    taken: int = 0
+    """How often it was taken over."""
+    form: int = 1
+    """`engine.call_kept.VERSION` of who wrote it: only who knows this form can read it."""
+
+
+class Tenure(NamedTuple):
+    """By what an engine believes to have a call."""
+
+    engine_id: str
+    taken: int
+
+
+class Owner(NamedTuple):
+    """A process that lives, or did."""
+
+    id: str
+    kind: str
+    """The command that it is."""
+    name: str
+    """Of its machine, for people."""
+    address: str
+    """Where it listens, for people."""
+    until: float = 0.0
+    """Wall seconds, of the database on PostgreSQL."""

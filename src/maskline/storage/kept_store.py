@@ -73,16 +73,29 @@ class ExportStore(Protocol):
         """By its id alone: the caller has proved by a signed link that it may. Raises `NotFound`."""
         ...
 
-    async def exports_in(self, status: str, limit: int) -> list[ExportJob]:
-        """Those in a state, oldest first. Never suspends on SQLite."""
-        ...
-
     async def count_exports(self, account_id: str) -> int:
         """Of a main account, those that are queued or running."""
         ...
 
-    async def change_export(self, job_id: str, *, was: tuple[str, ...], status: str, size: int = 0) -> bool:
-        """Move a job on; False when it is in no state that it `was` in, or is gone."""
+    async def lease_export(self, owner: str, *, now: float, until: float) -> ExportJob | None:
+        """The oldest that waits, or whose maker's lease is over: it is running, and `owner`'s. A lease lasts for
+        `until - now` by the clock of the database."""
+        ...
+
+    async def renew_export(self, owner: str, job_id: str, *, now: float, until: float) -> bool:
+        """Its maker is at it; False when it is not its own any more."""
+        ...
+
+    async def finish_export(self, owner: str, job_id: str, status: str, size: int = 0) -> bool:
+        """What its maker made of it; False when it is not its own any more."""
+        ...
+
+    async def free_exports(self, owner: str | None) -> int:
+        """Those that `owner` makes wait again; None: those that anybody makes. Returns how many."""
+        ...
+
+    async def cancel_export(self, job_id: str) -> bool:
+        """False when it is done, or is gone."""
         ...
 
     async def exports_over(self, now: float, limit: int) -> list[ExportJob]:

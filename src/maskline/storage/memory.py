@@ -7,6 +7,7 @@ users'; `open_store` never returns it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import islice, takewhile
@@ -41,34 +42,41 @@ from maskline.masking.facts import (
     SessionUpdated,
     VirtualNumberReplaced,
 )
+from maskline.masking.match import Entries
 from maskline.masking.session import NewSession, Session, SessionChange
 from maskline.storage.crypto import KEY_BYTES, Sealer
+from maskline.storage.filters import SessionFilter
 from maskline.storage.memory_claims import Answers, MemoryClaims, with_pin
 from maskline.storage.memory_filter import matches, with_call
-from maskline.storage.memory_recordings import MemoryRecordings
+from maskline.storage.memory_usages import MemoryShares
 from maskline.storage.rows import hashed_parties
-from maskline.storage.store import IS_PARTY, OUTSIDE_CALLS, Once, OutboxRow, RecordedCall, SessionFilter
+from maskline.storage.store import IS_PARTY, OUTSIDE_CALLS, Once, OutboxRow, RecordedCall, SessionOutbox
+from maskline.storage.topics import Told
 
 _HASHES = Sealer(bytes(KEY_BYTES))
 """For the keys that facts name; nothing here is secret."""
 
 
-class MemoryStore(MemoryRecordings):
+class MemoryStore(MemoryShares):
     """See `maskline.storage.store.Store`."""
 
     def __init__(self) -> None:
         super().__init__()
         self._sessions: dict[str, Session] = {}
         self._claims = MemoryClaims()
-        self._calls: dict[str, CallRecord] = {}
         self._forgotten = 0
         """Position up to which `forget` has looked at facts."""
+
+    is_shared = False
 
     async def open(self) -> None:
         return None
 
     async def close(self) -> None:
         return None
+
+    def on_told(self, hear: Callable[[Told], None]) -> None:
+        """Nobody: no other process has this store."""
 
     # -- numbers -----------------------------------------------------------------------------------------------
     async def add_number(self, number: VirtualNumber, now: float, *, outbox: Sequence[OutboxRow] = ()) -> None:
@@ -83,7 +91,9 @@ class MemoryStore(MemoryRecordings):
         )
 
     # -- sessions ----------------------------------------------------------------------------------------------
-    async def create_session(self, new: NewSession, *, once: Once | None = None) -> Session:
+    async def create_session(
+        self, new: NewSession, *, once: Once | None = None, outbox: SessionOutbox | None = None
+    ) -> Session:
         await self._check_owner(new.account_id, new.subaccount_id)
         earlier = self._sessions.get(self._repeated(once, new.created_at) or "")
         if once is not None and earlier is not None and (not once.live_only or earlier.is_live(new.created_at)):
@@ -101,6 +111,8 @@ class MemoryStore(MemoryRecordings):
         self._add_fact(SessionCreated(new.id, 1, new.created_at, session.expires_at, _notes(taken), mode))
         self._requests.add(new.requested_call)
         self._remember(once, session.id, new.created_at)
+        if outbox is not None:
+            self._outbox.add(outbox(session))
         return session
 
     async def session(self, account_id: str, session_id: str) -> Session:
@@ -153,9 +165,7 @@ class MemoryStore(MemoryRecordings):
         self._add_fact(SessionExpired(session_id, sequence, now, session.expires_at, _notes(kept), by_request))
         return session
 
-    async def replace_numbers(
-        self, account_id: str, session_id: str, *, now: float, outbox: Callable[[Session], Sequence[OutboxRow]]
-    ) -> Session:
+    async def replace_numbers(self, account_id: str, session_id: str, *, now: float, outbox: SessionOutbox) -> Session:
         old = await self.session(account_id, session_id)
         if not old.is_live(now):
             raise SessionEnded
@@ -214,8 +224,9 @@ class MemoryStore(MemoryRecordings):
     async def pin_session(self, virtual_number: Number, now: float) -> Session | None:
         return self._holder(with_pin(self._claims.on(virtual_number), now))
 
-    async def longest_pin(self, virtual_number: Number) -> int:
-        return self._claims.longest_pin.get(virtual_number, 0)
+    async def entries(self, virtual_number: Number) -> Entries:
+        claims = self._claims
+        return Entries(claims.longest_pin.get(virtual_number, 0), claims.exclusive_until.get(virtual_number, 0.0))
 
     async def last_outside_party(self, session: Session) -> Number | None:
         missing = session.missing
@@ -267,13 +278,19 @@ class MemoryStore(MemoryRecordings):
         return len(old)
 
     async def reset_calls_in_progress(self) -> int:
-        stuck = [session for session in self._sessions.values() if session.calls_in_progress]
+        living = Counter([call.session_id for call in self._live.values()])
+        stuck = [each for each in self._sessions.values() if each.calls_in_progress not in (0, living[each.id])]
         for session in stuck:
-            self._sessions[session.id] = replace(session, calls_in_progress=0)
+            self._sessions[session.id] = replace(session, calls_in_progress=living[session.id])
         return len(stuck)
 
     # -- calls ---------------------------------------------------------------------------------------------------
-    async def commit_calls(self, calls: Sequence[RecordedCall]) -> None:
+    async def commit_calls(self, calls: Sequence[RecordedCall]) -> list[str]:
+        lost = {call.call_id for call in calls if self._is_lost(call.call_id, call.held)}
+        self._commit([call for call in calls if call.call_id not in lost])
+        return sorted(lost)
+
+    def _commit(self, calls: Sequence[RecordedCall]) -> None:
         new = [call for call in calls if not (call.facts and self._has_fact(call.facts[0]))]
         # Before anything else, because it refuses ids that exist and a commit is all or nothing.
         self._outbox.add([row for call in new for row in call.outbox])
@@ -284,8 +301,11 @@ class MemoryStore(MemoryRecordings):
                     self._requests.finish(fact.session_id)
                     self._flows.finish(fact.subject)
         for call in new:
+            if call.live is not None:
+                self._keep_live(call.live)
             if call.record is not None:
                 self._calls.setdefault(call.record.id, call.record)
+                self._live.pop(call.record.id, None)
             self._take_recording(call)
             if call.session_id in self._sessions:
                 self._sessions[call.session_id] = with_call(self._sessions[call.session_id], call)

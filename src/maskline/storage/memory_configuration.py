@@ -19,6 +19,7 @@ from maskline.storage.store import (
     IS_FALLBACK,
     IS_RETIRED,
     NO_ACCOUNT,
+    NO_TRUNK,
     PURGED_AT_ONCE,
     Account,
     Endpoint,
@@ -169,6 +170,9 @@ class MemoryConfiguration:
     async def numbers(self, account_id: str) -> list[VirtualNumber]:
         return [n for n in self._in_order() if account_id in (n.account_id, n.subaccount_id)]
 
+    async def number_countries(self, account_id: str) -> frozenset[str | None]:
+        return frozenset(number.country for number in self._in_order() if number.account_id == account_id)
+
     async def update_number(self, number: VirtualNumber, now: float, *, once: Once | None = None) -> bool:
         old = self._numbers.get(number.number)
         if old is None:
@@ -188,7 +192,7 @@ class MemoryConfiguration:
         return self._numbers.get(number)
 
     # -- trunks, endpoints, prices -------------------------------------------------------------------------------
-    async def add_trunk(self, trunk: Trunk, password: str, now: float) -> None:
+    async def add_trunk(self, trunk: Trunk, now: float) -> None:
         if trunk.name in self._trunks or any(other.id == trunk.id for other in self._trunks.values()):
             raise Conflict("A trunk of this name exists already.")
         self._trunks[trunk.name] = trunk
@@ -197,9 +201,15 @@ class MemoryConfiguration:
     async def trunks(self) -> list[Trunk]:
         return list(self._trunks.values())
 
+    async def update_trunk(self, trunk: Trunk) -> None:
+        if trunk.name not in self._trunks or self._trunks[trunk.name].id != trunk.id:
+            raise NotFound(NO_TRUNK)
+        self._trunks[trunk.name] = trunk
+        self._configuration += 1
+
     async def remove_trunk(self, name: str) -> None:
         if self._trunks.pop(name, None) is None:
-            raise NotFound("There is no trunk of this name.")
+            raise NotFound(NO_TRUNK)
         self._configuration += 1
 
     async def set_endpoint(self, endpoint: Endpoint) -> None:

@@ -9,7 +9,8 @@ import operator
 from dataclasses import replace
 
 from maskline.masking.session import Session, SessionStatus
-from maskline.storage.store import RecordedCall, SessionFilter
+from maskline.storage.filters import SessionFilter
+from maskline.storage.store import RecordedCall
 
 _COMPARE = {"eq": operator.eq, "gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le}
 

@@ -5,10 +5,14 @@ What it is: leases on a dictionary. What it is not: durable. Who uses it: `stora
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from maskline.errors import Conflict
 from maskline.storage.kept import RequestedFlow
+
+_DEAD = "-"
+"""Whoever had it."""
 
 
 class MemoryFlows:
@@ -39,6 +43,13 @@ class MemoryFlows:
             return False
         self._rows[flow_id] = (flow, "", 0.0)
         return True
+
+    def free(self, owners: Sequence[str]) -> int:
+        """Leases of processes that are dead: it may have rung, as whoever leases it next is told."""
+        left = [flow for flow, holder, until in self._rows.values() if until and holder in owners]
+        for flow in left:
+            self._rows[flow.id] = (flow, _DEAD, 0.0)
+        return len(left)
 
     def finish(self, flow_id: str) -> None:
         self._rows.pop(flow_id, None)

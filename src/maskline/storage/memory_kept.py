@@ -13,6 +13,8 @@ from maskline.storage.kept import ApiKey, ExportJob, PushConfig
 from maskline.storage.memory_configuration import MemoryConfiguration
 from maskline.storage.store import NO_EXPORT, NO_KEY, NO_PUSH_CONFIG
 
+_NOT_DONE = ("queued", "running")
+
 
 class MemoryKept(MemoryConfiguration):
     """See `maskline.storage.kept_store`."""
@@ -22,6 +24,8 @@ class MemoryKept(MemoryConfiguration):
         self._keys: dict[str, ApiKey] = {}
         self._push_configs: dict[str, PushConfig] = {}
         self._exports: dict[str, ExportJob] = {}
+        self._exporters: dict[str, tuple[str, float]] = {}
+        """Export → who makes it, and until when it is nobody else's."""
 
     # -- accounts ------------------------------------------------------------------------------------------------
     def _forget_belongings(self, account_id: str) -> None:
@@ -94,23 +98,56 @@ class MemoryKept(MemoryConfiguration):
             raise NotFound(NO_EXPORT)
         return self._exports[job_id]
 
-    async def exports_in(self, status: str, limit: int) -> list[ExportJob]:
-        wanted = [job for job in self._exports.values() if job.status == status]
-        return sorted(wanted, key=lambda job: (job.created_at, job.id))[:limit]
-
     async def count_exports(self, account_id: str) -> int:
         waiting = (job for job in self._exports.values() if job.status in ("queued", "running"))
         return sum(job.account_id == account_id for job in waiting)
 
-    async def change_export(self, job_id: str, *, was: tuple[str, ...], status: str, size: int = 0) -> bool:
-        job = self._exports.get(job_id)
-        if job is None or job.status not in was:
+    async def lease_export(self, owner: str, *, now: float, until: float) -> ExportJob | None:
+        waiting = [
+            job for job in self._exports.values()
+            if job.status in _NOT_DONE and self._exporters.get(job.id, ("", 0.0))[1] <= now
+        ]  # fmt: skip
+        if not waiting:
+            return None
+        first = min(waiting, key=lambda job: (job.created_at, job.id))
+        leased = self._exports[first.id] = replace(first, status="running")
+        self._exporters[first.id] = (owner, until)
+        return leased
+
+    async def renew_export(self, owner: str, job_id: str, *, now: float, until: float) -> bool:
+        if not self._makes(owner, job_id):
             return False
-        self._exports[job_id] = replace(job, status=status, size=size)
+        self._exporters[job_id] = (owner, until)
         return True
+
+    async def finish_export(self, owner: str, job_id: str, status: str, size: int = 0) -> bool:
+        if not self._makes(owner, job_id):
+            return False
+        self._exports[job_id] = replace(self._exports[job_id], status=status, size=size)
+        del self._exporters[job_id]
+        return True
+
+    async def free_exports(self, owner: str | None) -> int:
+        left = [job_id for job_id, (maker, _) in self._exporters.items() if owner in (None, maker)]
+        for job_id in left:
+            self._exports[job_id] = replace(self._exports[job_id], status="queued")
+            del self._exporters[job_id]
+        return len(left)
+
+    async def cancel_export(self, job_id: str) -> bool:
+        job = self._exports.get(job_id)
+        if job is None or job.status not in _NOT_DONE:
+            return False
+        self._exports[job_id] = replace(job, status="cancelled")
+        self._exporters.pop(job_id, None)
+        return True
+
+    def _makes(self, owner: str, job_id: str) -> bool:
+        return self._exporters.get(job_id, ("", 0.0))[0] == owner
 
     async def exports_over(self, now: float, limit: int) -> list[ExportJob]:
         return [job for job in self._exports.values() if job.expires_at <= now][:limit]
 
     async def remove_export(self, job_id: str) -> None:
         self._exports.pop(job_id, None)
+        self._exporters.pop(job_id, None)

@@ -8,8 +8,10 @@ What it is: these methods of the protocol on dictionaries. What it is not: sessi
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import islice
 
+from maskline.errors import NotFound
 from maskline.masking.decision import VirtualNumber
 from maskline.masking.facts import CallNotStarted, Fact
 from maskline.masking.pin import Counted, PinLimits, PinTry
@@ -20,7 +22,19 @@ from maskline.storage.memory_kept import MemoryKept
 from maskline.storage.memory_outbox import MemoryOutbox
 from maskline.storage.memory_pins import MemoryPins
 from maskline.storage.memory_requests import MemoryRequests
-from maskline.storage.store import Delivery, Once, OutboxRow
+from maskline.storage.store import Account, Delivery, Once, OutboxRow
+from maskline.storage.webhook_store import (
+    NO_FAILING_ENDPOINT,
+    NO_WEBHOOK,
+    Attempt,
+    EndpointNote,
+    EndpointOutbox,
+    FailingEndpoint,
+    Patience,
+    ReplayFilter,
+    ReplayPlace,
+    tell_nobody,
+)
 
 
 class MemoryLog(MemoryKept):
@@ -53,6 +67,17 @@ class MemoryLog(MemoryKept):
         self._subaccount(account_id)
         self._outbox.add(outbox)
         await super().remove_subaccount(account_id, now)
+
+    async def update_account(
+        self, account: Account, *, was: Account | None = None, once: Once | None = None, facts: Sequence[Fact] = (),
+        outbox: Sequence[OutboxRow] = (),
+    ) -> bool:  # fmt: skip
+        changed = await super().update_account(account, was=was, once=once)
+        if changed:
+            self._outbox.add(outbox)
+            for fact in facts:
+                self._add_fact(replace(fact, sequence=self._next_sequence(account.id)))
+        return changed
 
     async def announce(self, outbox: Sequence[OutboxRow]) -> None:
         self._outbox.add(outbox)
@@ -133,6 +158,48 @@ class MemoryLog(MemoryKept):
 
     async def replay_outbox(self, row_id: str, now: float) -> None:
         self._outbox.replay(row_id, now)
+
+    async def webhook(self, account_id: str, row_id: str) -> OutboxRow:
+        row = self._outbox.rows.get(row_id)
+        if row is None or row.account_id != account_id:
+            raise NotFound(NO_WEBHOOK)
+        return row
+
+    async def attempts(self, row_id: str) -> list[Attempt]:
+        return self._outbox.attempts.get(row_id, [])[:]
+
+    async def note_endpoints(
+        self, notes: Sequence[EndpointNote], patience: Patience, *, now: float, outbox: EndpointOutbox = tell_nobody
+    ) -> list[FailingEndpoint]:
+        noted = [self._outbox.note(note, patience, now) for note in notes]
+        disabled = [one for one in noted if one is not None]
+        for one in disabled:
+            self._outbox.add(outbox(one))
+        return disabled
+
+    async def failing_endpoints(self, account_id: str | None = None) -> list[FailingEndpoint]:
+        found = [one for one in self._outbox.failing.values() if account_id in (None, one.account_id)]
+        return sorted(found, key=lambda one: (one.since, one.id))
+
+    async def enable_endpoint(self, endpoint_id: str, account_id: str | None = None) -> FailingEndpoint:
+        found = self._outbox.failing.get(endpoint_id)
+        if found is None or account_id not in (None, found.account_id):
+            raise NotFound(NO_FAILING_ENDPOINT)
+        return self._outbox.failing.pop(endpoint_id)
+
+    async def replay_some(
+        self, wanted: ReplayFilter, *, now: float, after: ReplayPlace, limit: int
+    ) -> tuple[int, ReplayPlace | None]:
+        return self._outbox.replay_some(wanted, now, after, limit)
+
+    async def forget_webhooks(self, before: float, limit: int) -> int:
+        gone = self._outbox.forget(before, max(limit, 0))
+        if gone < limit:
+            configured: dict[str, list[str]] = {}
+            for one in self._endpoints.values():
+                configured.setdefault(one.account_id, []).append(one.url)
+            self._outbox.forget_failing(before, configured)
+        return gone
 
     async def next_outbox_due(self) -> float | None:
         return self._outbox.next_due()

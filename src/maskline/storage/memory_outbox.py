@@ -6,23 +6,39 @@ it: `storage/memory.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from maskline.errors import Conflict, NotFound
 from maskline.storage.store import PENDING_STATES, Delivery, OutboxRow
+from maskline.storage.webhook_store import (
+    FAILING_LONGER,
+    FINISHED_STATES,
+    MOST_FAILING,
+    UNSENT_STATES,
+    Attempt,
+    EndpointNote,
+    FailingEndpoint,
+    Patience,
+    ReplayFilter,
+    ReplayPlace,
+    is_wanted,
+    reason_to_disable,
+)
 
 
 class MemoryOutbox:
     """Webhooks to deliver; a *lane* is the rows of one (subject, url), of which one at a time is due or leased."""
 
-    __slots__ = ("_open", "_owners", "rows")
+    __slots__ = ("_open", "_owners", "attempts", "failing", "rows")
 
     def __init__(self) -> None:
         self.rows: dict[str, OutboxRow] = {}
         self._open: dict[str, None] = {}
         """Ids of rows that are waiting, due or leased."""
         self._owners: dict[str, str] = {}
+        self.attempts: dict[str, list[Attempt]] = {}
+        self.failing: dict[str, FailingEndpoint] = {}
 
     def add(self, rows: Iterable[OutboxRow]) -> None:
         """Raises `Conflict` when an id exists; then none is added."""
@@ -36,7 +52,7 @@ class MemoryOutbox:
         due = [row for row in self._in_state("due", "leased") if row.due_at <= now]
         due.sort(key=lambda row: row.due_at)
         leased = [
-            replace(row, state="leased", due_at=until, attempts=row.attempts + 1)
+            replace(row, state="leased", due_at=until, leases=row.leases + 1)
             for row in due[: max(limit, 0)]
         ]  # fmt: skip
         for row in leased:
@@ -44,16 +60,27 @@ class MemoryOutbox:
             self._owners[row.id] = owner
         return sorted(leased, key=lambda row: (row.created_at, row.sequence, row.id))
 
+    def free(self, owners: Sequence[str], now: float) -> int:
+        """Leases of processes that are dead."""
+        left = [row for row in self._in_state("leased") if row.due_at > now and self._owners[row.id] in owners]
+        for row in left:
+            self._put(replace(row, state="due", due_at=now))
+        return len(left)
+
     def finish(self, owner: str, done: Delivery, now: float) -> bool:
         row = self.rows.get(done.row_id)
         if row is None or self._owners.get(done.row_id) != owner:
             return False
         row = replace(row, state=done.state, due_at=done.due_at)
         if done.tried:
-            row = replace(row, last_status=done.status, last_error=done.error)
+            row = replace(
+                row, attempts=row.attempts + 1, leases=0, last_status=done.status, last_error=done.error
+            )  # fmt: skip
         else:
-            row = replace(row, attempts=row.attempts - 1)
+            row = replace(row, leases=row.leases - 1)
         self._put(row)
+        if done.attempt is not None:
+            self.attempts.setdefault(row.id, []).append(done.attempt)
         if done.state not in PENDING_STATES:
             self._promote(row, now)
         return True
@@ -65,13 +92,64 @@ class MemoryOutbox:
         if row.state == "due":
             self._put(replace(row, due_at=now))
         elif row.state not in PENDING_STATES:
-            self._put(replace(row, state=self._state_in_lane(row), due_at=now, attempts=0))
+            tried = row.replayed + row.attempts
+            state = self._state_in_lane(row)
+            self._put(replace(row, state=state, due_at=now, attempts=0, leases=0, replayed=tried))
+
+    def replay_some(
+        self, wanted: ReplayFilter, now: float, after: ReplayPlace, limit: int
+    ) -> tuple[int, ReplayPlace | None]:
+        looked_at = UNSENT_STATES if set(wanted.states) <= set(UNSENT_STATES) else FINISHED_STATES
+        found = sorted(
+            (
+                row
+                for row in self.rows.values()
+                if row.account_id == wanted.account_id and row.state in looked_at
+                and wanted.since <= row.created_at < wanted.until and (row.created_at, row.id) > after
+            ),
+            key=lambda row: (row.created_at, row.id),
+        )[:limit]  # fmt: skip
+        again = [row for row in found if is_wanted(wanted, row.state, row.url, row.subaccount_id)]
+        for row in sorted(again, key=lambda row: (row.created_at, row.sequence, row.id)):
+            self.replay(row.id, now)
+        return len(again), ReplayPlace(found[-1].created_at, found[-1].id) if len(found) == limit else None
+
+    def note(self, note: EndpointNote, patience: Patience, now: float) -> FailingEndpoint | None:
+        """The endpoint, if it is disabled from now on."""
+        old = self.failing.get(note.id)
+        if not note.failures:
+            if old is not None and old.disabled_at is None:
+                del self.failing[note.id]
+            return None
+        if old is None and sum(one.account_id == note.account_id for one in self.failing.values()) >= MOST_FAILING:
+            return None
+        old = old or FailingEndpoint(note.id, note.account_id, note.subaccount_id, note.url, note.at, 0, note.at)
+        new = self.failing[note.id] = replace(old, failures=old.failures + note.failures, last_at=note.at)
+        reason = reason_to_disable(new, note, patience, now)
+        if not reason:
+            return None
+        disabled = self.failing[note.id] = replace(new, disabled_at=now, reason=reason)
+        return disabled
 
     def forget(self, before: float, limit: int) -> int:
         old = [row.id for row in self.rows.values() if row.created_at < before and row.state not in PENDING_STATES]
         for row_id in old[:limit]:
             del self.rows[row_id]
+            self.attempts.pop(row_id, None)
         return len(old[:limit])
+
+    def forget_failing(self, before: float, configured: Mapping[str, Iterable[str]]) -> None:
+        """`configured`: URLs by (sub)account."""
+        before -= FAILING_LONGER
+        self.failing = {
+            key: one
+            for key, one in self.failing.items()
+            if one.last_at >= before
+            or (
+                one.disabled_at is not None
+                and any(url.startswith(one.url) for url in configured.get(one.subaccount_id or one.account_id, ()))
+            )
+        }
 
     def select(self, account_id: str | None, state: str | None, limit: int) -> list[OutboxRow]:
         wanted = [

@@ -12,21 +12,16 @@ from dataclasses import replace
 from maskline.errors import Conflict, NotFound
 from maskline.masking.facts import Fact
 from maskline.masking.recording import Recording, RecordingResult, RecordingStatus
+from maskline.storage.filters import RecordingFilter
+from maskline.storage.memory_live import MemoryLive
 from maskline.storage.memory_log import MemoryLog
-from maskline.storage.store import (
-    NO_RECORDING,
-    NOT_FINISHED,
-    NOTHING_TO_RETRY,
-    OutboxRow,
-    RecordedCall,
-    RecordingFilter,
-)
+from maskline.storage.store import NO_RECORDING, NOT_FINISHED, NOTHING_TO_RETRY, OutboxRow, RecordedCall
 
 _TO_MAKE = (RecordingStatus.STOPPED, RecordingStatus.PROCESSING)
 _OVER = (RecordingStatus.FAILED, RecordingStatus.DELETED)
 
 
-class MemoryRecordings(MemoryLog):
+class MemoryRecordings(MemoryLive, MemoryLog):
     """See `maskline.storage.store.Store`."""
 
     def __init__(self) -> None:
@@ -63,16 +58,31 @@ class MemoryRecordings(MemoryLog):
         found.sort(key=lambda one: (one.started_at, one.id), reverse=True)
         return found[max(offset, 0) :][: max(limit, 0)], len(found)
 
-    async def recover_recordings(self, due_at: float) -> int:
+    async def recover_recordings(self, due_at: float, *, now: float = 0.0, owner: str = "") -> int:
+        living = {one.id for one in self._owners.values() if one.until > now and one.id != owner}
         left = [
             one for one in self._recordings.values()
             if one.spool and one.status in (RecordingStatus.RECORDING, RecordingStatus.PROCESSING)
+            and one.call_id not in self._live
+            and (one.status is RecordingStatus.RECORDING or self._makers.get(one.id) not in living)
         ]  # fmt: skip
         for one in left:
             partial = one.partial or one.status is RecordingStatus.RECORDING
             self._makers.pop(one.id, None)
             self._put(replace(one, status=RecordingStatus.STOPPED, partial=partial, due_at=due_at))
         return len(left)
+
+    async def free_leases(self, owners: Sequence[str], *, now: float) -> int:
+        left = [
+            one for one in self._recordings.values()
+            if one.status is RecordingStatus.PROCESSING and one.due_at > now and self._makers.get(one.id) in owners
+        ]  # fmt: skip
+        for one in left:
+            del self._makers[one.id]
+            self._put(replace(one, status=RecordingStatus.STOPPED, due_at=now))
+        rows = sum([await self.free_exports(owner) for owner in owners])
+        rows += self._outbox.free(owners, now) + self._requests.free(owners) + self._flows.free(owners)
+        return rows + len(left)
 
     async def lease_recording(self, owner: str, *, now: float, until: float) -> Recording | None:
         due = [one for one in self._recordings.values() if one.status in _TO_MAKE and one.due_at <= now]

@@ -5,6 +5,8 @@ What it is: leases on a dictionary. What it is not: durable. Who uses it: `stora
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from maskline.masking.session import RequestedCall
@@ -38,6 +40,13 @@ class MemoryRequests:
         for request, _, _ in due:
             self._rows[request.session_id] = _Leased(request, owner, until)
         return sorted((row.request for row in due), key=lambda request: request.requested_at)
+
+    def free(self, owners: Sequence[str]) -> int:
+        """Leases of processes that are dead: it may have rung, so it is too old from now on."""
+        left = [row.request for row in self._rows.values() if row.until and row.owner in owners]
+        for request in left:
+            self._rows[request.session_id] = _Leased(replace(request, requested_at=0.0))
+        return len(left)
 
     def owns(self, owner: str, session_id: str) -> bool:
         row = self._rows.get(session_id)

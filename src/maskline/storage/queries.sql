@@ -2,7 +2,8 @@
 -- what it is for. `-- columns:` starts a list that queries take in by {name}. Loaded by storage/queries.py.
 
 -- columns: account_columns
-id, name, parent_id, auth_tokens_sealed, created_at, enabled, policy, modified_at, external_id, redaction
+id, name, parent_id, auth_tokens_sealed, created_at, enabled, policy, modified_at, external_id, redaction, limits,
+stopped, countries
 
 -- columns: api_key_columns
 id, account_id, name, created_at, enabled
@@ -17,7 +18,7 @@ number, account_id, subaccount_id, reference_id, country, state, used_for, alias
 id, account_id, subaccount_id, since, until, created_at, expires_at, base_url, status, size
 
 -- columns: trunk_columns
-id, name, account_id, host, port, transport, username, prefixes, nat, media
+id, name, account_id, host, port, transport, username, prefixes, nat, media, password_sealed, options
 
 -- columns: price_columns
 id, trunk_id, direction, prefix, per_minute, connection, increment
@@ -31,7 +32,10 @@ sessions.total_call_amount
 
 -- columns: call_columns
 id, account_id, subaccount_id, session_id, caller, virtual_number, reference_id, started_at, ended_at, outcome,
-cause, hung_up_by, legs, parties_sealed, flow_sealed
+cause, hung_up_by, legs, parties_sealed, flow_sealed, recovered
+
+-- columns: fact_columns
+facts.position, facts.subject, facts.sequence, facts.at, facts.name, facts.details, facts.many, facts.earlier
 
 -- columns: recording_columns
 id, account_id, subaccount_id, session_id, call_id, leg_id, format, status, virtual_number, parties_sealed, started_at,
@@ -40,7 +44,10 @@ due_at, error, upload_failed
 
 -- columns: outbox_columns
 id, account_id, subaccount_id, subject, sequence, dialect, event, method, url, content_type, content_sealed,
-created_at, attempts, due_at, state, last_status, last_error
+created_at, attempts, due_at, state, last_status, last_error, replayed, leases
+
+-- columns: failing_columns
+id, account_id, subaccount_id, url, since, failures, last_at, disabled_at, reason
 
 -- name: read_counter
 -- A number that only grows.
@@ -49,6 +56,10 @@ SELECT value FROM counters WHERE name = $1
 -- name: advance_counter
 -- Take the next $2 values; the row lock makes positions follow the order of commits.
 UPDATE counters SET value = value + $2 WHERE name = $1 RETURNING value
+
+-- name: reach_counter
+-- To a value of our own, whether it was there or not.
+INSERT INTO counters (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = EXCLUDED.value
 
 -- name: read_key_check
 -- The sealed sentence that only the right key opens.
@@ -60,7 +71,7 @@ INSERT INTO key_check (name, value_sealed) VALUES ($1, $2)
 
 -- name: add_account
 -- An account, or a subaccount when it has a parent.
-INSERT INTO accounts ({account_columns}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+INSERT INTO accounts ({account_columns}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 
 -- name: account
 -- By its auth id: every API request asks.
@@ -80,15 +91,19 @@ SELECT {account_columns} FROM accounts WHERE parent_id IS NULL ORDER BY created_
 SELECT {account_columns} FROM accounts WHERE parent_id = $1 AND removed_at IS NULL ORDER BY created_at, id
 
 -- name: update_account
--- What may change of it; $9: when it was changed last, or null for whenever.
+-- What may change of it; $12: when it was changed last, or null for whenever.
 UPDATE accounts SET name = $2, auth_tokens_sealed = $3, enabled = $4, policy = $5, modified_at = $6, external_id = $7,
-    redaction = $8
-WHERE id = $1 AND removed_at IS NULL AND modified_at = COALESCE($9, modified_at)
+    redaction = $8, limits = $9, stopped = $10, countries = $11
+WHERE id = $1 AND removed_at IS NULL AND modified_at = COALESCE($12, modified_at)
 
 -- name: remove_subaccount
 -- Its row stays: sessions and calls name it.
 UPDATE accounts SET removed_at = $2, modified_at = $2 WHERE id = $1 AND removed_at IS NULL AND parent_id IS NOT NULL
 RETURNING parent_id
+
+-- name: number_countries
+-- Of all numbers of an account.
+SELECT DISTINCT country FROM virtual_numbers WHERE account_id = $1
 
 -- name: numbers_in_pool
 -- In order.
@@ -113,9 +128,13 @@ WHERE number = $1
 -- A dialled number: every incoming call asks.
 SELECT {number_columns} FROM virtual_numbers WHERE number = $1
 
--- name: longest_pin
--- Digits of the longest PIN there ever was on a number.
-SELECT longest_pin FROM virtual_numbers WHERE number = $1
+-- name: numbers_after
+-- Those that were added, or moved to another pool, since a position; numbers are never removed.
+SELECT number, position FROM virtual_numbers WHERE position > $1 ORDER BY position LIMIT $2
+
+-- name: number_entries
+-- What lets callers in on a number whom their own number does not.
+SELECT longest_pin, exclusive_until FROM virtual_numbers WHERE number = $1
 
 -- name: lengthen_pin
 -- A session has a PIN of $2 digits there.
@@ -190,8 +209,15 @@ DELETE FROM prices WHERE id = $1
 -- name: add_trunk
 -- A carrier connection.
 INSERT INTO trunks
-    (id, name, account_id, host, port, transport, username, prefixes, nat, media, password_sealed, position, added_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+    ({trunk_columns}, position, added_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+
+-- name: update_trunk
+-- All but its name and place.
+UPDATE trunks
+SET account_id = $3, host = $4, port = $5, transport = $6, username = $7, prefixes = $8, nat = $9,
+    media = $10, password_sealed = $11, options = $12
+WHERE id = $1 AND name = $2
 
 -- name: trunks
 -- All of them, in order of their adding.
@@ -275,17 +301,39 @@ SELECT {export_columns} FROM exports WHERE account_id = $1 AND id = $2
 -- By its id alone, for who brings a signed link.
 SELECT {export_columns} FROM exports WHERE id = $1
 
--- name: exports_in
--- Oldest first.
-SELECT {export_columns} FROM exports WHERE status = $1 ORDER BY created_at, id LIMIT $2
+-- name: exports_to_make
+-- Whether any is not done.
+SELECT 1 FROM exports WHERE status IN ('queued', 'running') LIMIT 1
+
+-- name: lease_export
+-- The oldest that waits, or whose maker's lease is over at $2, for $1 until $3. The outer conditions as in lease_outbox.
+UPDATE exports SET status = 'running', owner = $1, leased_until = $3
+WHERE id = (SELECT id FROM exports WHERE status IN ('queued', 'running') AND leased_until <= $2
+            ORDER BY created_at, id LIMIT 1)
+    AND status IN ('queued', 'running') AND leased_until <= $2
+RETURNING {export_columns}
+
+-- name: renew_export
+-- Its maker ($2) is at it, if it is still its own.
+UPDATE exports SET leased_until = $3 WHERE id = $1 AND owner = $2 AND status = 'running'
+
+-- name: finish_export
+-- What its maker ($2) made of it, if it is still its own.
+UPDATE exports SET status = $3, size = $4, owner = NULL, leased_until = 0
+WHERE id = $1 AND owner = $2 AND status = 'running'
+
+-- name: free_exports
+-- Those that $1 makes, or anybody where it is null, wait again.
+UPDATE exports SET status = 'queued', owner = NULL, leased_until = 0
+WHERE status = 'running' AND (CAST($1 AS TEXT) IS NULL OR owner = $1)
 
 -- name: count_exports
 -- That an account waits for.
 SELECT count(*) FROM exports WHERE account_id = $1 AND status IN ('queued', 'running')
 
--- name: change_export
--- Compare and set.
-UPDATE exports SET status = $2, size = $3 WHERE id = $1 AND status IN ($4, $5)
+-- name: cancel_export
+-- One that is not done.
+UPDATE exports SET status = 'cancelled' WHERE id = $1 AND status IN ('queued', 'running')
 
 -- name: exports_over
 -- Whose time is over at $1.
@@ -435,8 +483,11 @@ SET calls_in_progress = CASE WHEN calls_in_progress + moved.delta < 0 THEN 0 ELS
 FROM moved WHERE sessions.id = moved.id
 
 -- name: reset_calls_in_progress
--- No call of a former process lives on.
-UPDATE sessions SET calls_in_progress = 0 WHERE calls_in_progress > 0
+-- As many as live, whoever carries them.
+UPDATE sessions SET calls_in_progress = living.calls
+FROM (SELECT busy.id, COUNT(live_calls.call_id) AS calls FROM sessions AS busy
+      LEFT JOIN live_calls ON live_calls.session_id = busy.id WHERE busy.calls_in_progress > 0 GROUP BY busy.id) AS living
+WHERE sessions.id = living.id AND sessions.calls_in_progress <> living.calls
 
 -- name: sessions_to_forget
 -- The first that ended before $1; one with a call in progress can wait.
@@ -481,12 +532,18 @@ UNION ALL SELECT 1 FROM calls JOIN sessions ON sessions.id = calls.session_id WH
 UPDATE counters SET value = $2 WHERE name = $1
 
 -- name: forget_outbox
--- A few finished webhooks made before $1, account by account as its index has them.
+-- A few finished webhooks made before $1, account by account as its index has them; the operator's, too.
 DELETE FROM outbox WHERE id IN
     (SELECT outbox.id FROM outbox
-     WHERE outbox.account_id IN (SELECT accounts.id FROM accounts WHERE accounts.parent_id IS NULL)
-        AND outbox.created_at < $1 AND outbox.state IN ('done', 'failed')
+     WHERE outbox.account_id IN (SELECT accounts.id FROM accounts WHERE accounts.parent_id IS NULL UNION ALL SELECT 'operator')
+        AND outbox.created_at < $1 AND outbox.state IN ('done', 'failed', 'held')
      LIMIT $2)
+RETURNING id
+
+-- name: forget_attempts
+-- Of webhooks that are gone.
+WITH gone (id) AS (VALUES (CAST($1 AS TEXT)))
+DELETE FROM attempts WHERE outbox_id IN (SELECT id FROM gone)
 
 -- name: add_requested_call
 -- With its session.
@@ -567,7 +624,7 @@ FROM interactions WHERE session_id = $1 ORDER BY started_at, call_id
 -- name: add_call
 -- The record of a call that is over.
 INSERT INTO calls ({call_columns})
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT (id) DO NOTHING
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) ON CONFLICT (id) DO NOTHING
 
 -- name: call
 -- By account and id: a foreign id finds nothing.
@@ -588,6 +645,125 @@ WHERE account_id = $1 AND (CAST($2 AS TEXT) IS NULL OR subaccount_id = $2) AND s
     AND (started_at, id) > ($5, $6)
 ORDER BY started_at, id LIMIT $7
 
+-- name: keep_live_call
+-- What a call can be recovered from, instead of what was kept before.
+INSERT INTO live_calls (call_id, engine_id, account_id, session_id, kept_at, state_sealed, form)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (call_id) DO UPDATE SET session_id = excluded.session_id, kept_at = excluded.kept_at,
+    state_sealed = excluded.state_sealed, form = excluded.form
+
+-- name: drop_live_call
+-- The call is over.
+WITH done (id) AS (VALUES (CAST($1 AS TEXT)))
+DELETE FROM live_calls WHERE call_id IN (SELECT id FROM done)
+
+-- name: live_calls
+-- Those an engine has.
+SELECT call_id, engine_id, account_id, session_id, kept_at, state_sealed, taken, form FROM live_calls WHERE engine_id = $1
+ORDER BY kept_at, call_id
+
+-- name: places_elsewhere
+-- That other engines have.
+SELECT COALESCE(SUM(places), 0) FROM usages
+WHERE account_id = $1 AND number = $2 AND engine_id <> $3 AND kept_until > $4
+
+-- name: take_places
+-- $4 in all.
+INSERT INTO usages (account_id, number, engine_id, places, begun, running, kept_until)
+VALUES ($1, $2, $3, $4, 0, '', $5)
+ON CONFLICT (account_id, number, engine_id) DO UPDATE SET places = excluded.places, kept_until = excluded.kept_until
+
+-- name: tell_usage
+-- What this engine has at this moment.
+INSERT INTO usages (account_id, number, engine_id, places, begun, running, kept_until)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (account_id, number, engine_id) DO UPDATE SET places = excluded.places, begun = excluded.begun,
+    running = excluded.running, kept_until = excluded.kept_until
+
+-- name: usage_elsewhere
+-- What all other engines have.
+SELECT engine_id, account_id, number, places, begun, running FROM usages WHERE engine_id <> $1 AND kept_until > $2
+
+-- name: forget_usage
+-- Of engines that are no more, and of accounts without calls.
+DELETE FROM usages WHERE kept_until <= $1
+
+-- name: ended_calls
+-- Of accounts with limits, in order of commit.
+SELECT facts.position, calls.account_id, calls.id
+FROM facts JOIN calls ON calls.id = facts.subject JOIN accounts ON accounts.id = calls.account_id
+WHERE facts.position > $1 AND facts.name = 'CallEnded' AND accounts.limits IS NOT NULL
+ORDER BY facts.position LIMIT $2
+
+-- name: lost_calls
+-- Of calls that their engine believes to have, those that it has not any more, or that are over.
+WITH held (call_id, engine_id, taken) AS (VALUES (CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS INTEGER)))
+SELECT held.call_id FROM held
+LEFT JOIN live_calls ON live_calls.call_id = held.call_id AND live_calls.engine_id = held.engine_id
+    AND live_calls.taken = held.taken
+WHERE live_calls.call_id IS NULL
+
+-- name: dead_engines
+-- That have calls, and have not said in time that they live; $1: not this one.
+SELECT DISTINCT engine_id FROM live_calls
+WHERE engine_id <> $1 AND engine_id NOT IN (SELECT id FROM owners WHERE until > $2)
+
+-- name: take_live_calls
+-- The oldest of one engine ($2) for another one that can read them ($4), or for its own next start.
+UPDATE live_calls SET engine_id = $1, taken = taken + 1
+WHERE call_id IN (SELECT call_id FROM live_calls WHERE engine_id = $2 AND form <= $4 ORDER BY kept_at, call_id LIMIT $3)
+RETURNING call_id, engine_id, account_id, session_id, kept_at, state_sealed, taken, form
+
+-- name: leave_unread_calls
+-- What a newer program left under this engine's name is nobody's: for whoever can read it.
+UPDATE live_calls SET engine_id = '', taken = taken + 1 WHERE engine_id = $1 AND form > $2
+
+-- name: unread_calls
+-- Of an engine that is dead those that this one cannot read.
+SELECT call_id FROM live_calls WHERE engine_id = $1 AND form > $2
+
+-- name: take_unread_call
+-- $2, if it is the dead engine's ($3) still.
+UPDATE live_calls SET engine_id = $1, taken = taken + 1 WHERE call_id = $2 AND engine_id = $3
+RETURNING call_id, engine_id, account_id, session_id, kept_at, state_sealed, taken, form
+
+-- name: renew_owner
+-- It lives until then.
+INSERT INTO owners (id, kind, name, until, address) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, name = excluded.name, until = excluded.until,
+    address = excluded.address
+
+-- name: end_owner
+-- It lives no more, and whoever wants its calls may have them.
+UPDATE owners SET until = 0 WHERE id = $1
+
+-- name: owners
+-- All that are known.
+SELECT id, kind, name, until, address FROM owners ORDER BY kind, id
+
+-- name: free_outbox
+-- Webhooks that a dead process ($1) was about to send; $2: now. A leased row's time is the end of its lease, and what is
+-- over anyway is taken without us.
+UPDATE outbox SET state = 'due', due_at = $2, owner = NULL
+WHERE state IN ('due', 'leased') AND due_at > $2 AND state = 'leased' AND owner = $1
+
+-- name: free_requested_calls
+-- It may have rung already: too old, whoever takes it says that it was not begun.
+UPDATE requested_calls SET owner = NULL, leased_until = 0, requested_at = 0 WHERE leased_until > 0 AND owner = $1
+
+-- name: free_requested_flows
+-- It may have rung already, as `leases` tells.
+UPDATE requested_flows SET owner = NULL, leased_until = 0 WHERE leased_until > 0 AND owner = $1
+
+-- name: free_recordings
+-- Files that a dead process was about to make.
+UPDATE recordings SET status = 'stopped', due_at = $2, owner = NULL
+WHERE status IN ('stopped', 'processing') AND status = 'processing' AND owner = $1 AND due_at > $2
+
+-- name: forget_owners
+-- Long dead, with nothing left.
+DELETE FROM owners WHERE until < $1 AND id NOT IN (SELECT engine_id FROM live_calls)
+
 -- name: add_recording
 -- The recording of a call, at its start.
 INSERT INTO recordings ({recording_columns})
@@ -601,9 +777,13 @@ UPDATE recordings SET status = 'stopped', ended_at = $2, partial = partial OR $3
 WHERE id = $1 AND status = 'recording'
 
 -- name: recover_recordings
--- What a process left that was killed: calls that no longer are, and files that nobody makes.
+-- What a process left that was killed: calls that no longer are, and files that were being made by the one that was
+-- called as we are ($2), or by nobody that lives. A call of which something was kept goes on, or ends its recording with
+-- its record.
 UPDATE recordings SET partial = partial OR status = 'recording', status = 'stopped', due_at = $1, owner = NULL
 WHERE spool <> '' AND status IN ('recording', 'processing')
+    AND (status = 'recording' OR owner = $2 OR owner NOT IN (SELECT id FROM owners WHERE until > $3))
+    AND NOT EXISTS (SELECT 1 FROM live_calls WHERE live_calls.call_id = recordings.call_id)
 
 -- name: recording
 -- By account and id: a foreign id finds nothing.
@@ -680,12 +860,13 @@ DELETE FROM recordings WHERE id IN
      WHERE over.status IN ('failed', 'deleted') AND over.started_at < $1 AND over.spool = '' LIMIT $2)
 
 -- name: add_fact
--- A fact; one that is there already is left alone (a repeated commit).
-INSERT INTO facts (position, subject, sequence, at, name, details) VALUES ($1, $2, $3, $4, $5, $6)
+-- Facts of one subject; those that are there already are left alone (a repeated commit).
+INSERT INTO facts (position, subject, sequence, at, name, details, many, earlier)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 ON CONFLICT (subject, sequence) DO NOTHING
 
 -- name: fact_position
--- Where a fact was stored.
+-- Where facts were stored that were written together, by the last of them.
 SELECT position FROM facts WHERE subject = $1 AND sequence = $2
 
 -- name: last_sequence
@@ -694,15 +875,15 @@ SELECT COALESCE(MAX(sequence), 0) FROM facts WHERE subject = $1
 
 -- name: facts
 -- Of one call or session.
-SELECT position, subject, sequence, at, name, details FROM facts WHERE subject = $1 ORDER BY sequence
+SELECT {fact_columns} FROM facts WHERE subject = $1 ORDER BY sequence
 
 -- name: facts_since
--- In order of commit.
-SELECT position, subject, sequence, at, name, details FROM facts WHERE position > $1 ORDER BY position LIMIT $2
+-- In order of commit; some of the first row's may be at or before $1.
+SELECT {fact_columns} FROM facts WHERE position > $1 ORDER BY position LIMIT $2
 
 -- name: replay_since
 -- In order of commit, each end of a call with the record of it, if one is kept.
-SELECT facts.position, facts.subject, facts.sequence, facts.at, facts.name, facts.details, {call_columns}
+SELECT {fact_columns}, {call_columns}
 FROM facts LEFT JOIN calls ON facts.name = 'CallEnded' AND calls.id = facts.subject
 WHERE facts.position > $1 ORDER BY facts.position LIMIT $2
 
@@ -720,7 +901,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $
 -- name: lease_outbox
 -- Take due rows, longest due first. The outer conditions repeat the inner ones for a row that another deliverer
 -- leased between the two (PostgreSQL looks again after waiting for its lock).
-UPDATE outbox SET state = 'leased', owner = $1, due_at = $3, attempts = attempts + 1
+UPDATE outbox SET state = 'leased', owner = $1, due_at = $3, leases = leases + 1
 WHERE id IN (SELECT id FROM outbox WHERE state IN ('due', 'leased') AND due_at <= $2 ORDER BY due_at LIMIT $4)
     AND state IN ('due', 'leased') AND due_at <= $2
 RETURNING {outbox_columns}
@@ -731,7 +912,8 @@ WITH done (id, owner, state, due_at, status, error, tried) AS (VALUES
     (CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS TEXT), CAST($4 AS DOUBLE PRECISION), CAST($5 AS INTEGER),
      CAST($6 AS TEXT), CAST($7 AS INTEGER)))
 UPDATE outbox
-SET state = done.state, due_at = done.due_at, owner = NULL, attempts = attempts - 1 + done.tried,
+SET state = done.state, due_at = done.due_at, owner = NULL, attempts = attempts + done.tried,
+    leases = CASE WHEN done.tried = 1 THEN 0 ELSE leases - 1 END,
     last_status = CASE WHEN done.tried = 1 THEN done.status ELSE last_status END,
     last_error = CASE WHEN done.tried = 1 THEN done.error ELSE last_error END
 FROM done WHERE outbox.id = done.id AND outbox.owner = done.owner AND outbox.state = 'leased'
@@ -747,6 +929,10 @@ FROM freed WHERE outbox.id =
      WHERE waiting.lane = freed.lane AND waiting.state IN ('waiting', 'due', 'leased')
      ORDER BY waiting.sequence, waiting.id LIMIT 1)
 
+-- name: outbox_row
+-- By account and id: a foreign id finds nothing.
+SELECT {outbox_columns} FROM outbox WHERE id = $1 AND account_id = $2
+
 -- name: outbox_state
 -- Where a row stands, for a replay.
 SELECT state FROM outbox WHERE id = $1
@@ -757,7 +943,7 @@ UPDATE outbox SET due_at = $2 WHERE id = $1
 
 -- name: replay_outbox
 -- A finished row once more from the start, behind what its lane has.
-UPDATE outbox SET attempts = 0, due_at = $2,
+UPDATE outbox SET replayed = replayed + attempts, attempts = 0, leases = 0, due_at = $2,
     state = CASE WHEN EXISTS (SELECT 1 FROM outbox AS ahead
                               WHERE ahead.lane = outbox.lane AND ahead.state IN ('waiting', 'due', 'leased'))
             THEN 'waiting' ELSE 'due' END
@@ -766,6 +952,71 @@ WHERE id = $1
 -- name: next_outbox_due
 -- When the next try or the end of a lease is.
 SELECT MIN(due_at) FROM outbox WHERE state IN ('due', 'leased')
+
+-- name: outbox_unsent
+-- Failed and held ones of an account from a time on, behind a row ($4, $5).
+SELECT id, created_at, state, url, subaccount_id, sequence FROM outbox
+WHERE account_id = $1 AND state IN ('failed', 'held') AND created_at >= $2 AND created_at < $3
+    AND (created_at, id) > ($4, $5)
+ORDER BY created_at, id LIMIT $6
+
+-- name: outbox_finished
+-- The same of all that are finished.
+SELECT id, created_at, state, url, subaccount_id, sequence FROM outbox
+WHERE account_id = $1 AND state IN ('done', 'failed', 'held') AND created_at >= $2 AND created_at < $3
+    AND (created_at, id) > ($4, $5)
+ORDER BY created_at, id LIMIT $6
+
+-- name: add_attempt
+-- A try of a webhook, with its result.
+INSERT INTO attempts (outbox_id, number, at, milliseconds, status, fault, answer_sealed)
+VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (outbox_id, number) DO NOTHING
+
+-- name: attempts
+-- Of one webhook, in order.
+SELECT outbox_id, number, at, milliseconds, status, fault, answer_sealed FROM attempts WHERE outbox_id = $1
+ORDER BY number
+
+-- name: endpoint_is_well
+-- It answered: unless it is disabled, it does not fail any more.
+DELETE FROM failing_endpoints WHERE id = $1 AND disabled_at IS NULL
+
+-- name: endpoint_failed_again
+-- Go on counting.
+UPDATE failing_endpoints SET failures = failures + $3, last_at = $2 WHERE id = $1
+RETURNING {failing_columns}
+
+-- name: endpoint_failed
+-- Begin to count.
+INSERT INTO failing_endpoints (id, account_id, subaccount_id, url, since, failures, last_at, disabled_at, reason)
+VALUES ($1, $2, $3, $4, $5, $6, $5, NULL, '')
+RETURNING {failing_columns}
+
+-- name: count_failing_endpoints
+-- By account: few, and few of each.
+SELECT account_id, count(*) FROM failing_endpoints GROUP BY account_id
+
+-- name: forget_failing_endpoints
+-- Those that nothing failed at since $1, but for disabled ones that somebody has configured: their URL may go on with a
+-- query.
+DELETE FROM failing_endpoints WHERE last_at < $1 AND (disabled_at IS NULL OR NOT EXISTS
+    (SELECT 1 FROM endpoints
+     WHERE endpoints.account_id = COALESCE(failing_endpoints.subaccount_id, failing_endpoints.account_id)
+        AND substr(endpoints.url, 1, length(failing_endpoints.url)) = failing_endpoints.url))
+
+-- name: disable_endpoint
+-- Nothing more is sent there.
+UPDATE failing_endpoints SET disabled_at = $2, reason = $3 WHERE id = $1 AND disabled_at IS NULL
+RETURNING {failing_columns}
+
+-- name: enable_endpoint
+-- Of any account where $2 is null.
+DELETE FROM failing_endpoints WHERE id = $1 AND (CAST($2 AS TEXT) IS NULL OR account_id = $2)
+RETURNING {failing_columns}
+
+-- name: failing_endpoints
+-- Of an account, or of all.
+SELECT {failing_columns} FROM failing_endpoints WHERE CAST($1 AS TEXT) IS NULL OR account_id = $1 ORDER BY since, id
 
 -- name: outbox_of_account
 -- Newest first.
@@ -789,7 +1040,7 @@ SELECT {outbox_columns} FROM outbox WHERE state = $2 ORDER BY created_at DESC, s
 SELECT
     (SELECT count(*) FROM accounts), (SELECT count(*) FROM virtual_numbers), (SELECT count(*) FROM trunks),
     (SELECT count(*) FROM endpoints), (SELECT count(*) FROM sessions), (SELECT count(*) FROM claims),
-    (SELECT count(*) FROM calls), (SELECT count(*) FROM facts), (SELECT count(*) FROM recordings)
+    (SELECT count(*) FROM calls), (SELECT COALESCE(SUM(many), 0) FROM facts), (SELECT count(*) FROM recordings)
 
 -- name: count_outbox
 -- Outbox rows by state.

@@ -9,7 +9,7 @@ import json
 from dataclasses import astuple
 
 from maskline.storage.crypto import Sealer
-from maskline.storage.kept import ApiKey, ExportJob, PushConfig
+from maskline.storage.kept import ApiKey, ExportJob, LiveCall, Owner, PushConfig
 from maskline.storage.rows import Row
 
 _SEALED = ("protocol", "host", "port", "username", "path", "password", "private_key")
@@ -49,3 +49,17 @@ def export_to_row(job: ExportJob) -> Row:
 
 def export_from_row(row: Row) -> ExportJob:
     return ExportJob(*row)
+
+
+def live_call_to_row(call: LiveCall, sealer: Sealer) -> Row:
+    sealed = sealer.seal(call.state, f"live_calls.state:{call.call_id}")
+    return call.call_id, call.engine_id, call.account_id, call.session_id, call.kept_at, sealed, call.form
+
+
+def live_call_from_row(row: Row, sealer: Sealer) -> LiveCall:
+    values = (*row[:5], sealer.unseal(row[5], f"live_calls.state:{row[0]}"), row[6], row[7])
+    return LiveCall(*values)
+
+
+def owner_from_row(row: Row) -> Owner:
+    return Owner(row[0], row[1], row[2], row[4], row[3])

@@ -8,7 +8,7 @@ CREATE TABLE counters (
     name TEXT PRIMARY KEY,
     value BIGINT NOT NULL
 );
-INSERT INTO counters (name, value) VALUES ('schema', 4), ('facts', 0), ('positions', 0), ('configuration', 0),
+INSERT INTO counters (name, value) VALUES ('schema', 16), ('facts', 0), ('positions', 0), ('configuration', 0),
     ('forgotten', 0);
 
 -- One known sentence, sealed: tells at start whether the key file belongs to this database.
@@ -30,7 +30,10 @@ CREATE TABLE accounts (
     modified_at DOUBLE PRECISION NOT NULL,
     external_id TEXT NOT NULL,
     redaction TEXT NOT NULL,
-    removed_at DOUBLE PRECISION
+    removed_at DOUBLE PRECISION,
+    limits TEXT,
+    stopped TEXT NOT NULL DEFAULT '',
+    countries TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX accounts_by_parent ON accounts (parent_id, created_at);
 CREATE UNIQUE INDEX accounts_by_external_id ON accounts (COALESCE(parent_id, id), external_id)
@@ -68,6 +71,7 @@ CREATE TABLE virtual_numbers (
     longest_pin INTEGER NOT NULL
 );
 CREATE UNIQUE INDEX virtual_numbers_in_pool ON virtual_numbers (pool_id, position);
+CREATE UNIQUE INDEX virtual_numbers_by_position ON virtual_numbers (position);
 CREATE INDEX virtual_numbers_by_account ON virtual_numbers (account_id, position);
 CREATE INDEX virtual_numbers_to_share ON virtual_numbers (pool_id, position)
     WHERE state = 'active' AND used_for = 'shared';
@@ -77,6 +81,7 @@ CREATE INDEX virtual_numbers_with_fallback ON virtual_numbers (number) WHERE fal
 CREATE INDEX virtual_numbers_for_pins ON virtual_numbers (pool_id, position)
     WHERE state = 'active' AND used_for = 'pin';
 
+-- options: JSON, whatever nothing is looked up by.
 CREATE TABLE trunks (
     id TEXT PRIMARY KEY,
     name TEXT NOT NULL UNIQUE,
@@ -89,6 +94,7 @@ CREATE TABLE trunks (
     prefixes TEXT NOT NULL,
     nat BOOLEAN NOT NULL,
     media TEXT NOT NULL,
+    options TEXT NOT NULL,
     position BIGINT NOT NULL,
     added_at DOUBLE PRECISION NOT NULL
 );
@@ -115,7 +121,8 @@ CREATE TABLE push_configs (
     changed_at DOUBLE PRECISION NOT NULL
 );
 
--- Tables of calls that were asked for; their files are on the disk.
+-- Tables of calls that were asked for; their files are on the disk. owner: who makes it, leased_until: and until when it is
+-- nobody else's.
 CREATE TABLE exports (
     id TEXT PRIMARY KEY,
     account_id TEXT NOT NULL,
@@ -126,7 +133,9 @@ CREATE TABLE exports (
     expires_at DOUBLE PRECISION NOT NULL,
     base_url TEXT NOT NULL,
     status TEXT NOT NULL,
-    size BIGINT NOT NULL
+    size BIGINT NOT NULL,
+    owner TEXT,
+    leased_until DOUBLE PRECISION NOT NULL DEFAULT 0
 );
 CREATE INDEX exports_to_make ON exports (status, created_at);
 CREATE INDEX exports_over ON exports (expires_at);
@@ -275,10 +284,49 @@ CREATE TABLE calls (
     hung_up_by TEXT NOT NULL,
     legs TEXT NOT NULL,
     parties_sealed BYTEA NOT NULL,
-    flow_sealed BYTEA
+    flow_sealed BYTEA,
+    recovered BOOLEAN NOT NULL DEFAULT FALSE
 );
 CREATE INDEX calls_by_account ON calls (account_id, started_at);
 CREATE INDEX calls_by_session ON calls (session_id, started_at) WHERE session_id IS NOT NULL;
+
+-- Calls that are not over: what the engine that comes after one that died recovers them from. Written with the call's
+-- facts, deleted with its record. state_sealed: marshalled values. taken: how often another engine, or the next start of the same one,
+-- has taken it over; who knows it by a lower number has lost it. form: of state_sealed.
+CREATE TABLE live_calls (
+    call_id TEXT PRIMARY KEY,
+    engine_id TEXT NOT NULL,
+    account_id TEXT NOT NULL,
+    session_id TEXT,
+    kept_at DOUBLE PRECISION NOT NULL,
+    state_sealed BYTEA NOT NULL,
+    taken INTEGER NOT NULL DEFAULT 0,
+    form INTEGER NOT NULL DEFAULT 1
+);
+CREATE INDEX live_calls_of_engine ON live_calls (engine_id);
+
+-- Processes that live, each until when unless it says so again; by the database's clock on PostgreSQL.
+CREATE TABLE owners (
+    id TEXT PRIMARY KEY,
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    until DOUBLE PRECISION NOT NULL,
+    address TEXT NOT NULL
+);
+
+-- What each engine has of the limits that all hold together: places of calls at a time, calls begun, and as JSON what
+-- runs. number: a virtual number, or empty for the whole account. It holds until kept_until.
+CREATE TABLE usages (
+    account_id TEXT NOT NULL,
+    number TEXT NOT NULL,
+    engine_id TEXT NOT NULL,
+    places BIGINT NOT NULL,
+    begun BIGINT NOT NULL,
+    running TEXT NOT NULL,
+    kept_until DOUBLE PRECISION NOT NULL,
+    PRIMARY KEY (account_id, number, engine_id)
+) /* clustered */;
+CREATE INDEX usages_to_forget ON usages (kept_until);
 
 -- spool: a JSON object, empty once its files are removed. due_at: when to make the file, or until when somebody does.
 -- sequence, position: of the next webhook. pushed: a URL without credentials. upload_failed: what the error is about.
@@ -318,26 +366,31 @@ CREATE INDEX recordings_spooled ON recordings (id) WHERE spool <> '';
 CREATE INDEX recordings_kept ON recordings (started_at) WHERE status = 'completed';
 CREATE INDEX recordings_over ON recordings (started_at) WHERE status IN ('failed', 'deleted');
 
--- position: order of commit, taken from a counter inside the transaction, so that a reader who follows it misses
--- none (a sequence would number before the commit).
+-- Facts of one subject that were written together: the last of them in columns, `many` counts it too; the others are in
+-- `earlier`, a JSON list, with the numbers and positions right before its own. position: order of commit, taken from a
+-- counter inside the transaction, so that a reader who follows it misses none (a sequence would number before the commit).
 CREATE TABLE facts (
     position BIGINT PRIMARY KEY,
     subject TEXT NOT NULL,
     sequence INTEGER NOT NULL,
     at DOUBLE PRECISION NOT NULL,
     name TEXT NOT NULL,
-    details TEXT NOT NULL
+    details TEXT NOT NULL,
+    many INTEGER NOT NULL,
+    earlier TEXT
 ) /* clustered */;
 CREATE UNIQUE INDEX facts_by_subject ON facts (subject, sequence);
 
 -- lane: the subject and a hash of the url. One row of a lane at a time is due or leased, the others are waiting.
--- due_at of a leased row is the end of its lease. content_sealed: authorization value, secret and body.
+-- due_at of a leased row is the end of its lease. content_sealed: authorization value, secret and body. replayed: tries
+-- before the last replay. leases: how often it was taken since a try ended. The indexes of what is to be sent hold nothing of
+-- what was.
 CREATE TABLE outbox (
     id TEXT PRIMARY KEY,
     account_id TEXT NOT NULL,
     subaccount_id TEXT,
     subject TEXT NOT NULL,
-    sequence INTEGER NOT NULL,
+    sequence BIGINT NOT NULL,
     lane TEXT NOT NULL,
     dialect TEXT NOT NULL,
     event TEXT NOT NULL,
@@ -351,8 +404,37 @@ CREATE TABLE outbox (
     state TEXT NOT NULL,
     owner TEXT,
     last_status INTEGER,
-    last_error TEXT NOT NULL
+    last_error TEXT NOT NULL,
+    replayed INTEGER NOT NULL DEFAULT 0,
+    leases INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX outbox_to_send ON outbox (due_at) WHERE state IN ('due', 'leased');
 CREATE INDEX outbox_lanes ON outbox (lane, sequence, id) WHERE state IN ('waiting', 'due', 'leased');
 CREATE INDEX outbox_by_account ON outbox (account_id, created_at);
+CREATE INDEX outbox_by_time ON outbox (created_at, sequence, id);
+CREATE INDEX outbox_unsent ON outbox (account_id, created_at, id) WHERE state IN ('failed', 'held');
+
+-- Tries of webhooks. answer_sealed: empty where there was none.
+CREATE TABLE attempts (
+    outbox_id TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    at DOUBLE PRECISION NOT NULL,
+    milliseconds INTEGER NOT NULL,
+    status INTEGER,
+    fault TEXT NOT NULL,
+    answer_sealed BYTEA NOT NULL,
+    PRIMARY KEY (outbox_id, number)
+) /* clustered */;
+
+-- Endpoints whose last try failed, and those that are disabled. url: without query and fragment.
+CREATE TABLE failing_endpoints (
+    id TEXT PRIMARY KEY,
+    account_id TEXT NOT NULL,
+    subaccount_id TEXT,
+    url TEXT NOT NULL,
+    since DOUBLE PRECISION NOT NULL,
+    failures BIGINT NOT NULL,
+    last_at DOUBLE PRECISION NOT NULL,
+    disabled_at DOUBLE PRECISION,
+    reason TEXT NOT NULL
+);

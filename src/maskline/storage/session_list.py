@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 from maskline.masking.session import SessionStatus
 from maskline.storage.crypto import Sealer
+from maskline.storage.filters import SessionFilter
 from maskline.storage.queries import load_queries
-from maskline.storage.store import SessionFilter
 
 _QUERIES = load_queries()
 _OPERATORS = {"eq": "=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}

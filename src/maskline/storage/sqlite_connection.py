@@ -9,24 +9,33 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 
 from maskline.errors import ConfigurationError, StoreUnavailable
 from maskline.storage.crypto import SealBroken, Sealer
-from maskline.storage.queries import SCHEMA_VERSION, load_queries, repeat_values, schema_statements
+from maskline.storage.migrate import READ_LEVELS, check_levels, levels_of
+from maskline.storage.queries import blocks_of, load_queries, repeat_values, schema_statements
+from maskline.storage.sql import run
 from maskline.storage.sqlite_writer import reason
+
+T = TypeVar("T")
 
 _KEY_CHECK = "maskline"
 _CACHED_STATEMENTS = 256
 
 
-ROWS_AT_ONCE = 64
-"""Rows in one statement at most. Each statement lets go of the interpreter's lock once: with a statement per row
-the writer thread and the event loop fought for it thousands of times a second (measured: 100 µs each time)."""
+def _as_it_is(value: T) -> T:
+    return value
 
+
+# Without these sqlite3 asks each `None` and each bytes object that is bound for an adapter of its own, and makes and
+# drops an exception that says there is none: 3,300 instructions, ten times a call.
+sqlite3.register_adapter(bytes, bytes)
+sqlite3.register_adapter(type(None), _as_it_is)
 
 _FEW = 2
 """Rows of a single create or call; more are written in blocks."""
@@ -41,58 +50,63 @@ _TEXTS = load_queries()
 SQL = {name: numbered(text) for name, text in _TEXTS.items()}
 
 
-def run(connection: sqlite3.Connection, name: str, *values: Any) -> sqlite3.Cursor:
-    """Execute a named query."""
-    return connection.execute(SQL[name], values)
-
-
-def run_all(connection: sqlite3.Connection, name: str, rows: Sequence[Sequence[Any]], *common: Any) -> int:
-    """Execute a named query for all rows, many at a time; returns how many rows it changed. `common` are the
-    parameters that come before a row's."""
-    if 0 < len(rows) <= _FEW:
-        return connection.execute(_for_rows(name, len(rows)), [*common, *chain.from_iterable(rows)]).rowcount
-    return sum(cursor.rowcount for cursor in _in_blocks(connection, name, rows, common))
-
-
-def fetch_all(connection: sqlite3.Connection, name: str, rows: Sequence[Sequence[Any]]) -> list[Any]:
-    """The same for a query with RETURNING: what it returned for all rows, in no order."""
-    return [found for cursor in _in_blocks(connection, name, rows, ()) for found in cursor.fetchall()]
-
-
-def _in_blocks(
-    connection: sqlite3.Connection, name: str, rows: Sequence[Sequence[Any]], common: tuple[Any, ...]
-) -> Iterator[sqlite3.Cursor]:
-    start = 0
-    while start < len(rows):
-        # Powers of two: any number of rows is a few statements, and all of them stay prepared.
-        size = min(ROWS_AT_ONCE, 1 << (len(rows) - start).bit_length() - 1)
-        values = [*common, *chain.from_iterable(rows[start : start + size])]
-        yield connection.execute(_for_rows(name, size), values)
-        start += size
-
-
 @cache
 def _for_rows(name: str, count: int) -> str:
     return numbered(repeat_values(_TEXTS[name], count))
 
 
 class Connection(sqlite3.Connection):
-    """Counts the facts of its transaction in memory: the counter's row is read and written once for all units of a
+    """What units of work see (`sql.SqlConnection`).
+
+    Counts the facts of its transaction in memory: the counter's row is read and written once for all units of a
     commit (it was a tenth of a create). Who writes facts ends the transaction by `commit` or `rollback`."""
 
+    BROKEN: ClassVar[type[Exception]] = sqlite3.IntegrityError
     _last_position: int | None = None
+
+    def run(self, name: str, *values: Any) -> sqlite3.Cursor:
+        return self.execute(SQL[name], values)
+
+    def run_all(self, name: str, rows: Sequence[Sequence[Any]], *common: Any) -> int:
+        if 0 < len(rows) <= _FEW:
+            return self.execute(_for_rows(name, len(rows)), [*common, *chain.from_iterable(rows)]).rowcount
+        return sum(self._in_block(name, block, common).rowcount for block in blocks_of(rows))
+
+    def fetch_all(self, name: str, rows: Sequence[Sequence[Any]]) -> list[Any]:
+        return [found for block in blocks_of(rows) for found in self._in_block(name, block, ()).fetchall()]
+
+    def _in_block(self, name: str, block: Sequence[Sequence[Any]], common: tuple[Any, ...]) -> sqlite3.Cursor:
+        return self.execute(_for_rows(name, len(block)), [*common, *chain.from_iterable(block)])
+
+    def query(self, text: str, values: Sequence[Any]) -> sqlite3.Cursor:
+        return self.execute(numbered(text), values)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """In a read transaction."""
+        self.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self.execute("COMMIT")
 
     def take_positions(self, count: int) -> int:
         """Take the next positions for facts; returns the one before the first. What a savepoint undoes leaves a gap."""
         if self._last_position is None:
-            (self._last_position,) = run(self, "read_counter", "facts").fetchone()
+            (self._last_position,) = self.run("read_counter", "facts").fetchone()
         before = self._last_position
         self._last_position = before + count
         return before
 
+    def wall(self, ours: float) -> float:
+        return ours
+
+    def tell(self, topic: str, about: str = "") -> None:
+        """Nobody: processes that share a file look for themselves."""
+
     def commit(self) -> None:
         if self._last_position is not None:
-            run(self, "set_counter", "facts", self._last_position)
+            self.run("set_counter", "facts", self._last_position)
         super().commit()
         self._last_position = None
 
@@ -125,7 +139,12 @@ def connect(path: Path, patience: float) -> Connection:
 
 def sqlite_schema() -> list[str]:
     """The statements of `schema.sql` as this database takes them."""
-    return [statement.replace("/* clustered */", "WITHOUT ROWID") for statement in schema_statements()]
+    return [as_sqlite(statement) for statement in schema_statements()]
+
+
+def as_sqlite(statement: str) -> str:
+    """A statement of the common text that makes tables."""
+    return statement.replace("/* clustered */", "WITHOUT ROWID")
 
 
 def prepare(path: Path, patience: float, sealer: Sealer) -> None:
@@ -152,16 +171,14 @@ def prepare(path: Path, patience: float, sealer: Sealer) -> None:
         raise StoreUnavailable(f"The database {path} cannot be used ({error.strerror}).") from None
 
 
-def _create(connection: sqlite3.Connection, sealer: Sealer) -> None:
+def _create(connection: Connection, sealer: Sealer) -> None:
     for statement in sqlite_schema():
         connection.execute(statement)
     run(connection, "add_key_check", _KEY_CHECK, sealer.seal(b"", f"key_check.value:{_KEY_CHECK}"))
 
 
-def _check(connection: sqlite3.Connection, sealer: Sealer) -> None:
-    (version,) = run(connection, "read_counter", "schema").fetchone()
-    if version != SCHEMA_VERSION:
-        raise ConfigurationError(f"The database has schema version {version}, this program needs {SCHEMA_VERSION}.")
+def _check(connection: Connection, sealer: Sealer) -> None:
+    check_levels(levels_of(connection.execute(READ_LEVELS).fetchall()))
     (sealed,) = run(connection, "read_key_check", _KEY_CHECK).fetchone()
     try:
         sealer.unseal(sealed, f"key_check.value:{_KEY_CHECK}")

@@ -1,7 +1,7 @@
 # budget: the whole protocol in one place is what every store is held to
 """The store protocol: what the product keeps, by intent, in domain values.
 
-What it is: the one interface that SQLite, memory and (later) PostgreSQL fulfil, held to one contract suite
+What it is: the one interface that SQLite, PostgreSQL and memory fulfil, held to one contract suite
 (tests/contract/test_store.py), and the small row types that belong to it. What it is not: SQL (`queries.sql`)
 or sealing (`crypto.py`). Who uses it: workflows, the deliverer, `app.py`; never the API, CLI views or engine
 directly.
@@ -13,13 +13,15 @@ All times are wall seconds (UTC). Every method raises `StoreUnavailable` when th
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Protocol
 
 from maskline.masking.call_record import CallParties, CallRecord
 from maskline.masking.decision import VirtualNumber
 from maskline.masking.e164 import Number
 from maskline.masking.facts import CallNotStarted, Fact
+from maskline.masking.limits import Limits
+from maskline.masking.match import Entries
 from maskline.masking.pin import Counted, PinLimits, PinTry
 from maskline.masking.policy import AccountPolicy
 from maskline.masking.price import Price
@@ -27,8 +29,15 @@ from maskline.masking.recording import Recording, RecordingEnd, RecordingResult
 from maskline.masking.redaction import Redaction
 from maskline.masking.session import Interaction, NewSession, RequestedCall, Session, SessionChange
 from maskline.masking.trunk import Trunk
+from maskline.storage.filters import RecordingFilter, SessionFilter
 from maskline.storage.flow_store import FlowRequestStore
+from maskline.storage.kept import LiveCall, Tenure
 from maskline.storage.kept_store import ExportStore, KeyStore, PushConfigStore
+from maskline.storage.live_store import LiveCallStore
+from maskline.storage.topics import Told
+from maskline.storage.usage_store import UsageStore
+from maskline.storage.webhook_store import Attempt, WebhookStore
+from maskline.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +61,12 @@ class Account:
     paths and by its name in bodies."""
     redaction: Redaction = Redaction.FULL
     """What webhooks of 8x8 and Wavecell show of real parties' numbers."""
+    limits: Limits | None = None
+    """Of a main account, for its subaccounts too; None: it may do anything."""
+    stopped: str = ""
+    """Why its calls are refused: an alarm's name, or `operator`; empty: they are not."""
+    countries: tuple[str, ...] = ()
+    """Those that an operator was told of as new."""
 
     @property
     def auth_token(self) -> str:
@@ -114,11 +129,20 @@ class OutboxRow:
     attempts: int = 0
     due_at: float = 0.0
     state: str = "due"
-    """due, leased, done, failed, or waiting: behind an unfinished row of the same subject and url."""
+    """due, leased, done, failed, held (its endpoint is disabled), or waiting: behind an unfinished row of the same
+    subject and url."""
     last_status: int | None = None
     last_error: str = ""
     secret: str = field(default="", repr=False)
     """Standard Webhooks secret of the endpoint; sealed at rest like the body."""
+    replayed: int = 0
+    """Tries before the last replay; `attempts` counts those since that ended."""
+    leases: int = 0
+    """How often it was taken since one ended, this time included; more than once where those who had it died."""
+
+
+SessionOutbox = Callable[[Session], Sequence[OutboxRow]]
+"""Webhooks that tell of a session as it comes to be; called inside its transaction, maybe twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +169,7 @@ IS_PARTY = (
 IS_FALLBACK = "This number is the fallback of a virtual number; a virtual number is nobody's telephone."
 """Sentences of `add_number` and of writing accounts."""
 NO_ACCOUNT = "There is no such account."
+NO_TRUNK = "There is no trunk of this name."
 NO_EXPORT = "There is no such export in this account."
 NO_PUSH_CONFIG = "Recordings of this account are not pushed by a configuration of its own."
 NO_KEY = "There is no such key in this account."
@@ -158,7 +183,7 @@ OUTSIDE_CALLS = 50
 """Calls of a session that are searched for its last outside party."""
 PENDING_STATES = frozenset({"waiting", "due", "leased"})
 """States of an outbox row that still has a try before it."""
-OUTBOX_STATES = ("due", "waiting", "leased", "done", "failed")
+OUTBOX_STATES = ("due", "waiting", "leased", "done", "failed", "held")
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,48 +192,17 @@ class Delivery:
 
     row_id: str
     state: str
-    """done, failed, or due (again at `due_at`)."""
+    """done, failed, held, or due (again at `due_at`)."""
     due_at: float
     status: int | None = None
     """HTTP status of the answer; kept as `last_status`."""
     error: str = ""
     """Kept as `last_error`; names no number and no URL query."""
     tried: bool = True
-    """False: leased but given back without a try (its receiver's lane was full); the attempt counts back down and
+    """False: leased but given back without a try (its receiver's lane was full); the lease counts back down and
     `last_status`, `last_error` stay."""
-
-
-@dataclass(frozen=True, slots=True)
-class SessionFilter:
-    """List filters; None: not asked. Times are wall seconds; bounds as (operator, value), operator one of
-    `eq gt gte lt lte`."""
-
-    first_party: Number | None = None
-    second_party: Number | None = None
-    virtual_number: Number | None = None
-    status: str = "all"
-    """active: all that are not expired, with a call up or without; in-progress: with a call up; expired; all."""
-    subaccount_id: str | None = None
-    created: tuple[tuple[str, float], ...] = ()
-    expires: tuple[tuple[str, float], ...] = ()
-    duration: tuple[tuple[str, float], ...] = ()
-
-
-LATEST = 1e15
-"""Wall seconds: later than any recording."""
-
-
-@dataclass(frozen=True, slots=True)
-class RecordingFilter:
-    """What a list is asked for; None: anything."""
-
-    subaccount_id: str | None = None
-    call_id: str | None = None
-    """A call's id, or that of its first leg."""
-    session_id: str | None = None
-    since: float = 0.0
-    until: float = LATEST
-    """Wall seconds of the start, both included."""
+    attempt: Attempt | None = None
+    """The try, to be kept with its result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +225,17 @@ class RecordedCall:
     """Set when a recording began, or could not."""
     recording_end: RecordingEnd | None = None
     """Set with the record of a call that was recorded."""
+    live: LiveCall | None = None
+    """What the call can be recovered from, instead of what was kept before; goes with the record."""
+    held: Tenure | None = None
+    """By what the engine believes to have it; None: nothing of it was kept yet."""
+
+    @property
+    def call_id(self) -> str:
+        """Of a share that is not empty."""
+        if self.facts:
+            return self.facts[0].subject
+        return self.live.call_id if self.live is not None else self.record.id if self.record is not None else ""
 
 
 class RecordingStore(Protocol):
@@ -250,9 +255,10 @@ class RecordingStore(Protocol):
         """Newest first, and the total count of the filter."""
         ...
 
-    async def recover_recordings(self, due_at: float) -> int:
-        """At the start of the only engine: what is still recording or being processed was left by a process that was
-        killed. It is stopped, the recordings as partial, and due at `due_at`. Returns how many those were."""
+    async def recover_recordings(self, due_at: float, *, now: float = 0.0, owner: str = "") -> int:
+        """What is recording for no call that lives, or is being processed by no process that lives, was left by one
+        that was killed; and what `owner` processes, by its former self. It is stopped, the recordings as partial, and
+        due at `due_at`. Returns how many those were."""
         ...
 
     async def lease_recording(self, owner: str, *, now: float, until: float) -> Recording | None:
@@ -292,9 +298,15 @@ class RecordingStore(Protocol):
         ...
 
 
-class Store(RecordingStore, KeyStore, PushConfigStore, ExportStore, FlowRequestStore, Protocol):
+class Store(
+    RecordingStore, KeyStore, PushConfigStore, ExportStore, FlowRequestStore, WebhookStore, LiveCallStore, UsageStore,
+    Protocol,
+):  # fmt: skip
     async def open(self) -> None: ...
     async def close(self) -> None: ...
+    def on_told(self, hear: Callable[[Told], None]) -> None:
+        """`hear` what any process that shares the database has committed (`topics`): a hint, told on PostgreSQL."""
+        ...
 
     # -- accounts and their things ---------------------------------------------------------------------------
     async def add_account(self, account: Account, *, once: Once | None = None) -> Account:
@@ -314,11 +326,13 @@ class Store(RecordingStore, KeyStore, PushConfigStore, ExportStore, FlowRequestS
         """Main accounts, or the subaccounts of one; without removed ones."""
         ...
 
-    async def update_account(self, account: Account, *, was: Account | None = None, once: Once | None = None) -> bool:
-        """Replace all but id, parent and birth; False when `once` (judged at `modified_at`) was met before and nothing
-        was changed. Raises `NotFound`, `IdempotencyMismatch`, and `Conflict` when another has the external id, or when
-        it is not as it `was` when it was read: of two changes at a time, neither may bring back what the other took
-        away."""
+    async def update_account(
+        self, account: Account, *, was: Account | None = None, once: Once | None = None, facts: Sequence[Fact] = (),
+        outbox: Sequence[OutboxRow] = (),
+    ) -> bool:  # fmt: skip
+        """Replace all but id, parent and birth, and add `facts`, numbered here, and `outbox`; False when `once` (judged
+        at `modified_at`) was met before. Raises `NotFound`, `IdempotencyMismatch`, and `Conflict` when another has the
+        external id, or it is not as it `was`: of two changes, neither may bring back what the other took away."""
         ...
 
     async def remove_subaccount(self, account_id: str, now: float, *, outbox: Sequence[OutboxRow] = ()) -> None:
@@ -335,8 +349,11 @@ class Store(RecordingStore, KeyStore, PushConfigStore, ExportStore, FlowRequestS
         ...
 
     async def numbers(self, account_id: str) -> list[VirtualNumber]:
-        """All numbers of an account (its subaccounts' too) or of one subaccount, in order of their adding; retired
-        ones too."""
+        """All of an account (its subaccounts' too) or of one subaccount, in order of their adding; retired ones too."""
+        ...
+
+    async def number_countries(self, account_id: str) -> frozenset[str | None]:
+        """Of all numbers of an account, its subaccounts' too. Never suspends on SQLite."""
         ...
 
     async def update_number(
@@ -351,8 +368,12 @@ class Store(RecordingStore, KeyStore, PushConfigStore, ExportStore, FlowRequestS
         """Look up a dialled number; never suspends on SQLite (the engine asks on each call)."""
         ...
 
-    async def add_trunk(self, trunk: Trunk, password: str, now: float) -> None:
+    async def add_trunk(self, trunk: Trunk, now: float) -> None:
         """Raises `Conflict` when the name or id exists."""
+        ...
+
+    async def update_trunk(self, trunk: Trunk) -> None:
+        """Replace all but its id, name and place. Raises `NotFound`."""
         ...
 
     async def trunks(self) -> list[Trunk]:
@@ -393,12 +414,15 @@ class Store(RecordingStore, KeyStore, PushConfigStore, ExportStore, FlowRequestS
         ...
 
     # -- sessions ---------------------------------------------------------------------------------------------
-    async def create_session(self, new: NewSession, *, once: Once | None = None) -> Session:
-        """Allocate by `masking.pool.allocate` and insert session, claims, the SessionCreated fact and `once` in one
-        transaction; when `once` was met before, return that session as it is now. Raises `PoolExhausted`,
-        `InvalidParameter` and `MissingParameter` (as `allocate`), `NotFound` (account, or a subaccount that is not
-        the account's), `Conflict` (id exists) and `IdempotencyMismatch`. The claim (key hash, virtual number) is
-        unique in the database over live-or-quarantined claims: two racing creates cannot both win."""
+    async def create_session(
+        self, new: NewSession, *, once: Once | None = None, outbox: SessionOutbox | None = None
+    ) -> Session:
+        """Allocate by `masking.pool.allocate` and insert session, claims, the SessionCreated fact, `once` and what
+        `outbox` makes of the session in one transaction; when `once` was met before, return that session as it is now.
+        Raises `PoolExhausted`, `InvalidParameter` and `MissingParameter` (as `allocate`), `NotFound` (account, or a
+        subaccount that is not the account's), `Conflict` (id exists) and `IdempotencyMismatch`. The claim (key hash,
+        virtual number) is unique in the database over live-or-quarantined claims: two racing creates cannot both
+        win."""
         ...
 
     async def session(self, account_id: str, session_id: str) -> Session:
@@ -430,9 +454,7 @@ class Store(RecordingStore, KeyStore, PushConfigStore, ExportStore, FlowRequestS
         request when its time is over."""
         ...
 
-    async def replace_numbers(
-        self, account_id: str, session_id: str, *, now: float, outbox: Callable[[Session], Sequence[OutboxRow]]
-    ) -> Session:
+    async def replace_numbers(self, account_id: str, session_id: str, *, now: float, outbox: SessionOutbox) -> Session:
         """Give a live session other numbers for those that are not active any more (`masking.pool.reallocate`), add
         the VirtualNumberReplaced fact and what `outbox` makes of the new session; one whose numbers are all active is
         returned as it is. `outbox` is called inside the transaction, from any thread and perhaps twice. Raises
@@ -466,9 +488,10 @@ class Store(RecordingStore, KeyStore, PushConfigStore, ExportStore, FlowRequestS
         on SQLite."""
         ...
 
-    async def longest_pin(self, virtual_number: Number) -> int:
-        """The most digits that a PIN ever had on this number; 0: there was none. It never shrinks: PINs are kept as
-        hashes, and all that one gone too long costs is the pause after a shorter one. Never suspends on SQLite."""
+    async def entries(self, virtual_number: Number) -> Entries:
+        """What lets callers in on this number whom their own number does not. The length of PINs never shrinks: they
+        are kept as hashes, and all that one gone too long costs is the pause after a shorter one. Never suspends on
+        SQLite."""
         ...
 
     async def count_pin(self, one: PinTry, limits: PinLimits, now: float) -> Counted:
@@ -492,7 +515,8 @@ class Store(RecordingStore, KeyStore, PushConfigStore, ExportStore, FlowRequestS
         ...
 
     async def reset_calls_in_progress(self) -> int:
-        """At the start of the only engine: no call of a former process lives on. Returns how many were stuck."""
+        """At the start of an engine: each session has as many as live, whoever carries them. Returns how many had
+        another count: calls of a process that died before it kept anything of them."""
         ...
 
     # -- calls -------------------------------------------------------------------------------------------------
@@ -509,8 +533,9 @@ class Store(RecordingStore, KeyStore, PushConfigStore, ExportStore, FlowRequestS
         the lease is not ours."""
         ...
 
-    async def commit_calls(self, calls: Sequence[RecordedCall]) -> None:
-        """One transaction for all of it; durable when it returns."""
+    async def commit_calls(self, calls: Sequence[RecordedCall]) -> list[str]:
+        """One transaction for all of it; durable when it returns. Returns the ids of calls that another engine has
+        taken over, or that are over: of those nothing was written."""
         ...
 
     async def call(self, account_id: str, call_id: str) -> CallRecord:
@@ -542,7 +567,7 @@ class Store(RecordingStore, KeyStore, PushConfigStore, ExportStore, FlowRequestS
 
     async def finish_outbox(self, owner: str, deliveries: Sequence[Delivery], *, now: float) -> list[bool]:
         """Write back leased rows, all in one transaction (one disk write for many webhooks), each by
-        compare-and-set on its lease; in order, False where another owner has the row by now."""
+        compare-and-set on its lease and with its attempt; in order, False where another owner has the row by now."""
         ...
 
     async def outbox(self, account_id: str | None, *, state: str | None = None, limit: int = 50) -> list[OutboxRow]:
@@ -558,8 +583,8 @@ class Store(RecordingStore, KeyStore, PushConfigStore, ExportStore, FlowRequestS
         ...
 
     async def replay_outbox(self, row_id: str, now: float) -> None:
-        """Due at once, with all its tries before it when it was done or failed; a row that is leased or waiting
-        is sent anyway and left alone. Raises `NotFound`."""
+        """Due at once, with all its tries before it when it was finished; a row that is leased or waiting is sent
+        anyway and left alone. Raises `NotFound`."""
         ...
 
     async def next_outbox_due(self) -> float | None:

@@ -1,12 +1,13 @@
-"""The auth tokens that sign an account's webhooks, read from the store and cached until anything is configured.
+"""What signs an account's webhooks: its auth tokens, and the secrets its endpoints have now; read from the store and
+cached until anything is configured.
 
-What it is not: storage or sealing of tokens. Who uses it: `deliver.py`, at each try of a signed dialect.
+What it is not: storage or sealing of them. Who uses it: `deliver.py`, at each try.
 """
 
 from __future__ import annotations
 
 from maskline.errors import NotFound
-from maskline.storage.store import Store
+from maskline.storage.store import OutboxRow, Store
 from maskline.webhooks.sign import SigningKeys
 
 
@@ -40,3 +41,26 @@ class StoreKeys:
             # Closed, but its live sessions run to their end: who hears of them now is the main account.
             own = main
         return SigningKeys(own.auth_tokens, main.auth_tokens)
+
+
+class StoreSecrets:
+    """Call it with a row that has a secret. Raises `StoreUnavailable`."""
+
+    __slots__ = ("_secrets", "_store", "_version")
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._secrets: dict[str, dict[str, str]] = {}
+        self._version: int | None = None
+
+    async def __call__(self, row: OutboxRow) -> str:
+        """What its endpoint signs with now: a retry three days, or a replay months, after the secret was changed is for
+        a receiver that knows the new one. The row's own, where no endpoint has the row's URL any more."""
+        version = await self._store.configuration_version()
+        if version != self._version:
+            self._secrets.clear()
+            self._version = version
+        owner = row.subaccount_id or row.account_id
+        if owner not in self._secrets:
+            self._secrets[owner] = {one.url: one.secret for one in await self._store.endpoints(owner) if one.secret}
+        return self._secrets[owner].get(row.url, row.secret)

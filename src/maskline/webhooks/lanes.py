@@ -1,13 +1,15 @@
-"""One lane per receiver, so that a dead receiver delays nobody else.
+"""Lanes, so that a dead receiver delays nobody else and its retries not even its own first tries.
 
-What it is: the bookkeeping of who may be tried now: at most `slots` tries to one receiver at a time, a short
-queue behind them, and for what comes on top the moment at which it may be asked for again. No IO, no clock.
-What it is not: order within a call; the store hands out one row of a (subject, url) at a time. Who uses it:
-`deliver.py`.
+What it is: the bookkeeping of who may be tried now. A receiver has two lanes, one for first tries and one with few
+slots for retries; each has a short queue behind its slots, and says for what comes on top when it may be asked for
+again. No IO, no clock. What it is not: order within a call; the store hands out one row of a (subject, url) at a time.
+Who uses it: `deliver.py`.
 
-A receiver is scheme, host and port of a URL. Rows beyond the queue are given back to the store, each a little
-later than the one before, at the pace the lane was seen to have: thousands of rows for a dead receiver are then
-looked at about once a minute, and do not stand before other receivers' rows meanwhile.
+A receiver is one account's scheme, host and port of a URL: another account's trouble at a host that many share is not
+ours. A receiver that is slow has fewer slots until it is faster, so that hundreds may hang before all tries are theirs.
+Rows beyond the queue are given back to the store, each a little later than the one before, at the pace the lane was
+seen to have: thousands of rows for a dead receiver are then looked at about once a minute, and do not stand before
+other receivers' rows meanwhile.
 """
 
 from __future__ import annotations
@@ -17,9 +19,16 @@ from urllib.parse import urlsplit
 
 from maskline.storage.store import OutboxRow
 
-_FIRST_GUESS = 0.2  # seconds a try takes, until one was seen
+SLOW = 2.0
+"""Seconds that a try takes on average from which on a receiver is slow."""
+_FIRST_GUESS = 0.02  # seconds a try takes, until one was seen; a higher one parks a burst for long (measured)
 _LONGEST_PARK = 60.0
 _SHORTEST_PARK = 0.1
+_KNOWN_AFTER = 16  # tries whose pace is trusted for a longer queue
+_AHEAD = 2.0  # seconds of tries that may queue then
+_LONGEST_QUEUE = 1024
+_MOST_REMEMBERED = 4096
+_MEASURED, _FORGOTTEN = 0.1, 1.0  # seconds for which ends of tries are counted, at least and less than
 
 
 def lane_of(url: str) -> str:
@@ -31,67 +40,122 @@ def lane_of(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}".lower()
 
 
-class _Lane:
-    __slots__ = ("horizon", "queue", "seconds", "tries")
+def lane_key(row: OutboxRow) -> str:
+    """Which lane a leased row belongs to."""
+    return f"{row.account_id} {lane_of(row.url)}{RETRIES if row.attempts else ''}"
 
-    def __init__(self) -> None:
+
+RETRIES = " again"
+"""End of the keys of lanes for retries."""
+
+
+class _Lane:
+    __slots__ = ("horizon", "marked", "pace", "queue", "seconds", "seen", "slots", "tries")
+
+    def __init__(self, slots: int, seconds: float) -> None:
+        self.slots = slots
         self.tries = 0
         self.queue: deque[OutboxRow] = deque()
-        self.seconds = _FIRST_GUESS
+        self.seconds = seconds
         """How long a try takes, as a moving average."""
+        self.seen = 0
+        """Tries that ended."""
         self.horizon = 0.0
         """Wall seconds until which rows were given back so far."""
+        self.marked = 0.0, 0
+        """Wall seconds, and `seen` at that time."""
+        self.pace = 0.0
+        """Seconds from one end of a try to the next, lately and while there was more than enough; 0: not known."""
+
+    def pace_at(self, now: float) -> float:
+        """Of a lane that is full. Where our own CPU is the bound, tries end more seldom than their length says."""
+        since, seen = self.marked
+        if now - since >= _MEASURED:
+            ended = self.seen - seen
+            self.pace = (now - since) / ended if ended and now - since < _FORGOTTEN else 0.0
+            self.marked = now, self.seen
+        return max(self.pace, self.seconds / self.slots)
 
 
 class Lanes:
-    """`slots`: tries at a time per receiver. `queue`: rows held behind them; small, since their leases run."""
+    """`slots`: tries at a time of a receiver's first tries; `few`: of its retries, and of either while it is slow.
+    `queue`: rows held behind them; small until the receiver is known to be fast, since their leases run."""
 
-    __slots__ = ("_lanes", "_queue", "_slots", "queued", "tries")
+    __slots__ = ("_few", "_lanes", "_paces", "_queue", "_slots", "queued", "tries")
 
-    def __init__(self, slots: int = 8, queue: int = 32) -> None:
+    def __init__(self, slots: int = 8, queue: int = 32, few: int = 2) -> None:
         self._lanes: dict[str, _Lane] = {}
+        self._paces: dict[str, tuple[float, int]] = {}
+        """`seconds` and `seen` of lanes that are idle now: they go on from there."""
         self._slots = slots
         self._queue = queue
+        self._few = min(few, slots)
         self.tries = 0
         """Tries going on, in all lanes."""
         self.queued = 0
         """Rows held behind them, in all lanes."""
 
-    def place(self, name: str, row: OutboxRow, now: float) -> float | None:
+    def place(self, key: str, row: OutboxRow, now: float) -> float | None:
         """Take a leased row in. None: taken; try it when `starts` says so. A time: give it back until then."""
-        lane = self._lanes.get(name) or self._lanes.setdefault(name, _Lane())
-        if len(lane.queue) + lane.tries < self._slots + self._queue:
+        lane = self._lanes.get(key) or self._open(key)
+        if len(lane.queue) + lane.tries < lane.slots + self._room(lane):
             lane.queue.append(row)
             self.queued += 1
             return None
-        pace = lane.seconds / self._slots
-        lane.horizon = min(max(lane.horizon, now + lane.seconds) + pace, now + _LONGEST_PARK)
+        pace = lane.pace_at(now)
+        # Not before what waits already has gone: else a backlog is leased and given back again and again.
+        soonest = now + lane.seconds + len(lane.queue) * pace
+        lane.horizon = min(max(lane.horizon, soonest) + pace, now + _LONGEST_PARK)
         return max(lane.horizon, now + _SHORTEST_PARK)
 
-    def starts(self, name: str) -> OutboxRow | None:
+    def starts(self, key: str) -> OutboxRow | None:
         """The next row of the lane to try now, if it has one and a slot is free; its slot is taken."""
-        lane = self._lanes.get(name)
-        if lane is None or not lane.queue or lane.tries >= self._slots:
+        lane = self._lanes.get(key)
+        if lane is None or not lane.queue or lane.tries >= lane.slots:
             return None
         lane.tries += 1
         self.tries += 1
         self.queued -= 1
         return lane.queue.popleft()
 
-    def ends(self, name: str, seconds: float) -> None:
+    def ends(self, key: str, seconds: float) -> None:
         """A try that took so long is over; its slot is free."""
-        lane = self._lanes[name]
+        lane = self._lanes[key]
         lane.tries -= 1
         self.tries -= 1
+        lane.seen += 1
         lane.seconds += (seconds - lane.seconds) / 4
+        lane.slots = self._slots_of(key, lane.seconds)
         if not lane.tries and not lane.queue:
-            del self._lanes[name]
+            self._close(key, lane)
 
     def drain(self) -> list[OutboxRow]:
         """Take back every row that waits for a slot."""
         waiting = [row for lane in self._lanes.values() for row in lane.queue]
         for lane in self._lanes.values():
             lane.queue.clear()
-        self._lanes = {name: lane for name, lane in self._lanes.items() if lane.tries}
+        self._lanes = {key: lane for key, lane in self._lanes.items() if lane.tries}
         self.queued = 0
         return waiting
+
+    def _open(self, key: str) -> _Lane:
+        seconds, seen = self._paces.pop(key, (_FIRST_GUESS, 0))
+        lane = self._lanes[key] = _Lane(self._slots_of(key, seconds), seconds)
+        lane.seen = seen
+        return lane
+
+    def _close(self, key: str, lane: _Lane) -> None:
+        del self._lanes[key]
+        if len(self._paces) >= _MOST_REMEMBERED:
+            del self._paces[next(iter(self._paces))]
+        self._paces[key] = lane.seconds, lane.seen
+
+    def _slots_of(self, key: str, seconds: float) -> int:
+        return self._few if seconds >= SLOW or key.endswith(RETRIES) else self._slots
+
+    def _room(self, lane: _Lane) -> int:
+        """Rows that may queue. A receiver that is known to be fast may have more: it is through with them before any
+        lease is over, and its throughput is not bound by how often the outbox is looked at."""
+        if lane.seen < _KNOWN_AFTER:
+            return self._queue
+        return max(self._queue, min(int(lane.slots * _AHEAD / max(lane.seconds, 0.001)), _LONGEST_QUEUE))

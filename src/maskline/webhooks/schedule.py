@@ -12,10 +12,11 @@ What it is: (attempt, result) → Done, RetryAt or GiveUp, and the time-outs of 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from urllib.parse import parse_qsl
+
+from maskline.values import dataclass
 
 
 class Fault(StrEnum):
@@ -29,6 +30,10 @@ class Fault(StrEnum):
     """An address webhooks may not reach; retried, since DNS and MASKLINE_EGRESS_ALLOW can change."""
     INVALID = "invalid"
     """Nothing that can be sent, or not there; never tried again."""
+    STOPPED = "stopped"
+    """The deliverer was stopped; it may have arrived."""
+    LOST = "lost"
+    """Who was to send it died, and so did those before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +112,11 @@ def next_try(
     if dialect not in _EXACT:
         pause *= 1 - _JITTER + 2 * _JITTER * spread
     return RetryAt(now + _as_asked(pause, result))
+
+
+def most_tries(dialect: str, rules: CallbackRules = _NO_RULES) -> int:
+    """Tries of a row, the first and all retries."""
+    return 1 + (len(PAUSES.get(dialect, DEFAULT_PAUSES)) if rules.retries is None else rules.retries)
 
 
 def _by_customer(attempt: int, result: TryResult, rules: CallbackRules, now: float) -> RetryAt | GiveUp:

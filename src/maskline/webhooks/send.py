@@ -8,15 +8,16 @@ it: `deliver.py`; `app.py` builds it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import field
 
 from maskline.net.egress import EgressError, Failure
 from maskline.net.post import Poster
+from maskline.values import dataclass
 from maskline.webhooks.schedule import CallbackRules, Fault, TryResult, read_retry_after
 from maskline.webhooks.sign import Request
 
 MAX_ANSWER = 4096
-"""Bytes read of an answer; what a receiver says beyond its status is of no use to us. One that is longer costs its
+"""Bytes read of an answer; what a receiver says beyond its status is only kept for people. One that is longer costs its
 connection, and so does one that breaks off or stalls."""
 
 
@@ -27,6 +28,8 @@ class Answer:
     result: TryResult
     error: str = ""
     """A few words for `last_error` and the log; without URL, address or answer body. Empty after 2xx."""
+    body: bytes = field(default=b"", repr=False)
+    """What the receiver said, the beginning of it: to be kept redacted, with the attempt."""
 
 
 _FAULTS = {
@@ -59,4 +62,4 @@ class WebhookSender:
             return Answer(TryResult(fault=_FAULTS[error.failure]), str(error))
         retry_after = read_retry_after(answer.retry_after, now)
         said = "" if 200 <= answer.status < 300 else f"HTTP {answer.status}"
-        return Answer(TryResult(answer.status, retry_after=retry_after), said)
+        return Answer(TryResult(answer.status, retry_after=retry_after), said, answer.body)

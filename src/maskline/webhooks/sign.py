@@ -14,13 +14,16 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from dataclasses import dataclass, field
+from dataclasses import field
 from urllib.parse import parse_qsl, urlsplit
 
 from maskline import __version__
+from maskline.values import dataclass
 
 USER_AGENT = f"Maskline/{__version__}"
 SECRET_PREFIX = "whsec_"
+MOST_SECRETS = 2
+"""Of one endpoint, while the older is being replaced."""
 _SECRET_BYTES = range(24, 65)  # the specification's lower and upper bound
 
 
@@ -96,21 +99,42 @@ def plivo_v3_text(request: Request) -> str:
 
 
 def standard_webhooks(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
-    """The value of `webhook-signature`: `v1,` and the HMAC-SHA-256 of id, second and body, joined by dots.
+    """The value of `webhook-signature`: for each secret `v1,` and the HMAC-SHA-256 of id, second and body, joined by
+    dots; with a space between them, as a receiver takes any of the list.
 
-    `secret` is `whsec_` and base64, `timestamp` the value of `webhook-timestamp`. Raises `ValueError` for any other.
+    `secret` is `whsec_` and base64, or several of them, newest first, with a space between; `timestamp` is the value of
+    `webhook-timestamp`. Raises `ValueError` for any other.
     """
     signed = f"{message_id}.{timestamp}.".encode() + body
-    return "v1," + base64.b64encode(hmac.digest(_secret_key(secret), signed, hashlib.sha256)).decode()
+    return " ".join([
+        "v1," + base64.b64encode(hmac.digest(_secret_key(one), signed, hashlib.sha256)).decode()
+        for one in secret.split(" ")
+    ])  # fmt: skip
 
 
 def is_secret(text: str) -> bool:
-    """Whether it can sign: `whsec_` and base64 of 24 to 64 bytes, as Standard Webhooks asks for."""
+    """Whether it can sign: `whsec_` and base64 of 24 to 64 bytes, as Standard Webhooks asks for, or two of these with a
+    space between while one takes the other's place."""
+    secrets = text.split(" ")
     try:
-        _secret_key(text)
+        for secret in secrets:
+            _secret_key(secret)
     except ValueError:
         return False
-    return True
+    return len(secrets) <= MOST_SECRETS
+
+
+def rotated(old: str, new: str) -> str:
+    """Both sign from now on: the new secret, and the newest of the old ones. Raises `ValueError` for no secrets."""
+    both = " ".join([new, old.partition(" ")[0]])
+    if not is_secret(both):
+        raise ValueError("not a Standard Webhooks secret")
+    return both
+
+
+def new_secret(entropy: bytes) -> str:
+    """A secret of 24 to 64 random bytes."""
+    return SECRET_PREFIX + base64.b64encode(entropy).decode()
 
 
 def _secret_key(secret: str) -> bytes:

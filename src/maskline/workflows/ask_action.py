@@ -12,7 +12,7 @@ the application wanted apart (docs/decisions/0042-five-seconds-for-an-applicatio
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 import structlog
@@ -25,6 +25,7 @@ from maskline.masking.decision import Refuse, RunFlow, VirtualNumber
 from maskline.masking.facts import Cause
 from maskline.masking.prompt import Prompt
 from maskline.storage.store import Endpoint, Store
+from maskline.values import dataclass
 from maskline.webhooks.ask import AnswerFault, Asker, Question
 from maskline.webhooks.formats import eight_action, wavecell_handle
 from maskline.webhooks.formats.eight_action import CallFacts, call_action

@@ -12,7 +12,7 @@ with a finished call. What it is not: bodies (`webhooks/formats`) or sending (`w
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from maskline.engine.ports import CallCommit, CallContext
 from maskline.ids import Ids
@@ -23,10 +23,13 @@ from maskline.masking.facts import CallEnded, CallNotStarted, CallRouted, Fact, 
 from maskline.masking.price import Charge
 from maskline.masking.price_table import PriceTable
 from maskline.masking.session import Interaction, Role, Session
+from maskline.storage.kept import LiveCall
 from maskline.storage.store import OutboxRow, RecordedCall
-from maskline.webhooks.formats import eight, plivo, plivo_events, wavecell
+from maskline.values import dataclass
+from maskline.webhooks.formats import eight, native, plivo, plivo_events, wavecell
 from maskline.webhooks.formats.plivo import DEFAULT_STYLE, Style
 from maskline.workflows.call_progress import FREE, CallProgress, priced
+from maskline.workflows.native_outbox import append_native
 from maskline.workflows.receivers import NOBODY, Receiver, Receivers, call_row, owner_of
 from maskline.workflows.recording_links import RecordingLinks
 from maskline.workflows.recording_outbox import TOLD_FACTS, RecordingProgress, Teller, recording_end, take_fact
@@ -49,6 +52,7 @@ class Rules:
 _RENDER = {
     eight.KIND: (eight.EVENT, eight.session_summary),
     wavecell.KIND: (wavecell.EVENT, wavecell.call_status),
+    native.KIND: (native.CALL_ENDED, lambda record, shape: native.call_ended(record, shape.redactor)),
 }
 
 
@@ -57,8 +61,11 @@ _AUTHORIZED = "AuthorizedCaller"
 _PIN_STATUS = {True: "success", False: "failed"}
 
 
-def build_share(commit: CallCommit, progress: CallProgress, rules: Rules, now: float, ids: Ids) -> RecordedCall:
-    """The call's share of the next group commit. `now`: wall seconds; moves `progress` on."""
+def build_share(
+    commit: CallCommit, progress: CallProgress, rules: Rules, now: float, ids: Ids, live: LiveCall | None = None
+) -> RecordedCall:
+    """The call's share of the next group commit. `now`: wall seconds; moves `progress` on. `live`: what is kept of the
+    call with it."""
     context, record = commit.context, commit.record
     if context is None:
         return RecordedCall(commit.facts, None)
@@ -78,6 +85,8 @@ def build_share(commit: CallCommit, progress: CallProgress, rules: Rules, now: f
             recording = take_fact(fact, context, session, progress.recording, teller, rows) or recording
         if audience.followers:
             append_steps(fact, context, progress, audience.followers, now, ids, rows)
+        if audience.native:
+            append_native(fact, context, progress, audience.native, now, ids, rows)
     if record is not None:
         record = priced(record, progress, context, rules.prices)
         rows.extend(_summaries(context, record, audience.summaries, progress, now, ids))
@@ -94,6 +103,8 @@ def build_share(commit: CallCommit, progress: CallProgress, rules: Rules, now: f
         calls_in_progress_delta=began - ended,
         recording=recording,
         recording_end=end,
+        live=live,
+        held=progress.tenure,
     )
 
 

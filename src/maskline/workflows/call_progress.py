@@ -5,6 +5,9 @@ What it is: a fold over a call's facts. What it is not: webhooks, or the price t
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from maskline.engine.ports import CallContext
 from maskline.masking.call_record import CallRecord, LegRecord
 from maskline.masking.facts import (
@@ -19,6 +22,7 @@ from maskline.masking.facts import (
 )
 from maskline.masking.price import Charge, Direction, charge
 from maskline.masking.price_table import PriceTable
+from maskline.storage.kept import Tenure
 from maskline.webhooks.formats import plivo
 from maskline.workflows.recording_outbox import RecordingProgress
 
@@ -30,7 +34,7 @@ class CallProgress:
 
     __slots__ = (
         "answer_untold", "answered", "dialed", "ended", "events", "parties", "parties_of", "recording", "requested",
-        "routed", "rows", "trunks",
+        "routed", "rows", "tenure", "trunks",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -55,6 +59,8 @@ class CallProgress:
         self.parties_of: CallContext | None = None
         """Of which context `parties` was made: a PIN says more."""
         self.recording: RecordingProgress | None = None
+        self.tenure: Tenure | None = None
+        """By what our engine is known to have it, once something of it is kept."""
 
     def number_event(self) -> tuple[int, int]:
         """The next event's SequenceNumber, and its row's place."""
@@ -68,26 +74,44 @@ class CallProgress:
 
     def take(self, fact: Fact, context: CallContext, prices: PriceTable) -> None:
         """Move on by one fact."""
-        match fact:
-            case CallReceived():
-                self.trunks[LegName.A] = fact.trunk_id
-            case CallRequested():
-                self.requested = True
-            case CallRouted():
-                self.routed = True
-            case LegDialed():
-                self.trunks[fact.leg] = fact.trunk_id
-                self.dialed = True
-            case LegAnswered():
-                self.answered[fact.leg] = fact.at
-                if context.session is None and fact.leg == LegName.A:
-                    self.answer_untold = fact
-            case LegEnded():
-                answered_at = self.answered.get(fact.leg)
-                trunk = self.trunks.get(fact.leg, "")
-                inbound = fact.leg == LegName.A and not self.requested
-                cost = _charge(fact.leg, inbound, answered_at, fact.at, trunk, context, prices)
-                self.ended[fact.leg] = plivo.Ended(plivo.whole_seconds(answered_at, fact.at), cost, fact.cause)
+        kind = type(fact)
+        if kind in _MOVES:
+            _MOVES[kind](self, fact, context, prices)
+
+    def _received(self, fact: CallReceived, context: CallContext, prices: PriceTable) -> None:
+        self.trunks[LegName.A] = fact.trunk_id
+
+    def _requested(self, fact: CallRequested, context: CallContext, prices: PriceTable) -> None:
+        self.requested = True
+
+    def _routed(self, fact: CallRouted, context: CallContext, prices: PriceTable) -> None:
+        self.routed = True
+
+    def _dialed(self, fact: LegDialed, context: CallContext, prices: PriceTable) -> None:
+        self.trunks[fact.leg] = fact.trunk_id
+        self.dialed = True
+
+    def _answered(self, fact: LegAnswered, context: CallContext, prices: PriceTable) -> None:
+        self.answered[fact.leg] = fact.at
+        if context.session is None and fact.leg == LegName.A:
+            self.answer_untold = fact
+
+    def _ended(self, fact: LegEnded, context: CallContext, prices: PriceTable) -> None:
+        answered_at = self.answered.get(fact.leg)
+        trunk = self.trunks.get(fact.leg, "")
+        inbound = fact.leg == LegName.A and not self.requested
+        cost = _charge(fact.leg, inbound, answered_at, fact.at, trunk, context, prices)
+        self.ended[fact.leg] = plivo.Ended(plivo.whole_seconds(answered_at, fact.at), cost, fact.cause)
+
+
+_MOVES: dict[type[Fact], Callable[[CallProgress, Any, CallContext, PriceTable], None]] = {
+    CallReceived: CallProgress._received,
+    CallRequested: CallProgress._requested,
+    CallRouted: CallProgress._routed,
+    LegDialed: CallProgress._dialed,
+    LegAnswered: CallProgress._answered,
+    LegEnded: CallProgress._ended,
+}
 
 
 def _charge(

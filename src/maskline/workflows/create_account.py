@@ -7,18 +7,19 @@ import re
 from maskline.clock import Clock
 from maskline.errors import InvalidParameter, MissingParameter
 from maskline.ids import Ids
+from maskline.masking.limits import Limits
 from maskline.storage.store import Account, Store
 
 _EXTERNAL_ID = re.compile(r"[A-Za-z0-9\-._&]{3,50}")
 _AUTH_ID = re.compile(r"(?:MA|SA)[A-Z0-9]{18}")
 
 
-async def create_account(store: Store, clock: Clock, ids: Ids, name: str) -> Account:
+async def create_account(store: Store, clock: Clock, ids: Ids, name: str, limits: Limits | None = None) -> Account:
     """Keep and return a new account with its id (`MA` + 18) and token; names need not be unique.
 
     Raises `MissingParameter` when the name is blank.
     """
-    account = Account(ids.credential_id("MA"), account_name(name), None, (ids.secret(),), clock.wall())
+    account = Account(ids.credential_id("MA"), account_name(name), None, (ids.secret(),), clock.wall(), limits=limits)
     await store.add_account(account)
     return account
 

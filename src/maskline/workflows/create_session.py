@@ -7,6 +7,7 @@ CLI, the demo.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from maskline.clock import Clock
@@ -15,11 +16,14 @@ from maskline.ids import Ids
 from maskline.masking.e164 import Number
 from maskline.masking.policy import AccountPolicy
 from maskline.masking.session import NewSession, PoolMode, Role, Session, SessionOptions
-from maskline.storage.store import Once, Store
+from maskline.storage.store import Once, OutboxRow, Store
+from maskline.webhooks.formats import native
 from maskline.workflows.check_parties import refuse_wrong_parties
 from maskline.workflows.find_account import own_subaccount
+from maskline.workflows.find_limits import FindLimits, refuse_barred_parties
 from maskline.workflows.find_policy import FindPolicy
-from maskline.workflows.hooks import SessionHook, nobody_asks
+from maskline.workflows.hooks import Notify, SessionHook, nobody_asks, nobody_waits
+from maskline.workflows.native_outbox import FindSessionReceiver, session_row
 from maskline.workflows.scope import Scope
 
 _PIN_CANDIDATES = 32
@@ -44,16 +48,21 @@ class SessionWish:
 class CreateSession:
     """Call it with a scope and a wish; keeps in memory only the accounts' policies."""
 
-    __slots__ = ("_clock", "_created", "_ids", "_policy", "_store")
+    __slots__ = ("_clock", "_created", "_ids", "_limits", "_policy", "_receiver", "_store", "_told")
 
-    def __init__(self, store: Store, clock: Clock, ids: Ids, created: SessionHook = nobody_asks) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, ids: Ids, created: SessionHook = nobody_asks, told: Notify = nobody_waits
+    ) -> None:
         """`created` is called with each session, also when `once` made it before: it may ask for a call at once, and
-        names prompts that can be fetched ahead."""
+        names prompts that can be fetched ahead. `told`: after a webhook was written for it."""
         self._created = created
+        self._told = told
         self._store = store
         self._clock = clock
         self._ids = ids
         self._policy = FindPolicy(store)
+        self._limits = FindLimits(store)
+        self._receiver = FindSessionReceiver(store)
 
     async def __call__(self, scope: Scope, wish: SessionWish, once: Once | None = None) -> Session:
         """Keep and return the session, or the one that `once` made before. Raises `InvalidParameter` and its kin,
@@ -62,6 +71,7 @@ class CreateSession:
         pool = await self._pool(scope, wish)
         parties = {Role.FIRST: wish.first_party, Role.SECOND: wish.second_party}
         await refuse_wrong_parties(self._store, pool.account_id, parties)
+        await refuse_barred_parties(self._limits, pool.account_id, parties)
         policy = await self._policy(pool)
         options = _with_cooloffs(wish.options, policy)
         new = NewSession(
@@ -69,9 +79,19 @@ class CreateSession:
             self._clock.wall(), wish.geomatch, policy.modes, wish.first_party_pin, wish.second_party_pin,
             self._pin_candidates(options, policy), policy.session_fee,
         )  # fmt: skip
-        session = await self._store.create_session(new, once=once)
+        outbox = await self._outbox(new)
+        session = await self._store.create_session(new, once=once, outbox=outbox)
         self._created(session)
+        if outbox is not None:
+            self._told()
         return session
+
+    async def _outbox(self, new: NewSession) -> Callable[[Session], list[OutboxRow]] | None:
+        """What is told of the session; None: nobody hears of it."""
+        receiver = await self._receiver(new.subaccount_id or new.account_id)
+        if receiver is None:
+            return None
+        return lambda session: [session_row(receiver, session, native.SESSION_CREATED, session.created_at)]
 
     async def _pool(self, scope: Scope, wish: SessionWish) -> Scope:
         """Whose numbers may be used: the subaccount's named in the wish, else the caller's own."""

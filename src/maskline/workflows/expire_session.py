@@ -10,8 +10,10 @@ from maskline.clock import Clock
 from maskline.errors import SessionEnded
 from maskline.masking.session import Session
 from maskline.storage.store import Store
+from maskline.webhooks.formats import native
 from maskline.workflows.get_session import get_session
 from maskline.workflows.hooks import SessionHook, nobody_asks
+from maskline.workflows.native_outbox import native_session_rows
 from maskline.workflows.scope import Scope
 
 
@@ -24,6 +26,7 @@ async def expire_session(
     session = await get_session(store, scope, session_id)
     if not session.is_live(now):
         raise SessionEnded
-    session = await store.end_session(scope.account_id, session_id, now=now, by_request=True, outbox=())
+    rows = await native_session_rows(store, session.ended(now), native.SESSION_EXPIRED, now)
+    session = await store.end_session(scope.account_id, session_id, now=now, by_request=True, outbox=rows)
     ended(session)
     return session

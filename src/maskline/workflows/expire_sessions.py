@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from maskline.clock import Clock
 from maskline.errors import NotFound, SessionEnded
 from maskline.ids import Ids
 from maskline.masking.session import Session
 from maskline.storage.store import OutboxRow, Store
+from maskline.webhooks.formats import native
 from maskline.workflows.build_outbox import session_timeout_outbox
 from maskline.workflows.hooks import SessionHook, nobody_asks
+from maskline.workflows.native_outbox import native_session_rows
 
 TimeoutOutbox = Callable[[Session, float, Ids], Sequence[OutboxRow]]
 """Webhooks of a session that timed out at a wall second."""
@@ -62,7 +65,11 @@ class ExpireSessions:
     async def _end(self, session: Session, now: float) -> bool:
         try:
             # The webhook tells the planned end, not the moment the sweeper came by.
-            rows = self._outbox(session, session.expires_at, self._ids)
+            rows = [*self._outbox(session, session.expires_at, self._ids)]
+            expired = replace(session, ended_at=session.expires_at)
+            rows += await native_session_rows(
+                self._store, expired, native.SESSION_EXPIRED, session.expires_at, self._ids
+            )
             over = await self._store.end_session(
                 session.account_id, session.id, now=now, by_request=False, outbox=rows
             )  # fmt: skip

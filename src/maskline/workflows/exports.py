@@ -45,6 +45,15 @@ class ExportPlan:
     def file_of(self, job_id: str) -> Path:
         return self.folder / f"{job_id}.{FORMAT}"
 
+    def draft_of(self, job_id: str, owner: str) -> Path:
+        """Plain, while it grows."""
+        return self.folder / f".{job_id}.{owner}.{FORMAT}"
+
+    def drop_drafts(self, job_id: str = "*") -> None:
+        """Whosesoever, of one job or of all: whoever still writes one has lost it, and finds it gone."""
+        for path in [*self.folder.glob(f".{job_id}.*")]:
+            path.unlink(missing_ok=True)
+
 
 async def request_export(
     store: Store, clock: Clock, ids: Ids, scope: Scope, since: float | None, until: float | None, base_url: str
@@ -82,13 +91,14 @@ def export_url(job: ExportJob, links: RecordingLinks) -> str:
 async def cancel_export(store: Store, plan: ExportPlan, scope: Scope, job_id: str) -> None:
     """One that is not done ends; one that is done goes, with its file. Raises `NotFound`."""
     job = await get_export(store, scope, job_id)
-    if await store.change_export(job.id, was=("queued", "running"), status="cancelled"):
+    if await store.cancel_export(job.id):
         return
     await remove_export(store, plan, job.id)
 
 
 async def remove_export(store: Store, plan: ExportPlan, job_id: str) -> None:
     """The file first: what is said to be gone is."""
+    await asyncio.to_thread(plan.drop_drafts, job_id)
     await asyncio.to_thread(plan.file_of(job_id).unlink, missing_ok=True)
     await store.remove_export(job_id)
 

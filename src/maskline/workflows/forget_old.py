@@ -12,22 +12,31 @@ from maskline.storage.store import Store
 
 BATCH = 16
 """Sessions, calls or webhooks in one transaction; measured: 1 to 2 ms."""
+WEBHOOK_BATCH = 64
+"""Webhooks in one transaction; there are several a call, and nothing but their attempts goes with them."""
 _DAY = 86_400.0
 
 
 class ForgetOld:
     """Call it for one step; it returns whether there may be more to do at once."""
 
-    __slots__ = ("_clock", "_store", "days")
+    __slots__ = ("_clock", "_store", "days", "webhook_days")
 
-    def __init__(self, store: Store, clock: Clock, days: int) -> None:
+    def __init__(self, store: Store, clock: Clock, days: int, webhook_days: int = 0) -> None:
         self._store = store
         self._clock = clock
         self.days = days
         """How long an ended session is kept; 0: for ever, then only keys of requests go whose time is over."""
 
+        self.webhook_days = webhook_days
+        """How long a webhook is kept that nothing is tried of any more; 0: as long as sessions."""
+
     async def __call__(self) -> bool:
         """Raises `StoreUnavailable`."""
         now = self._clock.wall()
         before = now - self.days * _DAY if self.days else 0.0
-        return await self._store.forget(before, now, BATCH) >= BATCH
+        more = await self._store.forget(before, now, BATCH) >= BATCH
+        if self.webhook_days:
+            before = now - self.webhook_days * _DAY
+            more |= await self._store.forget_webhooks(before, WEBHOOK_BATCH) >= WEBHOOK_BATCH
+        return more

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from maskline.errors import NotFound
 from maskline.masking.recording import Recording
-from maskline.storage.store import NO_RECORDING, RecordingFilter, Store
+from maskline.storage.filters import RecordingFilter
+from maskline.storage.store import NO_RECORDING, Store
 from maskline.workflows.scope import Scope
 
 

@@ -7,13 +7,14 @@ session summary. What it is not: a call, or a test of whether texts are spoken a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from maskline.masking.call_flow import CallFlow, Capture
 from maskline.masking.decision import Dial, VirtualNumber
 from maskline.masking.e164 import Number
 from maskline.masking.facts import Cause
 from maskline.net.egress import EgressError, Failure
+from maskline.values import dataclass
 from maskline.webhooks.ask import Budget
 from maskline.webhooks.formats import eight_action, wavecell_handle
 from maskline.webhooks.formats.eight import ERROR_CODES

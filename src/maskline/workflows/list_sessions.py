@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from maskline.clock import Clock
 from maskline.masking.session import Session
-from maskline.storage.store import SessionFilter, Store
+from maskline.storage.filters import SessionFilter
+from maskline.storage.store import Store
 from maskline.workflows.scope import Scope
 
 

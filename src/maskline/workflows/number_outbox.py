@@ -1,7 +1,7 @@
 """The webhooks that tell of virtual numbers: of a change, and of all there are. Called by the verbs on numbers.
 
-What it is: who hears of it (endpoints of kind `eight.number` of the number's subaccount, or of the account when it has
-none) and the rows. What it is not: bodies (`webhooks/formats/eight_number.py`).
+What it is: who hears of it (endpoints of kind `eight.number` and `native` of the number's subaccount, or of the account
+when it has none) and the rows. What it is not: bodies (`webhooks/formats/eight_number.py`).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from maskline.masking.decision import VirtualNumber
 from maskline.storage.store import OutboxRow, Store
 from maskline.webhooks.formats import eight_number
 from maskline.workflows.list_numbers import list_numbers
+from maskline.workflows.native_outbox import native_number_rows
 from maskline.workflows.owns import owner_of
 from maskline.workflows.receivers import About, Receiver, outbox_row, read_receiver
 
@@ -35,8 +36,10 @@ async def number_outbox(
     if before is not None and _told(before) == _told(after):
         return []
     rows = await _updates(store, ids, now, owner_of(after), [(after, eight_number.STATUS[after.state])])
+    rows += await native_number_rows(store, [after], owner_of(after), now, ids)
     if before is not None and owner_of(before) != owner_of(after):
         rows += await _updates(store, ids, now, owner_of(before), [(after, eight_number.GONE)])
+        rows += await native_number_rows(store, [after], owner_of(before), now, ids, gone=True)
     return rows
 
 
@@ -45,7 +48,8 @@ async def inherited_outbox(
 ) -> list[OutboxRow]:
     """Of numbers that an account has from a subaccount that is removed at wall second `now`."""
     told = [(number, eight_number.STATUS[number.state]) for number in numbers]
-    return [row for part in _parts(told) if part for row in await _updates(store, ids, now, account_id, part)]
+    rows = [row for part in _parts(told) if part for row in await _updates(store, ids, now, account_id, part)]
+    return rows + await native_number_rows(store, numbers, account_id, now, ids)
 
 
 async def announce_numbers(store: Store, clock: Clock, ids: Ids, account_id: str) -> int:

@@ -12,24 +12,29 @@ it: `ask_action.py`; `start_flow.py` for flows that the API took.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from maskline.masking.call_flow import CallFlow, MakeCall
 from maskline.masking.decision import Dial, RunFlow, Step, VirtualNumber
 from maskline.masking.e164 import Number
-from maskline.masking.facts import Cause
+from maskline.masking.facts import Cause, LegName
 from maskline.masking.routing_rules import RoutingRules
+from maskline.masking.trunk import Trunk
 from maskline.storage.store import Store
+from maskline.workflows.check_limits import CheckLimits, ToDial
 from maskline.workflows.owns import owner_of, owns
 from maskline.workflows.trunk_table import TrunkTable
 
 
 class PlanFlow:
-    __slots__ = ("_rules", "_store", "_trunks")
+    __slots__ = ("_limits", "_rules", "_store", "_trunks")
 
-    def __init__(self, store: Store, trunks: TrunkTable, rules: RoutingRules) -> None:
+    def __init__(self, store: Store, trunks: TrunkTable, rules: RoutingRules, limits: CheckLimits) -> None:
         """`rules`: time limits, and what is heard before a recording."""
         self._store = store
         self._trunks = trunks
         self._rules = rules
+        self._limits = limits
 
     async def __call__(
         self, flow: CallFlow, virtual: VirtualNumber, party: Number | None, *, asks_again: bool = True
@@ -37,13 +42,28 @@ class PlanFlow:
         """The flow for a call on leg A's number `virtual`, whose (sub)account it is. `party` is on leg A; None: nobody
         yet, or somebody who withholds the number. Raises `StoreUnavailable`."""
         steps: list[Step] = []
+        seconds = float("inf")
         for action in flow.actions:
             if isinstance(action, MakeCall):
-                steps.append(await self._dial(action, virtual, party))
+                dial = await self._dial(action, virtual, party)
+                if dial.trunk is not None:
+                    dial, left = await self._allow(dial, dial.trunk, virtual)
+                    seconds = min(seconds, left)
+                steps.append(dial)
                 party = party or action.destination
             else:
                 steps.append(action)
-        return RunFlow(virtual, tuple(steps), self._rules.fallback, flow.client_action_id, asks_again)
+        options = self._rules.fallback
+        if seconds < options.call_time_limit:
+            options = replace(options, call_time_limit=int(seconds))
+        return RunFlow(virtual, tuple(steps), options, flow.client_action_id, asks_again)
+
+    async def _allow(self, dial: Dial, trunk: Trunk, virtual: VirtualNumber) -> tuple[Dial, float]:
+        """The step as its account's limits leave it, and how many seconds it may talk."""
+        allowed = await self._limits(virtual, "", [ToDial(LegName.B, dial.callee, trunk.id)])
+        if isinstance(allowed, Cause):
+            return replace(dial, trunk=None, ways=(), refused=allowed), float("inf")
+        return (dial if allowed.permit is None else replace(dial, permit=allowed.permit)), allowed.seconds
 
     async def _dial(self, call: MakeCall, virtual: VirtualNumber, party: Number | None) -> Dial:
         shown = await self._store.number(call.source)
@@ -52,9 +72,9 @@ class PlanFlow:
         label, called = shown.reference_id, call.destination
         if called == party or await self._store.number(called) is not None:
             return Dial(called, shown.number, label, refused=Cause.LOOP)
-        trunk = await self._trunks.carrier(virtual.account_id, called)
-        if trunk is None:
-            return Dial(called, shown.number, label, refused=Cause.NO_ROUTE)
+        ways = await self._trunks.ways(virtual.account_id, called)
+        if isinstance(ways, Cause):
+            return Dial(called, shown.number, label, refused=ways)
         consent = self._rules.consent
         prompts = (consent,) if call.record and consent is not None else ()
-        return Dial(called, shown.number, label, trunk, None, call.record, prompts)
+        return Dial(called, shown.number, label, ways[0].trunk, None, call.record, prompts, ways)

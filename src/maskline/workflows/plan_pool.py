@@ -8,7 +8,8 @@ from maskline.clock import Clock
 from maskline.masking.e164 import Number
 from maskline.masking.session import PoolMode, Session
 from maskline.masking.traffic import PlannedSession
-from maskline.storage.store import SessionFilter, Store
+from maskline.storage.filters import SessionFilter
+from maskline.storage.store import Store
 
 _PAGE = 1000
 _SHORTEST = 60.0

@@ -30,6 +30,7 @@ from maskline.media.spool import spool_parts
 from maskline.net.guard import Network
 from maskline.storage.store import OutboxRow, Store
 from maskline.webhooks.formats import plivo_recordings
+from maskline.workflows.native_outbox import native_recording_rows
 from maskline.workflows.push_destination import PushDestinations, PushRefused, Resolve, look_up
 from maskline.workflows.recording_links import RecordingLinks
 from maskline.workflows.recording_outbox import recording_row
@@ -46,6 +47,8 @@ _UNKNOWN_LENGTH = 6 * 3600.0
 _LEASE_MARGIN = 60.0
 _RECOVERY_PAUSE = 3.0
 """Seconds after the start: relay workers that outlived a crash end their spools when the engine takes them over."""
+_YOUNG = 60.0
+"""Seconds since a spool of an engine that lives was written last."""
 _POLL = 1.0
 _AT_ONCE = 100
 _DAY = 86_400.0
@@ -92,7 +95,8 @@ class ProcessRecordings:
         self._destinations = PushDestinations(
             store, plan.destination, s3_endpoint=plan.s3_endpoint, allowed=plan.allowed, resolve=resolve
         )
-        self._owner = ids.uuid()
+        self.owner = ids.uuid()
+        """Set it before the start: what a process of this name left is taken up."""
         self._wake = asyncio.Event()
         self._stopping = False
         self._away = False
@@ -118,10 +122,13 @@ class ProcessRecordings:
         `ConfigurationError` when recordings could not be pushed where they are to go."""
         if self._plan.destination is not None:
             await asyncio.to_thread(check_destination, self._plan.destination)
-        found = await self._store.recover_recordings(self._clock.wall() + _RECOVERY_PAUSE)
+        now = self._clock.wall()
+        found = await self._store.recover_recordings(now + _RECOVERY_PAUSE, now=now, owner=self.owner)
         for recording in await self._store.recordings_to_clean(_AT_ONCE):
             await self._drop_spool(recording)
-        for path in await asyncio.to_thread(_spool_files, self._plan.spools):
+        # What another engine has just begun to spool is known to nobody but it.
+        before = now - _YOUNG if self._store.is_shared else None
+        for path in await asyncio.to_thread(_spool_files, self._plan.spools, before):
             if not await self._is_known(path.name.partition(".")[0]):
                 await asyncio.to_thread(path.unlink, missing_ok=True)
                 _log.warning("recording_spool_orphaned")
@@ -154,7 +161,7 @@ class ProcessRecordings:
         while len(self._jobs) < self._plan.jobs and not self._stopping:
             now = self._clock.wall()
             try:
-                recording = await self._store.lease_recording(self._owner, now=now, until=now + self._longest())
+                recording = await self._store.lease_recording(self.owner, now=now, until=now + self._longest())
             except StoreUnavailable:
                 if not self._away:
                     _log.warning("recordings_delayed")
@@ -209,7 +216,7 @@ class ProcessRecordings:
 
     async def _finish(self, recording: Recording, result: RecordingResult) -> None:
         facts, rows = await self._tell(recording, result, self._clock.wall())
-        if not await self._store.finish_recording(self._owner, result, facts=facts, outbox=rows):
+        if not await self._store.finish_recording(self.owner, result, facts=facts, outbox=rows):
             _log.warning("recording_lease_lost", recording_id=recording.id)
             return
         if rows:
@@ -245,6 +252,7 @@ class ProcessRecordings:
             duration_ms=result.duration_ms, partial=result.partial, file=result.file, pushed=result.pushed,
         )  # fmt: skip
         rows = await uploaded_rows(self._store, finished, now)
+        rows += await native_recording_rows(self._store, finished, now, self._ids, result.error)
         if recording.callback_url:
             rows.append(
                 recording_row(finished, event, now, recording.sequence, recording.position, self._links, self._ids, now)
@@ -275,6 +283,8 @@ class ProcessRecordings:
 
     async def forget(self) -> bool:
         """Delete what is older than is to be kept; whether there may be more."""
+        now = self._clock.wall()
+        await self._store.recover_recordings(now, now=now)  # of engines that died meanwhile
         if not self._plan.retention_days:
             return False
         before = self._clock.wall() - self._plan.retention_days * _DAY
@@ -332,5 +342,7 @@ def remove_spool(recording: Recording) -> None:
             part.unlink(missing_ok=True)
 
 
-def _spool_files(folder: Path) -> list[Path]:
-    return [path for path in folder.glob("*") if path.is_file()] if folder.is_dir() else []
+def _spool_files(folder: Path, before: float | None) -> list[Path]:
+    """Those that were written last before a wall second."""
+    files = [path for path in folder.glob("*") if path.is_file()] if folder.is_dir() else []
+    return files if before is None else [path for path in files if path.stat().st_mtime < before]

@@ -8,14 +8,15 @@ write to them; `number_outbox.py` and `uploaded_outbox.py` ask for the one of a 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple
 
 from maskline.engine.ports import CallContext
 from maskline.errors import NotFound
 from maskline.masking.redaction import IN_FULL, Redactor
 from maskline.storage.store import Account, Endpoint, OutboxRow, Store
-from maskline.webhooks.formats import eight, eight_action, eight_status, wavecell, wavecell_handle
+from maskline.values import dataclass
+from maskline.webhooks.formats import eight, eight_action, eight_status, native, wavecell, wavecell_handle
 from maskline.webhooks.formats.shape import Shape, read_shape
 
 CONTENT_TYPE = "application/json"
@@ -41,13 +42,15 @@ class Audience(NamedTuple):
     """Told once, when a call is over."""
     followers: tuple[Receiver, ...] = ()
     """Told while it goes on."""
+    native: tuple[Receiver, ...] = ()
+    """Those of them that hear our own events."""
 
 
 Receivers = Mapping[str, Audience]
 """By the subaccount's id, or the account's for numbers without a subaccount."""
 
 NOBODY = Audience()
-_SUMMARIES = frozenset({eight.KIND, wavecell.KIND})
+_SUMMARIES = frozenset({eight.KIND, wavecell.KIND, native.KIND})
 _FOLLOWERS = frozenset({eight_status.KIND})
 
 
@@ -64,7 +67,9 @@ def audience_of(receivers: Iterable[Receiver]) -> Audience:
     if any(one.kind == eight_action.KIND for one in all_):
         kinds |= {wavecell_handle.KIND}
     return Audience(
-        tuple(one for one in all_ if one.kind in _SUMMARIES), tuple(one for one in all_ if one.kind in kinds)
+        tuple(one for one in all_ if one.kind in _SUMMARIES),
+        tuple(one for one in all_ if one.kind in kinds),
+        tuple(one for one in all_ if one.kind == native.KIND and one.shape.updates),
     )
 
 

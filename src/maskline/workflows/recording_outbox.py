@@ -10,7 +10,6 @@ is long over, is set aside with the call's record.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from maskline.engine.ports import CallContext
 from maskline.ids import Ids
@@ -18,6 +17,7 @@ from maskline.masking.facts import Fact, RecordingNotStarted, RecordingStarted, 
 from maskline.masking.recording import Recording, RecordingEnd, RecordingStatus
 from maskline.masking.session import Session, SessionOptions
 from maskline.storage.store import OutboxRow
+from maskline.values import dataclass
 from maskline.webhooks.formats import plivo, plivo_recordings
 from maskline.webhooks.formats.plivo_recordings import RecordingTold
 from maskline.workflows.recording_links import RecordingLinks

@@ -21,8 +21,11 @@ from maskline.ids import Ids
 from maskline.masking.decision import NumberState, VirtualNumber
 from maskline.masking.session import Session
 from maskline.storage.store import OutboxRow, Store
+from maskline.webhooks.formats import native
 from maskline.webhooks.formats.plivo import DEFAULT_STYLE, Style
 from maskline.workflows.build_outbox import number_replaced_outbox
+from maskline.workflows.native_outbox import session_receiver, session_row
+from maskline.workflows.receivers import Receiver
 from maskline.workflows.set_number import NumberChange, find_number, set_number
 
 _BATCH = 100
@@ -75,9 +78,10 @@ class ReplaceNumber:
     async def _replace(self, session: Session) -> tuple[str, str | None]:
         """The session's id, and why it keeps its number: None when it does not, empty when it is over meanwhile."""
         now = self._clock.wall()
+        hears = await session_receiver(self._store, session)
         try:
             await self._store.replace_numbers(
-                session.account_id, session.id, now=now, outbox=partial(self._outbox, session, now)
+                session.account_id, session.id, now=now, outbox=partial(self._outbox, session, now, hears)
             )
         except PoolExhausted as error:
             return session.id, error.detail or error.sentence
@@ -85,5 +89,8 @@ class ReplaceNumber:
             return session.id, ""
         return session.id, None
 
-    def _outbox(self, before: Session, now: float, after: Session) -> Sequence[OutboxRow]:
-        return number_replaced_outbox(before, after, now, self._ids, self._style)
+    def _outbox(self, before: Session, now: float, hears: Receiver | None, after: Session) -> Sequence[OutboxRow]:
+        rows = number_replaced_outbox(before, after, now, self._ids, self._style)
+        if hears is None:
+            return rows
+        return [*rows, session_row(hears, after, native.SESSION_NUMBERS_REPLACED, now, self._ids)]

@@ -42,7 +42,8 @@ class RequestLoop:
             self._wake.clear()
             if not await self._look():
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), _LOOK_EVERY)
+                    async with asyncio.timeout(_LOOK_EVERY):
+                        await self._wake.wait()
 
     async def _look(self) -> bool:
         try:

@@ -25,6 +25,7 @@ from maskline.webhooks.formats import (
     eight_number,
     eight_recording,
     eight_status,
+    native,
     wavecell,
     wavecell_handle,
 )
@@ -132,6 +133,7 @@ BODIES: Mapping[str, tuple[str, Body]] = {
     eight_number.KIND: ("VNU", _number),
     wavecell.KIND: ("wavecell-status", lambda scene, _: wavecell.call_status(sample_call(scene), scene.shape)),
     wavecell_handle.KIND: ("wavecell-handle", lambda scene, _: wavecell_handle.call_handle(_facts(scene))),
+    native.KIND: ("native", lambda scene, _: native.call_ended(sample_call(scene), scene.shape.redactor)),
 }
 """By the kind of endpoint: what the event is called at the command line, and its body."""
 TYPES = {name.lower(): kind for kind, (name, _) in BODIES.items()} | {kind: kind for kind in BODIES}

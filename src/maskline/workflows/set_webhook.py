@@ -6,8 +6,9 @@ Masking-session callbacks are not set here: their URL comes with each session.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
-from maskline.errors import InvalidParameter
+from maskline.errors import InvalidParameter, NotFound
 from maskline.net.guard import AddressGuard
 from maskline.storage.store import Endpoint, Store
 from maskline.webhooks.formats import (
@@ -16,11 +17,12 @@ from maskline.webhooks.formats import (
     eight_number,
     eight_recording,
     eight_status,
+    native,
     wavecell,
     wavecell_handle,
 )
 from maskline.webhooks.formats.shape import Generation
-from maskline.webhooks.sign import is_secret
+from maskline.webhooks.sign import is_secret, rotated
 from maskline.workflows.check_url import endpoint_fault
 
 _GENERATIONS = tuple(one.value for one in Generation)
@@ -33,12 +35,14 @@ OPTIONS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     eight_number.KIND: {},
     wavecell.KIND: {"case": ("title", "upper"), "direction": ("word", "int")},
     wavecell_handle.KIND: {},
+    native.KIND: {"updates": ("off", "on")},
 }
 """What a kind's endpoint may be told, and the values of each: where the vendor's pages of several years differ
 (`webhooks/formats/shape.py` reads them)."""
 KINDS = tuple(OPTIONS)
 LONGEST_HEADER = 4_096
 """Of a value for the Authorization header, in characters: a token of the largest identity services fits."""
+NO_ENDPOINT = "No webhook of this kind is set there (maskline webhook set)."
 _SECRET_FAULT = (
     "Invalid parameter. secret should be whsec_ and the base64 of 24 to 64 random bytes (Standard Webhooks)"
 )  # fmt: skip
@@ -71,6 +75,16 @@ async def set_webhook(
     return endpoint
 
 
+async def secret_for(store: Store, account_id: str, kind: str, made: str) -> str:
+    """What bodies of an endpoint are signed with that is set without a secret: our own kind's always are, as they were
+    or by `made`; a vendor's only when somebody says so, since its customers' receivers do not know it. Raises
+    `NotFound`."""
+    if kind != native.KIND:
+        return ""
+    old = next((one for one in await list_webhook_targets(store, account_id) if one.kind == kind), None)
+    return old.secret if old is not None and old.secret else made
+
+
 async def put_webhook(
     store: Store, account_id: str, kind: str, url: str, *, authorization: str, enabled: bool, now: float,
     guard: AddressGuard | None = None,
@@ -85,6 +99,32 @@ async def put_webhook(
         store, account_id, kind, url, authorization=authorization, enabled=enabled, external_id=old.external_id,
         options=old.options, secret=old.secret, now=old.created_at, guard=guard,
     )  # fmt: skip
+
+
+async def rotate_secret(store: Store, account_id: str, kind: str, new: str) -> Endpoint:
+    """From now on bodies are signed with `new` and with the secret before it, until `end_rotation`. An endpoint without
+    a secret has `new` alone. Raises `InvalidParameter` (new) and `NotFound`."""
+    endpoint = await _endpoint(store, account_id, kind)
+    if not is_secret(new) or " " in new:
+        raise InvalidParameter(_SECRET_FAULT, parameter="secret")
+    changed = replace(endpoint, secret=rotated(endpoint.secret, new) if endpoint.secret else new)
+    await store.set_endpoint(changed)
+    return changed
+
+
+async def end_rotation(store: Store, account_id: str, kind: str) -> Endpoint:
+    """Only the newest secret signs from now on. Raises `NotFound`."""
+    endpoint = await _endpoint(store, account_id, kind)
+    changed = replace(endpoint, secret=endpoint.secret.partition(" ")[0])
+    await store.set_endpoint(changed)
+    return changed
+
+
+async def _endpoint(store: Store, account_id: str, kind: str) -> Endpoint:
+    found = next((one for one in await list_webhook_targets(store, account_id) if one.kind == kind), None)
+    if found is None:
+        raise NotFound(NO_ENDPOINT)
+    return found
 
 
 def header_fault(authorization: str) -> str:

@@ -40,8 +40,8 @@ class StartCalls:
     """Run `run()` as a task; `notify()` after each create that asked for a call."""
 
     __slots__ = (
-        "_begin", "_clock", "_committed", "_ended", "_ids", "_loop", "_on_the_way", "_owner", "_router", "_store",
-        "_style",
+        "_begin", "_clock", "_committed", "_ended", "_held", "_ids", "_loop", "_on_the_way", "_router", "_store",
+        "_style", "owner",
     )  # fmt: skip
 
     def __init__(
@@ -61,7 +61,10 @@ class StartCalls:
         self._on_the_way = on_the_way
         self._ended = ended
         self._style = style
-        self._owner = ids.uuid()
+        self.owner = ids.uuid()
+        """Set it before the start: by it is known whose leases these are when the process dies."""
+        self._held: dict[str, RequestedCall] = {}
+        """By session what is ours by lease and not decided, in order."""
         self._loop = RequestLoop(self._step, _say_delayed)
 
     def notify(self) -> None:
@@ -82,15 +85,21 @@ class StartCalls:
         return taken == _AT_ONCE
 
     async def __call__(self) -> int:
-        """One step; returns how many requests were taken. Raises `StoreUnavailable`; a request that was leased by then
-        is not started and ends with a fact once it is too old."""
+        """One step; returns how many requests were taken. Raises `StoreUnavailable`; what is ours by then and not
+        decided is decided in the next step."""
         now = self._clock.wall()
+        await self._decide(now)
         leased = await self._store.lease_requested_calls(
-            self._owner, now=now, until=now + REQUEST_AGE, limit=_AT_ONCE
+            self.owner, now=now, until=now + REQUEST_AGE, limit=_AT_ONCE
         )  # fmt: skip
-        for request in leased:
-            await self._take(request, now)
+        self._held.update({request.session_id: request for request in leased})
+        await self._decide(now)
         return len(leased)
+
+    async def _decide(self, now: float) -> None:
+        for request in list(self._held.values()):
+            await self._take(request, now)
+            del self._held[request.session_id]
 
     async def _cancel_ended(self) -> None:
         """Who ends a session in this process tells the engine at once; what another one did, such as the command line,
@@ -116,7 +125,7 @@ class StartCalls:
     async def _drop(self, request: RequestedCall, cause: Cause, now: float) -> None:
         fact = CallNotStarted(self._ids.uuid(), 1, now, request.session_id, cause)
         rows = await self._rows(request, fact)
-        await self._store.drop_requested_call(self._owner, request.session_id, fact, rows)
+        await self._store.drop_requested_call(self.owner, request.session_id, fact, rows)
         _log.warning("call_not_started", session=request.session_id, cause=cause.value)
         if rows:
             self._committed()

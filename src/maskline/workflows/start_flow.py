@@ -47,7 +47,7 @@ class Planner(Protocol):
 class StartFlows:
     """Run `run()` as a task; `notify()` after each flow that was acknowledged here."""
 
-    __slots__ = ("_begin", "_clock", "_held", "_loop", "_owner", "_plan", "_store")
+    __slots__ = ("_begin", "_clock", "_held", "_loop", "_plan", "_store", "owner")
 
     def __init__(
         self, store: Store, clock: Clock, ids: Ids, plan: Planner, begin: Callable[[StartFlow], Cause | None]
@@ -58,7 +58,8 @@ class StartFlows:
         self._clock = clock
         self._plan = plan
         self._begin = begin
-        self._owner = ids.uuid()
+        self.owner = ids.uuid()
+        """Set it before the start: by it is known whose leases these are when the process dies."""
         self._held: dict[str, None] = {}
         """Flows that are ours by lease and not begun, in order."""
         self._loop = RequestLoop(self._step, _say_delayed)
@@ -86,7 +87,7 @@ class StartFlows:
         given back in the next step."""
         await self._give_back()
         now = self._clock.wall()
-        leased = await self._store.lease_requested_flows(self._owner, now=now, until=now + _LEASE, limit=_AT_ONCE)
+        leased = await self._store.lease_requested_flows(self.owner, now=now, until=now + _LEASE, limit=_AT_ONCE)
         self._held.update(dict.fromkeys(flow.id for flow in leased))
         for flow in leased:
             await self._take(flow, now)
@@ -96,7 +97,7 @@ class StartFlows:
 
     async def _give_back(self) -> None:
         for flow_id in list(self._held):
-            await self._store.release_requested_flow(self._owner, flow_id)
+            await self._store.release_requested_flow(self.owner, flow_id)
             del self._held[flow_id]
 
     async def _take(self, flow: RequestedFlow, now: float) -> None:

@@ -17,11 +17,14 @@ from maskline.masking.routing_rules import RoutingRules
 from maskline.net.egress import Egress, EgressError, read_body
 from maskline.storage.store import Account, Endpoint, Store
 from maskline.webhooks.ask import MOST_ANSWER, Budget, Question, question_headers
+from maskline.webhooks.formats import native
 from maskline.webhooks.formats.shape import read_shape
+from maskline.workflows.check_limits import CheckLimits
 from maskline.workflows.check_url import endpoint_fault
 from maskline.workflows.judge_answer import QUESTIONS, AnswerRules, Asked, answer_fault, no_answer_fault
 from maskline.workflows.plan_flow import PlanFlow
 from maskline.workflows.sample_events import BODIES, CALLER, TYPES, Scene, scene_number
+from maskline.workflows.sample_native import SAMPLES
 from maskline.workflows.trunk_table import TrunkTable
 
 _WEBHOOK = Budget(3.0, 15.0)
@@ -55,9 +58,9 @@ async def trigger_event(
     Raises `InvalidParameter` (type, url), `MissingParameter` and `NotFound`. What the receiver does wrong is told, not
     raised.
     """
-    kind = TYPES.get(name.lower())
+    kind = native.KIND if name.lower() in SAMPLES else TYPES.get(name.lower())
     if kind is None:
-        known = ", ".join(word for word, _ in BODIES.values())
+        known = ", ".join([word for word, _ in BODIES.values()] + list(SAMPLES))
         raise InvalidParameter(f"TYPE must be one of {known}.", parameter="type")
     if url and (fault := endpoint_fault(url)):
         raise InvalidParameter(f"Invalid parameter. url {fault}", parameter="url")
@@ -68,10 +71,11 @@ async def trigger_event(
         raise NotFound(f"No {kind} endpoint is set there (maskline webhook set).")
     target = url or (endpoint.url if endpoint else "")
     rules = rules or AnswerRules()
-    told = await _send(egress, clock, scene, kind, target, endpoint, rules.budget)
+    told = await _send(egress, clock, scene, (kind, name.lower()), target, endpoint, rules.budget)
     if told.fault or kind not in QUESTIONS:
         return told
-    plan = PlanFlow(store, TrunkTable(store, clock), RoutingRules())
+    table = TrunkTable(store, clock)
+    plan = PlanFlow(store, table, RoutingRules(), CheckLimits(store, clock, table))
     asked = None if owner is None else Asked(plan, scene.number, CALLER)
     return replace(told, fault=await answer_fault(kind, told.status, told.answer, rules, asked))
 
@@ -92,11 +96,14 @@ async def _prepared(
 
 
 async def _send(
-    egress: Egress, clock: Clock, scene: Scene, kind: str, url: str, endpoint: Endpoint | None, asked: Budget
-) -> Triggered:
+    egress: Egress, clock: Clock, scene: Scene, what: tuple[str, str], url: str, endpoint: Endpoint | None,
+    asked: Budget,
+) -> Triggered:  # fmt: skip
+    """`what`: the kind, and the name that was asked for."""
+    kind, name = what
     budget = asked if kind in QUESTIONS else _WEBHOOK
     event_id = scene.ids.uuid()
-    body = BODIES[kind][1](scene, event_id)
+    body = SAMPLES[name](scene) if name in SAMPLES else BODIES[kind][1](scene, event_id)
     told = (endpoint.authorization, endpoint.secret) if endpoint else ("", "")
     headers = question_headers(Question(event_id, url, body, *told), int(scene.now), 0)
     began = clock.now()

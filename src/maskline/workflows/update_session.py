@@ -15,10 +15,13 @@ from maskline.errors import InvalidParameter, SessionEnded
 from maskline.ids import Ids
 from maskline.masking.session import Role, Session, SessionChange
 from maskline.storage.store import Once, OutboxRow, Store
+from maskline.webhooks.formats import native
 from maskline.workflows.build_outbox import param_update_outbox
 from maskline.workflows.check_parties import refuse_wrong_parties
+from maskline.workflows.find_limits import FindLimits, refuse_barred_parties
 from maskline.workflows.get_session import get_session
 from maskline.workflows.hooks import Notify, nobody_waits
+from maskline.workflows.native_outbox import native_session_rows
 from maskline.workflows.scope import Scope
 
 UPDATABLE = frozenset({
@@ -37,7 +40,7 @@ UpdateOutbox = Callable[[Session, float, Ids], Sequence[OutboxRow]]
 class UpdateSession:
     """Call it with a scope, a session's id and what is wanted."""
 
-    __slots__ = ("_clock", "_committed", "_ids", "_outbox", "_store")
+    __slots__ = ("_clock", "_committed", "_ids", "_limits", "_outbox", "_store")
 
     def __init__(
         self, store: Store, clock: Clock, ids: Ids, outbox: UpdateOutbox = param_update_outbox,
@@ -49,6 +52,7 @@ class UpdateSession:
         self._ids = ids
         self._outbox = outbox
         self._committed = committed
+        self._limits = FindLimits(store)
 
     async def __call__(
         self, scope: Scope, session_id: str, wanted: Mapping[str, Any], once: Once | None = None
@@ -69,11 +73,15 @@ class UpdateSession:
             return session
         change = _change(session, changes, now)
         await self._check_parties(session, change)
-        rows = self._outbox(session.changed(change), now, self._ids) if changes else ()
+        rows = await self._rows(session.changed(change), now) if changes else []
         updated = await self._store.update_session(scope.account_id, session_id, change, outbox=rows, once=once)
         if rows:
             self._committed()
         return updated
+
+    async def _rows(self, session: Session, now: float) -> list[OutboxRow]:
+        rows = [*self._outbox(session, now, self._ids)]
+        return rows + await native_session_rows(self._store, session, native.SESSION_UPDATED, now, self._ids)
 
     async def _check_parties(self, session: Session, change: SessionChange) -> None:
         if (change.first_party, change.second_party) == (session.first_party, session.second_party):
@@ -84,6 +92,7 @@ class UpdateSession:
             )
         parties = {Role.FIRST: change.first_party, Role.SECOND: change.second_party}
         await refuse_wrong_parties(self._store, session.account_id, parties)
+        await refuse_barred_parties(self._limits, session.account_id, parties)
 
 
 def _changes(session: Session, wanted: Mapping[str, Any]) -> dict[str, Any]:

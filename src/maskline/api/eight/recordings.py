@@ -12,7 +12,7 @@ from maskline.api.eight.errors import ErrorShape
 from maskline.api.eight.exchange import Exchange, Reply, Resource
 from maskline.api.services import ApiServices
 from maskline.masking.recording import Recording
-from maskline.storage.store import RecordingFilter
+from maskline.storage.filters import RecordingFilter
 from maskline.webhooks.formats.eight_parts import iso_milliseconds
 from maskline.webhooks.formats.summary import rounded
 from maskline.workflows.get_recording import list_recordings

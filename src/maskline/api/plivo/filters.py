@@ -19,7 +19,7 @@ from urllib.parse import parse_qsl, urlencode
 from maskline.api.plivo.schemas import as_integer
 from maskline.errors import InvalidParameter
 from maskline.masking.e164 import Number, parse_number
-from maskline.storage.store import SessionFilter
+from maskline.storage.filters import SessionFilter
 
 DEFAULT_LIMIT = MAX_LIMIT = 20
 MAX_OFFSET = 10**9

@@ -17,7 +17,7 @@ from maskline.api.plivo.filters import OPERATORS, page_meta, read_page, read_que
 from maskline.api.services import ApiServices
 from maskline.errors import InvalidParameter
 from maskline.masking.recording import Recording, RecordingStatus
-from maskline.storage.store import RecordingFilter
+from maskline.storage.filters import RecordingFilter
 from maskline.workflows.delete_recording import delete_recording
 from maskline.workflows.get_recording import get_recording, list_recordings
 from maskline.workflows.recording_outbox import file_url

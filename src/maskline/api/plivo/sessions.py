@@ -48,7 +48,9 @@ class SessionOperations:
         self._services = services
         # True is what nearly every session ends up with; the workflow sets what holds.
         self._wish = WishMaker(replace(services.session_defaults, geomatch=True))
-        self._create_session = CreateSession(services.store, services.clock, services.ids, services.created)
+        self._create_session = CreateSession(
+            services.store, services.clock, services.ids, services.created, services.committed
+        )
         self._update_session = UpdateSession(
             services.store, services.clock, services.ids, services.update_outbox, services.committed
         )

@@ -131,7 +131,8 @@ class Stage:
 async def happened(event: asyncio.Event, seconds: float = 10.0) -> bool:
     """Whether it did within this time."""
     try:
-        await asyncio.wait_for(event.wait(), seconds)
+        async with asyncio.timeout(seconds):
+            await event.wait()
     except TimeoutError:
         return False
     return True

@@ -44,7 +44,8 @@ class Application:
         """Raises `LabError`."""
         assert self._process.stdout is not None
         with contextlib.suppress(TimeoutError):
-            line = await asyncio.wait_for(self._process.stdout.readline(), _START_WITHIN)
+            async with asyncio.timeout(_START_WITHIN):
+                line = await self._process.stdout.readline()
             self.url = next((word.rstrip(";") for word in line.decode().split() if word.startswith("http")), "")
         if not self.url:
             raise LabError("the sample application did not start")
@@ -57,7 +58,8 @@ class Application:
     async def end(self) -> int:
         self._process.send_signal(signal.SIGTERM)
         with contextlib.suppress(TimeoutError):
-            return await asyncio.wait_for(self._process.wait(), _END_WITHIN)
+            async with asyncio.timeout(_END_WITHIN):
+                return await self._process.wait()
         self._process.kill()
         return await self._process.wait()
 

@@ -17,7 +17,7 @@ from maskline.media.embedded.worker import WorkerOptions, main
 def read_arguments(arguments: list[str]) -> WorkerOptions:
     parser = argparse.ArgumentParser(prog="python -m maskline.media.embedded")
     parser.add_argument("--socket", type=Path, required=True)
-    parser.add_argument("--host", default=WorkerOptions.host)
+    parser.add_argument("--host", default=WorkerOptions.host, help="one, or one of each family with a comma")
     parser.add_argument("--ports", default="20000-29999", help="first and last, as in 20000-29999")
     parser.add_argument("--timeout", type=float, default=WorkerOptions.timeout)
     parser.add_argument("--spool", type=Path, default=WorkerOptions.spool)

@@ -56,6 +56,11 @@ class RelayCall:
             raise UnknownCall
         return leg
 
+    @property
+    def is_held(self) -> bool:
+        """Somebody said that it does not speak, or does not listen, so that nobody has to."""
+        return any(leg.far is not None and leg.far.direction != "sendrecv" for leg in self.legs.values())
+
     def last_activity(self) -> float:
         return max(self.active_at, *(leg.last_sign for leg in self.legs.values()))
 

@@ -79,6 +79,7 @@ class Operations:
             "hello": self._hello,
             "ping": lambda _: {},
             "open": self._open,
+            "positions": self._positions,
             "attach": self._attach,
             "bridge": self._bridge,
             "unbridge": self._unbridge,
@@ -114,15 +115,21 @@ class Operations:
             wire.read_far(request["far"]),
             wire.read_codecs(request["codecs"]),
             time.monotonic(),
+            ipv6=bool(request["ipv6"]),
         )
         leg = LegName(request["leg"])
         return {**wire.write_local(local), "position": write_position(self._relay.position(request["call"], leg))}
+
+    def _positions(self, request: wire.Message) -> wire.Message:
+        """Where our streams stand, for an engine that takes the call over."""
+        call_id = request["call"]
+        return {leg.value: write_position(self._relay.position(call_id, leg)) for leg in self._relay.legs(call_id)}
 
     def _attach(self, request: wire.Message) -> wire.Message:
         far = wire.read_far(request["far"])
         if far is None:
             raise wire.BrokenFrame("attach without a far side")
-        self._relay.attach(request["call"], LegName(request["leg"]), far)
+        self._relay.attach(request["call"], LegName(request["leg"]), far, time.monotonic())
         return {}
 
     def _bridge(self, request: wire.Message) -> wire.Message:

@@ -19,7 +19,7 @@ from maskline.media.embedded import wire
 from maskline.media.embedded.link import WorkerLink
 from maskline.media.embedded.process import DEFAULT_COMMAND, WorkerSetup
 from maskline.media.embedded.wanted import CallWanted, LegWanted, Playing, read_position
-from maskline.media.port import Clip, FarMedia, LocalMedia, MediaEvent, Spool
+from maskline.media.port import Clip, FarMedia, HeldMedia, LocalMedia, MediaEvent, Spool
 from maskline.sdp.session import Codec
 
 _LONGEST_SOCKET_PATH = 100
@@ -32,7 +32,7 @@ class EmbeddedDriver:
     def __init__(
         self,
         *,
-        host: str,
+        hosts: tuple[str, ...],
         ports: tuple[int, int],
         socket_dir: Path,
         workers: int = 1,
@@ -40,8 +40,8 @@ class EmbeddedDriver:
         spool_dir: Path | None = None,
         command: Sequence[str] = DEFAULT_COMMAND,
     ) -> None:
-        """`ports` is the first and last one, shared out among `workers`; `socket_dir` is made with mode 0700,
-        recordings are spooled in `spool_dir`, or in `spool` beside the sockets.
+        """`hosts`: one address, or one of each family; `ports` is the first and last one, shared out among `workers`;
+        `socket_dir` is made with mode 0700, recordings are spooled in `spool_dir`, or in `spool` beside the sockets.
         `timeout` is seconds without a packet from either side. Raises `ConfigurationError`."""
         self._socket_dir = socket_dir.absolute()
         spool = (spool_dir or self._socket_dir / "spool").absolute()
@@ -51,7 +51,7 @@ class EmbeddedDriver:
             socket = self._socket_dir / f"media-{index}.sock"
             if len(str(socket).encode()) > _LONGEST_SOCKET_PATH:
                 raise ConfigurationError(f"The path of the data directory is too long for a socket: {socket}.")
-            setup = WorkerSetup(socket, host, share, timeout, spool, command)
+            setup = WorkerSetup(socket, ",".join(hosts), share, timeout, spool, command)
             self._links.append(WorkerLink(setup, self._emit))
 
     async def start(self, on_event: Callable[[MediaEvent], None]) -> None:
@@ -61,6 +61,9 @@ class EmbeddedDriver:
 
     async def stop(self) -> None:
         await asyncio.gather(*(link.stop() for link in self._links))
+
+    async def leave(self) -> None:
+        await asyncio.gather(*(link.stop(leave=True) for link in self._links))
 
     @property
     def available(self) -> bool:
@@ -83,8 +86,9 @@ class EmbeddedDriver:
         return [link.pid for link in self._links if link.pid]
 
     async def open_leg(
-        self, call_id: str, leg: LegName, far: FarMedia | None, *, codecs: tuple[Codec, ...], encrypted: bool = False
-    ) -> LocalMedia:
+        self, call_id: str, leg: LegName, far: FarMedia | None, *, codecs: tuple[Codec, ...], encrypted: bool = False,
+        ipv6: bool = False,
+    ) -> LocalMedia:  # fmt: skip
         if encrypted:
             raise MediaUnavailable("The embedded media driver does not encrypt, as this trunk demands.")
         held_by = self._link_of(call_id)
@@ -92,18 +96,31 @@ class EmbeddedDriver:
         link.calls.add(call_id)
         try:
             reply = await link.request(
-                "open", call=call_id, leg=leg.value, far=wire.write_far(far), codecs=wire.write_codecs(codecs)
-            )
+                "open", call=call_id, leg=leg.value, far=wire.write_far(far), codecs=wire.write_codecs(codecs),
+                ipv6=ipv6,
+            )  # fmt: skip
         except MediaUnavailable:
             if held_by is None and link.up:  # it answered, and refused: it holds nothing
                 link.forget(call_id)
             raise
         local, position = wire.read_local(reply), read_position(reply["position"])
         wanted = link.wanted.setdefault(call_id, CallWanted(call_id))
-        known = wanted.legs.setdefault(leg, LegWanted(local.port, codecs, position))
+        known = wanted.legs.setdefault(leg, LegWanted(local.port, codecs, position, ipv6=":" in local.address))
         known.codecs = codecs
         known.attached(far)
         return local
+
+    async def adopt(self, call_id: str, held: HeldMedia, *, digits: bool = True) -> None:
+        link = self._need_link(call_id)
+        positions = await link.request("positions", call=call_id)
+        wanted = CallWanted(call_id, recording=held.recording_id)
+        for one in held.legs:
+            position = read_position(positions[one.leg.value])
+            leg = wanted.legs[one.leg] = LegWanted(one.local.port, one.codecs, position, ipv6=one.ipv6)
+            leg.attached(one.far)
+        if held.bridged:
+            wanted.bridge(digits=digits)
+        link.wanted[call_id] = wanted
 
     async def attach(self, call_id: str, leg: LegName, far: FarMedia) -> None:
         link = self._need_link(call_id)

@@ -13,8 +13,8 @@ import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 import structlog
 
@@ -40,6 +40,7 @@ _RESTORED_AT_ONCE = 200
 _SLOWEST_RETRY = 5.0
 
 _log = structlog.get_logger()
+T = TypeVar("T")
 
 _SENTENCES = {
     "no_ports": "All media ports are in use.",
@@ -97,21 +98,21 @@ class WorkerLink:
         """Start supervising; returns when the worker answers, or after `within` seconds without it."""
         self._tasks = [asyncio.create_task(self._supervise()), asyncio.create_task(self._watch())]
         try:
-            await asyncio.wait_for(self._ready.wait(), within)
+            await _within(within, self._ready.wait())
         except TimeoutError:
             self._set_responsive(False)
 
-    async def stop(self) -> None:
-        """End the worker and with it whatever calls it still holds."""
+    async def stop(self, *, leave: bool = False) -> None:
+        """End the worker and with it whatever calls it still holds, or `leave` both to who comes next."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._writer is not None:
+        if self._writer is not None and not leave:
             with contextlib.suppress(OSError):
                 self._writer.write(wire.pack({"id": 0, "op": "shutdown"}))
                 await self._writer.drain()
         self._standby.dismiss()
-        if self._process is not None:
+        if self._process is not None and not leave:
             await asyncio.to_thread(reap, self._process)
         self._disconnect()
 
@@ -176,11 +177,11 @@ class WorkerLink:
         reader, writer = await asyncio.open_unix_connection(str(self._setup.socket))
         try:
             writer.write(wire.pack({"id": 0, "op": "hello"}))
-            identity = (await asyncio.wait_for(_read_frame(reader), ANSWER_WITHIN))["ok"]
+            identity = (await _within(ANSWER_WITHIN, _read_frame(reader)))["ok"]
             if not self._setup.agrees_with(identity):
                 # Left over from a run with other settings: no engine knows its calls any more.
                 writer.write(wire.pack({"id": 0, "op": "shutdown"}))
-                await asyncio.wait_for(reader.read(), ANSWER_WITHIN)
+                await _within(ANSWER_WITHIN, reader.read())
                 raise ConnectionResetError("the worker had other settings")
             self._writer = writer
             await self._agree_on_calls(reader, identity)
@@ -211,7 +212,7 @@ class WorkerLink:
         assert self._writer is not None  # greeted
         self._writer.write(wire.pack({"id": 0, "op": "restore", "calls": [write_call(call) for call in calls]}))
         try:
-            while "ok" not in (message := await asyncio.wait_for(_read_frame(reader), ANSWER_WITHIN)):
+            while "ok" not in (message := await _within(ANSWER_WITHIN, _read_frame(reader))):
                 self._hear(read_event(message))
         except BaseException:
             self._lose({call.id for call in calls})  # once is enough: it may be one of them that it fails on
@@ -250,7 +251,7 @@ class WorkerLink:
         """The `ok` of the reply; raises `MediaUnavailable` within 2 s."""
         if not self.up and self._coming_back is not None:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._coming_back.wait(), _RESTART_WITHIN)
+                await _within(_RESTART_WITHIN, self._coming_back.wait())
         if not self.up:
             raise MediaUnavailable
         return await self._ask(op, fields)
@@ -264,7 +265,7 @@ class WorkerLink:
         self._waiting[serial] = future
         self._writer.write(wire.pack({"id": serial, "op": op, **fields}))
         try:
-            reply = await asyncio.wait_for(future, ANSWER_WITHIN)
+            reply = await _within(ANSWER_WITHIN, future)
         except TimeoutError:
             self._set_responsive(False)
             raise MediaUnavailable from None
@@ -351,6 +352,13 @@ class WorkerLink:
         elif responsive and self._said_away:
             self._said_away = False
             _log.warning("media_back", driver="embedded", worker=worker, calls=len(self.calls))
+
+
+async def _within(seconds: float, awaited: Awaitable[T]) -> T:
+    """Raises `TimeoutError`. Not `asyncio.wait_for`: in Python 3.11 it forgets a cancellation that comes together with
+    what is awaited, and a link that is stopped just then would ask its worker on for ever."""
+    async with asyncio.timeout(seconds):
+        return await awaited
 
 
 async def _read_frame(reader: asyncio.StreamReader) -> wire.Message:

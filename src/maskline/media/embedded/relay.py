@@ -60,7 +60,9 @@ class Relay:
         rest_seconds: float = REST_SECONDS,
     ) -> None:
         self._selector = selector
-        self._host = host
+        first, *others = host.split(",")
+        self._hosts = {":" in one: one for one in (first, *others)}
+        self._hosts.setdefault(":" not in first, first)
         self._ports = PortPool(*ports, rest_seconds=rest_seconds)
         self._timeout = timeout
         self._emit = emit
@@ -83,15 +85,16 @@ class Relay:
     # --- what the driver asks -----------------------------------------------------------------------------------
 
     def open_leg(
-        self, call_id: str, name: LegName, far: FarMedia | None, codecs: tuple[Codec, ...], now: float
-    ) -> LocalMedia:
+        self, call_id: str, name: LegName, far: FarMedia | None, codecs: tuple[Codec, ...], now: float, *,
+        ipv6: bool = False,
+    ) -> LocalMedia:  # fmt: skip
         """Raises `NoPorts`, `UnusableAddress`."""
         call = self._calls.get(call_id)
         if call is None:
             call = RelayCall(call_id, now, self._pace, self._emit)
         leg = call.legs.get(name)
         if leg is None:
-            leg = self._new_leg(codecs, now)
+            leg = self._new_leg(codecs, now, ipv6=ipv6)
             try:
                 if far is not None:
                     leg.attach(far)
@@ -108,12 +111,20 @@ class Relay:
             self._timers.set((call_id, _IDLE), now + self._timeout)
         return leg.local
 
+    def legs(self, call_id: str) -> tuple[LegName, ...]:
+        """Those of this call that have ports."""
+        return tuple(self._call(call_id).legs)
+
     def position(self, call_id: str, name: LegName) -> Position:
         """Where our stream to this leg's far side stands."""
         return self._call(call_id).leg(name).position()
 
-    def attach(self, call_id: str, name: LegName, far: FarMedia) -> None:
-        self._call(call_id).attach(name, far)
+    def attach(self, call_id: str, name: LegName, far: FarMedia, now: float) -> None:
+        call = self._call(call_id)
+        held = call.is_held
+        call.attach(name, far)
+        if held:
+            call.active_at = now
 
     def bridge(self, call_id: str, now: float, *, digits: bool = True) -> None:
         call = self._call(call_id)
@@ -204,7 +215,7 @@ class Relay:
     def _restored_leg(self, wanted: LegWanted, now: float) -> Leg:
         self._ports.claim(wanted.port)
         try:
-            leg = Leg(self._selector, self._host, wanted.port, wanted.codecs, now=now)
+            leg = Leg(self._selector, self._hosts[wanted.ipv6], wanted.port, wanted.codecs, now=now)
         except OSError:
             self._ports.give_back(wanted.port, now)
             raise
@@ -265,7 +276,7 @@ class Relay:
                 self.close(call_id, now)
 
     def _check_idle(self, call: RelayCall, now: float) -> None:
-        silent_since = call.last_activity()
+        silent_since = now if call.is_held and self.controlled else call.last_activity()
         if silent_since + self._timeout > now:
             self._timers.set((call.id, _IDLE), silent_since + self._timeout)
         elif not self.controlled:
@@ -287,13 +298,13 @@ class Relay:
             raise UnknownCall
         return call
 
-    def _new_leg(self, codecs: tuple[Codec, ...], now: float) -> Leg:
+    def _new_leg(self, codecs: tuple[Codec, ...], now: float, *, ipv6: bool) -> Leg:
         for _ in range(_BIND_ATTEMPTS):
             port = self._ports.take(now)
             if port is None:
                 break
             try:
-                return Leg(self._selector, self._host, port, codecs, now=now)
+                return Leg(self._selector, self._hosts[ipv6], port, codecs, now=now)
             except OSError as error:
                 self._ports.give_back(port, now)
                 if error.errno != errno.EADDRINUSE:

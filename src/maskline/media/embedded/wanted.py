@@ -45,6 +45,8 @@ class LegWanted:
     """As its worker last told them; not for the next one."""
     earlier: Quality | None = None
     """What workers before this one counted."""
+    ipv6: bool = False
+    """Its port is at our address of that family."""
 
     def attached(self, far: FarMedia | None) -> None:
         if far is not None and far != self.far:
@@ -104,6 +106,7 @@ def write_call(call: CallWanted) -> wire.Message:
             "source": leg.source,
             "playing": None if leg.playing is None else asdict(leg.playing),
             "collecting": leg.collecting,
+            "ipv6": leg.ipv6,
         }
         for name, leg in call.legs.items()
     }
@@ -132,4 +135,5 @@ def _read_leg(value: wire.Message) -> LegWanted:
         None if source is None else (str(source[0]), int(source[1])),
         None if playing is None else Playing(**playing),
         bool(value["collecting"]),
+        ipv6=bool(value["ipv6"]),
     )

@@ -19,7 +19,7 @@ from maskline.masking.facts import LegName
 from maskline.media.port import FarMedia, LocalMedia, Spool, SpoolLeg
 from maskline.sdp.session import Codec
 
-VERSION = 2
+VERSION = 4
 LENGTH = struct.Struct(">I")
 LONGEST_FRAME = 1 << 20
 """A frame longer than this is a fault of the other end, not a message."""
@@ -78,6 +78,7 @@ def write_far(far: FarMedia | None) -> Message | None:
         "rtcp_port": far.rtcp_port,
         "codecs": write_codecs(far.codecs),
         "nat": far.nat,
+        "direction": far.direction,
     }
 
 
@@ -85,7 +86,9 @@ def read_far(value: Message | None) -> FarMedia | None:
     if value is None:
         return None
     codecs = read_codecs(value["codecs"])
-    return FarMedia(value["address"], value["port"], value["rtcp_port"], codecs, bool(value["nat"]))
+    return FarMedia(
+        value["address"], value["port"], value["rtcp_port"], codecs, bool(value["nat"]), direction=value["direction"]
+    )
 
 
 def write_local(local: LocalMedia) -> Message:

@@ -41,7 +41,8 @@ class WorkerOptions:
     socket: Path
     """Control socket; created with mode 0600, removed at the end."""
     host: str = "127.0.0.1"
-    """Address that goes into SDP; also the one bound, unless it belongs to a NAT in front."""
+    """Address that goes into SDP, or one of each family with a comma between them; also what is bound, unless it
+    belongs to a NAT in front."""
     ports: tuple[int, int] = (20000, 29999)
     """First and last port, inclusive."""
     timeout: float = 60.0

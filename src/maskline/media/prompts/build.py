@@ -31,7 +31,7 @@ def build_prompts(settings: Settings, egress: Egress, clock: Clock) -> PromptSto
     most = int(settings.prompt_cache_size * _MEGABYTE)
     size = int(settings.prompt_size * _MEGABYTE)
     return PromptStore(
-        ClipFiles(settings.data_dir / "prompts", clock, most=most),
+        ClipFiles(settings.engine_dir / "prompts", clock, most=most),
         Fetcher(egress, timeout=settings.prompt_timeout, size=size),
         partial(convert, programs, longest=settings.prompt_length),
         build_speech(settings, programs),

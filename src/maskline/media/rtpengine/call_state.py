@@ -51,6 +51,8 @@ class CallState:
     local: dict[LegName, LocalMedia] = field(default_factory=dict)
     encrypted: set[LegName] = field(default_factory=set)
     """Legs that we dial and offer keys to."""
+    ipv6: set[LegName] = field(default_factory=set)
+    """Legs whose far side is reached over IPv6."""
     apart: bool = False
     """Both legs are attached and may not hear each other yet."""
     bridged: bool = False
@@ -82,10 +84,17 @@ class CallState:
         if before is None or (before.address, before.port, before.nat) != (far.address, far.port, far.nat):
             self.latched.pop(leg, None)
         elif leg in self.latched:
-            self.latched[leg] = replace(self.latched[leg], codecs=far.codecs, secure=far.secure)
+            self.latched[leg] = replace(
+                self.latched[leg], codecs=far.codecs, secure=far.secure, direction=far.direction
+            )
         if before is None or before.secure != far.secure:
             self.keyed.discard(leg)
         self.far[leg] = far
+
+    @property
+    def is_held(self) -> bool:
+        """Somebody said that it does not speak, or does not listen, so that nobody has to."""
+        return any(far.direction != "sendrecv" for far in self.far.values())
 
     def has_events(self, leg: LegName) -> bool:
         """Whether the far side of a leg knows telephone events."""

@@ -104,9 +104,9 @@ class NgNode(asyncio.DatagramProtocol):
         return await self._ask({"command": command, **fields})
 
     async def _ask(
-        self, message: Mapping[str, Any], within: float = ANSWER_WITHIN, *, patient: bool = False
+        self, message: Mapping[str, Any], within: float | None = None, *, patient: bool = False
     ) -> ng_codec.Dictionary:
-        """`patient`: one that does not answer is not away yet."""
+        """`within`: seconds, usually ANSWER_WITHIN. `patient`: one that does not answer is not away yet."""
         if self._transport is None:
             raise MediaUnavailable
         self._serial += 1
@@ -115,7 +115,7 @@ class NgNode(asyncio.DatagramProtocol):
         future: asyncio.Future[ng_codec.Dictionary] = asyncio.get_running_loop().create_future()
         self._waiting[cookie] = future
         try:
-            reply = await self._retransmit(datagram, future, within)
+            reply = await self._retransmit(datagram, future, ANSWER_WITHIN if within is None else within)
         except TimeoutError:
             if not patient:
                 self._set_up(False)
@@ -147,7 +147,7 @@ class NgNode(asyncio.DatagramProtocol):
         async with asyncio.timeout(ANSWER_WITHIN):
             return await future
 
-    async def probe(self, within: float = ANSWER_WITHIN, *, patient: bool = False) -> None:
+    async def probe(self, within: float | None = None, *, patient: bool = False) -> None:
         """Ask for a sign of life; notes a daemon that went, came back or was replaced in between. `patient`: one that
         does not answer `within` these seconds is not said to be away."""
         loop = asyncio.get_running_loop()

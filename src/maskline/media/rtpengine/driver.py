@@ -11,7 +11,6 @@ The daemon has no event for the end of a clip: a timer of its length stands for 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import math
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
@@ -25,6 +24,7 @@ from maskline.media.port import (
     Clip,
     DigitPressed,
     FarMedia,
+    HeldMedia,
     LocalMedia,
     MediaEvent,
     PlayDone,
@@ -32,7 +32,9 @@ from maskline.media.port import (
     Spool,
 )
 from maskline.media.rtpengine import signalling, sound
+from maskline.media.rtpengine.adoption import adopted, read_notice
 from maskline.media.rtpengine.call_state import OTHER, CallState, Playing
+from maskline.media.rtpengine.choice import by_preference, holder, open_leg
 from maskline.media.rtpengine.client import NgNode, NgRefused
 from maskline.media.rtpengine.figures import read_figures
 from maskline.media.rtpengine.ng_codec import Dictionary
@@ -42,10 +44,12 @@ from maskline.sdp.session import Codec
 
 _CLIP_TAIL = 0.06
 """Seconds by which a clip may end after its length: it starts up to 7 ms late; 5 passes of 0.3 s took 1.43 s."""
-_DIGITS = "0123456789*#ABCD"
 
 
 class RtpengineDriver:
+    transcodes = True
+    encrypts = True
+
     def __init__(
         self,
         nodes: Sequence[tuple[str, int]],
@@ -80,42 +84,47 @@ class RtpengineDriver:
         for node in self._nodes:
             node.close()
 
+    leave = stop  # calls are the daemon's: it is told of none of this
+
     @property
     def available(self) -> bool:
         return any(node.up for node in self._nodes)
 
-    @property
-    def transcodes(self) -> bool:
-        return True
-
-    @property
-    def encrypts(self) -> bool:
-        return True
+    def living(self) -> list[str]:
+        """Addresses of the daemons that answer."""
+        return [node.name for node in self._nodes if node.up]
 
     # --- legs ---------------------------------------------------------------------------------------------------
 
     async def open_leg(
-        self, call_id: str, leg: LegName, far: FarMedia | None, *, codecs: tuple[Codec, ...], encrypted: bool = False
-    ) -> LocalMedia:
+        self, call_id: str, leg: LegName, far: FarMedia | None, *, codecs: tuple[Codec, ...], encrypted: bool = False,
+        ipv6: bool = False,
+    ) -> LocalMedia:  # fmt: skip
         call = self.calls.get(call_id)
         if call is None:
-            call = self.calls[call_id] = CallState(call_id, self._choose(call_id))
-        known = call.local.get(leg)
-        call.codecs[leg] = codecs
+            call = self.calls[call_id] = CallState(call_id, by_preference(self._nodes, call_id)[0])
+        known, call.codecs[leg] = call.local.get(leg), codecs
         if far is not None:
             call.meet(leg, far)
         if known is not None and far is None:
             return known
         if encrypted:
             call.encrypted.add(leg)
+        if ipv6:
+            call.ipv6.add(leg)
         try:
-            local = await (signalling.open_a(call) if leg is LegName.A else signalling.open_b(call))
+            local = await open_leg(call, leg, self._nodes)
         except MediaUnavailable:
             if not call.local:
                 del self.calls[call_id]
             raise
         call.local[leg] = local
         return local
+
+    async def adopt(self, call_id: str, held: HeldMedia, *, digits: bool = True) -> None:
+        node = await holder(self._nodes, call_id)
+        call = self.calls[call_id] = await adopted(call_id, node, held, self._recorder, digits=digits)
+        self._supervision.watch(call)
 
     async def attach(self, call_id: str, leg: LegName, far: FarMedia) -> None:
         call = self._known(call_id)
@@ -260,12 +269,8 @@ class RtpengineDriver:
 
     def _on_notice(self, notice: Dictionary) -> None:
         """A digit ended in a call of this daemon, ours or not, collecting or not."""
-        try:
-            data = notice["data"]
-            call, leg = self.calls.get(data["callid"]), LegName(data["source_tag"])
-            digit = _DIGITS[data["event"]] if data["event"] >= 0 else ""
-        except (LookupError, TypeError, ValueError):
-            return  # of nobody's leg (tag v), or no digit
+        call_id, leg, digit = read_notice(notice)
+        call = self.calls.get(call_id)
         if call is None or not digit or call.is_our_digit(leg, digit):
             return
         call.keyed_at[leg] = asyncio.get_running_loop().time()
@@ -324,13 +329,6 @@ class RtpengineDriver:
         self._on_event(event)
 
     # --- helpers --------------------------------------------------------------------------------------------------
-
-    def _choose(self, call_id: str) -> NgNode:
-        """Rendezvous hashing: a node that goes takes only its own calls' places along."""
-        living = [node for node in self._nodes if node.up]
-        if not living:
-            raise MediaUnavailable
-        return max(living, key=lambda node: hashlib.blake2b(f"{node.name} {call_id}".encode()).digest())
 
     def _known(self, call_id: str) -> CallState:
         call = self.calls.get(call_id)

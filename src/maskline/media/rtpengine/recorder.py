@@ -42,6 +42,12 @@ class Recorder:
         legs = tuple(SpoolLeg(leg, local.port, call.codecs[leg]) for leg, local in call.local.items())
         return Spool(str(claimed.absolute()), "pcap", legs)
 
+    async def adopt(self, call: CallState, recording_id: str) -> None:
+        """Go on with one that a process before this one began."""
+        path = self._folder / "pcaps" / f"{recording_id}.pcap"
+        parts = await asyncio.to_thread(lambda: len(list(path.parent.glob(f"{path.name}*"))))
+        call.recording = Recording(recording_id, path, max(1, parts))
+
     async def stop(self, call: CallState) -> None:
         """The daemon has closed the file when it answers. Raises `MediaUnavailable`."""
         if call.recording is None:

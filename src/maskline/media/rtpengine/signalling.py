@@ -54,7 +54,8 @@ async def open_a(call: CallState) -> LocalMedia:
         return call.local[LegName.A]
     if far_b is not None:
         return await answer_b(call, far_b)
-    return _with_one_key(call, LegName.A, await _answer(call, _NOBODY, synthetic_sdp.nobody(call.codecs[LegName.A])))
+    nobody = synthetic_sdp.nobody(call.codecs[LegName.A], ipv6=LegName.A in call.ipv6)
+    return _with_one_key(call, LegName.A, await _answer(call, _NOBODY, nobody))
 
 
 async def believe_anew(call: CallState) -> None:
@@ -66,7 +67,7 @@ async def believe_anew(call: CallState) -> None:
         if call.injects:
             await open_a(call)
         return
-    nobody = {leg: synthetic_sdp.nobody(call.codecs[leg]) for leg in call.local}
+    nobody = {leg: synthetic_sdp.nobody(call.codecs[leg], ipv6=leg in call.ipv6) for leg in call.local}
     kept, call.latched = call.latched, nobody
     try:
         await open_a(call)
@@ -110,7 +111,7 @@ def _one_of(secure: Secure) -> Secure:
 
 def _nobody(call: CallState, leg: LegName, ours: Secure | None = None) -> FarMedia:
     """With a key that nobody has where the leg is to be encrypted: what a stranger sends is noise then."""
-    nobody = synthetic_sdp.nobody(call.codecs[leg])
+    nobody = synthetic_sdp.nobody(call.codecs[leg], ipv6=leg in call.ipv6)
     if leg not in call.encrypted:
         return nobody
     key = base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode()
@@ -170,7 +171,7 @@ async def _offer(call: CallState, *, to_tag: str | None) -> LocalMedia:
     far = call.latched.get(LegName.A) or call.far.get(LegName.A) or _nobody(call, LegName.A)
     if far.secure is not None and far.secure.cryptos:
         far = replace(far, secure=_one_of(far.secure))
-    fields: dict[str, Any] = {"label": "a"}
+    fields: dict[str, Any] = {"label": "a", **_family(call, LegName.B)}
     if to_tag is not None:
         far = replace(far, codecs=far.codecs + _foreign_events(call))
         fields["to-tag"] = to_tag
@@ -188,7 +189,14 @@ async def _answer(call: CallState, to_tag: str, far: FarMedia) -> LocalMedia:
         way = _KEYS
     else:
         way = _PLAIN if listener is None or listener.secure is None else _encrypted(listener.secure)
-    return await _signal(call, "answer", far, {**way, "to-tag": to_tag, "label": to_tag})
+    return await _signal(call, "answer", far, {**way, **_family(call, LegName.A), "to-tag": to_tag, "label": to_tag})
+
+
+def _family(call: CallState, listener: LegName) -> dict[str, Any]:
+    """Of our address in what this leg is told. The daemon would take that of whoever speaks."""
+    if not call.ipv6:
+        return {}
+    return {"address family": "IP6" if listener in call.ipv6 else "IP4"}
 
 
 def _encrypted(listener: Secure) -> dict[str, Any]:

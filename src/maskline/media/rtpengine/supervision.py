@@ -138,7 +138,7 @@ class Supervision:
         except MediaUnavailable:
             return False
         now = asyncio.get_running_loop().time()
-        if packets != call.packets:
+        if packets != call.packets or call.is_held:
             call.packets, call.active_at = packets, now
         elif call.bridged and now - call.active_at >= self._timeout:
             self._checks.cancel(call.id)

@@ -20,9 +20,9 @@ class UnreadableReply(ValueError):
     """rtpengine answered with an SDP that has no audio port."""
 
 
-def nobody(codecs: tuple[Codec, ...]) -> FarMedia:
+def nobody(codecs: tuple[Codec, ...], *, ipv6: bool = False) -> FarMedia:
     """A far side that is not there yet: the discard port of this very host."""
-    return FarMedia("127.0.0.1", 9, 10, codecs)
+    return FarMedia("::1" if ipv6 else "127.0.0.1", 9, 10, codecs)
 
 
 def write(far: FarMedia) -> str:
@@ -38,7 +38,7 @@ def write(far: FarMedia) -> str:
         *(_rtpmap(codec) for codec in far.codecs),
         *(f"a=fmtp:{codec.payload_type} {codec.fmtp}" for codec in far.codecs if codec.fmtp),
         f"a=rtcp:{far.rtcp_port}",
-        "a=sendrecv",
+        f"a={far.direction}",
     ]
     return "\r\n".join(lines) + "\r\n" + (secure_lines(far.secure) if far.secure else "")
 

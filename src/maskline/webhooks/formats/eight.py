@@ -54,9 +54,11 @@ _UNKNOWN_ERROR = -9999
 ERROR_CODES: dict[Cause, int] = {
     Cause.INTERNAL_ERROR: -2001,
     Cause.SHUTDOWN: -2001,
+    Cause.ENGINE_RESTARTED: -2001,
     Cause.STORE_UNAVAILABLE: -2002,
     Cause.MEDIA_UNAVAILABLE: -2002,
     Cause.MEDIA_TIMEOUT: -2002,
+    Cause.SESSION_NOT_RENEWED: -2002,
     Cause.NETWORK_ERROR: -2002,
     Cause.NO_ROUTE: -2004,
     Cause.LOOP: -2004,
@@ -75,6 +77,12 @@ ERROR_CODES: dict[Cause, int] = {
     Cause.SCENARIO_UNKNOWN: -2009,
     Cause.NO_OTHER_PARTY: -2009,
     Cause.CONGESTION: -2010,
+    Cause.TRUNK_FULL: -2010,
+    Cause.COUNTRY_BARRED: -2004,
+    Cause.DESTINATION_BARRED: -2004,
+    Cause.ACCOUNT_FULL: -2010,
+    Cause.ACCOUNT_SPENT: -2010,
+    Cause.ACCOUNT_STOPPED: -2010,
 }
 """Cause of the failing leg → code; anything else is -9999."""
 
@@ -93,7 +101,7 @@ def session_summary(record: CallRecord, shape: Shape) -> bytes:
         "sessionStatus": _word(summary.session, shape),
         "startTime": start,
         "endTime": end,
-        "lastAction": last_action(record),
+        "lastAction": last_action(record)._value_,
         "callCount": len(record.legs),
     }
     if shape.generation is not Generation.G2:
@@ -133,7 +141,7 @@ def _leg(leg: LegRecord, status: Status, shape: Shape) -> dict[str, Any]:
 def _word(status: Status, shape: Shape) -> str:
     """The second generation knew no ERROR, and wrote a blank (C15)."""
     if shape.generation is not Generation.G2:
-        return status
+        return status._value_  # plain text, which the encoder writes in a tenth of the time
     return "FAILED" if status is Status.ERROR else status.replace("_", " ")
 
 

@@ -11,10 +11,9 @@ tries failed; that is how an application tells it from the end of a bridge.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from maskline.masking.call_flow import ActionDone
 from maskline.masking.e164 import Number
+from maskline.values import dataclass
 from maskline.webhooks.formats.eight_parts import StepLeg, envelope, leg_payload
 from maskline.webhooks.formats.shape import Shape
 from maskline.webhooks.formats.summary import rounded

@@ -15,12 +15,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from maskline.masking.call_flow import Action, CallFlow, Capture, Hangup, MakeCall, PlayFile, Say
 from maskline.masking.e164 import Number
 from maskline.masking.prompt import Prompt
+from maskline.values import dataclass
 from maskline.webhooks.formats.eight_fault import FlowFault
 from maskline.webhooks.formats.eight_params import FlowRules, Params, is_url, label, shown, valid_until, wrong
 from maskline.webhooks.formats.strict_json import NotJson, read_strict

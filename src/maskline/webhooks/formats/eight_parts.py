@@ -5,10 +5,10 @@ What it is: 8x8-wavecell.md §2. What it is not: a body. Who uses it: the module
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from maskline.masking.e164 import Number
+from maskline.values import dataclass
 from maskline.webhooks.formats.shape import Generation, Shape
 from maskline.webhooks.formats.summary import compact_json, iso_seconds, rounded, shown_numbers
 

@@ -11,9 +11,10 @@ whole seconds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
+from maskline.values import dataclass
 from maskline.webhooks.formats.eight_parts import StepLeg, envelope, leg_payload
 from maskline.webhooks.formats.shape import Shape
 

@@ -12,7 +12,7 @@ they do not apply, never null: official validators disagree on how null is signe
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import NamedTuple
@@ -22,6 +22,7 @@ from maskline.masking.e164 import Number
 from maskline.masking.facts import Cause
 from maskline.masking.price import Charge, amount_text
 from maskline.masking.session import Session
+from maskline.values import dataclass
 from maskline.webhooks.formats.plivo_events import PIN_STATUS, EventTable, Generation
 
 CONTENT_TYPE = "application/x-www-form-urlencoded"
@@ -47,6 +48,12 @@ HANGUP_CAUSES: dict[Cause, tuple[str, int]] = {
     Cause.DOES_NOT_EXIST: ("User does not exist anywhere", 3120),
     Cause.NETWORK_ERROR: ("Network Error", 5000),
     Cause.NO_ROUTE: ("Routing Error", 5020),
+    Cause.TRUNK_FULL: ("Network congestion from carrier", 3090),
+    Cause.COUNTRY_BARRED: ("Destination Country Barred", 2030),
+    Cause.DESTINATION_BARRED: ("Destination Number Barred", 2040),
+    Cause.ACCOUNT_FULL: ("Canceled (Simultaneous dial limit reached)", 1020),
+    Cause.ACCOUNT_SPENT: ("Canceled (Out Of Credits)", 1010),
+    Cause.ACCOUNT_STOPPED: ("Forbidden", 3040),
     Cause.LOOP: ("Loop Detected", 2060),
     Cause.UNKNOWN_NUMBER: ("Invalid Destination Address", 2000),
     Cause.UNKNOWN_CALLER: ("Unknown Caller ID", 3030),
@@ -69,7 +76,9 @@ HANGUP_CAUSES: dict[Cause, tuple[str, int]] = {
     Cause.MEDIA_UNAVAILABLE: ("Internal Error", 5010),
     Cause.MEDIA_TIMEOUT: ("Media Timeout", 6020),
     Cause.ACK_TIMEOUT: ("Network Error", 5000),
+    Cause.SESSION_NOT_RENEWED: ("Network Error", 5000),
     Cause.SHUTDOWN: ("Internal Error", 5010),
+    Cause.ENGINE_RESTARTED: ("Internal Error", 5010),
     Cause.INTERNAL_ERROR: ("Internal Error", 5010),
 }
 """Cause → (PlivoHangupCause, PlivoHangupCauseCode), all names and codes from the vendor's page (§8)."""

@@ -10,10 +10,10 @@ Why there are three generations, and which keys tell them apart: docs/decisions/
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 
 from maskline.masking.redaction import IN_FULL, Redactor
+from maskline.values import dataclass
 
 
 class Generation(StrEnum):

@@ -14,19 +14,20 @@ How a call that never got a leg B is told (the vendors know no sessions that exp
 
 from __future__ import annotations
 
-import json
 import math
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any
+
+from pydantic_core import to_json
 
 from maskline.masking.call_flow import ActionName
 from maskline.masking.call_record import CallRecord, LegRecord
 from maskline.masking.e164 import Number
 from maskline.masking.facts import Cause, LegName, Outcome
 from maskline.masking.redaction import Redactor
+from maskline.values import dataclass
 
 
 class Status(StrEnum):
@@ -74,11 +75,18 @@ UNANSWERED: dict[Cause, Status] = {
     Cause.LOOP: _F,
     Cause.MEDIA_TIMEOUT: _F,
     Cause.ACK_TIMEOUT: _F,
+    Cause.SESSION_NOT_RENEWED: _F,
     Cause.SESSION_BUSY: _B,
     Cause.PIN_REQUIRED: _E,
     Cause.WRONG_PIN: _E,
     Cause.NO_OTHER_PARTY: _E,
     Cause.NO_ROUTE: _E,
+    Cause.TRUNK_FULL: _E,
+    Cause.COUNTRY_BARRED: _E,
+    Cause.DESTINATION_BARRED: _E,
+    Cause.ACCOUNT_FULL: _E,
+    Cause.ACCOUNT_SPENT: _E,
+    Cause.ACCOUNT_STOPPED: _E,
     Cause.UNKNOWN_NUMBER: _E,
     Cause.UNKNOWN_CALLER: _E,
     Cause.WITHHELD_CALLER: _E,
@@ -94,6 +102,7 @@ UNANSWERED: dict[Cause, Status] = {
     Cause.STORE_UNAVAILABLE: _E,
     Cause.MEDIA_UNAVAILABLE: _E,
     Cause.SHUTDOWN: _E,
+    Cause.ENGINE_RESTARTED: _E,
     Cause.INTERNAL_ERROR: _E,
 }
 """What a leg that was never answered is called; the SIP rows behind it are in the paragraph after §6.1's table."""
@@ -210,9 +219,6 @@ def _iso(second: int) -> str:
     return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
-
-
 def compact_json(body: dict[str, Any]) -> bytes:
     """As sent: no blanks, keys in the order given, UTF-8."""
-    return _encode(body).encode()
+    return to_json(body)

@@ -1,0 +1,12 @@
+"""`maskline deliver`: one part of `maskline serve` as a process of its own. What runs it: `serve.py`."""
+
+from __future__ import annotations
+
+from maskline.cli.output import JsonFlag
+from maskline.cli.serve import run_parts
+from maskline.parts import Part
+
+
+def deliver(as_json: JsonFlag = False) -> None:
+    """Deliver webhooks, end sessions: one of several processes on one PostgreSQL database, until a signal ends it."""
+    run_parts({Part.DELIVER}, as_json)

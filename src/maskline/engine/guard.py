@@ -1,0 +1,131 @@
+"""How much of one address is read, and who has knocked too often.
+
+What it is: a token bucket for each trunk's address, so that one carrier's fault does not take the others' turn; and a
+count of strangers. Strangers get silence whatever they send; one that goes on is banned for a while, which closes
+connections before they are read and writes one line, in a form that never changes, for the firewall (contrib/fail2ban).
+Memory is bounded: with more strangers than `MAX_STRANGERS` those who began first are forgotten, since sources of
+datagrams can be forged. What it is not: a rule who is a stranger (`trunk_book.py`). Its user: `intake.py`.
+"""
+
+from __future__ import annotations
+
+STRANGER_LIMIT = 20
+"""Datagrams or connections of a stranger within `STRANGER_WINDOW` that get it banned. A misconfigured phone sends some
+ten for one call; a scan of numbers sends one for each."""
+STRANGER_WINDOW = 60.0
+MAX_STRANGERS = 10_000
+MAX_LINES = 10
+"""Bans that are told in `LINES_WINDOW`: with forged sources there could be one with each twentieth datagram."""
+LINES_WINDOW = 1.0
+LOUD = 500
+"""Datagrams of a banned source between two looks, a second apart, from which on the kernel is asked to drop them. Below
+that they cost less than a filter: its drops cannot be told from those of a full buffer."""
+
+
+class Guard:
+    """Buckets, counts, bans. Times are of one monotonic clock."""
+
+    __slots__ = (
+        "_banned", "_buckets", "_knocks", "_lines", "_lines_since", "_loud", "_strangers", "_vain", "ban_seconds",
+        "banned", "rate", "told", "vain_rate",
+    )  # fmt: skip
+
+    def __init__(self, rate: float = 0.0, ban_seconds: float = 300.0, vain_rate: float = 0.0) -> None:
+        """`rate`: datagrams a second read from one trunk's address, twice as many at once; 0: all. `ban_seconds`: 0
+        bans nobody. `vain_rate`: as `rate`, but of datagrams that came to nothing."""
+        self.rate = rate
+        self.vain_rate = vain_rate
+        self._vain: dict[str, tuple[float, float]] = {}
+        """As `_buckets`, of addresses that have sent such."""
+        self.ban_seconds = ban_seconds
+        self._buckets: dict[str, tuple[float, float]] = {}
+        """Tokens and when they were counted, by address of a trunk."""
+        self._strangers: dict[str, tuple[int, float]] = {}
+        """Datagrams, and since when they are counted."""
+        self._banned: dict[str, float] = {}
+        """Until when."""
+        self._knocks: dict[str, int] = {}
+        """Datagrams of banned sources since the last look."""
+        self._loud: dict[str, float] = {}
+        """Until when they are shut out."""
+        self.banned = 0
+        """Bans since the start."""
+        self.told: list[str] = []
+        """Addresses banned since somebody looked, those left out that are too many for a line each."""
+        self._lines, self._lines_since = 0, float("-inf")
+
+    def spend(self, host: str, now: float) -> bool:
+        """Whether another datagram of this trunk's address may be read. Addresses are as many as trunks have."""
+        tokens, at = self._buckets.get(host, (2.0 * self.rate, now))
+        tokens = min(2.0 * self.rate, tokens + (now - at) * self.rate) - 1.0
+        if tokens < 0.0:
+            self._buckets[host] = (tokens + 1.0, now)
+            return False
+        self._buckets[host] = (tokens, now)
+        return True
+
+    def is_in_vain(self, host: str, now: float) -> bool:
+        """Whether so much of this trunk's address came to nothing that no more of it is read at this moment."""
+        held = self._vain.get(host)
+        return held is not None and held[0] + (now - held[1]) * self.vain_rate < 1.0
+
+    def charge(self, host: str, now: float, cost: float = 1.0) -> None:
+        """What came from there came to nothing; with a negative `cost`, it did come to something after all."""
+        most = 2.0 * self.vain_rate
+        tokens, at = self._vain.get(host, (most, now))
+        tokens = min(most, min(most, tokens + (now - at) * self.vain_rate) - cost)
+        self._vain[host] = (tokens, now)
+
+    def is_banned(self, host: str, now: float) -> bool:
+        until = self._banned.get(host)
+        if until is None:
+            return False
+        if now < until:
+            return True
+        del self._banned[host]
+        return False
+
+    def stranger(self, host: str, now: float) -> None:
+        """A datagram or connection of an address of no trunk."""
+        if self.ban_seconds <= 0.0:
+            return
+        if self.is_banned(host, now):
+            self._knocks[host] = self._knocks.get(host, 0) + 1
+            return
+        count, since = self._strangers.get(host, (0, now))
+        if now - since >= STRANGER_WINDOW:
+            count, since = 0, now
+        if count + 1 < STRANGER_LIMIT:
+            if host not in self._strangers and len(self._strangers) >= MAX_STRANGERS:
+                del self._strangers[next(iter(self._strangers))]
+            self._strangers[host] = (count + 1, since)
+            return
+        self._strangers.pop(host, None)
+        self._ban(host, now)
+
+    def loud(self, now: float) -> list[str]:
+        """Look, about once a second: who is to be shut out, for as long as the ban lasts; the newest last."""
+        for host, knocks in self._knocks.items():
+            if knocks > LOUD and host in self._banned:
+                self._loud[host] = self._banned[host]
+        self._knocks.clear()
+        self._loud = {host: until for host, until in self._loud.items() if now < until}
+        return list(self._loud)
+
+    def sizes(self) -> dict[str, int]:
+        return {
+            "strangers": len(self._strangers), "banned": len(self._banned), "buckets": len(self._buckets),
+            "knocks": len(self._knocks), "loud": len(self._loud),
+            "vain": len(self._vain),
+        }  # fmt: skip
+
+    def _ban(self, host: str, now: float) -> None:
+        if len(self._banned) >= MAX_STRANGERS:
+            del self._banned[next(iter(self._banned))]
+        self._banned[host] = now + self.ban_seconds
+        self.banned += 1
+        if now - self._lines_since >= LINES_WINDOW:
+            self._lines, self._lines_since = 0, now
+        if self._lines < MAX_LINES:
+            self._lines += 1
+            self.told.append(host)

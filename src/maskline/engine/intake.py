@@ -1,0 +1,106 @@
+"""What becomes of a message before anybody reads it: dropped, kept waiting as a new call, or read at once.
+
+What it is: the order of defence in front of the core: strangers are counted and dropped, a trunk's address has its
+rate, new calls wait for everything else (`admission.py`), the ACK of a refusal that nobody remembers is swallowed.
+What it is not: sockets (`runner.py`). Who uses it: the runner, for datagrams and for messages of connections.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from maskline.engine.admission import RETRY_AFTER, Admission
+from maskline.engine.core import EngineCore
+from maskline.engine.guard import Guard
+from maskline.sip.first_look import is_new_call
+from maskline.sip.flow import Flow
+
+TRANSACTIONS_PER_CALL = 16
+"""How many transactions may be held for each call of the limit: one that is over leaves four for half a minute."""
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeLimits:
+    """What an operator sets."""
+
+    max_calls: int = 20_000
+    """Calls at a time; 0: no limit."""
+    source_rate: float = 0.0
+    """Messages a second from one trunk's address; 0: no limit."""
+    ban_seconds: float = 300.0
+    vain_rate: float = 500.0
+    """Datagrams a second from one trunk's address that may come to nothing; 0: no limit."""
+
+
+USUAL_LIMITS = IntakeLimits()
+
+
+class Intake:
+    __slots__ = ("_core", "_mark", "_max_calls", "admission", "guard")
+
+    def __init__(self, core: EngineCore, limits: IntakeLimits, unwritten: Callable[[], int]) -> None:
+        self._core = core
+        self._mark = core.agent.stateless_mark
+        self._max_calls = limits.max_calls
+        self.guard = Guard(limits.source_rate, limits.ban_seconds, limits.vain_rate)
+        if limits.vain_rate:
+            core.nowhere = self._charge_nowhere
+        self.admission = Admission(self._refuse, self._is_full, unwritten, core.counters)
+
+    def put(self, data: bytes, flow: Flow, now: float, age: float = 0.0) -> bool:
+        """Whether the message is to be read at once; `age`: seconds it has waited already."""
+        core, guard = self._core, self.guard
+        if not core.trunks.knows(flow):
+            core.counters.strangers += 1
+            guard.stranger(flow.host, now)
+            return False
+        if self._is_capped(flow, now):
+            core.counters.capped += 1
+            return False
+        if is_new_call(data) or (self.admission.waiting and data.startswith(b"CANCEL ")):
+            self.admission.put(data, flow, now - age)
+            return False
+        if data.startswith(b"ACK ") and data.find(self._mark) >= 0:
+            core.counters.acks_absorbed += 1
+            return False
+        return True
+
+    def _is_capped(self, flow: Flow, now: float) -> bool:
+        guard = self.guard
+        if flow == self._core.trunks.front:
+            return False
+        if guard.rate and not guard.spend(flow.host, now):
+            return True
+        # Only datagrams can be forged, and what is dropped of a connection nobody sends again.
+        return bool(guard.vain_rate) and flow.transport == "udp" and guard.is_in_vain(flow.host, now)
+
+    def read(self, data: bytes, flow: Flow, now: float) -> None:
+        """Give the core what `put` let through, and charge the address of what came to nothing: malformed,
+        refused without state, not proved, or belonging to nothing. Who proves itself gets back
+        what its first 401 was charged."""
+        guard = self.guard
+        if not guard.vain_rate or flow.transport != "udp" or flow == self._core.trunks.front:
+            self._core.receive(data, flow, now)
+            return
+        counters = self._core.agent.counters
+        before = counters.malformed + counters.unproven + counters.stray + counters.refused
+        proved = counters.proved
+        self._core.receive(data, flow, now)
+        if counters.malformed + counters.unproven + counters.stray + counters.refused != before:
+            guard.charge(flow.host, now)
+        elif counters.proved != proved:
+            guard.charge(flow.host, now, -1.0)
+
+    def _charge_nowhere(self, flow: Flow, now: float) -> None:
+        if flow.transport == "udp":
+            self.guard.charge(flow.host, now)
+
+    def _is_full(self) -> bool:
+        most = self._max_calls
+        if not most:
+            return False
+        return len(self._core.calls) >= most or self._core.agent.transactions >= TRANSACTIONS_PER_CALL * most
+
+    def _refuse(self, data: bytes, flow: Flow, now: float) -> bool:
+        return self._core.agent.refuse_unread(data, flow, 503, f"Retry-After: {RETRY_AFTER}\r\n")

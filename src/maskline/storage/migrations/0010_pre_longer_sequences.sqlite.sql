@@ -1,0 +1,2 @@
+-- An INTEGER of SQLite is long enough.
+SELECT 1;

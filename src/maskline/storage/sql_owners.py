@@ -1,0 +1,86 @@
+"""The units of work on processes that live, and on whose a call is.
+
+What it is: what a transaction does, statement by statement. What it is not: what becomes of a call that was taken over
+(`workflows/own_calls.py`). Who uses it: `sql_store.py`, and `sql_units.py` for each commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from maskline.storage import rows_kept, topics
+from maskline.storage.kept import Owner
+from maskline.storage.live_store import LEASE, REMEMBERED, Renewal
+from maskline.storage.rows import Row
+from maskline.storage.sql import SqlConnection, fetch_all, run
+
+
+def renew(connection: SqlConnection, owner: Owner, ours: float) -> Renewal:
+    now = connection.wall(ours)
+    known = [rows_kept.owner_from_row(row) for row in run(connection, "owners").fetchall()]
+    before = next((one.until for one in known if one.id == owner.id), 0.0)
+    run(connection, "renew_owner", owner.id, owner.kind, owner.name, now + LEASE, owner.address)
+    if not before:
+        run(connection, "forget_owners", now - REMEMBERED)
+    return Renewal(before > now, tuple([one for one in known if one.id != owner.id]), now)
+
+
+def end(connection: SqlConnection, owner_id: str) -> None:
+    run(connection, "end_owner", owner_id)
+    connection.tell(topics.OWNERS)
+
+
+def free_leases(connection: SqlConnection, owners: Sequence[str], now: float) -> int:
+    freed = 0
+    for owner in owners:
+        if webhooks := run(connection, "free_outbox", owner, now).rowcount:
+            connection.tell(topics.OUTBOX)
+        requested = [run(connection, name, owner).rowcount for name in ("free_requested_calls", "free_requested_flows")]
+        if any(requested):
+            connection.tell(topics.REQUESTED)
+        freed += webhooks + sum(requested) + run(connection, "free_recordings", owner, now).rowcount
+        freed += run(connection, "free_exports", owner).rowcount
+    return freed
+
+
+def take_calls(connection: SqlConnection, engine_id: str, ours: float, limit: int, own: bool, form: int) -> list[Row]:
+    """Rows as of `live_calls`."""
+    taken: list[Row] = []
+    for leaver in [engine_id] if own else _leavers(connection, engine_id, ours):
+        if len(taken) < limit:
+            taken += run(connection, "take_live_calls", engine_id, leaver, limit - len(taken), form).fetchall()
+    if own:
+        run(connection, "leave_unread_calls", engine_id, form)
+    return _in_order(taken)
+
+
+def unread_calls(connection: SqlConnection, engine_id: str, ours: float, form: int) -> list[Row]:
+    """(call, its dead engine)."""
+    return [
+        (row[0], leaver)
+        for leaver in _leavers(connection, engine_id, ours)
+        for row in run(connection, "unread_calls", leaver, form).fetchall()
+    ]
+
+
+def take_unread(connection: SqlConnection, engine_id: str, calls: Collection[str], ours: float, form: int) -> list[Row]:
+    """Rows as of `live_calls`."""
+    taken: list[Row] = []
+    for call_id, leaver in unread_calls(connection, engine_id, ours, form):
+        if call_id in calls:
+            taken += run(connection, "take_unread_call", engine_id, call_id, leaver).fetchall()
+    return _in_order(taken)
+
+
+def _leavers(connection: SqlConnection, engine_id: str, ours: float) -> list[str]:
+    """Engines that have calls and do not live."""
+    return sorted([row[0] for row in run(connection, "dead_engines", engine_id, connection.wall(ours)).fetchall()])
+
+
+def _in_order(taken: list[Row]) -> list[Row]:
+    return sorted(taken, key=lambda row: (row[4], row[0]))
+
+
+def lost_calls(connection: SqlConnection, held: Sequence[Row]) -> list[str]:
+    """`held`: (call, engine, taken)."""
+    return [row[0] for row in fetch_all(connection, "lost_calls", held)]
