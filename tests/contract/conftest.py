@@ -11,20 +11,30 @@ import pytest
 
 from maskline.storage.crypto import KEY_BYTES, Sealer
 from maskline.storage.memory import MemoryStore
+from maskline.storage.postgres_connection import UnitConnection
 from maskline.storage.sqlite import SqliteStore
 from maskline.storage.store import Store
 from tests.support.media_harness import EmbeddedHarness, Harness
+from tests.support.postgres_server import postgres_store
 from tests.support.store_values import ACCOUNT, OTHER, SUB, VN1, VN2, VN3, virtual_number
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
 async def empty_store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
     store: Store = MemoryStore()
     if request.param == "sqlite":
         store = SqliteStore(tmp_path / "maskline.db", Sealer(bytes(KEY_BYTES)))
+    if request.param == "postgresql":
+        store = postgres_store()
     await store.open()
     yield store
     await store.close()
+
+
+@pytest.fixture
+def our_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On PostgreSQL leases last by the server's clock, which no test can turn: here by ours, as on SQLite."""
+    monkeypatch.setattr(UnitConnection, "wall", lambda connection, ours: ours)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""No caller ever reaches a stranger: sessions and calls in random order, on SQLite, through the product's workflows.
+"""No caller ever reaches a stranger: sessions and calls in random order, on both databases, by the product's workflows.
 
 The judge is a diary of its own: what the API told its customers (who may reach whom through which number, from when to
 when), kept here from the returned sessions alone. It knows nothing of claims, indexes or allocation.
@@ -30,13 +30,14 @@ from maskline.masking.trunk import Trunk
 from maskline.masking.verify import Certificate
 from maskline.storage.crypto import KEY_BYTES, Sealer
 from maskline.storage.sqlite import SqliteStore
-from maskline.storage.store import Account
+from maskline.storage.store import Account, Store
 from maskline.workflows.add_number import add_number
 from maskline.workflows.create_session import CreateSession, SessionWish
 from maskline.workflows.expire_sessions import ExpireSessions
 from maskline.workflows.route_call import RouteCall
 from maskline.workflows.scope import Scope
 from maskline.workflows.verify_pool import verify_pool
+from tests.support.postgres_server import postgres_store
 from tests.support.store_values import ACCOUNT, OTHER, virtual_number
 
 T = TypeVar("T")
@@ -65,7 +66,7 @@ class NoStranger(RuleBasedStateMachine):
         # In memory where there is such a place: what is judged here is not the disk.
         self.folder = tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None)
         self.clock, ids = VirtualClock(), SeededIds(1)
-        self.store = SqliteStore(Path(self.folder.name) / "m.db", Sealer(bytes(KEY_BYTES)))
+        self.store = self.database()
         self.create_session = CreateSession(self.store, self.clock, ids)
         self.sweep = ExpireSessions(self.store, self.clock, ids)
         self.route_call = RouteCall(self.store, self.clock, limits=LIMITS)
@@ -76,11 +77,14 @@ class NoStranger(RuleBasedStateMachine):
         self.ours = set(NUMBERS)
         self.run(self._fill())
 
+    def database(self) -> Store:
+        return SqliteStore(Path(self.folder.name) / "m.db", Sealer(bytes(KEY_BYTES)))
+
     async def _fill(self) -> None:
         await self.store.open()
         await self.store.add_account(ACCOUNT)
         await self.store.add_account(OTHER)
-        await self.store.add_trunk(TRUNK, "", 0.0)
+        await self.store.add_trunk(TRUNK, 0.0)
         for number in NUMBERS:
             use = NumberUse.PIN if number == FOR_PINS else NumberUse.SHARED
             fallback = FALLBACK if number == NUMBERS[0] else None
@@ -384,3 +388,13 @@ TestNoStranger = NoStranger.TestCase
 TestNoStranger.settings = settings(
     max_examples=40, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)
 )
+
+
+class NoStrangerOnPostgresql(NoStranger):
+    def database(self) -> Store:
+        return postgres_store()
+
+
+TestNoStrangerOnPostgresql = NoStrangerOnPostgresql.TestCase
+# Each step is some ways to a server and back; what it is asked is the same.
+TestNoStrangerOnPostgresql.settings = settings(TestNoStranger.settings, max_examples=5)

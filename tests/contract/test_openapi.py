@@ -8,11 +8,17 @@ from typing import Any
 import pytest
 
 from maskline.api.eight.openapi import openapi_document as eight_document
+from maskline.api.native.openapi import openapi_document as native_document
 from maskline.api.plivo.openapi import openapi_document as plivo_document
+from maskline.api.services import OperatorAccess
 from maskline.masking.session import SessionOptions
+from maskline.storage.store import Delivery
+from maskline.storage.webhook_store import Attempt, EndpointNote, Patience
+from maskline.workflows.set_limits import stop_account
 from tests.support.api_world import NUMBER, PARTIES, ApiWorld, credentials
 from tests.support.described_api import DescribedApi, operations
 from tests.support.eight_api import AMY, EightApi, Speech, bearer
+from tests.support.store_values import T0, outbox_row
 
 PLIVO = plivo_document(SessionOptions())
 PLIVO_BODIES: dict[str, Any] = {
@@ -34,6 +40,12 @@ EIGHT_BODIES: dict[str, Any] = {
     },
     "/messages/exports": {"from": "2026-11-01T00:00:00Z", "to": "2026-11-02T00:00:00Z"},
 }  # fmt: skip
+NATIVE = native_document()
+NATIVE_BODIES: dict[str, Any] = {
+    "/maskline/v1/webhooks/replay": {"states": ["failed"]},
+    "/maskline/v1/webhooks/endpoints/{id}/enable": {"replay": True},
+    "/maskline/v1/operator/accounts/{id}/limits": {"concurrent": 5, "destinations": {"countries": ["GB"]}},
+}
 NOTHING_YET = ("{recording_id}",)
 """Parts of paths where there is nothing: no call was made in these worlds."""
 
@@ -41,6 +53,11 @@ NOTHING_YET = ("{recording_id}",)
 @pytest.fixture(scope="module")
 def plivo() -> DescribedApi:
     return DescribedApi(PLIVO)
+
+
+@pytest.fixture(scope="module")
+def native() -> DescribedApi:
+    return DescribedApi(NATIVE)
 
 
 @pytest.fixture(scope="module")
@@ -97,3 +114,35 @@ async def test_eight_publishes_its_document() -> None:
     async with EightApi().client() as http:
         answer = await http.get("/api/v1/openapi.json")
     assert (answer.status_code, answer.json()) == (200, EIGHT)
+
+
+@pytest.mark.parametrize(("path", "method"), operations(NATIVE))
+def test_the_native_api_answers_as_described(native: DescribedApi, path: str, method: str) -> None:
+    world = EightApi()
+
+    async def furnish() -> dict[str, str]:
+        await world.start()
+        url = "https://hooks.example/cb"
+        await world.store.announce([outbox_row("failed", account_id=world.acme.id, url=url)])
+        await world.store.lease_outbox("one", now=T0, until=T0 + 9, limit=9)
+        done = Delivery("failed", "failed", T0, 500, "HTTP 500", attempt=Attempt("failed", 1, T0, 12, 500, "", "no"))
+        await world.store.finish_outbox("one", [done], now=T0)
+        (endpoint,) = await world.store.note_endpoints(
+            [EndpointNote(world.acme.id, None, url, T0, 1, True)], Patience(), now=T0
+        )
+        if "resume" in path:
+            await stop_account(world.store, world.clock, world.acme.id)
+        if "operator" in path:
+            return {"id": world.acme.id}
+        return {"id": endpoint.id if "endpoints" in path else "failed"}
+
+    real = asyncio.run(furnish())
+    native.app = world.app(operator=OperatorAccess("k" * 24))
+    key = bearer("k" * 24 if "operator" in path else world.key)
+    assert_real_one_succeeded(path, next(iter(native.hold(path, method, key, real, NATIVE_BODIES.get(path)))))
+
+
+async def test_the_native_api_publishes_its_document() -> None:
+    async with EightApi().client() as http:
+        answer = await http.get("/maskline/v1/openapi.json")
+    assert (answer.status_code, answer.json()) == (200, NATIVE)

@@ -298,7 +298,7 @@ def test_under_its_own_name_vts_answers_in_its_own_form(vendor: VendorAddress, p
     def ask(path: str, body: dict[str, str]) -> dict[str, object]:
         headers = {"Authorization": f"Basic {token}", "Content-Type": "application/json"}
         url = f"https://api.vtscom.net{vendor.collection.rstrip('/')}{path}"
-        with opener.open(urllib.request.Request(url, json.dumps(body).encode(), headers), timeout=10) as answer:
+        with opener.open(urllib.request.Request(url, json.dumps(body).encode(), headers), timeout=60) as answer:
             return dict(json.loads(answer.read()))
 
     created = ask("", {**parties, "session_expiry": "600"})

@@ -36,7 +36,7 @@ class Wire:
 
     def send(self, method: str, path: str, body: bytes = b"", expected: int = 200) -> Any:
         """The parsed answer of `method` on a path below the collection."""
-        connection = http.client.HTTPConnection(self._address, timeout=10)
+        connection = http.client.HTTPConnection(self._address, timeout=60)
         connection.request(method, self.collection + path, body, self._headers)
         response = connection.getresponse()
         answer = json.loads(response.read())

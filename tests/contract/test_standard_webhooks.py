@@ -10,9 +10,13 @@ from datetime import UTC, datetime
 import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
+from maskline.ids import SeededIds
+from maskline.masking.decision import VirtualNumber
 from maskline.webhooks.formats.eight import session_summary
 from maskline.webhooks.formats.shape import Shape
-from maskline.webhooks.sign import is_secret, standard_webhooks
+from maskline.webhooks.sign import is_secret, rotated, standard_webhooks
+from maskline.workflows.sample_events import CALLER, VIRTUAL, Scene
+from maskline.workflows.sample_native import SAMPLES
 from tests.support.calls import make_record
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
@@ -55,7 +59,35 @@ def test_the_library_refuses_another_body_another_secret_and_a_replay():
             Webhook(SECRET).verify(body, told)
 
 
+@pytest.mark.parametrize("event", list(SAMPLES))
+def test_the_library_accepts_each_event_of_our_own(event):
+    number = VirtualNumber(VIRTUAL, "MA1", None, "pool", VIRTUAL.country)
+    now = time.time()
+    body = SAMPLES[event](Scene("MA1", number, Shape("sample"), SeededIds(1), now))
+    signed = {
+        "webhook-id": EVENT, "webhook-timestamp": str(int(now)),
+        "webhook-signature": standard_webhooks(SECRET, EVENT, int(now), body),
+    }  # fmt: skip
+    told = Webhook(SECRET).verify(body, signed)
+    assert set(told) == {"type", "timestamp", "data"}
+    assert told["type"] == event
+    assert abs(datetime.fromisoformat(told["timestamp"]).timestamp() - now) < 0.001
+    assert CALLER.digits.encode() not in body or event == "call.ended"
+
+
 def test_we_sign_to_the_byte_as_the_library_does():
     at = datetime(2024, 3, 25, 6, 1, 28, tzinfo=UTC)
     ours = standard_webhooks(SECRET, EVENT, int(at.timestamp()), BODY)
     assert ours == Webhook(SECRET).sign(EVENT, at, BODY.decode())
+
+
+def test_both_secrets_are_good_while_one_takes_the_others_place():
+    new = "whsec_" + base64.b64encode(bytes(range(32, 64))).decode()
+    both = rotated(SECRET, new)
+    assert is_secret(both)
+    told = headers(int(time.time()), secret=both)
+    assert told["webhook-signature"].count("v1,") == 2
+    for secret in (SECRET, new):
+        assert Webhook(secret).verify(BODY, told) == json.loads(BODY)
+    with pytest.raises(WebhookVerificationError):
+        Webhook("whsec_" + "A" * 32).verify(BODY, told)

@@ -45,6 +45,13 @@ async def test_what_a_customers_application_had_done_with_a_call_is_kept(store: 
         assert await store.call(ACCOUNT.id, name) == record
 
 
+async def test_that_a_call_outlived_its_engine_is_kept(store: Store) -> None:
+    record = call_record("call-1", recovered=True)
+    await store.commit_calls([recorded_call(record=record), recorded_call("call-2", record=call_record("call-2"))])
+    assert await store.call(ACCOUNT.id, "call-1") == record
+    assert {one.id: one.recovered for one in await store.calls(ACCOUNT.id)} == {"call-1": True, "call-2": False}
+
+
 async def test_a_call_of_another_account_is_not_found(store: Store) -> None:
     await store.commit_calls([recorded_call()])
     with pytest.raises(NotFound):
@@ -107,6 +114,14 @@ async def test_facts_are_followed_in_order_of_commit(store: Store) -> None:
     assert await store.facts_since(rest[-1][0], 100) == []
 
 
+async def test_the_log_is_followed_from_every_position_and_by_any_step(store: Store) -> None:
+    await store.commit_calls([recorded_call(), recorded_call("call-2")])
+    whole = await store.facts_since(0, 100)
+    for start, (position, _) in enumerate(whole, 1):
+        for step in (1, 2, 100):
+            assert await store.facts_since(position, step) == whole[start : start + step]
+
+
 async def test_a_subject_without_facts_has_none(store: Store) -> None:
     assert await store.facts("nothing") == []
 
@@ -126,13 +141,13 @@ async def states(store: Store) -> dict[str, str]:
     return {row.id: row.state for row in await store.outbox(None)}
 
 
-async def test_a_due_row_is_leased_once_and_counted(store: Store) -> None:
+async def test_a_due_row_is_leased_once_and_its_leases_are_counted(store: Store) -> None:
     row = outbox_row()
     await put(store, row)
     assert await store.next_outbox_due() == T0
     assert await lease(store, now=T0 - 1) == []
     leased = await lease(store)
-    assert leased == [replace(row, state="leased", attempts=1, due_at=T0 + 30)]
+    assert leased == [replace(row, state="leased", leases=1, due_at=T0 + 30)]
     assert await lease(store, "two", now=T0 + 29) == []
     assert await store.next_outbox_due() == T0 + 30
 
@@ -141,7 +156,7 @@ async def test_a_lease_that_is_over_is_taken_by_another_owner(store: Store) -> N
     await put(store, outbox_row())
     await lease(store)
     again = await lease(store, "two", now=T0 + 30)
-    assert [(row.id, row.attempts) for row in again] == [("row-1", 2)]
+    assert [(row.id, row.attempts, row.leases) for row in again] == [("row-1", 0, 2)]
     late = await store.finish_outbox("one", [Delivery("row-1", "done", 0.0, 200)], now=T0 + 31)
     assert late == [False]
     assert await states(store) == {"row-1": "leased"}
@@ -153,7 +168,7 @@ async def test_a_delivered_row_is_done(store: Store) -> None:
     await lease(store)
     await store.finish_outbox("one", [Delivery("row-1", "done", T0 + 1, 204)], now=T0 + 1)
     (row,) = await store.outbox(ACCOUNT.id)
-    assert (row.state, row.last_status, row.last_error, row.attempts) == ("done", 204, "", 1)
+    assert (row.state, row.last_status, row.last_error, row.attempts, row.leases) == ("done", 204, "", 1, 0)
     assert await lease(store, now=T0 + 9999) == []
     assert await store.next_outbox_due() is None
 
@@ -165,7 +180,7 @@ async def test_a_failed_try_comes_again_at_its_time(store: Store) -> None:
     assert await store.next_outbox_due() == T0 + 100
     assert await lease(store, now=T0 + 99) == []
     (row,) = await lease(store, now=T0 + 100)
-    assert (row.attempts, row.last_status, row.last_error) == (2, 500, "HTTP 500")
+    assert (row.attempts, row.leases, row.last_status, row.last_error) == (1, 1, 500, "HTTP 500")
 
 
 async def test_a_row_given_back_untried_keeps_its_tries_and_its_last_result(store: Store) -> None:
@@ -175,8 +190,21 @@ async def test_a_row_given_back_untried_keeps_its_tries_and_its_last_result(stor
     await lease(store, now=T0 + 1)
     await store.finish_outbox("one", [Delivery("row-1", "due", T0 + 2, tried=False)], now=T0 + 1)
     (row,) = await store.outbox(None)
-    assert (row.attempts, row.state, row.due_at) == (1, "due", T0 + 2)
+    assert (row.attempts, row.leases, row.state, row.due_at) == (1, 0, "due", T0 + 2)
     assert (row.last_status, row.last_error) == (500, "HTTP 500")
+
+
+async def test_a_row_given_back_untried_was_still_taken_by_those_who_died_of_it(store: Store) -> None:
+    await put(store, outbox_row())
+    for owner, at in (("dead", T0), ("another", T0 + 30), ("one", T0 + 60)):
+        (row,) = await lease(store, owner, now=at)
+    await store.finish_outbox("one", [Delivery("row-1", "due", T0 + 61, tried=False)], now=T0 + 61)
+    assert (row.leases, [one.leases for one in await store.outbox(None)]) == (3, [2])
+    await lease(store, now=T0 + 61)
+    await store.finish_outbox("one", [Delivery("row-1", "failed", 0.0)], now=T0 + 61)
+    await store.replay_outbox("row-1", T0 + 62)
+    (row,) = await lease(store, now=T0 + 62)
+    assert (row.attempts, row.leases) == (0, 1)
 
 
 async def test_results_are_written_back_in_groups_each_by_its_own_lease(store: Store) -> None:
@@ -246,7 +274,7 @@ async def test_a_finished_row_is_replayed_with_all_its_tries(store: Store) -> No
     await store.replay_outbox("row-1", T0 + 500)
     assert await store.next_outbox_due() == T0 + 500
     (row,) = await lease(store, now=T0 + 500)
-    assert (row.attempts, row.body) == (1, outbox_row().body)
+    assert (row.attempts, row.leases, row.body) == (0, 1, outbox_row().body)
 
 
 async def test_a_replayed_row_waits_behind_its_lane(store: Store) -> None:

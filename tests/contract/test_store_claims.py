@@ -12,7 +12,8 @@ from maskline.masking.decision import NumberState, NumberUse
 from maskline.masking.e164 import Number
 from maskline.masking.facts import SessionCreated, SessionUpdated, VirtualNumberReplaced
 from maskline.masking.session import PoolMode, Role, Session, SessionChange, SessionOptions
-from maskline.storage.store import SessionFilter, Store
+from maskline.storage.filters import SessionFilter
+from maskline.storage.store import Store
 from tests.support.store_values import (
     ACCOUNT,
     ALICE,

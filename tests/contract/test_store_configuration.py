@@ -8,11 +8,15 @@ import pytest
 
 from maskline.errors import Conflict, NotFound
 from maskline.masking.decision import NumberState, NumberUse
+from maskline.masking.destinations import Destinations
 from maskline.masking.e164 import Number
+from maskline.masking.facts import AccountAlarmed, AccountResumed, AccountStopped
+from maskline.masking.limits import SAFE_LIMITS, Limits, PrefixLimit
+from maskline.masking.number_kind import Kind
 from maskline.masking.policy import AccountPolicy
 from maskline.masking.price import Direction, Price
 from maskline.masking.session import PoolMode, SessionOptions
-from maskline.storage.store import Endpoint, Store
+from maskline.storage.store import Endpoint, Once, Store
 from tests.support.store_values import (
     ACCOUNT,
     ALICE,
@@ -77,6 +81,44 @@ async def test_an_account_is_changed_in_all_but_its_origin(store: Store) -> None
     assert changed.auth_token == "new"
     with pytest.raises(NotFound):
         await store.update_account(replace(changed, id="SA-nobody"))
+
+
+async def test_what_changes_of_an_account_is_told_with_it_and_once(store: Store) -> None:
+    once = Once(ACCOUNT.id, "alarm", "alarm", T0 + 100)
+    changed = replace(ACCOUNT, stopped="short_calls", modified_at=T0 + 1)
+    assert await store.update_account(changed, was=ACCOUNT, once=once, outbox=[outbox_row("told")])
+    assert not await store.update_account(changed, was=changed, once=once, outbox=[outbox_row("again")])
+    with pytest.raises(Conflict):
+        await store.update_account(ACCOUNT, was=ACCOUNT, outbox=[outbox_row("late")])
+    assert [row.id for row in await store.outbox(None)] == ["told"]
+
+
+async def test_limits_and_a_stop_are_kept_with_the_facts_that_tell_of_them(store: Store) -> None:
+    limits = replace(
+        SAFE_LIMITS, calls_per_second=2.5, spend_per_day=10**12, time_zone="Asia/Singapore",
+        prefixes=(PrefixLimit("+44", 10), PrefixLimit("+1", 0)),
+        destinations=Destinations(("GB", "SG"), True, ("+4420",), ("+44", "+1"), (Kind.PREMIUM,)),
+    )  # fmt: skip
+    for at, one in enumerate((limits, Limits(), SAFE_LIMITS, None)):
+        changed = replace(ACCOUNT, limits=one, stopped="short_calls", countries=("GB", "FR"), modified_at=T0 + at)
+        facts = [AccountAlarmed(ACCOUNT.id, 0, T0, "new_country", "FR"), AccountStopped(ACCOUNT.id, 0, T0, "operator")]
+        await store.update_account(changed, facts=facts[at % 2 :])
+        assert await store.account(ACCOUNT.id) == changed
+    assert [(fact.sequence, fact.name) for fact in await store.facts(ACCOUNT.id)] == [
+        (1, "AccountAlarmed"), (2, "AccountStopped"), (3, "AccountStopped"),
+        (4, "AccountAlarmed"), (5, "AccountStopped"), (6, "AccountStopped"),
+    ]  # fmt: skip
+    with pytest.raises(Conflict):
+        await store.update_account(ACCOUNT, was=ACCOUNT, facts=[AccountResumed(ACCOUNT.id, 0, T0, "operator")])
+    assert len(await store.facts(ACCOUNT.id)) == 6
+
+
+async def test_the_countries_of_an_accounts_numbers_are_known(store: Store) -> None:
+    assert await store.number_countries("MA-nobody") == frozenset()
+    before = await store.number_countries(ACCOUNT.id)
+    await store.add_number(replace(virtual_number(Number("6531000099")), country="FJ"), T0)
+    await store.add_number(replace(virtual_number(Number("6531000098")), country=None), T0)
+    assert await store.number_countries(ACCOUNT.id) == before | {"FJ", None}
 
 
 async def test_of_two_changes_of_one_account_the_later_is_refused(store: Store) -> None:
@@ -228,23 +270,31 @@ async def test_numbers_are_listed_in_order_for_the_account_and_for_the_subaccoun
 
 async def test_trunks_are_kept_in_order_and_removed_by_name(store: Store) -> None:
     second = replace(TRUNK, id="trunk-0", name="second", account_id=ACCOUNT.id, prefixes=(), nat=False, username="")
-    await store.add_trunk(TRUNK, "pa55word", T0)
-    await store.add_trunk(second, "", T0)
+    await store.add_trunk(TRUNK, T0)
+    await store.add_trunk(second, T0)
     assert await store.trunks() == [TRUNK, second]
+    changed = replace(TRUNK, host="192.0.2.9", nat=False, password="other", weight=1, codecs=())
+    await store.update_trunk(changed)
+    assert await store.trunks() == [changed, second]
     await store.remove_trunk(TRUNK.name)
     assert await store.trunks() == [second]
 
 
 async def test_a_trunk_name_and_id_are_taken_once(store: Store) -> None:
-    await store.add_trunk(TRUNK, "", T0)
+    await store.add_trunk(TRUNK, T0)
     for again in (replace(TRUNK, id="other"), replace(TRUNK, name="other")):
         with pytest.raises(Conflict):
-            await store.add_trunk(again, "", T0)
+            await store.add_trunk(again, T0)
 
 
-async def test_removing_an_unknown_trunk_is_not_found(store: Store) -> None:
+async def test_an_unknown_trunk_is_neither_changed_nor_removed(store: Store) -> None:
+    await store.add_trunk(TRUNK, T0)
     with pytest.raises(NotFound):
         await store.remove_trunk("nobody")
+    for unknown in (replace(TRUNK, name="nobody"), replace(TRUNK, id="another since")):
+        with pytest.raises(NotFound):
+            await store.update_trunk(unknown)
+    assert await store.trunks() == [TRUNK]
 
 
 async def test_an_endpoint_is_set_replaced_and_removed(store: Store) -> None:
@@ -274,7 +324,9 @@ async def test_the_configuration_version_moves_with_each_write_of_configuration_
     seen.append(await store.configuration_version())
     await store.add_number(virtual_number(Number("6531000099")), T0)
     seen.append(await store.configuration_version())
-    await store.add_trunk(TRUNK, "", T0)
+    await store.add_trunk(TRUNK, T0)
+    seen.append(await store.configuration_version())
+    await store.update_trunk(TRUNK)
     seen.append(await store.configuration_version())
     await store.remove_trunk(TRUNK.name)
     seen.append(await store.configuration_version())
@@ -292,7 +344,7 @@ async def test_the_configuration_version_moves_with_each_write_of_configuration_
     seen.append(await store.configuration_version())
     await store.remove_price("p1")
     seen.append(await store.configuration_version())
-    assert len(set(seen)) == 12
+    assert len(set(seen)) == 13
     with pytest.raises(NotFound):
         await store.remove_trunk("nobody")
     await store.trunks()

@@ -12,6 +12,8 @@ from maskline.storage.kept import RequestedFlow
 from maskline.storage.store import Once, RecordedCall, Store
 from tests.support.store_values import ACCOUNT, SUB, T0, VN1
 
+pytestmark = pytest.mark.usefixtures("our_clock")
+
 FLOW = RequestedFlow("flow-1", SUB.id, "request-1", '{"callflow": ["ü"]}', "order 7", T0 + 90.5, T0)
 ONCE = Once(SUB.id, "key-1", "POST /callflows a", T0 + 60)
 

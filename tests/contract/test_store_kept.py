@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -31,6 +32,9 @@ from tests.support.store_values import (
 CONFIG = PushConfig(
     SUB.id, "SFTP", "files.example", 22, "maskline", "/calls", "pa55word", "-----BEGIN …", changed_at=T0
 )  # fmt: skip
+NOW = time.time()
+"""A database on a server goes by its own clock."""
+MINUTE = {"now": NOW, "until": NOW + 60}
 JOB = ExportJob("job-1", ACCOUNT.id, None, T0, T0 + 60, T0 + 100, T0 + 200, "https://voice.example")
 
 
@@ -84,17 +88,58 @@ async def test_an_export_is_moved_on_by_who_knows_its_state(store: Store) -> Non
         await store.add_export(job)
     assert await store.export(ACCOUNT.id, JOB.id) == JOB
     assert await store.export_of_link(JOB.id) == JOB
-    assert await store.exports_in("queued", 5) == [JOB, later]
-    assert await store.exports_in("queued", 1) == [JOB]
     assert await store.count_exports(ACCOUNT.id) == 2
-    assert await store.change_export(JOB.id, was=("queued",), status="running")
+    assert await store.lease_export("one", **MINUTE) == replace(JOB, status="running")
     assert await store.count_exports(ACCOUNT.id) == 2
-    assert not await store.change_export(JOB.id, was=("queued",), status="cancelled")
-    assert await store.change_export(JOB.id, was=("queued", "running"), status="succeeded", size=12)
+    assert not await store.finish_export("two", JOB.id, "succeeded", 12)
+    assert await store.finish_export("one", JOB.id, "succeeded", 12)
     assert await store.export(ACCOUNT.id, JOB.id) == replace(JOB, status="succeeded", size=12)
+    assert not await store.finish_export("one", JOB.id, "failed")
+    assert not await store.cancel_export(JOB.id)
     assert await store.count_exports(ACCOUNT.id) == 1
-    assert not await store.change_export("job-9", was=("queued",), status="running")
+    assert await store.cancel_export(later.id)
+    assert (await store.export_of_link(later.id)).status == "cancelled"
+    assert await store.lease_export("one", **MINUTE) is None
+    assert not await store.cancel_export("job-9")
     assert {"queued", "running", "succeeded"} < set(EXPORT_STATES)
+
+
+async def test_an_export_is_one_makers_until_its_lease_is_over(store: Store) -> None:
+    assert await store.lease_export("one", **MINUTE) is None
+    await store.add_export(JOB)
+    running = replace(JOB, status="running")
+    assert await store.lease_export("one", **MINUTE) == running
+    assert await store.lease_export("two", **MINUTE) is None
+    assert not await store.renew_export("two", JOB.id, **MINUTE)
+    assert await store.renew_export("one", JOB.id, now=NOW, until=NOW)
+    assert await store.lease_export("two", **MINUTE) == running
+    assert not await store.renew_export("one", JOB.id, **MINUTE)
+    assert not await store.finish_export("one", JOB.id, "failed")
+    assert await store.lease_export("one", **MINUTE) is None
+    assert await store.finish_export("two", JOB.id, "empty")
+
+
+async def test_exports_of_one_maker_or_of_all_wait_again(store: Store) -> None:
+    jobs = [replace(JOB, id=f"job-{i}", created_at=T0 + i) for i in range(3)]
+    for job, owner in zip(jobs, ("one", "two", "one"), strict=True):
+        await store.add_export(job)
+        await store.lease_export(owner, **MINUTE)
+    await store.finish_export("one", "job-2", "failed")
+    await store.free_exports("one")
+    assert [(await store.export_of_link(job.id)).status for job in jobs] == ["queued", "running", "failed"]
+    await store.free_exports(None)
+    assert [(await store.export_of_link(job.id)).status for job in jobs] == ["queued", "queued", "failed"]
+    assert not await store.finish_export("two", "job-1", "succeeded")
+    assert await store.lease_export("two", **MINUTE) == replace(jobs[0], status="running")
+
+
+async def test_an_export_that_was_cancelled_is_nobodys(store: Store) -> None:
+    await store.add_export(JOB)
+    await store.lease_export("one", **MINUTE)
+    assert await store.cancel_export(JOB.id)
+    assert not await store.renew_export("one", JOB.id, **MINUTE)
+    assert not await store.finish_export("one", JOB.id, "succeeded", 12)
+    assert await store.lease_export("one", **MINUTE) is None
 
 
 async def test_an_export_is_its_accounts_alone_and_goes_when_its_time_is_over(store: Store) -> None:

@@ -24,9 +24,11 @@ from maskline.masking.e164 import Number
 from maskline.masking.facts import Fact
 from maskline.masking.session import NewSession, PoolMode, Role, Session, SessionChange, SessionOptions
 from maskline.storage.crypto import KEY_BYTES, Sealer
+from maskline.storage.filters import SessionFilter
 from maskline.storage.memory import MemoryStore
 from maskline.storage.sqlite import SqliteStore
-from maskline.storage.store import SessionFilter, Store
+from maskline.storage.store import Store
+from tests.support.postgres_server import postgres_store
 from tests.support.store_values import ACCOUNT, T0, call_facts, interaction, new_session, recorded_call, virtual_number
 
 MEMORY = Path("/dev/shm")
@@ -152,8 +154,7 @@ class StoreHistories(RuleBasedStateMachine):
     def open_both(self) -> None:
         self.runner = asyncio.Runner()
         self.folder = tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None)
-        sqlite = SqliteStore(Path(self.folder.name) / "m.db", Sealer(bytes(KEY_BYTES)))
-        self.stores: list[Store] = [MemoryStore(), sqlite]
+        self.stores: list[Store] = [MemoryStore(), self.database()]
         self.now = T0
         self.model = Model()
         self.made = 0
@@ -167,6 +168,9 @@ class StoreHistories(RuleBasedStateMachine):
                 await store.add_number(virtual_number(number), T0)
 
         self.both(fill)
+
+    def database(self) -> Store:
+        return SqliteStore(Path(self.folder.name) / "m.db", Sealer(bytes(KEY_BYTES)))
 
     def teardown(self) -> None:
         if hasattr(self, "runner"):
@@ -183,8 +187,8 @@ class StoreHistories(RuleBasedStateMachine):
             except MasklineError as error:
                 return (type(error), error.sentence)
 
-        memory, sqlite = (self.runner.run(answer(store)) for store in self.stores)
-        assert memory == sqlite
+        memory, database = (self.runner.run(answer(store)) for store in self.stores)
+        assert memory == database
         return memory
 
     async def facts(self, store: Store) -> list[Fact]:
@@ -273,7 +277,11 @@ class StoreHistories(RuleBasedStateMachine):
 
     @rule()
     def sweep(self) -> None:
-        for session in self.both(lambda store: store.sessions_due(self.now, 100)):
+        async def due(store: Store) -> list[Session]:
+            # Which of one second comes first is the index's choice (queries.sql).
+            return sorted(await store.sessions_due(self.now, 100), key=lambda one: (one.expires_at, one.id))
+
+        for session in self.both(due):
             self.finish(session.id, by_request=False)
 
     def finish(self, session_id: str, by_request: bool) -> None:
@@ -396,3 +404,13 @@ TestStoreHistories.settings = settings(
     # Each step writes to a disk: shrinking a failure takes minutes, and the history of 40 steps can be read as it is.
     phases=(Phase.explicit, Phase.reuse, Phase.generate),
 )
+
+
+class StoreHistoriesOnPostgresql(StoreHistories):
+    def database(self) -> Store:
+        return postgres_store()
+
+
+TestStoreHistoriesOnPostgresql = StoreHistoriesOnPostgresql.TestCase
+# Each step is some ways to a server and back; what it is asked is the same.
+TestStoreHistoriesOnPostgresql.settings = settings(TestStoreHistories.settings, max_examples=5)

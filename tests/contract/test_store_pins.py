@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from maskline.masking.match import NO_ENTRIES, Entries
 from maskline.masking.pin import DAY, Counted, PinLimits, PinTry, Subject
 from maskline.masking.session import SessionOptions
 from maskline.storage.crypto import KEY_BYTES, Sealer
@@ -51,13 +52,13 @@ async def test_tallies_that_say_nothing_any_more_are_forgotten(store: Store) -> 
 
 
 async def test_a_number_says_how_long_its_longest_pin_ever_was(store: Store) -> None:
-    assert await store.longest_pin(VN1) == await store.longest_pin(ALICE) == 0
+    assert await store.entries(VN1) == await store.entries(ALICE) == NO_ENTRIES
     await store.create_session(new_session(options=PINS, first_party_pin="1234", second_party_pin="567890"))
     await store.create_session(
         new_session("2", first_party=CAROL, second_party=DAVE, options=PINS, first_party_pin="4321",
                     second_party_pin="8765")
     )  # fmt: skip
-    assert (await store.longest_pin(VN1), await store.longest_pin(VN2)) == (6, 0)
+    assert (await store.entries(VN1), await store.entries(VN2)) == (Entries(6, 0.0), NO_ENTRIES)
 
 
 async def test_two_processes_count_together_and_a_restart_forgets_nothing(tmp_path: Path) -> None:

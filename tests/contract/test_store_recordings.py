@@ -9,7 +9,9 @@ import pytest
 from maskline.errors import Conflict, NotFound
 from maskline.masking.facts import RecordingCompleted
 from maskline.masking.recording import Recording, RecordingResult, RecordingStatus
-from maskline.storage.store import RecordingFilter, Store
+from maskline.storage.filters import RecordingFilter
+from maskline.storage.kept import Owner
+from maskline.storage.store import Store
 from tests.support.recordings import recording, recording_end
 from tests.support.store_values import (
     ACCOUNT,
@@ -22,6 +24,8 @@ from tests.support.store_values import (
     outbox_row,
     recorded_call,
 )
+
+pytestmark = pytest.mark.usefixtures("our_clock")
 
 DONE = RecordingResult(
     "rec-1", RecordingStatus.COMPLETED, 0.0, T0 + 12.5, T0 + 40, 27_500, False, "2023-11-14/rec-1.mp3", "s3://b/k", 9000
@@ -153,6 +157,15 @@ async def test_a_try_that_failed_is_due_again(store: Store) -> None:
     assert await store.next_recording_due() == T0 + 80
     leased = await store.lease_recording("me", now=T0 + 80, until=T0 + 90)
     assert leased is not None and (leased.attempts, leased.error) == (2, "timeout")
+
+
+async def test_what_a_living_process_makes_is_left_alone_but_not_by_its_own_next_start(store: Store) -> None:
+    await stopped(store)
+    now = (await store.renew_owner(Owner("maker", "engine", "", ""), now=T0)).now
+    await store.lease_recording("maker", now=T0 + 50, until=T0 + 9000)
+    assert await store.recover_recordings(T0 + 60, now=now) == 0
+    assert await store.recover_recordings(T0 + 60, now=now, owner="another") == 0
+    assert await store.recover_recordings(T0 + 60, now=now, owner="maker") == 1
 
 
 async def test_what_a_killed_process_left_is_taken_up_again_and_said_to_be_partial(store: Store) -> None:

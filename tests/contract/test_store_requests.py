@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from maskline.masking.facts import CallNotStarted, CallRequested, Cause
 from maskline.masking.session import NewSession, RequestedCall, SessionOptions
 from maskline.storage.store import Once, RecordedCall, Store
 from tests.support.store_values import ACCOUNT, CAROL, T0, VN1, new_session, outbox_row
+
+pytestmark = pytest.mark.usefixtures("our_clock")
 
 ONCE = Once(ACCOUNT.id, "key-1", "POST /Session a=b", T0 + 60)
 FACT = CallNotStarted("call-1", 1, T0 + 70, "session-1", Cause.SHUTDOWN)

@@ -14,7 +14,9 @@ from maskline.masking.e164 import Number
 from maskline.masking.facts import ClaimNote, SessionCreated, SessionExpired, SessionUpdated
 from maskline.masking.session import Session, SessionChange, SessionOptions
 from maskline.storage.crypto import KEY_BYTES, Sealer
-from maskline.storage.store import SessionFilter, Store
+from maskline.storage.filters import SessionFilter
+from maskline.storage.memory import MemoryStore
+from maskline.storage.store import Once, Store
 from tests.support.store_values import (
     ACCOUNT,
     ALICE,
@@ -465,3 +467,22 @@ async def test_many_calls_of_one_session_in_one_commit_all_count(store: Store) -
 async def test_a_call_of_a_session_that_is_gone_is_still_recorded(store: Store) -> None:
     await store.commit_calls([recorded_call(session_id="gone")])
     assert await store.facts("call-1") == list(call_facts())
+
+
+async def test_what_tells_of_a_new_session_is_kept_with_it_and_only_the_first_time(store: Store) -> None:
+    once = Once(ACCOUNT.id, "key", "same", T0 + 60)
+    for name in ("told", "again"):
+        made = await store.create_session(
+            new_session(name), once=once, outbox=lambda one: [outbox_row(f"of {one.id}", subject=one.id)]
+        )
+        assert made.id == "told"
+    assert [(row.id, row.subject, row.state) for row in await store.outbox(None)] == [("of told", "told", "due")]
+
+
+async def test_a_session_whose_webhook_cannot_be_kept_is_not_made(store: Store) -> None:
+    await store.announce([outbox_row("there")])
+    with pytest.raises(Conflict):
+        await store.create_session(new_session("one"), outbox=lambda _: [outbox_row("there")])
+    if not isinstance(store, MemoryStore):
+        with pytest.raises(NotFound):
+            await store.session(ACCOUNT.id, "one")

@@ -60,9 +60,9 @@ async def test_one_call_reaches_plivo_8x8_and_wavecell_receivers(empty_store):
     await store.add_number(VirtualNumber(VIRTUAL, ACCOUNT, None, "PSTN1", "SG"), T0)
     session = await store.create_session(NewSession(SESSION_ID, ACCOUNT, None, CALLER, CALLEE, options, T0))
     recorder.record(CallCommit(make_context(session), FACTS, make_record()))
-    plivo = await inbox.wait_for(6, "/plivo", within=10)
-    eight = await inbox.wait_for(1, "/eight", within=10)
-    wavecell = await inbox.wait_for(1, "/wavecell", within=10)
+    plivo = await inbox.wait_for(6, "/plivo", within=30)
+    eight = await inbox.wait_for(1, "/eight", within=30)
+    wavecell = await inbox.wait_for(1, "/wavecell", within=30)
     for part in (recorder, deliverer):
         part.stop()
     await asyncio.gather(*tasks)
@@ -103,7 +103,7 @@ async def test_call_statuses_arrive_in_order_and_signed_though_the_receiver_stum
     tasks = [asyncio.create_task(part.run()) for part in (deliverer, recorder)]
 
     recorder.record(CallCommit(make_context(callee=CALLEE), FACTS, make_record()))
-    items = await inbox.wait_for(5, "/vcs", within=10)
+    items = await inbox.wait_for(5, "/vcs", within=30)
     for part in (recorder, deliverer):
         part.stop()
     await asyncio.gather(*tasks)

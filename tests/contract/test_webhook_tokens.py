@@ -62,7 +62,7 @@ class Customer:
         call_id = f"call-{number}"
         context = make_context(session, call_id=call_id, account_id=self.main.id, subaccount_id=self.own.id)
         self.recorder.record(CallCommit(context, (LegRinging(call_id, 1, T0, "b", False),)))
-        return (await self.inbox.wait_for(number, "/masking", within=10))[number - 1]
+        return (await self.inbox.wait_for(number, "/masking", within=30))[number - 1]
 
 
 @asynccontextmanager

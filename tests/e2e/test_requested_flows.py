@@ -17,9 +17,10 @@ import aiohttp
 import pytest
 
 from maskline.lab.platform import Platform
+from maskline.lab.ports import free_ports
 from maskline.sip import events as sip
 from maskline.sip.events import Event
-from tests.support.media_harness import free_range
+from tests.support.platform_commands import typed
 from tests.support.udp_phone import UdpPhone
 
 pytestmark = pytest.mark.wire
@@ -52,7 +53,7 @@ class Town:
 
 @pytest.fixture
 async def platform(tmp_path: Path) -> AsyncIterator[Platform]:
-    low, high = free_range(200)
+    low, high = free_ports(200)
     platform = Platform(tmp_path, MASKLINE_MEDIA_PORTS=f"{low}-{high}")
     await platform.start()
     yield platform
@@ -107,10 +108,10 @@ def let_a_minute_pass(platform: Platform) -> None:
 
 
 def configured(platform: Platform, town: Town) -> Customer:
-    account: Any = platform.cli("account", "create", "Acme")
-    platform.cli("number", "add", VIRTUAL, "--account", account["auth_id"])
-    platform.cli("trunk", "add", "carrier", "--host", "127.0.0.1", "--port", str(town.phone.flow.port))
-    key: Any = platform.cli("account", "key", "create", account["auth_id"])
+    account: Any = typed(platform, "account", "create", "Acme", "--country", "anywhere")
+    typed(platform, "number", "add", VIRTUAL, "--account", account["auth_id"])
+    typed(platform, "trunk", "add", "carrier", "--host", "127.0.0.1", "--port", str(town.phone.flow.port))
+    key: Any = typed(platform, "account", "key", "create", account["auth_id"])
     return Customer(platform, account["auth_id"], key["key"])
 
 
@@ -122,7 +123,7 @@ async def test_a_server_that_is_killed_calls_nobody_twice_and_forgets_no_flow(pl
         town.kills = platform.pid
         numbers = iter(range(REQUESTS))
         await asyncio.gather(*(customer.ask_all(http, numbers) for _ in range(AT_A_TIME)))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await town.killed.wait()
     platform.stop()
     let_a_minute_pass(platform)

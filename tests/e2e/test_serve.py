@@ -26,8 +26,9 @@ import pytest
 import maskline
 from maskline.lab.carrier import Carrier
 from maskline.lab.phone import Phone
-from maskline.lab.platform import LabError, Platform, free_port
+from maskline.lab.platform import LabError, Platform
 from maskline.masking.e164 import parse_number
+from tests.support.platform_commands import told, typed
 from tests.support.short_sessions import end_soon
 
 pytestmark = pytest.mark.wire
@@ -59,7 +60,7 @@ def request(method: str, url: str, account: Any = None, body: Any = None) -> tup
         headers["Authorization"] = "Basic " + base64.b64encode(credentials).decode()
     data = None if body is None else json.dumps(body).encode()
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, data, headers, method=method), timeout=10) as reply:
+        with urllib.request.urlopen(urllib.request.Request(url, data, headers, method=method), timeout=30) as reply:
             return reply.status, reply.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
@@ -78,9 +79,9 @@ def test_from_an_empty_directory_to_a_session_and_a_clean_end(platform: Platform
     key = platform.folder / "maskline.key"
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     # Configured while the server runs, over the same database.
-    account = platform.cli("account", "create", "Acme")
-    platform.cli("number", "add", VIRTUAL, "--account", account["auth_id"])
-    platform.cli("trunk", "add", "carrier", "--host", "127.0.0.1", "--port", "5099")
+    account = platform.cli("account", "create", "Acme", "--country", "anywhere")
+    typed(platform, "number", "add", VIRTUAL, "--account", account["auth_id"])
+    typed(platform, "trunk", "add", "carrier", "--host", "127.0.0.1", "--port", "5099")
 
     url = f"{platform.url}/v1/Account/{account['auth_id']}/Masking/Session/"
     status, body = request("POST", url, account, {"first_party": FIRST, "second_party": SECOND})
@@ -88,7 +89,7 @@ def test_from_an_empty_directory_to_a_session_and_a_clean_end(platform: Platform
     listed = platform.cli("session", "list")["sessions"]
     assert [one["virtual_number"] for one in listed] == [VIRTUAL]
     assert listed[0]["first_party"] == "+65••••4510"
-    assert platform.cli("session", "expire", listed[0]["session_id"])["status"] == "expired"
+    assert typed(platform, "session", "expire", listed[0]["session_id"])["status"] == "expired"
 
     status, metrics = request("GET", f"{platform.url}/metrics")
     assert status == 200
@@ -104,7 +105,7 @@ def test_from_an_empty_directory_to_a_session_and_a_clean_end(platform: Platform
 
 def test_doctor_sees_the_running_server(platform: Platform):
     start(platform)
-    report = platform.cli("doctor")
+    report = typed(platform, "doctor")
     found = {one["check"]: one for one in report["checks"]}
     assert report["healthy"] is True
     assert found["database"]["state"] == "ok"
@@ -116,23 +117,22 @@ def test_doctor_sees_the_running_server(platform: Platform):
 
 def test_sessions_expire_by_themselves(platform: Platform):
     start(platform)
-    account = platform.cli("account", "create", "Acme")["auth_id"]
-    platform.cli("number", "add", VIRTUAL, "--account", account)
-    made = platform.cli("session", "create", FIRST, SECOND, "--account", account)
+    account = typed(platform, "account", "create", "Acme", "--country", "anywhere")["auth_id"]
+    typed(platform, "number", "add", VIRTUAL, "--account", account)
+    made = typed(platform, "session", "create", FIRST, SECOND, "--account", account)
     end_soon(platform.folder, made["session_id"], 1.0)
-    deadline = time.monotonic() + 10
-    while not (listed := platform.cli("session", "list")["sessions"])[0]["ended_at"]:
+    deadline = time.monotonic() + 30.0
+    while not (listed := typed(platform, "session", "list")["sessions"])[0]["ended_at"]:
         assert time.monotonic() < deadline, listed
     assert "sessions_expired" in platform.log_tail(50)
 
 
 def test_the_embedded_relay_runs_and_ends_with_the_server(tmp_path: Path):
-    first = free_port("127.0.0.1", socket.SOCK_DGRAM) & ~1
-    platform = Platform(tmp_path, MASKLINE_MEDIA="embedded", MASKLINE_MEDIA_PORTS=f"{first}-{first + 19}")
+    platform = Platform(tmp_path, MASKLINE_MEDIA="embedded")
     try:
         start(platform)
         # The server starts without its relay when that takes more than two seconds, and goes on trying.
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 30.0
         while not json.loads((answer := request("GET", f"{platform.url}/healthz"))[1])["parts"]["media"]["ok"]:
             assert time.monotonic() < deadline, answer
             time.sleep(0.05)
@@ -176,23 +176,23 @@ def test_wrong_settings_and_files_are_one_sentence_and_exit_code_2(platform: Pla
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr.startswith("error: MASKLINE_MEDIA has a wrong value")
     assert ended.stderr.count("\n") == 1
-    ended = serve(platform, MASKLINE_KEY_FILE=str(platform.folder))
-    assert ended.returncode == 2
-    assert "key file" in ended.stderr
-    assert "Traceback" not in ended.stderr
+    refused = told(platform, "serve", MASKLINE_KEY_FILE=str(platform.folder))
+    assert refused.code == 2
+    assert "key file" in refused.err
+    assert "Traceback" not in refused.err
     (platform.folder / "occupied").write_text("a file, not a directory")
-    ended = serve(platform, MASKLINE_DATA_DIR=str(platform.folder / "occupied"))
-    assert ended.returncode == 2
-    assert "data directory" in ended.stderr
+    refused = told(platform, "serve", MASKLINE_DATA_DIR=str(platform.folder / "occupied"))
+    assert refused.code == 2
+    assert "data directory" in refused.err
 
 
 def test_a_lost_key_is_noticed_and_not_replaced(platform: Platform):
-    platform.cli("account", "create", "Acme")
+    typed(platform, "account", "create", "Acme", "--country", "anywhere")
     key = platform.folder / "maskline.key"
     key.rename(platform.folder / "elsewhere.key")
-    ended = serve(platform)
-    assert ended.returncode == 2
-    assert "is missing (MASKLINE_KEY_FILE)" in ended.stderr
+    refused = told(platform, "serve")
+    assert refused.code == 2
+    assert "is missing (MASKLINE_KEY_FILE)" in refused.err
     assert not key.exists()
 
 
@@ -227,15 +227,15 @@ class Conversation:
             self.carrier.add_line(phone.number, phone.address)
         await asyncio.to_thread(self._provision)
         self.dial(self.first)
-        await asyncio.wait_for(self.first.answered.wait(), 10)
+        await asyncio.wait_for(self.first.answered.wait(), 30)
         return self
 
     def _provision(self) -> None:
         host, port = self.carrier.address
-        account = self.platform.cli("account", "create", "Acme")["auth_id"]
-        self.platform.cli("number", "add", VIRTUAL, "--account", account)
-        self.platform.cli("trunk", "add", "lab", "--host", host, "--port", str(port))
-        self.platform.cli("session", "create", FIRST, SECOND, "--account", account)
+        account = typed(self.platform, "account", "create", "Acme", "--country", "anywhere")["auth_id"]
+        typed(self.platform, "number", "add", VIRTUAL, "--account", account)
+        typed(self.platform, "trunk", "add", "lab", "--host", host, "--port", str(port))
+        typed(self.platform, "session", "create", FIRST, SECOND, "--account", account)
 
     def dial(self, phone: Phone) -> None:
         phone.dial(parse_number(VIRTUAL), self.carrier.address)
@@ -244,7 +244,7 @@ class Conversation:
         """Until /healthz says that no new calls are taken."""
 
         def ask() -> None:
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + 30.0
             while request("GET", f"{self.platform.url}/healthz")[0] != 503:
                 assert time.monotonic() < deadline, "it goes on taking calls"
 
@@ -260,13 +260,13 @@ async def test_a_stop_waits_for_the_call_and_refuses_new_ones(platform: Platform
         os.kill(platform.pid, signal.SIGTERM)
         await call.until_refusing()
         call.dial(call.late)
-        await asyncio.wait_for(call.late.ended.wait(), 10)
+        await asyncio.wait_for(call.late.ended.wait(), 30)
         assert call.late.final_status == 503
         assert not call.second.ended.is_set()
         call.first.hang_up()
-        await asyncio.wait_for(call.second.ended.wait(), 10)
+        await asyncio.wait_for(call.second.ended.wait(), 30)
         assert await asyncio.to_thread(platform.stop) == 0
-    record = platform.cli("call", "list")["calls"][0]
+    record = (await asyncio.to_thread(typed, platform, "call", "list"))["calls"][0]
     assert (record["outcome"], record["hung_up_by"]) == ("completed", "caller")
 
 
@@ -275,11 +275,11 @@ async def test_a_second_signal_hangs_up_and_keeps_the_record(platform: Platform)
         os.kill(platform.pid, signal.SIGTERM)
         await call.until_refusing()
         os.kill(platform.pid, signal.SIGTERM)
-        await asyncio.wait_for(call.first.ended.wait(), 10)
-        await asyncio.wait_for(call.second.ended.wait(), 10)
+        await asyncio.wait_for(call.first.ended.wait(), 30)
+        await asyncio.wait_for(call.second.ended.wait(), 30)
         assert await asyncio.to_thread(platform.stop) == 0
     assert "calls_abandoned" in platform.log_tail(50)
-    record = platform.cli("call", "list")["calls"][0]
+    record = (await asyncio.to_thread(typed, platform, "call", "list"))["calls"][0]
     assert (record["cause"], record["hung_up_by"]) == ("shutdown", "platform")
 
 
@@ -290,7 +290,7 @@ async def test_a_second_server_by_mistake_leaves_a_call_in_progress_alone(platfo
         assert ended.stderr.splitlines()[-1].startswith("error: Another maskline serve is running")
         assert not call.second.ended.is_set()
         call.first.hang_up()
-        await asyncio.wait_for(call.second.ended.wait(), 10)
+        await asyncio.wait_for(call.second.ended.wait(), 30)
     assert await asyncio.to_thread(platform.stop) == 0
-    record = platform.cli("call", "list")["calls"][0]
+    record = (await asyncio.to_thread(typed, platform, "call", "list"))["calls"][0]
     assert (record["outcome"], record["cause"]) == ("completed", "normal")

@@ -13,8 +13,10 @@ from maskline.masking.facts import Cause, FlowGiven, LegEnded
 from tests.sim.test_bad_network import scenario_of
 from tests.support.engine_world import World
 from tests.support.sim_scenario import Scenario
+from tests.support.sim_seeds import blocks
 
-BLOCKS, BLOCK = 8, 50
+BLOCK = 50
+BLOCKS = blocks(8, BLOCK)
 _WORDS = ("dial", "dial", "dial", "say", "say", "play", "ask", "ask", "ask", "refused", "hangup")
 _ENTRIES = ((), ("12#",), ("1", "1234"), ("1", "2"), ("", "12#", "4711", "99#"), ("1234", "1234", "1234"))
 

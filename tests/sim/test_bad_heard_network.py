@@ -13,8 +13,10 @@ from maskline.masking.facts import Cause
 from tests.sim.test_bad_network import scenario_of
 from tests.support.engine_world import World
 from tests.support.sim_scenario import KINDS, Scenario
+from tests.support.sim_seeds import blocks
 
-BLOCKS, BLOCK = 8, 50
+BLOCK = 50
+BLOCKS = blocks(8, BLOCK)
 _ENTRIES = ((), ("4711",), ("4711",), ("1", "4711"), ("12", "", "4711"), ("1", "2", "3"), ("4711#",))
 
 

@@ -14,8 +14,10 @@ import pytest
 from maskline.masking.facts import Cause
 from tests.support.engine_world import World
 from tests.support.sim_scenario import B_SDP, KINDS, Scenario
+from tests.support.sim_seeds import blocks
 
-BLOCKS, BLOCK = 24, 50
+BLOCK = 50
+BLOCKS = blocks(24, BLOCK)
 KNOWN = (1017,)
 """Seeds that once failed. 1017: a re-INVITE whose 200 was lost just before the BYE waited for ever."""
 
@@ -56,6 +58,7 @@ def scenario_of(seed: int) -> Scenario:
         max_forwards=dice.choice((1, 2, 70, 70, 70, 70)),
         relay=dice.random() > 0.15,
         kind=dice.choice(KINDS),
+        elsewhere=dice.choice((None, None, None, 200, 486, 503)),
     )
 
 

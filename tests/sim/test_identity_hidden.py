@@ -8,6 +8,7 @@ the other side gets are searched for it in every spelling. What such a search ca
 from __future__ import annotations
 
 import itertools
+import re
 from dataclasses import dataclass, replace
 
 import pytest
@@ -15,14 +16,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maskline.masking.facts import Outcome
+from maskline.masking.trunk import USUAL_PRESENTATION, Presentation
 from tests.support.hiding_places import HARMLESS, PLACES, TEXTS, URIS, hide, traces
-from tests.support.sim_identity import ANNA, BEN, IdentityWorld, Person
+from tests.support.sim_identity import ANNA, BEN, PRESENTATIONS, IdentityWorld, Person
 from tests.support.sim_scenario import B_SDP, RIGHT_PIN, Scenario
 
 DIAL = Scenario(kind="flow", flow=("dial",), alice_bye=None, bob_bye=10.0)
 MENU = replace(DIAL, flow=("ask",), pins=("12#",), replies=(("say", "dial"),))
 
 STORIES: dict[str, Scenario] = {
+    "changed": Scenario(presses=((1.0, "alice", "sendonly"), (2.0, "bob", "9"), (3.0, "alice", "asked"))),
     "answered": Scenario(alice_hold=2.0, bob_moves=3.0, keys_at=4.0),
     "late offer": Scenario(late_offer=True, alice_asks=2.0),
     "early media": Scenario(rings=((1.0, 183, B_SDP), (2.0, 180, b""))),
@@ -63,7 +66,10 @@ class HidingWorld(IdentityWorld):
             self.pump(now)
 
 
-def play(story: str, places: tuple[str, ...], spelling: str, asks: tuple[tuple[str, str], ...] = ()) -> HidingWorld:
+def play(
+    story: str, places: tuple[str, ...], spelling: str, asks: tuple[tuple[str, str], ...] = (),
+    presentation: Presentation = USUAL_PRESENTATION,
+) -> HidingWorld:  # fmt: skip
     def telling(person: Person) -> Person:
         return replace(
             person, ids=person.number.digits if spelling == "digits" else f"+{person.number.digits}",
@@ -71,12 +77,15 @@ def play(story: str, places: tuple[str, ...], spelling: str, asks: tuple[tuple[s
             software=TEXTS[spelling](person.number.digits), rewrite=hide(places, person.number, spelling),
         )  # fmt: skip
 
-    world = HidingWorld(5, STORIES[story], anna=telling(ANNA), ben=telling(BEN), asks=asks)
+    scenario, anna, ben = STORIES[story], telling(ANNA), telling(BEN)
+    world = HidingWorld(5, scenario, anna=anna, ben=ben, asks=asks, presentation=presentation)
     world.run()
     assert [str(fault) for fault in world.core.faults()] == []
     world.check_nothing_left()
     assert traces(world.to_bob, world.anna.number) == []
     assert traces(world.to_alice, world.ben.number) == []
+    # Signed claims (RFC 8224) are for whoever they were made for.
+    assert not [data for data in (*world.to_bob, *world.to_alice) if re.search(rb"\r\nIdentity", data, re.I)]
     return world
 
 
@@ -94,11 +103,27 @@ def test_a_number_in_all_places_at_once_does_not_cross(story: str, spelling: str
         assert traces(world.from_alice, world.anna.number) and traces(world.from_bob, world.ben.number)
 
 
+@pytest.mark.parametrize("presentation", PRESENTATIONS)
+@pytest.mark.parametrize("story", ["answered", "busy", "click", "flow by the API"])
+def test_a_number_does_not_cross_however_trunks_want_numbers(story: str, presentation: str) -> None:
+    world = play(story, HARMLESS, "plus", EVERYTHING, PRESENTATIONS[presentation])
+    assert traces(world.from_alice, world.anna.number) and traces(world.from_bob, world.ben.number)
+
+
 @pytest.mark.parametrize("place", [place for place in PLACES if place not in HARMLESS])
 def test_a_number_that_spoils_its_message_does_not_cross_either(place: str) -> None:
     for story in ("answered", "flow by the API"):
         for spelling in ("plus", "dotted"):
             play(story, (place,), spelling)
+
+
+@pytest.mark.parametrize("story", ["answered", "late offer", "early media", "click"])
+def test_a_number_in_parts_beside_the_session_description_does_not_cross(story: str) -> None:
+    world = play(story, ("parts beside the body",), "plus")
+    assert world.record.outcome is Outcome.COMPLETED
+    told = [data for data in (*world.from_alice, *world.from_bob) if b"multipart/mixed" in data]
+    assert any(world.anna.number.digits.encode() in data.partition(b"\r\n\r\n")[2] for data in told)
+    assert any(world.ben.number.digits.encode() in data.partition(b"\r\n\r\n")[2] for data in told)
 
 
 @settings(max_examples=80, deadline=None, derandomize=True, database=None)

@@ -14,9 +14,10 @@ import pytest
 
 from maskline.masking.e164 import Number
 from maskline.masking.facts import Cause
+from maskline.masking.trunk import USUAL_PRESENTATION, Presentation
 from maskline.sip.events import Flow
 from tests.support.hiding_places import HARMLESS, hide
-from tests.support.sim_identity import ANNA, BEN, IdentityWorld, Person
+from tests.support.sim_identity import ANNA, BEN, PRESENTATIONS, IdentityWorld, Person
 from tests.support.sim_scenario import B_SDP, RIGHT_PIN, Scenario
 
 DIAL = Scenario(kind="flow", flow=("dial",), alice_bye=None, bob_bye=10.0)
@@ -41,6 +42,12 @@ STORIES: dict[str, Scenario] = {
     "the callee moves": Scenario(bob_moves=2.0),
     "both move": Scenario(alice_hold=2.0, bob_moves=2.0),
     "keys by INFO": Scenario(keys_at=2.0),
+    "reached elsewhere": Scenario(rings=(), verdict=503, elsewhere=200),
+    "held and resumed": Scenario(presses=((1.0, "alice", "sendonly"), (2.0, "alice", "sendrecv"))),
+    "held by the callee": Scenario(
+        presses=((1.0, "bob", "+inactive"), (2.0, "alice", "0.0.0.0"), (3.0, "bob", "asked"))
+    ),
+    "other codecs": Scenario(presses=((1.0, "alice", "9"), (2.0, "bob", "8"), (3.0, "bob", "-9"))),
     "forked": Scenario(fork=True, fork_after=3.0),
     "recorded with prompts": Scenario(record=True, caller_prompts=2, callee_prompts=2),
     "answered for prompts": Scenario(caller_prompts=1, answer_for_prompts=True),
@@ -52,6 +59,25 @@ STORIES: dict[str, Scenario] = {
     "not ours": Scenario(ours=False),
     "too many hops": Scenario(max_forwards=1),
     "split": Scenario(kind="split"),
+    "reliable": Scenario(reliable=True),
+    "reliable early media": Scenario(reliable=True, rings=((1.0, 183, B_SDP), (1.5, 180, b""))),
+    "reliable, busy": Scenario(reliable=True, verdict=486),
+    "reliable, cancelled": Scenario(reliable=True, cancel_after=2.0),
+    "proved": Scenario(digest=True),
+    "proved, and moves": Scenario(digest=True, alice_hold=2.0, bob_moves=3.0, keys_at=4.0),
+    "proved, busy": Scenario(digest=True, verdict=486),
+    "renewed": Scenario(session=90, alice_bye=None, bob_bye=58.0),
+    "renewed by nobody": Scenario(session=90, bob_dies=6.0, alice_bye=None),
+    "the longest that may be": Scenario(alice_bye=None, bob_bye=None),
+    "any caller": Scenario(kind="open"),
+    "calls back": Scenario(kind="callback"),
+    "fallback": Scenario(kind="fallback"),
+    "fallback, busy": Scenario(kind="fallback", verdict=486),
+    "forked, reliably": Scenario(fork=True, fork_after=3.0, reliable=True),
+    "all at once": Scenario(
+        reliable=True, digest=True, session=90, record=True, alice_bye=None, bob_bye=20.0, keys_at=6.0,
+        presses=((1.0, "alice", "sendonly"), (2.0, "bob", "+inactive"), (3.0, "alice", "9"), (4.0, "bob", "asked")),
+    ),
     "the store is away": Scenario(store_away=True),
     "media lost": Scenario(media_event=6.0),
     "no media": Scenario(media_fails_at=0),
@@ -97,11 +123,32 @@ NEUTRAL = [
 """Places that say nothing but who somebody is."""
 TALKATIVE = tuple(replace(one, rewrite=hide(NEUTRAL, one.number, "plus")) for one in ALIKE)
 """Other people whose messages are full of it."""
+AT_WORK = ("Auth", "RSeq", "RAck", "Session-Expires", "Min-SE")
+"""Headers that stories with proofs, PRACK or session timers are about."""
+DISCREET = tuple(
+    replace(one, rewrite=hide([name for name in NEUTRAL if not any(w in name for w in AT_WORK)], one.number, "plus"))
+    for one in ALIKE
+)
+"""The same without those."""
+
+
+OVER_TCP = tuple(replace(one, flow=one.flow._replace(transport="tcp")) for one in ALIKE)
+"""The same over a connection: nothing of theirs is repeated, and what the other side gets is repeated as before."""
+
+
+def others(story: str, side: int) -> tuple[Person, ...]:
+    told = STORIES[story]
+    talkative = DISCREET if told.digest or told.reliable or told.session else TALKATIVE
+    # The second phone of a fork speaks UDP, whatever the first does.
+    over_tcp = () if told.fork and side else (OVER_TCP[side],)
+    return ALIKE[side], LONGER[side], talkative[side], *over_tcp
 
 
 @cache
-def sent(story: str, side: str, anna: Person = ANNA, ben: Person = BEN) -> list[tuple[float, Flow, bytes]]:
-    world = IdentityWorld(7, STORIES[story], anna=anna, ben=ben).run()
+def sent(
+    story: str, side: str, anna: Person = ANNA, ben: Person = BEN, presentation: Presentation = USUAL_PRESENTATION
+) -> list[tuple[float, Flow, bytes]]:
+    world = IdentityWorld(7, STORIES[story], anna=anna, ben=ben, presentation=presentation).run()
     assert world.core.faults() == []
     world.check_nothing_left()
     return world.timed[side]
@@ -110,15 +157,26 @@ def sent(story: str, side: str, anna: Person = ANNA, ben: Person = BEN) -> list[
 @pytest.mark.parametrize("story", STORIES)
 def test_the_callee_gets_the_same_bytes_whoever_calls(story: str) -> None:
     first = sent(story, "b", ANNA)
-    for anna in (ALIKE[0], LONGER[0], TALKATIVE[0]):
+    for anna in others(story, 0):
         assert sent(story, "b", anna) == first
 
 
 @pytest.mark.parametrize("story", STORIES)
 def test_the_caller_gets_the_same_bytes_whoever_is_called(story: str) -> None:
     first = sent(story, "a", ANNA, BEN)
-    for ben in (ALIKE[1], LONGER[1], TALKATIVE[1]):
+    for ben in others(story, 1):
         assert sent(story, "a", ANNA, ben) == first
+
+
+@pytest.mark.parametrize("name", PRESENTATIONS)
+@pytest.mark.parametrize("story", ["answered", "refused with 486", "late offer", "click", "flow"])
+def test_both_get_the_same_bytes_however_trunks_want_numbers(story: str, name: str) -> None:
+    how = PRESENTATIONS[name]
+    to_callee, to_caller = sent(story, "b", ANNA, BEN, how), sent(story, "a", ANNA, BEN, how)
+    assert to_callee != sent(story, "b")
+    for anna, ben in zip((*ALIKE[:1], LONGER[0], TALKATIVE[0]), (*ALIKE[1:], LONGER[1], TALKATIVE[1]), strict=True):
+        assert sent(story, "b", anna, BEN, how) == to_callee
+        assert sent(story, "a", ANNA, ben, how) == to_caller
 
 
 def test_the_stories_differ_in_what_a_side_gets_itself() -> None:

@@ -14,12 +14,12 @@ import socket
 import subprocess
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from maskline.lab.likeness import Match, Search
-from maskline.lab.sound import Samples, silence, write_wav
+from maskline.lab.likeness import Match, Search, find
+from maskline.lab.sound import RATE, Samples, silence, write_wav
 
 _CONFIG = """\
 sip_listen {host}:{port}
@@ -49,7 +49,11 @@ module_app ctrl_tcp.so
 ctrl_tcp_listen {host}:{control}
 snd_path {folder}
 """
-_ACCOUNT = "<sip:{number}@{host}:{port}>;regint=0;audio_codecs={codecs};answermode={mode}{security}\n"
+_ACCOUNT = "<sip:{number}@{host}:{port}{over}>;regint=0;audio_codecs={codecs};answermode={mode}{security}{login}\n"
+_TLS = """\
+sip_certificate {certificate}
+sip_cafile {authority}
+"""
 _SECURITIES = {
     "": ("", ()),
     "sdes": (";mediaenc=srtp-mand", ("srtp",)),
@@ -62,6 +66,16 @@ REAL_TIME = ("chrt", "--rr", "1")
 Root may."""
 
 
+class TlsIdentity(NamedTuple):
+    """Of a telephone that speaks TLS, one port above its own."""
+
+    certificate: Path
+    """With its key."""
+    authority: Path
+    user: str = ""
+    password: str = ""
+
+
 class Baresip:
     """One telephone at `port` (SIP) to `port` + 2 (control). `number` in E.164, `voice` what it says as soon as it
     talks; it hangs up at the end of it.
@@ -70,8 +84,10 @@ class Baresip:
     def __init__(
         self, folder: Path, number: str, port: int, rtp: int, voice: Samples,
         *, codecs: str = "PCMU", answers: bool = True, security: str = "",
+        host: str = "127.0.0.1", tls: TlsIdentity | None = None,
     ) -> None:  # fmt: skip
-        self.folder, self.number, self.host, self.port, self.rtp = folder, number, "127.0.0.1", port, rtp
+        self.folder, self.number, self.host, self.port, self.rtp = folder, number, host, port, rtp
+        self.voice = voice
         self._control_port = port + 2
         folder.mkdir()
         write_wav(folder / "say.wav", voice)
@@ -83,10 +99,21 @@ class Baresip:
         parameters, modules = _SECURITIES[security]
         with (folder / "config").open("a") as config:
             config.writelines(f"module {name}.so\n" for name in modules)
+            if tls is not None:
+                config.write(_TLS.format(certificate=tls.certificate, authority=tls.authority))
         names = ",".join(f"{name}/8000/1" for name in codecs.split(","))
         mode = "auto" if answers else "manual"
         (folder / "accounts").write_text(
-            _ACCOUNT.format(number=number, host=self.host, port=port, codecs=names, mode=mode, security=parameters)
+            _ACCOUNT.format(
+                number=number,
+                host=self.host,
+                port=port,
+                codecs=names,
+                mode=mode,
+                security=parameters,
+                over=";transport=tls" if tls else "",
+                login=f";auth_user={tls.user};auth_pass={tls.password}" if tls and tls.user else "",
+            )
         )
         self.events: list[dict[str, Any]] = []
         self._process: subprocess.Popen[bytes] | None = None
@@ -104,7 +131,7 @@ class Baresip:
                 stdout=out,
                 stderr=subprocess.STDOUT,
             )
-        deadline = time.monotonic() + 10.0
+        deadline = time.monotonic() + 30.0
         while self._control is None:
             assert self._process.poll() is None, self.story()
             assert time.monotonic() < deadline, self.story()
@@ -146,6 +173,12 @@ class Baresip:
     def hang_up(self) -> None:
         self._command("hangup")
 
+    def hold(self) -> None:
+        self._command("hold")
+
+    def resume(self) -> None:
+        self._command("resume")
+
     def press(self, digits: str) -> None:
         """As telephone-events, one after another."""
         for digit in digits:
@@ -154,7 +187,7 @@ class Baresip:
 
     # -- what happens to it -----------------------------------------------------------------------------------------
 
-    def wait_for(self, kind: str, within: float = 20.0) -> dict[str, Any]:
+    def wait_for(self, kind: str, within: float = 30.0) -> dict[str, Any]:
         """The first event of this type, e.g. CALL_RINGING, CALL_ESTABLISHED, CALL_CLOSED."""
         deadline = time.monotonic() + within
         while True:
@@ -181,6 +214,12 @@ class Baresip:
         return "".join(re.findall(r"received event: '(.)' \(end=1\)", self._printed))
 
     @property
+    def media_port(self) -> int:
+        """Where it hears, by its own last SDP."""
+        sent = rf"^UDP {re.escape(self.host)}:{self.port} -> (?:(?!^UDP ).)*?^m=audio (\d+)"
+        return int(re.findall(sent, self._printed, re.M | re.S)[-1])
+
+    @property
     def keys_seen(self) -> set[str]:
         """SDES keys in all SIP it sent and received; of an encrypted telephone."""
         return set(re.findall(r"inline:([A-Za-z0-9+/=]+)", self._printed))
@@ -199,7 +238,7 @@ class Baresip:
         """What it handed to its encoder so far."""
         return self._kept("enc")
 
-    def wait_to_hear(self, sound: Samples, within: float = 20.0) -> Match:
+    def wait_to_hear(self, sound: Samples, within: float = 30.0) -> Match:
         """As soon as it has heard `sound` to its end; fails when it does not."""
         deadline = time.monotonic() + within
         search = Search(sound)
@@ -209,6 +248,20 @@ class Baresip:
                 return match
             assert time.monotonic() < deadline, f"likeness {match.likeness:.2f} after {within} s:\n{self.story()}"
             self._read(0.1)
+
+    def wait_to_hear_talk(self, talk: Samples, within: float = 45.0) -> None:
+        """As soon as the latest second that it heard, of what comes from now on, is one of `talk`, whichever: on a
+        loaded machine nobody knows how long somebody has been talking when two are connected."""
+        deadline, begun = time.monotonic() + within, len(self.heard)
+        while True:
+            heard = self.heard
+            begun = min(begun, len(heard))  # a new dump begins when the codec changes
+            latest = heard[begun:][-RATE:]
+            match = find(latest, talk) if len(latest) == RATE else None
+            if match is not None and match.heard:
+                return
+            assert time.monotonic() < deadline, f"{match} after {within} s:\n{self.story()}"
+            self._read(0.5)
 
     def _kept(self, kind: str) -> Samples:
         files = sorted(self.folder.glob(f"dump-*-{kind}.wav"))

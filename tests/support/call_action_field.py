@@ -15,6 +15,7 @@ from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
+from maskline.lab.ports import free_port
 from maskline.workflows.add_number import add_number
 from maskline.workflows.add_trunk import TrunkWish, add_trunk
 from maskline.workflows.api_keys import create_api_key
@@ -23,7 +24,7 @@ from maskline.workflows.create_subaccount import create_subaccount
 from maskline.workflows.set_webhook import set_webhook
 from tests.support.customer import KINDS, Customer
 from tests.support.platform_store import services_of
-from tests.support.sipp_field import CALLERS, Field, FieldCall, Way, callee_host, free_port
+from tests.support.sipp_field import CALLERS, Field, FieldCall, Way, callee_host
 
 SUBACCOUNT, LABEL = "acme-masking_1", "pool-sg"
 """What the customer knows its subaccount and its range of numbers as."""
@@ -38,7 +39,7 @@ class ActionField(Field):
     def __init__(self, folder: Path, seats: int, **settings: str) -> None:
         super().__init__(folder, **settings)
         self.virtual = VIRTUAL[1:]
-        self.ports = [free_port(callee_host(seat)) for seat in range(seats)]
+        self.ports = [free_port() for _ in range(seats)]
         self.customer = Customer(folder)
         self.key = ""
         self.account_id = ""
@@ -73,6 +74,9 @@ class ActionField(Field):
                 wish = TrunkWish(f"seat {seat}", callee_host(seat), port, prefixes=(f"+{_callee(seat)}",))
                 await add_trunk(store, clock, ids, wish)
 
+    def callee_transport(self, slot: int) -> str:
+        return "udp"
+
     def seat(self, *, booked: bool = True) -> FieldCall:
         """Two new people, booked with each other on the virtual number or not."""
         seat, self._taken = self._taken, self._taken + 1
@@ -95,7 +99,7 @@ class ActionField(Field):
         given = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json", **headers}
         request = urllib.request.Request(url, body, given, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=10) as answer:
+            with urllib.request.urlopen(request, timeout=30) as answer:
                 return answer.status, json.loads(answer.read())
         except urllib.error.HTTPError as error:
             return error.code, json.loads(error.read())

@@ -136,7 +136,7 @@ def assert_nothing_leaked(*phones: Phone) -> None:
             assert phone is other or find_leaks(phone.received, other.number, secrets=[secret]) == []
 
 
-async def hears_tone(listener: Phone, speaker: Phone, within: float = 15.0) -> None:
+async def hears_tone(listener: Phone, speaker: Phone, within: float = 30.0) -> None:
     """As soon as the latest half second is the other's tone."""
     deadline = time.monotonic() + within
     tone = None
@@ -147,7 +147,7 @@ async def hears_tone(listener: Phone, speaker: Phone, within: float = 15.0) -> N
         tone = heard_tone(b"".join(item.payload for item in latest), TONES) if len(latest) == 25 else None
 
 
-async def hears(listener: Phone, what: Samples, since: float = 0.0, within: float = 15.0) -> float:
+async def hears(listener: Phone, what: Samples, since: float = 0.0, within: float = 30.0) -> float:
     """As soon as it was heard to its end; returns a monotonic second just before that end. `since`: one of those."""
     deadline = time.monotonic() + within + len(what) / sound.RATE
     search = Search(what)
@@ -160,7 +160,7 @@ async def hears(listener: Phone, what: Samples, since: float = 0.0, within: floa
         assert time.monotonic() < deadline, f"{listener.name} did not hear it, likeness {match.likeness:.2f}"
 
 
-async def happens(event: asyncio.Event, seconds: float = 20.0) -> None:
+async def happens(event: asyncio.Event, seconds: float = 30.0) -> None:
     await asyncio.wait_for(event.wait(), seconds)
 
 

@@ -44,7 +44,7 @@ class Customer:
 
     def stop(self) -> None:
         if self._process is not None:
-            self._process.communicate(timeout=10)
+            self._process.communicate(timeout=30)
 
     def url(self, path: str) -> str:
         return self._url + path
@@ -63,13 +63,13 @@ class Customer:
     def offer(self, path: str, file: bytes) -> str:
         """The URL of a file that it has from now on."""
         request = urllib.request.Request(self._url + path, file, method="PUT")
-        urllib.request.urlopen(request, timeout=10).close()
+        urllib.request.urlopen(request, timeout=30).close()
         return self._url + path
 
     def _ask(self, method: str, path: str, body: Any = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self._url + path, data, method=method)
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=30) as answer:
             text = answer.read()
         return json.loads(text) if text else None
 
@@ -87,11 +87,11 @@ class Customer:
         """The call actions so far of calls that this number is on."""
         return [item["body"]["payload"] for item in self.received("/vca") if number in _ends(item["body"]["payload"])]
 
-    def asked(self, number: str, times: int, within: float = 20.0) -> list[Payload]:
+    def asked(self, number: str, times: int, within: float = 30.0) -> list[Payload]:
         """The call actions of calls that this number is on, once there are so many."""
         return _until(lambda: self.actions(number), times, within, f"{times} call actions for {number[-4:]}")
 
-    def summary(self, number: str, within: float = 20.0) -> Payload:
+    def summary(self, number: str, within: float = 30.0) -> Payload:
         """Of the one call with this number."""
 
         def look() -> list[Payload]:
@@ -101,7 +101,7 @@ class Customer:
         (found,) = _until(look, 1, within, f"a session summary of the call with {number[-4:]}")
         return found
 
-    def wavecell(self, session_id: str, within: float = 20.0) -> Payload:
+    def wavecell(self, session_id: str, within: float = 30.0) -> Payload:
         def look() -> list[Payload]:
             bodies = (item["body"] for item in self.received("/wavecell"))
             return [body for body in bodies if body["sessionId"] == session_id]
@@ -109,7 +109,7 @@ class Customer:
         (found,) = _until(look, 1, within, "an aggregated call status")
         return found
 
-    def statuses(self, session_id: str, count: int, within: float = 20.0) -> list[Payload]:
+    def statuses(self, session_id: str, count: int, within: float = 30.0) -> list[Payload]:
         """The call statuses of this session once there are so many."""
 
         def look() -> list[Payload]:

@@ -9,7 +9,7 @@ from typing import Any
 from maskline.errors import MediaUnavailable
 from maskline.masking.call_record import Quality
 from maskline.masking.facts import LegName
-from maskline.media.port import Clip, FarMedia, LocalMedia, MediaEvent, Spool
+from maskline.media.port import Clip, FarMedia, HeldMedia, LocalMedia, MediaEvent, Spool
 from maskline.sdp.session import Codec
 from tests.support.call_machine import LOCAL_A, LOCAL_B
 
@@ -35,9 +35,12 @@ class FakeDriver:
     async def stop(self) -> None:
         self.asked.append(("stop",))
 
+    async def leave(self) -> None:
+        self.asked.append(("leave",))
+
     async def until(self, what: str) -> None:
         """Wait until it has been asked for this."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not any(asked[0] == what for asked in self.asked):
                 self._changed.clear()
                 await self._changed.wait()
@@ -52,10 +55,14 @@ class FakeDriver:
             raise MediaUnavailable
 
     async def open_leg(
-        self, call_id: str, leg: LegName, far: FarMedia | None, *, codecs: tuple[Codec, ...], encrypted: bool = False
-    ) -> LocalMedia:
+        self, call_id: str, leg: LegName, far: FarMedia | None, *, codecs: tuple[Codec, ...], encrypted: bool = False,
+        ipv6: bool = False,
+    ) -> LocalMedia:  # fmt: skip
         await self._note("open", call_id, leg)
         return LOCAL_A if leg is LegName.A else LOCAL_B
+
+    async def adopt(self, call_id: str, held: HeldMedia, *, digits: bool = True) -> None:
+        await self._note("adopt", call_id, held, digits)
 
     async def attach(self, call_id: str, leg: LegName, far: FarMedia) -> None:
         await self._note("attach", call_id, leg)

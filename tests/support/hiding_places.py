@@ -46,6 +46,8 @@ _LINES = """
 Accept-Contact: *;x="{t}"
 Accept-Language: {d}
 Alert-Info: <{u}>;info="{t}"
+Allow: INVITE, ACK, BYE, CANCEL, {d}
+Allow-Events: {d}
 Authentication-Info: nextnonce="{t}"
 Authorization: Digest username="{t}", realm="{t}", nonce="{d}", uri="{u}", response="{d}", opaque="{t}"
 Call-Info: <{u}>;purpose=info, <http://h.example/{d}>;purpose=icon
@@ -53,6 +55,7 @@ Content-Disposition: session;handling=optional;x="{t}"
 Content-Language: {d}
 Date: {t}
 Error-Info: <{u}>;x="{t}"
+Event: {d};id={d}
 Expires: {d}
 Feature-Caps: *;+g.3gpp="{t}"
 Geolocation: <{u}>
@@ -62,8 +65,8 @@ Identity: {t}.{d}.{w};info=<https://h.example/{d}>;alg=ES256;ppt=shaken
 Identity-Info: <https://h.example/{d}>;alg=rsa-sha1
 In-Reply-To: {d}@h.example
 Info: {t}
-Join: {d};from-tag={d};to-tag={d}
 MIME-Version: {d}
+Min-Expires: {d}
 Min-SE: {d}
 Organization: {t}
 P-Answer-State: {t}
@@ -102,7 +105,6 @@ Refer-To: "{t}" <{u}?Replaces={d}>
 Referred-By: "{t}" <{u}>;cid="{d}@h.example"
 Relayed-Charge: {t}
 Remote-Party-ID: "{t}" <{u}>;party=calling;id-type=subscriber;x="{t}"
-Replaces: {d};to-tag={d};from-tag={d}
 Reply-To: "{t}" <{u}>;x="{t}"
 Request-Disposition: {d}
 Resource-Priority: q735.{d}
@@ -130,21 +132,33 @@ Warning: 399 {d}.example "{t}", 307 h.example "{w}"
 WWW-Authenticate: Digest realm="{t}", nonce="{d}", opaque="{t}"
 X-Original-Caller: {t}
 X-{d}: {t}
+b: "{t}" <{u}>
+d: {d}
+j: *;x="{t}"
+n: <https://h.example/{d}>;alg=rsa-sha1
+o: {d}
+r: "{t}" <{u}>
+s: {t}
+u: {d}
+y: {t}.{d};info=<https://h.example/{d}>
 """
 _MANY_ARE_REFUSED = """
 Accept: text/{d}
 Accept-Encoding: {d}
 Content-Encoding: {d}
+Join: {d};from-tag={d};to-tag={d}
 P-Asserted-Identity: "{t}" <{u}>
 P-Asserted-Identity: {t}
 Proxy-Require: {d}
 Record-Route: <{u};lr>
+Replaces: {d};to-tag={d};from-tag={d}
 Require: {d}
 Route: <{u};lr>
 """
 HEADERS = tuple(_LINES.split("\n")[1:-1])
 """Header lines of RFC 3261, 3262, 3313, 3323, 3325, 3326, 4028, 4244, 5006, 5009, 5360, 5502, 5503, 5806, 7044, 7315,
-7316, 8224 and others; {t} any spelling, {u} a URI, {d} digits alone, {h} in hex, {w} all spellings."""
+7316, 8224 and others, some in the short form; {t} any spelling, {u} a URI, {d} digits alone, {h} in hex, {w} all
+spellings."""
 LOUD_HEADERS = tuple(_MANY_ARE_REFUSED.split("\n")[1:-1])
 """Lines for which many a message is refused, or sent elsewhere."""
 
@@ -236,12 +250,24 @@ def _body(data: bytes, digits: str, spelling: str) -> bytes:
 
 
 def _wrapped(data: bytes, digits: str, spelling: str) -> bytes:
-    """SDP as part of a multipart body; an INVITE with it is refused."""
+    """SDP behind the last part of a multipart body; an INVITE with it is refused."""
     head, _, body = data.partition(b"\r\n\r\n")
     if not body.startswith(b"v=0"):
         return data
     head = re.sub(rb"(?m)^Content-Type: .*$", b"Content-Type: multipart/mixed;boundary=%s" % digits.encode(), head)
     return head + b"\r\n\r\n" + fill(_BODY.decode(), digits, spelling).encode() + body
+
+
+def _beside(data: bytes, digits: str, spelling: str) -> bytes:
+    """SDP between other parts of a body, as SIP-I has it."""
+    head, _, body = data.partition(b"\r\n\r\n")
+    if not body.startswith(b"v=0"):
+        return data
+    head = re.sub(rb"(?m)^Content-Type: [^\r]*", b"Content-Type: multipart/mixed;boundary=%s" % digits.encode(), head)
+    around = fill(_BODY.decode(), digits, spelling)
+    own = f"Content-Type: application/sdp;x={digits}\r\nContent-ID: <{digits}@h.example>\r\n\r\n"
+    before = f"{around.removesuffix(f'--{digits}--' + chr(13) + chr(10))}--{digits}\r\n{own}"
+    return head + b"\r\n\r\n" + before.encode() + body + f"\r\n{around}{digits}".encode()
 
 
 _ADDRESS = r"^({name}): (?:\"[^\"]*\" )?<sip:(?:[^@>\r]*@)?([^;>\r]+)[^>\r]*>"
@@ -268,8 +294,10 @@ PARTS: dict[str, Place] = {
     "subject of SDP": _part(r"^s=.*$", "s={t}\r"),
     "time": _part(r"^t=0 0", "t={d} {d}"),
     "direction": _part(r"^a=sendrecv", "a=inactive"),
+    "type of the body": _part(r"^(Content-Type: application/sdp)", r'\1;charset={d};x="{t}"'),
     "body": _body,
     "wrapped body": _wrapped,
+    "parts beside the body": _beside,
 }
 
 
@@ -317,7 +345,7 @@ PLACES = (*PARTS, *LINES, *SDP)
 HARMLESS = tuple(
     name for name in PLACES
     if name not in ("URI of From", "URI of To", "Contact with headers", "Contact elsewhere", "token before From",
-                    "wrapped body", "direction", "payload types", "user of From", "user of To")
+                    "wrapped body", "parts beside the body", "direction", "payload types", "user of From", "user of To")
     and LINES.get(name) not in LOUD_HEADERS
 )  # fmt: skip
 """Places that leave a call in one piece all together."""

@@ -43,13 +43,13 @@ class ServerThread:
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run on the server's loop, from the test's thread."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(timeout=20)
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(timeout=60)
 
     def close(self) -> None:
         self.run(self._server.stop())
         self.run(self.store.close())
         self.loop.call_soon_threadsafe(self.loop.stop)
-        self._thread.join(timeout=20)
+        self._thread.join(timeout=60)
         self.loop.close()
 
 

@@ -6,7 +6,11 @@ delay use this to tell "too slow" from "cannot be judged here": they never pass 
 
 from __future__ import annotations
 
+import contextlib
+import time
 from pathlib import Path
+
+import pytest
 
 NOISY = 0.02
 """Share of stolen time from which delays in milliseconds say nothing about our programs."""
@@ -23,6 +27,65 @@ class StolenTime:
     def __exit__(self, *_: object) -> None:
         stolen, total = (after - before for after, before in zip(_ticks(), self._before, strict=True))
         self.share = stolen / total if total else 0.0
+
+
+CROWDED = 0.6
+"""Share of the time in which somebody waited for a CPU from which on the same holds of delays of a second; 0.98 beside
+seven other test runs on two cores."""
+
+
+class Crowd:
+    """`share` after the block: how much of its time some program of this machine waited for a CPU, by the kernel's
+    pressure figures (0.0 where it keeps none)."""
+
+    def __enter__(self) -> Crowd:
+        self._before, self._since = _waited(), time.monotonic()
+        self.share = 0.0
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.share = (_waited() - self._before) / (time.monotonic() - self._since)
+
+    def excuse(self, what: str) -> None:
+        """Skip the test when there was too much of a crowd to judge `what`."""
+        if self.share > CROWDED:
+            pytest.skip(f"{what}; programs waited for a CPU {self.share:.0%} of the time: no delay to judge")
+
+
+class Taken:
+    """Both over one block, for tests that try again: whether any of the tries was a fair one."""
+
+    def __init__(self, crowded: float = CROWDED) -> None:
+        """`crowded`: for tests whose own programs wait for each other."""
+        self._crowded = crowded
+        self._shares: list[tuple[float, float]] = []
+
+    def __enter__(self) -> Taken:
+        self._open = StolenTime().__enter__(), Crowd().__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        stolen, crowd = self._open
+        stolen.__exit__(*error)
+        crowd.__exit__(*error)
+        self._shares.append((stolen.share, crowd.share))
+
+    @property
+    def always(self) -> bool:
+        """Whether too much of the machine was others' in each try."""
+        return all(stolen > NOISY or crowd > self._crowded for stolen, crowd in self._shares)
+
+    def __str__(self) -> str:
+        each = ", ".join(f"{stolen:.0%} and {crowd:.0%}" for stolen, crowd in self._shares)
+        return f"CPU taken by the hypervisor, and time in which programs waited for one, in each try: {each}"
+
+
+def _waited() -> float:
+    """Seconds."""
+    pressure = Path("/proc/pressure/cpu")
+    with contextlib.suppress(OSError):  # older kernels, and those that were told not to count
+        return int(pressure.read_text().partition("total=")[2].split()[0]) / 1e6
+    return 0.0
 
 
 def _ticks() -> tuple[int, int]:

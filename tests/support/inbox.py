@@ -19,7 +19,7 @@ class Inbox:
         self._changed.set()
 
     async def until(self, count: int) -> list[tuple[str, i.Input]]:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while len(self.results) < count:
                 self._changed.clear()
                 await self._changed.wait()

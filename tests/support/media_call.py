@@ -31,7 +31,7 @@ async def talk(rig: Rig) -> None:
     await rig.prepare(Behaviour.ANSWER)
     rig.dial()
     assert await happened(rig.caller.answered)
-    await until(lambda: hears(rig.caller) and hears(rig.callee), within=15.0, what="sound in both directions")
+    await until(lambda: hears(rig.caller) and hears(rig.callee), within=30, what="sound in both directions")
 
 
 def has_report(phone: Phone) -> bool:
@@ -44,7 +44,7 @@ async def sounding_call(rig: Rig, *, with_reports: bool = False) -> dict[str, An
     await talk(rig)
     if with_reports:
         await until(
-            lambda: has_report(rig.caller) and has_report(rig.callee), within=15.0, what="RTCP in both directions"
+            lambda: has_report(rig.caller) and has_report(rig.callee), within=30, what="RTCP in both directions"
         )
     rig.caller.hang_up()
     assert await happened(rig.caller.ended)
@@ -71,14 +71,14 @@ async def refused_call(rig: Rig) -> None:
 def health(rig: Rig) -> tuple[int, bool]:
     """Status of /healthz, and what it says of media."""
     try:
-        with urllib.request.urlopen(rig.platform.url + "/healthz", timeout=5) as answer:
+        with urllib.request.urlopen(rig.platform.url + "/healthz", timeout=30) as answer:
             status, body = answer.status, answer.read()
     except urllib.error.HTTPError as error:
         status, body = error.code, error.read()
     return status, bool(json.loads(body)["parts"]["media"]["ok"])
 
 
-async def media_is(rig: Rig, up: bool, within: float = 20.0) -> None:
+async def media_is(rig: Rig, up: bool, within: float = 30.0) -> None:
     deadline = time.monotonic() + within
     while (found := await asyncio.to_thread(health, rig)) != (200, up):
         assert time.monotonic() < deadline, f"media is {found}, not up={up}"
@@ -88,6 +88,11 @@ async def media_is(rig: Rig, up: bool, within: float = 20.0) -> None:
 def said(rig: Rig, event: str) -> list[str]:
     """Log lines of one event."""
     return [line for line in rig.platform.log_path.read_text().splitlines() if f" {event} " in line]
+
+
+def away_and_back(rig: Rig) -> list[int]:
+    """How often the log said so."""
+    return [len(said(rig, event)) for event in ("media_away", "media_back")]
 
 
 def media_workers(rig: Rig) -> list[int]:

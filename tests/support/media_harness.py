@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import random
 import signal
-import socket
 import time
 from abc import ABC, abstractmethod
 from pathlib import Path
 
+from maskline.lab.ports import free_ports, give_back
 from maskline.masking.facts import LegName
 from maskline.media.embedded.driver import EmbeddedDriver
 from maskline.media.port import MediaDriver, MediaEvent
 from tests.support.rtp_party import Party
+from tests.support.waiting import until
 
 CALL = "7d4a5b02-0c7f-4f9b-8a0e-4f2f6d0c9a11"
 
@@ -26,14 +25,23 @@ class Harness(ABC):
     restores = False
     """Whether calls outlive the media process."""
 
-    def __init__(self) -> None:
+    def __init__(self, ports: int) -> None:
         self.events: list[MediaEvent] = []
+        self.ports = free_ports(ports)
 
     async def start(self) -> None:
+        """Until it answers: the driver itself gives its process two seconds and then goes on without. That is right
+        for a platform that begins; on a machine that compiles beside the tests it is too short for a worker."""
         await self.driver.start(self.events.append)
+        await until(lambda: self.driver.available, within=30, what="the media process")
 
     async def stop(self) -> None:
         await self.driver.stop()
+        give_back(self.ports[0])
+
+    @abstractmethod
+    def later_driver(self) -> MediaDriver:
+        """Of a process that comes after this one, over the same worker or daemon; not started."""
 
     @property
     @abstractmethod
@@ -43,7 +51,7 @@ class Harness(ABC):
     def freeze(self) -> None:
         """The media process is there and does not answer."""
         os.kill(self.pid, signal.SIGSTOP)
-        deadline = time.monotonic() + 5.0
+        deadline = time.monotonic() + 30.0
         while not _all_stopped(self.pid):  # a thread on the other core may run on for a while
             assert time.monotonic() < deadline
 
@@ -77,26 +85,16 @@ def _all_stopped(pid: int) -> bool:
     return all(state == b"T" for state in states)
 
 
-def free_range(ports: int = 40) -> tuple[int, int]:
-    """A range nobody uses now, below the ephemeral ports that other tests' sockets are given."""
-    for _ in range(100):
-        low = random.randrange(10_000, 32_000 - ports, 2)
-        with contextlib.suppress(OSError), contextlib.ExitStack() as held:
-            for port in range(low, low + ports):
-                probe = held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-                probe.bind(("127.0.0.1", port))
-            return low, low + ports - 1
-    raise AssertionError("no free range of ports")
-
-
 class EmbeddedHarness(Harness):
     restores = True
 
     def __init__(self, folder: Path, timeout: float = 60.0, ports: int = 40) -> None:
-        super().__init__()
-        self.driver: EmbeddedDriver = EmbeddedDriver(
-            host="127.0.0.1", ports=free_range(ports), socket_dir=folder, timeout=timeout
-        )
+        super().__init__(ports)
+        self._options = {"hosts": ("127.0.0.1",), "ports": self.ports, "socket_dir": folder, "timeout": timeout}
+        self.driver: EmbeddedDriver = EmbeddedDriver(**self._options)  # type: ignore[arg-type]
+
+    def later_driver(self) -> EmbeddedDriver:
+        return EmbeddedDriver(**self._options)  # type: ignore[arg-type]
 
     @property
     def pid(self) -> int:

@@ -33,7 +33,7 @@ def _listener() -> socket.socket:
     opened = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     opened.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
     opened.bind(("127.0.0.1", 0))
-    opened.settimeout(2.0)
+    opened.settimeout(30.0)
     return opened
 
 

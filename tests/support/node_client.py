@@ -65,7 +65,7 @@ def read_line(process: subprocess.Popen[str]) -> Any:
     ready, _, _ = select.select([process.stdout], [], [], _ANSWER_SECONDS)
     assert ready, f"the Node client said nothing for {_ANSWER_SECONDS:.0f} s"
     line = process.stdout.readline()
-    assert line, f"the Node client ended with {process.wait(5)}"
+    assert line, f"the Node client ended with {process.wait(30)}"
     return json.loads(line)
 
 
@@ -85,7 +85,7 @@ def node_client(vendor: VendorAddress) -> Iterator[tuple[NodeClient, dict[str, s
     finally:
         assert process.stdin is not None
         process.stdin.close()
-        process.wait(10)
+        process.wait(30)
 
 
 def install_packages() -> None:

@@ -92,7 +92,7 @@ class Tap:
                 seconds, nanoseconds = struct.unpack("qq", ancillary[0][2][:16])
                 self.ear.hear(datagram[28:], seconds + nanoseconds / 1e9 - wall)
 
-    def wait_to_hear(self, sound: Samples, within: float = 20.0, since: float = 0.0) -> Match:
+    def wait_to_hear(self, sound: Samples, within: float = 30.0, since: float = 0.0) -> Match:
         """As soon as `sound` came to its end; fails when it does not. `since`: monotonic seconds."""
         deadline = time.monotonic() + within
         search = Search(sound)
@@ -103,7 +103,7 @@ class Tap:
             assert time.monotonic() < deadline, f"likeness {match.likeness:.2f} after {within} s"
             time.sleep(0.1)
 
-    def wait_to_hear_next(self, sound: Samples, after: float, within: float = 20.0) -> float:
+    def wait_to_hear_next(self, sound: Samples, after: float, within: float = 30.0) -> float:
         """When `sound` came to its end, heard after the moment `after` (monotonic seconds)."""
         match = self.wait_to_hear(sound, within, after)
         begun = next(item.at for item in self.ear.voices if item.at >= after)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import selectors
+import weakref
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from maskline.lab.ports import free_ports, give_back
 from maskline.masking.facts import LegName
 from maskline.media.embedded.events import Latched, Stands, WorkerEvent
 from maskline.media.embedded.relay import Relay
 from maskline.media.port import MediaTimedOut
 from maskline.media.rtp import RtpPacket, build, parse
-from tests.support.media_harness import free_range
 from tests.support.rtp_party import Party
 
 A, B = LegName.A, LegName.B
@@ -23,11 +24,12 @@ class Bench:
 
     timeout: float = 60.0
     rest_seconds: float = 5.0
-    ports: tuple[int, int] = field(default_factory=free_range)
+    ports: tuple[int, int] = field(default_factory=lambda: free_ports(40))
     spool: Path = Path("nowhere")
     events: list[WorkerEvent] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        weakref.finalize(self, give_back, self.ports[0])
         self.selector = selectors.DefaultSelector()
         self.relay = Relay(
             self.selector,
@@ -57,7 +59,7 @@ class Bench:
     def connect(self, alice: Party, bob: Party, call_id: str = "call", now: float = 0.0) -> None:
         alice.aim(self.relay.open_leg(call_id, A, alice.far, alice.codecs, now))
         bob.aim(self.relay.open_leg(call_id, B, None, bob.codecs, now))
-        self.relay.attach(call_id, B, bob.far)
+        self.relay.attach(call_id, B, bob.far, 0.0)
         self.relay.bridge(call_id, now)
 
     def pass_on(self, sender: Party, receiver: Party, packet: RtpPacket | bytes) -> RtpPacket:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +18,14 @@ from maskline.workflows.add_number import add_number
 from maskline.workflows.add_trunk import TrunkWish, add_trunk
 from maskline.workflows.create_account import create_account
 from maskline.workflows.set_webhook import set_webhook
+from tests.support.platform_commands import typed
 from tests.support.platform_store import services_of
 
 HOST = "127.0.0.1"
 CALLER, CALLEE, VIRTUAL = "+6591110042", "+6598760007", "+6531580001"
 
 
-async def happened(event: asyncio.Event, seconds: float = 10.0) -> bool:
+async def happened(event: asyncio.Event, seconds: float = 30.0) -> bool:
     try:
         await asyncio.wait_for(event.wait(), seconds)
     except TimeoutError:
@@ -82,7 +85,7 @@ class Rig:
         return await self.platform.rest(method, base, (self.account_id, self.token), body)
 
     async def cli(self, *arguments: str) -> Any:
-        return await asyncio.to_thread(self.platform.cli, *arguments)
+        return await asyncio.to_thread(typed, self.platform, *arguments)
 
     async def close(self) -> None:
         leaks = self.leaks()
@@ -104,14 +107,14 @@ class Rig:
     def dial(self, phone: Phone | None = None, number: Number | None = None) -> None:
         (phone or self.caller).dial(number or self.virtual, self.carrier.address)
 
-    async def summary(self, within: float = 10.0) -> dict[str, Any]:
+    async def summary(self, within: float = 30.0) -> dict[str, Any]:
         """The payload of the one SESSION_SUMMARY of this call."""
         bodies = await self.inbox.wait_for(1, "/8x8", within)
         assert len(bodies) == 1, f"{len(bodies)} session summaries"
         payload: dict[str, Any] = bodies[0].values["payload"]
         return payload
 
-    async def hooks(self, path: str, wanted: int, within: float = 10.0) -> list[Received]:
+    async def hooks(self, path: str, wanted: int, within: float = 30.0) -> list[Received]:
         return await self.inbox.wait_for(wanted, path, within)
 
     def leaks(self) -> list[str]:
@@ -126,3 +129,14 @@ class Rig:
     def assert_nothing_leaked(self) -> None:
         """Done for every call as soon as the next one is prepared, and at the end; sooner where a test asks for it."""
         assert self.leaks() == []
+
+
+@asynccontextmanager
+async def opened_rig(folder: Path, **settings: str) -> AsyncIterator[Rig]:
+    """A rig that is up, and closed whatever happens, also when it did not come up."""
+    rig = Rig(folder, **settings)
+    try:
+        await rig.open()
+        yield rig
+    finally:
+        await rig.close()

@@ -2,8 +2,9 @@
 
 `python -m tests.support.rtp_load CALLS SECONDS` binds two RTP ports per call, prints them as JSON, reads from stdin as
 JSON where each shall send (`[[a_port, b_port], …]` on the relay's host), sends 50 packets/s from every port for
-SECONDS and prints what came: a count per direction and the delay of every packet. The sending time is in the payload;
-the time of arrival is the kernel's (SO_TIMESTAMPNS), so a late wake-up of this process is not counted as delay.
+SECONDS, or until another line comes, and prints what came: a count per direction and the delay of every packet. The
+sending time is in the payload; the time of arrival is the kernel's (SO_TIMESTAMPNS), so a late wake-up of this process
+is not counted as delay.
 """
 
 from __future__ import annotations
@@ -64,6 +65,8 @@ class Side:
             data, ancillary, _, _ = self.sock.recvmsg(2048, 64)
         except ConnectionRefusedError:
             return
+        if 192 <= data[1] <= 223:  # RTCP (RFC 5761 §4): the next port of one side may be the port of another
+            return
         seconds, nanoseconds = _STAMP.unpack(ancillary[0][2][:16])
         came = seconds * 1_000_000_000 + nanoseconds
         self.received += 1
@@ -73,9 +76,11 @@ class Side:
         delays.append(came - int.from_bytes(data[12:20], "big"))
 
 
-def run(sides: list[Side], seconds: float) -> dict[str, Any]:
+def run(sides: list[Side], seconds: float, until: int) -> dict[str, Any]:
+    """`until`: a file that ends it before its time, once there is something to read."""
     poller = select.epoll()
     by_number = {side.sock.fileno(): side for side in sides}
+    poller.register(until, select.EPOLLIN)
     for number in by_number:
         poller.register(number, select.EPOLLIN)
     seconds_of_delays: list[array[int]] = [array("q") for _ in range(int(seconds) + 2)]
@@ -91,7 +96,11 @@ def run(sides: list[Side], seconds: float) -> dict[str, Any]:
             sent += 1
         delays = seconds_of_delays[max(0, min(int(now - started), len(seconds_of_delays) - 1))]
         for number, _ in poller.poll(max(gap, 0.001)):
-            by_number[number].receive(delays)
+            if number == until:
+                poller.unregister(until)
+                total, ends = sent, min(ends, now + _TAIL_SECONDS)
+            else:
+                by_number[number].receive(delays)
     delays_ms = sorted(delay / 1e6 for second in seconds_of_delays for delay in second)
     return {
         "sent": [side.sequence for side in sides],
@@ -118,7 +127,7 @@ def main(calls: int, seconds: float) -> None:
     print(json.dumps([side.port for side in sides]), flush=True)
     for side, target in zip(sides, json.loads(sys.stdin.readline()), strict=True):
         side.sock.connect(("127.0.0.1", target))
-    print(json.dumps(run(sides, seconds)), flush=True)
+    print(json.dumps(run(sides, seconds, sys.stdin.fileno())), flush=True)
 
 
 @dataclass(frozen=True)
@@ -166,6 +175,12 @@ class Load:
         lost = sum(sent[index] - received[index ^ 1] for index in range(len(sent)))
         delays = {name: value for name, value in result.items() if name.endswith("_ms")}
         return Outcome(self.calls, sum(sent), lost, **delays)
+
+    def stop(self) -> None:
+        """It has lasted long enough: `run` returns. Of this module's generator only."""
+        assert self._process.stdin is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
 
     def end(self) -> None:
         self._process.kill()

@@ -91,18 +91,18 @@ class Party:
         self.rtp.sendto(build(packet), self.to)
         return packet
 
-    async def receive_bytes(self, within: float = 3.0) -> tuple[bytes, tuple[str, int]]:
+    async def receive_bytes(self, within: float = 30.0) -> tuple[bytes, tuple[str, int]]:
         loop = asyncio.get_running_loop()
         return await asyncio.wait_for(loop.sock_recvfrom(self.rtp, 2048), within)
 
-    async def receive(self, within: float = 3.0) -> RtpPacket:
+    async def receive(self, within: float = 30.0) -> RtpPacket:
         data, _ = await self.receive_bytes(within)
         packet = parse(data)
         assert packet is not None
         self.counts.count(packet.ssrc, packet.sequence, packet.timestamp, time.monotonic())
         return packet
 
-    async def receive_rtcp(self, within: float = 9.0) -> bytes:
+    async def receive_rtcp(self, within: float = 30.0) -> bytes:
         loop = asyncio.get_running_loop()
         data, _ = await asyncio.wait_for(loop.sock_recvfrom(self.rtcp, 2048), within)
         for item in parse_rtcp(data):

@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import random
 import socket
 import subprocess
+import time
 from pathlib import Path
 
+from maskline.lab.ports import free_port, free_ports
 from maskline.media.rtpengine import ng_codec
 from maskline.media.rtpengine.driver import RtpengineDriver
-from tests.support.media_harness import Harness, free_range
+from tests.support.media_harness import Harness
 
 _CONFIG = """[rtpengine]
 table = -1
-interface = 127.0.0.1
+interface = {interface}
 listen-ng = 127.0.0.1:{ng}
 listen-tcp-ng = 127.0.0.1:{ng}
 dtmf-log-ng-tcp = true
@@ -36,31 +37,21 @@ recording-dir = {recordings}
 recording-method = pcap
 recording-format = eth
 {scheduling}{extra}"""
+_READY = 60.0
+"""Seconds: this machine may be busy with anything."""
 _REAL_TIME = "scheduling = rr\npriority = 1\n"
 """As the embedded worker takes by itself, where root may: it is the relay that is measured, not other programs."""
 
 
-def _free_port() -> int:
-    """Free for UDP and TCP, outside the ephemeral range that others are given meanwhile."""
-    while True:
-        port = random.randrange(9_000, 10_000)
-        with (
-            contextlib.suppress(OSError),
-            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
-            socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp,
-        ):
-            udp.bind(("127.0.0.1", port))
-            tcp.bind(("127.0.0.1", port))
-            return port
-
-
 class RtpengineProcess:
-    def __init__(self, folder: Path, ports: int = 40, extra: str = "") -> None:
-        """`extra`: further lines of its configuration."""
+    def __init__(
+        self, folder: Path, ports: tuple[int, int] | None = None, extra: str = "", interface: str = "127.0.0.1"
+    ) -> None:
+        """`ports`: first and last of its media. `extra`: further lines of its configuration."""
         self.recordings = folder / "rtpengine-recordings"
         self.recordings.mkdir(parents=True)
-        low, high = free_range(ports)
-        self.ng_port = _free_port()
+        low, high = ports or free_ports(40)
+        self.ng_port = free_port()
         self._config = folder / "rtpengine.conf"
         self._config.write_text(
             _CONFIG.format(
@@ -70,6 +61,7 @@ class RtpengineProcess:
                 recordings=self.recordings,
                 scheduling=_REAL_TIME if os.geteuid() == 0 else "",
                 extra=extra,
+                interface=interface,
             )
         )
         self._log = folder / "rtpengine.log"
@@ -91,7 +83,8 @@ class RtpengineProcess:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:
             asker.connect(("127.0.0.1", self.ng_port))
             asker.settimeout(0.2)
-            for _ in range(50):
+            deadline = time.monotonic() + _READY
+            while time.monotonic() < deadline:
                 try:
                     asker.send(ng_codec.pack("start", {"command": "ping"}))
                     asker.recv(1024)
@@ -116,11 +109,14 @@ class RtpengineHarness(Harness):
     needs_reports = True
 
     def __init__(self, folder: Path, timeout: float = 60.0, ports: int = 40, extra: str = "") -> None:
-        super().__init__()
-        self._daemon = RtpengineProcess(folder, ports, extra)
+        super().__init__(ports)
+        self._daemon = RtpengineProcess(folder, self.ports, extra)
         self.driver: RtpengineDriver = RtpengineDriver(
             [("127.0.0.1", self._daemon.ng_port)], timeout=timeout, recordings=self._daemon.recordings
         )
+
+    def later_driver(self) -> RtpengineDriver:
+        return RtpengineDriver([("127.0.0.1", self._daemon.ng_port)], recordings=self._daemon.recordings)
 
     async def start(self) -> None:
         await asyncio.to_thread(self._daemon.start)

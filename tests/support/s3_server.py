@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import sys
 import time
 import urllib.request
 from urllib.error import URLError
 
+from maskline.lab.ports import free_port
+
 KEY_ID, SECRET = "test-key-id", "test-secret"
 
 
 class S3Server:
     def __init__(self, bucket: str = "recordings") -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         self.endpoint = f"http://127.0.0.1:{port}"
         self.bucket = bucket
         command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
@@ -29,7 +28,7 @@ class S3Server:
         while True:
             assert self._process.poll() is None, "the S3 server ended at start"
             try:
-                with urllib.request.urlopen(request, timeout=5):
+                with urllib.request.urlopen(request, timeout=30):
                     return
             except URLError:
                 assert time.monotonic() < deadline, "the S3 server does not listen"
@@ -37,4 +36,4 @@ class S3Server:
 
     def close(self) -> None:
         self._process.terminate()
-        self._process.wait(10)
+        self._process.wait(30)

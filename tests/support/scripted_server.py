@@ -102,7 +102,7 @@ class ScriptedServer:
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
-            thread.join(timeout=10)
+            thread.join(timeout=60)
 
 
 def _read(stream: Any, number: int) -> Seen | None:

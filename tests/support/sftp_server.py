@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from maskline.lab.ports import free_port
+
 _CONFIG = """
 Port {port}
 ListenAddress 127.0.0.1
@@ -44,9 +46,7 @@ class SftpServer:
             command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)]
             subprocess.run(command, check=True, capture_output=True)
         shutil.copy(folder / "client_key.pub", folder / "authorized_keys")
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = int(free.getsockname()[1])
+        self.port = free_port()
         for name, key in (("known_hosts", "host_key"), ("wrong_hosts", "other_host_key")):
             public = (folder / f"{key}.pub").read_text()
             (folder / name).write_text(f"[127.0.0.1]:{self.port} {public}")
@@ -54,10 +54,14 @@ class SftpServer:
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(exist_ok=True)
         self._process = subprocess.Popen([program, "-D", "-f", str(folder / "sshd_config")], stderr=subprocess.DEVNULL)
-        self._wait()
+        try:
+            self._wait()
+        except BaseException:
+            self.close()
+            raise
 
     def _wait(self) -> None:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30.0
         while time.monotonic() < deadline:
             assert self._process.poll() is None, "sshd ended at start"
             try:
@@ -70,4 +74,4 @@ class SftpServer:
 
     def close(self) -> None:
         self._process.terminate()
-        self._process.wait(10)
+        self._process.wait(30)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 A, B = LegName.A, LegName.B
 CLIP_SECONDS = 2.0
 QUESTIONS = ("pin_prompt_play", "beep", "say_and_capture")
+_UNANSWERED = e.StopPlaying | e.Collect | e.SendDigit | e.StopRecording | e.UnbridgeMedia | e.AdoptMedia
 
 
 class SimMedia:
@@ -47,7 +48,9 @@ class SimMedia:
         self._check(effect)
         if isinstance(effect, e.Play):
             self._play(call_id, effect)
-        elif not isinstance(effect, e.StopPlaying | e.Collect | e.SendDigit | e.StopRecording | e.UnbridgeMedia):
+        elif not isinstance(
+            effect, e.StopPlaying | e.Collect | e.SendDigit | e.StopRecording | e.UnbridgeMedia | e.AdoptMedia
+        ):
             self._step(call_id, effect)
 
     # -- what the engine must have done before ----------------------------------------------------------------

@@ -10,11 +10,16 @@ from maskline.sip import events as sip
 from maskline.sip.agent import Agent, AgentConfig, OutgoingInvite
 from maskline.sip.events import Flow
 from maskline.sip.invite_usage import InviteUsage, UsageState
+from maskline.sip.transaction_client import ClientTransaction
 from tests.support.call_machine import CALLER, VIRTUAL
-from tests.support.sim_scenario import A_MOVED, A_SDP, ALICE, B_MOVED, B_SDP, ENGINE
+from tests.support.sim_handset import Handset
+from tests.support.sim_scenario import A_MEDIA, A_MOVED, A_SDP, ALICE, B_MEDIA, B_MOVED, B_SDP, ENGINE, REALM, proof
 
 if TYPE_CHECKING:
     from tests.support.engine_world import World
+
+
+_RINGING = (UsageState.CALLING, UsageState.INCOMING)
 
 
 class Phone:
@@ -24,22 +29,81 @@ class Phone:
         self.world = world
         self.flow = flow
         self.agent = Agent(AgentConfig(flow.host, flow.port, user_agent=f"{name}-phone/7"), SeededIds(seed))
+        if world.scenario.digest:
+            self.agent.challenge(lambda flow: (proof(ENGINE),), REALM)
         self.usage: InviteUsage | None = None
         self.heard: list[sip.Event] = []
+        self.handset = Handset(*((A_MEDIA, 4000, "0 8 101") if name == "alice" else (B_MEDIA, 6000, "0 101")))
 
     def at(self, delay: float, act: Callable[[float], None]) -> None:
         self.world.schedule(delay, lambda now: (act(now), self.world.pump(now)))
 
     def bye(self, now: float) -> None:
         if self.usage is not None:
+            self.world.compare_handsets()
             self.agent.bye(self.usage, now)
 
     def on(self, event: sip.Event, now: float) -> None:
         self.heard.append(event)
+        if isinstance(event, sip.InviteReceived) and self.world.scenario.digest:
+            self.agent.prove(event.usage, proof(ENGINE))
         if isinstance(event, sip.AckMissing):
             self.agent.bye(event.usage, now)
         elif isinstance(event, sip.RequestReceived):
-            self.agent.respond(event.key, 200, now)
+            self.take(event, now)
+        elif isinstance(event, sip.InviteAcked):
+            self.handset.hear(event.body)
+        elif isinstance(event, sip.RequestFinished):
+            self.finished(event, now)
+
+    def take(self, event: sip.RequestReceived, now: float) -> None:
+        request = event.request
+        offers = request.method == "INVITE" or (request.method == "UPDATE" and request.body)
+        self.agent.respond(event.key, 200, now, self.handset.answer(request.body) if offers else b"")
+
+    def finished(self, event: sip.RequestFinished, now: float) -> None:
+        if event.status >= 300 or event.response is None:
+            self.handset.refused()
+            return
+        answer = self.handset.agreed(event.response.body)
+        if answer and event.usage is not None:
+            self.agent.ack(event.usage, now, answer)
+
+    def press(self, wish: str, now: float) -> None:
+        """A button: `sendonly`, `inactive`, `sendrecv`, `0.0.0.0`, the number of a codec, or an offer `asked` for; by
+        UPDATE with a `+` in front, given up at once with a `-`."""
+        usage = self.usage
+        if usage is None or usage.is_over or usage.offer is not None or not self.may_offer(usage, early="+" in wish):
+            return
+        method, wish = ("UPDATE" if wish[0] == "+" else "INVITE"), wish.lstrip("+")
+        body = b"" if wish == "asked" else self.handset.offer(wish.lstrip("-"))
+        self.agent.request(usage, method, now, body=body)
+        if wish[0] == "-" and usage.transaction is not None:
+            self.at(0.05, lambda now: self.take_back(now))
+
+    def offer(self, method: str, now: float, body: bytes) -> None:
+        """What no button says; one offer at a time, as with buttons."""
+        if self.usage is not None and not self.usage.is_over and self.usage.offer is None:
+            if body:
+                self.handset.means(body)
+            self.agent.request(self.usage, method, now, body=body)
+
+    @staticmethod
+    def may_offer(usage: InviteUsage, *, early: bool) -> bool:
+        dialog = usage.dialog
+        described = early and dialog is not None and usage.is_described(dialog.remote_tag)
+        return usage.state is UsageState.CONFIRMED or (usage.state in _RINGING and described)
+
+    def take_back(self, now: float) -> None:
+        usage = self.usage
+        if usage is not None and isinstance(usage.transaction, ClientTransaction):
+            self.agent._client._requests.cancel(usage, now)
+
+    def buttons(self, *, early: bool = False) -> None:
+        scenario = self.world.scenario
+        for at, who, wish in scenario.early_presses if early else scenario.presses:
+            if self is (self.world.alice if who == "alice" else self.world.bob):
+                self.at(at, lambda now, wish=wish: self.press(wish, now))  # type: ignore[misc]
 
 
 class Alice(Phone):
@@ -54,12 +118,15 @@ class Alice(Phone):
                 f"sip:{VIRTUAL.e164}@{ENGINE.host}", b"" if s.late_offer else A_SDP, max_forwards=s.max_forwards,
                 headers=(*(() if withheld else (identity,)),
                          ("Subject", f"from {CALLER.digits}"), ("X-Account", "wonderland")),
+                credentials=proof(ENGINE) if s.digest else None,
+                reliable="required" if s.reliable else "off", session_seconds=s.session,
             ),
             now,
         )  # fmt: skip
         if s.cancel_after is not None:
             self.at(s.cancel_after, self.give_up)
         self.at(150.0, self.give_up)
+        self.buttons(early=True)
 
     def give_up(self, now: float) -> None:
         if self.usage is not None and self.usage.state is UsageState.CALLING:
@@ -76,17 +143,18 @@ class Alice(Phone):
             self.at(110.0, lambda now: self.agent.reject(event.usage, 480, now))
         elif isinstance(event, sip.InviteAcked) and s.click:
             self.stay()
+        elif isinstance(event, sip.InviteProgress):
+            self.agent.prack(event.usage, now, A_SDP)  # only to an offer in it
         elif isinstance(event, sip.InviteAnswered):
             if s.alice_acks:
-                self.agent.ack(event.usage, now, A_SDP if s.late_offer else b"")
+                # With SDP it is the offer to an INVITE without one.
+                self.agent.ack(event.usage, now, A_SDP if s.late_offer and event.response.body else b"")
             self.stay()
-        elif isinstance(event, sip.RequestFinished) and event.method == "INVITE" and event.status == 200:
-            assert event.usage is not None
-            self.agent.ack(event.usage, now, A_MOVED)
 
     def stay(self) -> None:
         """She is on the line: what she does from now on, and when she hangs up."""
         s = self.world.scenario
+        self.buttons()
         if s.alice_acks:
             self.at(100.0 if s.alice_bye is None else s.alice_bye, self.bye)
         if s.alice_hold is not None:
@@ -110,42 +178,50 @@ class Alice(Phone):
             self.agent.request(self.usage, "INFO", now, f"Signal={digit}\r\n".encode(), "application/dtmf-relay")
 
     def reinvite(self, now: float, body: bytes) -> None:
-        if self.usage is not None and not self.usage.is_over:
-            self.agent.request(self.usage, "INVITE", now, body=body)
+        self.offer("INVITE", now, body)
 
 
 class Bob(Phone):
-    verdict_after = 0.0
+    settled = False
+
+    @property
+    def verdict(self) -> int | None:
+        s = self.world.scenario
+        return s.verdict if self is self.world.bob or s.elsewhere is None else s.elsewhere
 
     def on(self, event: sip.Event, now: float) -> None:
         super().on(event, now)
         s = self.world.scenario
         if isinstance(event, sip.InviteReceived):
             self.usage = event.usage
+            self.buttons(early=True)
             for delay, status, body in s.rings:
                 self.at(delay, lambda now, status=status, body=body: self.ring(status, body, now))  # type: ignore[misc]
-            after = s.verdict_after if self is self.world.bob else s.fork_after
-            if s.verdict is not None and after is not None:
+            after = s.verdict_after if self is self.world.bob or s.elsewhere is not None else s.fork_after
+            if self.verdict is not None and after is not None:
                 self.at(after, self.decide)
             self.at(110.0, lambda now: self.agent.reject(event.usage, 480, now))
-        elif isinstance(event, sip.InviteAcked) and s.bob_moves is not None:
-            self.at(s.bob_moves, self.move)
+        elif isinstance(event, sip.InviteAcked) and event.usage.request is None and not self.settled:
+            self.settled = True
+            self.buttons()
+            if s.bob_moves is not None:
+                self.at(s.bob_moves, self.move)
 
     def ring(self, status: int, body: bytes, now: float) -> None:
         assert self.usage is not None
-        self.agent.progress(self.usage, status, now, body)
+        self.agent.progress(self.usage, status, now, body, reliable=self.world.scenario.reliable)
 
     def decide(self, now: float) -> None:
         assert self.usage is not None
         s = self.world.scenario
-        if s.verdict == 200:
+        verdict = self.verdict
+        if verdict == 200:
             if self.usage.state is UsageState.INCOMING:
-                self.agent.answer(self.usage, now, B_SDP)
+                self.agent.answer(self.usage, now, B_SDP, session_seconds=s.session)
                 self.at(120.0 if s.bob_bye is None else s.bob_bye, self.bye)
         else:
-            headers = (("Contact", "<sip:+999@elsewhere.example>"),) if s.verdict == 302 else ()
-            self.agent.reject(self.usage, s.verdict or 480, now, "Bob is out, call +6583334444", headers)
+            headers = (("Contact", "<sip:+999@elsewhere.example>"),) if verdict == 302 else ()
+            self.agent.reject(self.usage, verdict or 480, now, "Bob is out, call +6583334444", headers)
 
     def move(self, now: float) -> None:
-        if self.usage is not None and not self.usage.is_over:
-            self.agent.request(self.usage, "UPDATE", now, body=B_MOVED)
+        self.offer("UPDATE", now, B_MOVED)

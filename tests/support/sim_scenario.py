@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 
 from maskline.masking.e164 import Number
 from maskline.masking.facts import Cause
-from maskline.masking.match import Ask, AskApplication, AskLastOutside, AskOurs, Found, match_call
+from maskline.masking.match import Ask, AskApplication, AskLastOutside, AskOurs, Entries, Found, match_call
 from maskline.masking.routing_rules import RoutingRules
 from maskline.masking.session import PoolMode, Session, SessionOptions
 from maskline.masking.trunk import Trunk
+from maskline.sip.digest import Credentials
 from maskline.sip.events import Flow
 from tests.support.call_machine import CALLEE, CALLER, NUMBER, WALL, sdp, session
 
@@ -21,6 +22,16 @@ ALICE = Flow("udp", "192.0.2.10", 5060)
 BOB = Flow("udp", "192.0.2.20", 5060)
 BOB_2 = Flow("udp", "192.0.2.21", 5060)
 TRUNKS = tuple(Trunk(flow.host, flow.host, None, flow.host, flow.port) for flow in (ALICE, BOB, BOB_2))
+REALM = "carrier.example"
+ASKING_TRUNKS = tuple(
+    replace(trunk, username="maskline", password="s3cret-8v1", realm=REALM, challenge=True) for trunk in TRUNKS
+)
+
+
+def proof(flow: Flow) -> Credentials:
+    """What the engine and the phones know of each other where everybody asks; for messages to `flow`."""
+    return Credentials("maskline", "s3cret-8v1", REALM, (flow,))
+
 
 A_MEDIA, B_MEDIA = "198.51.100.7", "198.51.100.99"
 A_SDP, A_MOVED = sdp(A_MEDIA, 4000), sdp(A_MEDIA, 4010)
@@ -55,7 +66,19 @@ class Scenario:
     """Alice's re-INVITE without an offer, after her answer; her answer comes in the ACK."""
     bob_moves: float | None = None
     """Bob's UPDATE with a new address, after his answer."""
+    elsewhere: int | None = None
+    """Bob's verdict at a second place, where he is tried when the first cannot reach him; None: there is no second."""
+    presses: tuple[tuple[float, str, str], ...] = ()
+    """Buttons on the phones, as in `Phone.press`: (after the answer, `alice` or `bob`, what)."""
+    early_presses: tuple[tuple[float, str, str], ...] = ()
+    """The same after the INVITE, for a phone whose 18x with SDP was acknowledged and that has no answer yet."""
     refused: Cause | None = None
+    digest: bool = False
+    """Everybody asks everybody who they are."""
+    reliable: bool = False
+    """Both phones want 100rel: Alice demands it of us, Bob rings by it."""
+    session: int = 0
+    """Session timer that Alice asks for, and Bob."""
     ours: bool = True
     store_away: bool = False
     media_fails_at: int | None = None
@@ -136,5 +159,7 @@ def find_way(kind: str, caller: Number | None) -> Found:
             answer = kind == "flow"
         elif isinstance(question, AskOurs):
             answer = question.number in (NUMBER.number, SHOWN)
+        elif question is Ask.ENTRIES:
+            answer = Entries(4, WALL + 1.0)
         else:
             answer = [strangers] if question is Ask.ON_NUMBER else known[kind].get(question, strangers)

@@ -10,35 +10,40 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-import io
 import json
-import os
 import re
 import signal
 import socket
 import subprocess
 import time
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+import pytest
+
 import maskline
-from maskline.cli import main
 from maskline.lab.leaks import find_leaks
 from maskline.lab.platform import Platform
+from maskline.lab.ports import free_port
 from maskline.masking.e164 import parse_number
 from tests.support.baresip import REAL_TIME
+from tests.support.bound_ports import is_bound
+from tests.support.platform_commands import typed
 from tests.support.sipp_script import Callee, Caller, Script
 
 HOST, CALLERS = "127.0.0.1", "127.0.0.77"
-SLOTS = 6
-"""Callee carriers; calls in different slots may run at the same time."""
+SLOTS, TCP_SLOT, TCP_CALLERS = 7, 6, "127.0.0.78"
+"""Callee carriers, of which `TCP_SLOT` speaks TCP; calls in different slots may run at the same time."""
+OVER_BOTH = pytest.mark.parametrize("new_call", ["udp", "tcp"], indirect=True)
+"""A test whose calls go over UDP on both sides, and once more over TCP on both, where one is made at a time. Over TCP
+nothing comes twice: neither side may be in a pause when it is to hear something."""
 T = TypeVar("T")
 
 
-def until(look: Callable[[], T | None], within: float = 15.0, what: str = "it") -> T:
+def until(look: Callable[[], T | None], within: float = 30.0, what: str = "it") -> T:
     """Ask again until there is something; fails after `within` seconds."""
     deadline = time.monotonic() + within
     while True:
@@ -49,10 +54,8 @@ def until(look: Callable[[], T | None], within: float = 15.0, what: str = "it") 
         time.sleep(0.02)
 
 
-def free_port(host: str) -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,8 @@ class Seen:
 
     sent: bool
     text: str
+    at: float = 0.0
+    """By the clock of the day."""
 
     @property
     def word(self) -> str:
@@ -85,14 +90,15 @@ class Seen:
         return next((line[len(start) :].strip() for line in self.body.split("\n") if line.startswith(start)), "")
 
 
-_ENTRY = re.compile(r"^-{20,} [^\n]*\nUDP message (sent|received)[^\n]*:\n\n", re.M)
+_ENTRY = re.compile(r"^-{20,} [^\n]*?\b([\d.]+)\n(?:UDP|TCP) message (sent|received)[^\n]*:\n\n", re.M)
 
 
 def read_log(path: Path) -> list[Seen]:
     if not path.exists():
         return []
     parts = _ENTRY.split(path.read_bytes().replace(b"\r", b"").decode("utf-8", "surrogateescape"))
-    return [Seen(kind == "sent", text) for kind, text in zip(parts[1::2], parts[2::2], strict=True)]
+    entries = zip(parts[1::3], parts[2::3], parts[3::3], strict=True)
+    return [Seen(kind == "sent", text, float(at)) for at, kind, text in entries]
 
 
 class Side:
@@ -106,10 +112,15 @@ class Side:
         self.media_port = 0
         """Where SIPp has its media (and two above, for video); 0: it chooses."""
         self._cues = 0
+        self.transport = "udp"
 
     def start(self, *target: str) -> None:
         scenario = self.folder / f"{self.name}.xml"
         self.script.write(scenario)
+        if self.transport == "tcp":
+            scenario.write_text(scenario.read_text().replace("SIP/2.0/UDP", "SIP/2.0/TCP"))
+        if ":" in self.host:
+            scenario.write_text(scenario.read_text().replace("IN IP4", "IN IP6"))
         media = ["-mp", str(self.media_port), "-cid_str", self._call_id] if self.media_port else []
         program = [*REAL_TIME, "sipp"] if self.media_port else ["sipp"]
         with (self.folder / f"{self.name}.out").open("wb") as out:
@@ -117,7 +128,8 @@ class Side:
                 [*program, *target, "-sf", str(scenario), "-i", self.host, "-mi", self.host, "-p", str(self.port),
                  "-m", "1", "-l", "1", "-nostdin", "-trace_msg", "-message_file", str(self.log), "-trace_err",
                  "-error_file", str(self.folder / f"{self.name}.errors"), "-deadcall_wait", "0",
-                 "-default_behaviors", "none", "-timeout", "90", "-timeout_error", *media],
+                 "-default_behaviors", "none", "-timeout", "90", "-timeout_error", "-t", f"{self.transport[0]}1",
+                 *media],
                 cwd=self.folder, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
             )  # fmt: skip
 
@@ -126,12 +138,13 @@ class Side:
         return f"{self.name}-{self.media_port}"
 
     def cue(self) -> None:
-        """Let a caller's script go on that waits at `Script.cue`."""
+        """Let a script go on that waits at `Script.cue`; that of a callee as soon as it has its INVITE."""
         self._cues += 1
+        call_id = self._call_id if self.media_port else self.got("INVITE").header("Call-ID")
         # Without To tag: SIPp would take it for the far side's.
         text = (
             f"MESSAGE sip:x@{self.host} SIP/2.0\r\nVia: SIP/2.0/UDP {self.host}:9;branch=z9hG4bKcue{self._cues}\r\n"
-            f"From: <sip:test@{self.host}>;tag=1\r\nTo: <sip:x@{self.host}>\r\nCall-ID: {self._call_id}\r\n"
+            f"From: <sip:test@{self.host}>;tag=1\r\nTo: <sip:x@{self.host}>\r\nCall-ID: {call_id}\r\n"
             f"CSeq: {self._cues} MESSAGE\r\nContent-Length: 0\r\n\r\n"
         )
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as teller:
@@ -141,12 +154,7 @@ class Side:
         def bound() -> bool:
             assert self.process is not None
             assert self.process.poll() is None, (self.folder / f"{self.name}.out").read_text(errors="replace")
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-                try:
-                    probe.bind((self.host, self.port))
-                except OSError:
-                    return True
-                return False
+            return is_bound(self.port, self.transport)
 
         until(bound, what="SIPp's start")
 
@@ -214,8 +222,12 @@ class FieldCall:
         self.callee = Callee(way.callee)
         folder = field.folder / f"call-{number}"
         folder.mkdir()
-        self.calling = Side(self.caller, folder, "caller", CALLERS, free_port(CALLERS))
+        self.calling = Side(self.caller, folder, "caller", CALLERS, free_port())
         self.called = Side(self.callee, folder, "callee", callee_host(slot), field.ports[slot])
+        self.called.transport = field.callee_transport(slot)
+
+    def call_over_tcp(self) -> None:
+        self.calling.transport, self.calling.host = "tcp", TCP_CALLERS
 
     def start(self) -> None:
         if self.callee.steps:
@@ -268,6 +280,17 @@ class FieldCall:
         return [fact["name"] for fact in self.record()["facts"]]
 
 
+@contextlib.contextmanager
+def ended() -> Iterator[list[FieldCall]]:
+    """Calls that are put here are stopped and looked through in the end, whatever became of them."""
+    made: list[FieldCall] = []
+    yield made
+    for call in made:
+        call.stop()
+    for call in made:
+        call.assert_nothing_crossed()
+
+
 def assert_not_in(received: Sequence[bytes], number: str, *secrets: bytes) -> None:
     """No spelling of a number, and none of `secrets`, in what somebody received."""
     assert find_leaks(received, parse_number("+" + number), secrets=secrets) == []
@@ -291,22 +314,29 @@ class Field:
         self.folder = folder
         sources = str(Path(maskline.__file__).parent.parent)
         self.platform = Platform(folder, HOST, PYTHONPATH=sources, **settings)
-        self.ports = [free_port(callee_host(slot)) for slot in range(SLOTS)]
+        self.ports = [free_port() for _ in range(SLOTS)]
         self.account: dict[str, Any] = {}
         self._calls = 0
 
     def open(self) -> None:
         asyncio.run(self.platform.start())
         self.account = self.cli("account", "create", "field")
+        self.cli("account", "limits", self.account["auth_id"], "--unlimited")  # a hundred calls of a second stop it
         self.cli("number", "add", "+" + self.virtual, "--account", self.account["auth_id"])
         self._trunk("callers", CALLERS, 5060, "+44")
+        self._trunk("callers over TCP", TCP_CALLERS, 5060, "+44", "tcp")
         for slot, port in enumerate(self.ports):
-            self._trunk(f"callees {slot}", callee_host(slot), port, f"+9199000{slot}")
+            prefix = f"+9199000{slot}"
+            self._trunk(f"callees {slot}", callee_host(slot), port, prefix, self.callee_transport(slot))
         # A number nobody has is answered with 404 as soon as the engine knows the trunk; before, with silence.
         until(self._trunks_known, what="the engine's look at new trunks")
 
     def close(self) -> int:
         return self.platform.stop()
+
+    def callee_transport(self, slot: int) -> str:
+        """What the carrier in this slot speaks, as its trunk says."""
+        return "tcp" if slot == TCP_SLOT else "udp"
 
     def call(self, slot: int = 0, **options: Any) -> FieldCall:
         """Two new parties with a session."""
@@ -327,30 +357,20 @@ class Field:
         url = f"{self.platform.url}/v1/Account/{account['auth_id']}/Masking/Session/{path}"
         headers = {"Authorization": "Basic " + base64.b64encode(login).decode(), "Content-Type": "application/json"}
         request = urllib.request.Request(url, json.dumps(body).encode(), headers, method=method)
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=30) as answer:
             return json.loads(answer.read())
 
     def cli(self, *arguments: str) -> Any:
-        """`maskline … --json`, run in this process: some hundred starts of Python would be minutes."""
-        out = io.StringIO()
-        kept = dict(os.environ)
-        os.environ.update({k: v for k, v in self.platform.environment.items() if k.startswith("MASKLINE_")})
-        try:
-            with contextlib.redirect_stdout(out):
-                code = main.execute([*arguments, "--json"])
-        finally:
-            os.environ.clear()
-            os.environ.update(kept)
-        assert code == 0, arguments
-        return json.loads(out.getvalue())
+        return typed(self.platform, *arguments)
 
     def metrics(self) -> dict[str, float]:
-        with urllib.request.urlopen(self.platform.url + "/metrics", timeout=10) as answer:
+        with urllib.request.urlopen(self.platform.url + "/metrics", timeout=30) as answer:
             lines = answer.read().decode().splitlines()
         return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line[0] != "#")}
 
-    def _trunk(self, name: str, host: str, port: int, prefix: str) -> None:
-        self.cli("trunk", "add", name, "--host", host, "--port", str(port), "--prefix", prefix)
+    def _trunk(self, name: str, host: str, port: int, prefix: str, transport: str = "udp") -> None:
+        where = ("--host", host, "--port", str(port), "--transport", transport)
+        self.cli("trunk", "add", name, *where, "--prefix", prefix)
 
     def _trunks_known(self) -> bool:
         """Whether OPTIONS from the last trunk's address is answered."""

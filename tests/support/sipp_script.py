@@ -58,7 +58,7 @@ class Script:
         key = "response" if isinstance(what, int) else "request"
         extra = ' optional="true"' if optional else f' timeout="{int(within * 1000)}"'
         # The messages a dialog, also an early one, takes its route set from (RFC 3261 §12.1).
-        learns = ' rrs="true"' if what in (180, 200, "INVITE") else ""
+        learns = ' rrs="true"' if what in (180, 183, 200, "INVITE") else ""
         inner = f"<action>{action}</action>" if action else ""
         self.steps.append(f"<recv {key}={quoteattr(str(what))}{extra}{learns}>{inner}</recv>")
         return self
@@ -70,9 +70,9 @@ class Script:
         )
         return self.expect(method, action=action)
 
-    def reply_kept(self, method: str) -> Self:
+    def reply_kept(self, method: str, status: str = "200 OK", *, body: str = "", headers: Sequence[str] = ()) -> Self:
         lines = [f"{name}:[${method}{name}]" for name in _ECHOED]
-        return self.send(message("SIP/2.0 200 OK", [*lines, "Call-ID: [call_id]"], ""))
+        return self.send(message(f"SIP/2.0 {status}", [*lines, "Call-ID: [call_id]", *headers], body))
 
     def play(self, capture: Path, seconds: float) -> Self:
         """Send the RTP of a pcap from our media port, and wait until it is over."""
@@ -130,6 +130,8 @@ class Caller(Script):
         super().__init__()
         self.number, self.virtual = number, virtual
         self.sequence = 0
+        self.invited = 1
+        """Sequence number of the last INVITE, which its ACK repeats."""
         self.offer = sdp(owner=number)
 
     @property
@@ -179,9 +181,12 @@ class Caller(Script):
     ) -> Self:
         """A request inside the dialog."""
         self.sequence += method != "ACK"
+        if method == "INVITE":
+            self.invited = self.sequence
+        sequence = self.invited if method == "ACK" else self.sequence
         lines = [
             self.via(), "[routes]", "Max-Forwards: 70", f"From: {self.me}", f"To: <{self.uri}>[peer_tag_param]",
-            "Call-ID: [call_id]", f"CSeq: {self.sequence} {method}", f"Contact: {self.contact}", *headers,
+            "Call-ID: [call_id]", f"CSeq: {sequence} {method}", f"Contact: {self.contact}", *headers,
         ]  # fmt: skip
         return self.send(message(f"{method} [next_url] SIP/2.0", lines, body, kind), repeat=repeat and method != "ACK")
 
@@ -239,30 +244,40 @@ class Callee(Script):
         )
         return self.expect("INVITE", action=keep)
 
-    def progress(self, status: str = "180 Ringing", body: str = "") -> Self:
-        return self.reply(status, body=body, to_tag=self.tag, headers=self._own())
+    def progress(
+        self, status: str = "180 Ringing", body: str = "", *, headers: Sequence[str] = (), fork: str = ""
+    ) -> Self:
+        """`fork`: another tag, as of another phone behind a proxy."""
+        return self.reply(status, body=body, to_tag=self.tag + fork, headers=[*self._own(), *headers])
 
     def answer(self, body: str | None = None, headers: Sequence[str] = ()) -> Self:
         body = self.answer_body if body is None else body
         return self.reply("200 OK", body=body, to_tag=self.tag, headers=[*self._own(), *headers]).expect("ACK")
 
-    def answer_again(self) -> Self:
-        """The 200 to the INVITE once more, as when its ACK was lost."""
+    def answer_again(self, *, fork: str = "", headers: Sequence[str] = ()) -> Self:
+        """The 200 to the INVITE once more, as when its ACK was lost, or after requests in between."""
+        return self.reply_to_invite("200 OK", self.answer_body, fork=fork, headers=headers).expect("ACK")
+
+    def reply_to_invite(self, status: str, body: str = "", *, fork: str = "", headers: Sequence[str] = ()) -> Self:
+        """A response to the INVITE, whatever came after it."""
         lines = [
-            "Via:[$via]", "From:[$far]", f"To:[$near]{self.tag}", "Call-ID: [call_id]", "CSeq:[$cseq]",
-            f"Contact: {self.contact}", *self._own(),
+            "Via:[$via]", "From:[$far]", f"To:[$near]{self.tag}{fork}", "Call-ID: [call_id]", "CSeq:[$cseq]",
+            f"Contact: {self.contact}", *self._own(), *headers,
         ]  # fmt: skip
-        return self.send(message("SIP/2.0 200 OK", lines, self.answer_body)).expect("ACK")
+        return self.send(message(f"SIP/2.0 {status}", lines, body))
 
     def refuse(self, status: str, headers: Sequence[str] = ()) -> Self:
         return self.reply(status, to_tag=self.tag, headers=[*self._own(), *headers]).expect("ACK")
 
-    def request(self, method: str, *, body: str = "", kind: str = "application/sdp", repeat: bool = True) -> Self:
+    def request(
+        self, method: str, *, body: str = "", kind: str = "application/sdp", repeat: bool = True,
+        headers: Sequence[str] = (),
+    ) -> Self:  # fmt: skip
         """A request inside the dialog."""
         self.sequence += method != "ACK"
         lines = [
             self.via(), "[routes]", "Max-Forwards: 70", f"From:[$near]{self.tag}", "To:[$far]",
-            "Call-ID: [call_id]", f"CSeq: {self.sequence} {method}", f"Contact: {self.contact}",
+            "Call-ID: [call_id]", f"CSeq: {self.sequence} {method}", f"Contact: {self.contact}", *headers,
         ]  # fmt: skip
         return self.send(message(f"{method} [next_url] SIP/2.0", lines, body, kind), repeat=repeat and method != "ACK")
 

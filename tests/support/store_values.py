@@ -10,7 +10,15 @@ from maskline.masking.decision import VirtualNumber
 from maskline.masking.e164 import Number
 from maskline.masking.facts import CallEnded, CallReceived, CallRouted, Cause, Fact, HungUpBy, LegName, Outcome
 from maskline.masking.session import Interaction, NewSession, Role, SessionOptions
-from maskline.masking.trunk import Trunk, TrunkMedia
+from maskline.masking.trunk import (
+    IdentityHeader,
+    NumberFormat,
+    Presentation,
+    Reliable,
+    Trunk,
+    TrunkLimits,
+    TrunkMedia,
+)
 from maskline.storage.store import Account, OutboxRow, RecordedCall
 
 T0 = 1_700_000_000.0
@@ -29,6 +37,23 @@ TRUNK = Trunk(
     prefixes=("+65", "+44"),
     nat=True,
     media=TrunkMedia.SRTP,
+    password="trunk-pa55word",
+    realm="carrier.example",
+    challenge=True,
+    sources=("192.0.2.0/28", "2001:db8::/64"),
+    tls_name="sip.carrier.example",
+    alias=True,
+    priority=2,
+    weight=30,
+    presentation=Presentation(
+        (IdentityHeader.REMOTE_PARTY, IdentityHeader.DIVERSION), NumberFormat.NATIONAL, "+65", national_prefix=""
+    ),
+    limits=TrunkLimits(12.5, 100),
+    codecs=("PCMA", "G722"),
+    redirects=True,
+    reliable=Reliable.REQUIRED,
+    session_seconds=600,
+    options_seconds=30,
 )
 
 

@@ -34,7 +34,7 @@ class UdpPhone:
         self._pump()
         return result
 
-    async def hears(self, kind: type[E], seconds: float = 5.0) -> E:
+    async def hears(self, kind: type[E], seconds: float = 30.0) -> E:
         """The first event of this kind, waited for."""
         async with asyncio.timeout(seconds):
             while True:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 
-async def until(condition: Callable[[], object], within: float = 8.0, what: str = "it", pause: float = 0.02) -> None:
+async def until(condition: Callable[[], object], within: float = 30.0, what: str = "it", pause: float = 0.02) -> None:
     """Let the loop run until `condition` holds; looks every `pause` seconds."""
     deadline = time.monotonic() + within
     while not condition():

@@ -93,7 +93,7 @@ OWN_DECISIONS: dict[str, int | str] = {
     "tel-request-uri": INVITE,
     "sips-over-udp": 416,
     "gzip-body": 415,
-    "require-100rel": 420,
+    "require-100rel": INVITE,
     "multipart-invite": 415,
     "isup-body": 415,
     "ipv6-via-and-contact": INVITE,

@@ -15,12 +15,13 @@ from maskline import app as app_module
 from maskline.app import Application, build_media, build_policy
 from maskline.engine.call import CallPolicy
 from maskline.errors import ConfigurationError, StoreUnavailable
-from maskline.lab.platform import free_port
+from maskline.lab.ports import free_port, free_ports
 from maskline.masking.session import SessionOptions
 from maskline.media.embedded.driver import EmbeddedDriver
 from maskline.media.rtpengine.driver import RtpengineDriver
 from maskline.setting_values import MediaChoice
 from maskline.settings import Settings
+from maskline.storage.kept import Owner
 from tests.support.call_machine import session
 from tests.support.logging import configured_logs
 from tests.support.store_values import ACCOUNT, T0, new_session, recorded_call, virtual_number
@@ -42,8 +43,8 @@ def settings(folder: Path, **changes: Any) -> Settings:
         "database_url": f"sqlite:///{folder / 'maskline.db'}",
         "key_file": folder / "maskline.key",
         "data_dir": folder / "data",
-        "http_port": free_port(HOST, socket.SOCK_STREAM),
-        "sip_port": free_port(HOST, socket.SOCK_DGRAM),
+        "http_port": free_port(),
+        "sip_port": free_port(),
         "media": MediaChoice.NONE,
         **changes,
     }
@@ -106,8 +107,8 @@ async def test_an_address_of_another_machine_names_its_setting(tmp_path: Path, f
 @pytest.fixture
 async def living(tmp_path: Path, log: TextIO) -> AsyncIterator[Application]:
     """A server with media workers and a session in a call."""
-    first = free_port(HOST, socket.SOCK_DGRAM) & ~1
-    wanted = settings(tmp_path, media="embedded", media_ports=f"{first}-{first + 3}", media_workers=1)
+    low, high = free_ports(4)
+    wanted = settings(tmp_path, media="embedded", media_ports=f"{low}-{high}", media_workers=1)
     application = Application(wanted)
     await application.start()
     store = application.services.store
@@ -126,7 +127,7 @@ async def assert_untouched(living: Application) -> None:
 
 
 async def test_a_second_server_on_the_same_data_directory_leaves_the_first_ones_calls_alone(living: Application):
-    free = {"sip_port": free_port(HOST, socket.SOCK_DGRAM), "http_port": free_port(HOST, socket.SOCK_STREAM)}
+    free = {"sip_port": free_port(), "http_port": free_port()}
     second = Application(living.settings.model_copy(update=free))
     with pytest.raises(ConfigurationError, match="Another maskline serve is running with the data directory"):
         await second.start()
@@ -138,8 +139,7 @@ async def test_a_second_server_on_the_same_data_directory_leaves_the_first_ones_
 async def test_a_second_server_on_the_same_database_and_a_port_in_use_leaves_the_calls_alone(
     living: Application, tmp_path: Path, free: str
 ):
-    port = free_port(HOST, socket.SOCK_STREAM if free == "http_port" else socket.SOCK_DGRAM)
-    second = Application(living.settings.model_copy(update={"data_dir": tmp_path / "other", free: port}))
+    second = Application(living.settings.model_copy(update={"data_dir": tmp_path / "other", free: free_port()}))
     with pytest.raises(ConfigurationError, match="cannot listen"):
         await second.start()
     await second.stop()
@@ -223,6 +223,50 @@ async def test_the_drain_ends_in_a_hurry_or_when_its_time_is_over(tmp_path: Path
     await application.stop()
 
 
+@pytest.mark.parametrize(
+    ("media", "heirs", "kept"), [("none", True, True), ("none", False, False), ("embedded", True, False)]
+)
+async def test_calls_are_left_to_another_engine_where_that_has_the_same_relay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, media: str, heirs: bool, kept: bool
+):
+    application = Application(settings(tmp_path))
+    application.settings = settings(tmp_path, media=media)
+    application.owning._others = [Owner("e2", "engine", "", "")] if heirs else []
+    asked: list[bool] = []
+
+    async def stop(*, keep: bool) -> int:
+        asked.append(keep)
+        return 0
+
+    monkeypatch.setattr(application.engine, "stop", stop)
+    await application._stop_engine()
+    assert asked == [kept]
+
+
+async def test_an_engine_whose_lease_is_over_takes_no_calls_until_it_is_renewed(app: Application):
+    app._suspend(True)
+    assert app.engine.core.draining
+    app._suspend(False)
+    assert not app.engine.core.draining
+    await app.drain(asyncio.Event().wait())
+    app._suspend(False)
+    assert app.engine.core.draining
+
+
+async def test_a_server_that_keeps_its_calls_waits_for_those_that_are_not_connected(tmp_path: Path):
+    application = Application(settings(tmp_path, keep_calls=True, drain_timeout=3600.0))
+    await application.start()
+    calls: dict[str, Any] = application.engine.core.calls
+    calls |= {"ringing": SimpleNamespace(talked=False), "talking": SimpleNamespace(talked=True)}
+    drain = asyncio.create_task(application.drain(asyncio.Event().wait()))
+    await until(lambda: application.stopping, pause=0.001)
+    assert not drain.done()
+    del calls["ringing"]
+    await drain
+    await application.stop()
+    assert [*calls] == ["talking"]
+
+
 async def test_health_tells_what_is_away(app: Application, monkeypatch: pytest.MonkeyPatch):
     class Away:
         available = False
@@ -246,7 +290,7 @@ def test_the_media_driver_follows_the_setting(tmp_path: Path):
 
 
 async def test_a_media_driver_that_is_away_does_not_keep_the_server_from_starting(tmp_path: Path, log: TextIO):
-    nobody = free_port(HOST, socket.SOCK_DGRAM)
+    nobody = free_port()
     application = Application(settings(tmp_path, media=MediaChoice.RTPENGINE, rtpengine=f"{HOST}:{nobody}"))
     await application.start()
     media = (await application.health())["media"]
@@ -340,7 +384,7 @@ async def test_what_a_killed_process_recorded_is_taken_up_before_the_first_call(
 
     start = application.engine.start
     monkeypatch.setattr(application.recordings, "recover", recover)
-    monkeypatch.setattr(application.engine, "start", lambda: order.append("engine") or start())
+    monkeypatch.setattr(application.engine, "start", lambda past: order.append("engine") or start(past))
     await application.start()
     await application.stop()
     assert order == ["recover", "engine"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-import socket
 import urllib.request
 from pathlib import Path
 from urllib.parse import parse_qsl
@@ -14,7 +13,7 @@ import pytest
 import soundfile
 
 from maskline.app import Application
-from maskline.lab.platform import free_port
+from maskline.lab.ports import free_port
 from maskline.masking.facts import RecordingCompleted
 from maskline.media.spool import SpoolWriter
 from maskline.sdp.session import Codec
@@ -33,8 +32,8 @@ pytestmark = pytest.mark.usefixtures("tuned_interpreter")
 async def test_a_session_that_was_in_a_call_when_the_process_died_can_be_called_again(tmp_path: Path) -> None:
     settings = Settings(
         database_url=f"sqlite:///{tmp_path / 'maskline.db'}", key_file=tmp_path / "maskline.key",
-        data_dir=tmp_path / "data", http_port=free_port(HOST, socket.SOCK_STREAM),
-        sip_port=free_port(HOST, socket.SOCK_DGRAM), media=MediaChoice.NONE,
+        data_dir=tmp_path / "data", http_port=free_port(),
+        sip_port=free_port(), media=MediaChoice.NONE,
     )  # fmt: skip
     with configured_logs():
         application = Application(settings)
@@ -58,8 +57,8 @@ async def test_a_recording_cut_by_a_crash_is_made_told_and_served(
     monkeypatch.setattr("maskline.workflows.process_recordings._RECOVERY_PAUSE", 0.0)
     settings = Settings(
         database_url=f"sqlite:///{tmp_path / 'maskline.db'}", key_file=tmp_path / "maskline.key",
-        data_dir=tmp_path / "data", http_port=free_port(HOST, socket.SOCK_STREAM),
-        sip_port=free_port(HOST, socket.SOCK_DGRAM), media=MediaChoice.NONE,
+        data_dir=tmp_path / "data", http_port=free_port(),
+        sip_port=free_port(), media=MediaChoice.NONE,
     )  # fmt: skip
     path = settings.data_dir / "spool" / "rec-1.spool"
     said, codecs = voice(2.0, 1), (Codec(0, "PCMU"),)
@@ -79,7 +78,7 @@ async def test_a_recording_cut_by_a_crash_is_made_told_and_served(
         await store.commit_calls([recorded_call(record=None, interaction=None, outbox=(), recording=one)])
         await store.close()
         await application.start()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             while path.exists():  # noqa: ASYNC110  removed last of all, by another process's result
                 await asyncio.sleep(0.02)
         found = await store.recording(ACCOUNT.id, "rec-1")

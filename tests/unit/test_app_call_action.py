@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
 
-from maskline.app import Application
-from maskline.lab.platform import free_port
+from maskline.app import Application, registry_of
+from maskline.lab.ports import free_port
 from maskline.masking.trunk import Trunk
 from maskline.masking.verify import Certificate
 from maskline.setting_values import MediaChoice
@@ -76,8 +75,8 @@ async def call(phone: UdpPhone, port: int, summaries: int, customer: Customer) -
 async def test_an_application_masks_a_call_and_its_failures_are_told(tmp_path: Path) -> None:
     settings = Settings(
         database_url=f"sqlite:///{tmp_path / 'maskline.db'}", key_file=tmp_path / "maskline.key",
-        data_dir=tmp_path / "data", http_port=free_port(HOST, socket.SOCK_STREAM),
-        sip_port=free_port(HOST, socket.SOCK_DGRAM), media=MediaChoice.NONE, egress_allow="127.0.0.0/8",
+        data_dir=tmp_path / "data", http_port=free_port(),
+        sip_port=free_port(), media=MediaChoice.NONE, egress_allow="127.0.0.0/8",
     )  # fmt: skip
     with configured_logs() as log:
         async with receiving() as receiver:
@@ -87,7 +86,7 @@ async def test_an_application_masks_a_call_and_its_failures_are_told(tmp_path: P
             store = application.services.store
             await store.add_account(ACCOUNT)
             await store.add_number(virtual_number(), T0)
-            await store.add_trunk(Trunk("t", "carrier", None, HOST, phone.flow.port), "", T0)
+            await store.add_trunk(Trunk("t", "carrier", None, HOST, phone.flow.port), T0)
             for kind in ("eight.call_action", "eight.session_summary"):
                 await store.set_endpoint(Endpoint(ACCOUNT.id, kind, receiver.url))
             await application.router.refresh()
@@ -102,7 +101,7 @@ async def test_an_application_masks_a_call_and_its_failures_are_told(tmp_path: P
             port = settings.sip_port
             summaries = [await call(phone, port, count, customer) for count in range(1, 6)]
             certificate = await verify_pool(store)
-            text = application._build_registry()
+            text = registry_of(application)
             await application.stop()
             phone.close()
     assert [one["sessionStatus"] for one in summaries] == ["COMPLETED", "COMPLETED", "ERROR", "ERROR", "ERROR"]

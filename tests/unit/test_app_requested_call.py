@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from pathlib import Path
 
 import pytest
 
 from maskline.app import Application
-from maskline.lab.platform import free_port
+from maskline.lab.ports import free_port, free_ports
 from maskline.masking.facts import Cause
 from maskline.masking.session import SessionOptions
 from maskline.masking.trunk import Trunk
@@ -18,7 +17,6 @@ from maskline.settings import Settings
 from maskline.sip import events as sip
 from maskline.sip.events import Event
 from tests.support.logging import configured_logs
-from tests.support.media_harness import free_range
 from tests.support.store_values import ACCOUNT, ALICE, BOB, T0, VN1, new_session, virtual_number
 from tests.support.udp_phone import UdpPhone
 
@@ -33,11 +31,11 @@ def busy(phone: UdpPhone, event: Event, now: float) -> None:
 
 
 async def test_a_session_that_asks_for_it_has_its_first_party_rung_once(tmp_path: Path) -> None:
-    low, high = free_range(8)
+    low, high = free_ports(8)
     settings = Settings(
         database_url=f"sqlite:///{tmp_path / 'maskline.db'}", key_file=tmp_path / "maskline.key",
-        data_dir=tmp_path / "data", http_port=free_port(HOST, socket.SOCK_STREAM),
-        sip_port=free_port(HOST, socket.SOCK_DGRAM), media=MediaChoice.EMBEDDED, media_ports=f"{low}-{high}",
+        data_dir=tmp_path / "data", http_port=free_port(),
+        sip_port=free_port(), media=MediaChoice.EMBEDDED, media_ports=f"{low}-{high}",
     )  # fmt: skip
     with configured_logs():
         application, phone = Application(settings), UdpPhone(busy)
@@ -45,7 +43,7 @@ async def test_a_session_that_asks_for_it_has_its_first_party_rung_once(tmp_path
         store, clock = application.services.store, application.services.clock
         await store.add_account(ACCOUNT)
         await store.add_number(virtual_number(), T0)
-        await store.add_trunk(Trunk("t", "carrier", None, HOST, phone.flow.port), "", T0)
+        await store.add_trunk(Trunk("t", "carrier", None, HOST, phone.flow.port), T0)
         await application.router.refresh()
         options = SessionOptions(initiate_call_to_first_party=True)
         wish = new_session(options=options, created_at=clock.wall())

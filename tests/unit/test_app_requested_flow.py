@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 import urllib.request
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
@@ -14,7 +13,7 @@ from typing import Any
 import pytest
 
 from maskline.app import Application
-from maskline.lab.platform import free_port
+from maskline.lab.ports import free_port, free_ports
 from maskline.masking.call_record import CallRecord
 from maskline.masking.facts import Cause, LegName, Outcome
 from maskline.masking.session import REQUEST_AGE
@@ -26,7 +25,6 @@ from maskline.sip.events import Event
 from maskline.storage.store import Endpoint
 from maskline.workflows.api_keys import create_api_key
 from tests.support.logging import configured_logs
-from tests.support.media_harness import free_range
 from tests.support.store_values import ACCOUNT, ALICE, BOB, SUB, T0, VN1, virtual_number
 from tests.support.udp_phone import UdpPhone
 
@@ -54,7 +52,7 @@ class Field:
             for account in (ACCOUNT, SUB):
                 await store.add_account(account)
             await store.add_number(virtual_number(subaccount_id=SUB.id), T0)
-            await store.add_trunk(Trunk("t", "carrier", None, HOST, self.phone.flow.port), "", T0)
+            await store.add_trunk(Trunk("t", "carrier", None, HOST, self.phone.flow.port), T0)
             await store.set_endpoint(Endpoint(SUB.id, "eight.session_summary", "http://192.0.2.1/vss"))
             _, self.key = await create_api_key(store, services.clock, services.ids, SUB.id, "test")
         await self.application.router.refresh()
@@ -74,7 +72,7 @@ class Field:
         request.add_header("Authorization", f"Bearer {self.key}")
 
         def read() -> dict[str, Any]:
-            with urllib.request.urlopen(request, timeout=10) as response:
+            with urllib.request.urlopen(request, timeout=30) as response:
                 return dict(json.loads(response.read()))
 
         return await asyncio.to_thread(read)
@@ -82,7 +80,7 @@ class Field:
     async def record(self, call_id: str) -> CallRecord:
         """Of a call that is over."""
         store = self.application.services.store
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while True:
                 found = [call for call in await store.calls(ACCOUNT.id, limit=9) if call.id == call_id]
                 if found:
@@ -98,11 +96,11 @@ class Field:
 
 @pytest.fixture
 async def field(tmp_path: Path) -> AsyncIterator[Field]:
-    low, high = free_range(8)
+    low, high = free_ports(8)
     settings = Settings(
         database_url=f"sqlite:///{tmp_path / 'maskline.db'}", key_file=tmp_path / "maskline.key",
-        data_dir=tmp_path / "data", http_port=free_port(HOST, socket.SOCK_STREAM),
-        sip_port=free_port(HOST, socket.SOCK_DGRAM), media=MediaChoice.EMBEDDED, media_ports=f"{low}-{high}",
+        data_dir=tmp_path / "data", http_port=free_port(),
+        sip_port=free_port(), media=MediaChoice.EMBEDDED, media_ports=f"{low}-{high}",
     )  # fmt: skip
     with configured_logs():
         field = Field(settings, Application(settings), UdpPhone(busy))

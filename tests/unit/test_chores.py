@@ -7,11 +7,13 @@ from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, TextIO
 
 import pytest
+from structlog.testing import capture_logs
 
 from maskline import chores as chores_module
-from maskline.chores import Chores
+from maskline.chores import Chores, pass_on
 from maskline.clock import SystemClock
-from maskline.errors import StoreUnavailable
+from maskline.errors import ConfigurationError, StoreUnavailable
+from maskline.storage.topics import read_topic
 from tests.support.logging import configured_logs
 from tests.support.waiting import until
 
@@ -46,7 +48,8 @@ async def nothing() -> bool:
 
 def chores(**parts: Any) -> Chores:
     wanted: dict[str, Any] = {
-        "sweep": Away(), "forget": nothing, "refresh": nothing, "swept": lambda: None, "is_busy": lambda: False, **parts
+        "sweep": Away(), "forget": nothing, "refresh": nothing, "swept": lambda: None, "guard": nothing,
+        "is_busy": lambda: False, "certificates": None, **parts
     }  # fmt: skip
     return Chores(clock=SystemClock(), **wanted)
 
@@ -99,3 +102,44 @@ async def test_garbage_is_collected_only_while_no_call_is_in_progress(monkeypatc
     monkeypatch.setattr(chores_module.gc, "collect", lambda: collected.append(True))
     await run(chores(is_busy=is_busy).collect_garbage(), lambda: len(looked) > 3)
     assert bool(collected) is not busy
+
+
+class Renewals:
+    """Certificates that change at each look; the first renewal is broken."""
+
+    def __init__(self) -> None:
+        self.reloads = 0
+
+    def has_changed(self) -> bool:
+        return self.reloads < 2
+
+    def reload(self) -> None:
+        self.reloads += 1
+        if self.reloads == 1:
+            raise ConfigurationError("The key does not fit")
+
+
+async def test_certificates_that_changed_are_read_and_broken_ones_are_told(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("maskline.chores.CERTIFICATE_SECONDS", 0.001)
+    renewals = Renewals()
+    with capture_logs() as lines:
+        await run(chores(certificates=renewals).reload_certificates(), lambda: renewals.reloads == 2)
+    assert [line["event"] for line in lines] == ["certificates_unusable", "certificates_reloaded"]
+    assert lines[0]["reason"] == "The key does not fit"
+
+
+class Woken:
+    def __init__(self) -> None:
+        self.times = 0
+
+    def notify(self) -> None:
+        self.times += 1
+
+
+def test_what_another_process_did_reaches_whom_it_concerns() -> None:
+    deliverer, calls, flows, owning = Woken(), Woken(), Woken(), Woken()
+    ended: list[str] = []
+    hear = pass_on(deliverer, (calls, flows), owning, ended.append)
+    for text in ("outbox", "requested", "session one", "owners", "facts", "configuration 7"):
+        hear(read_topic(text))
+    assert (deliverer.times, calls.times, flows.times, owning.times, ended) == (1, 1, 1, 1, ["one"])

@@ -24,6 +24,7 @@ from maskline.metrics import (
     read_recordings,
     read_webhooks,
 )
+from maskline.net.streams import StreamFigures
 from maskline.sip.core import Counters
 from tests.support.logging import configured_logs
 
@@ -36,8 +37,18 @@ def engine_figures(**changes: Any) -> dict[str, Any]:
     """As `EngineRunner.metrics()` puts them together."""
     sip = {f"sip_{name}": value for name, value in asdict(Counters(received=7, malformed=2)).items()}
     engine = asdict(EngineCounters(calls=5, finished=3, outcomes={"completed": 2, "busy": 1}))
-    held = {"calls_in_progress": 2, "sip_dialogs": 4, "sip_transactions": 6}
-    return {**engine, **sip, **held, "kernel_drops": 0, "send_drops": 0, **changes}
+    held = {"calls_in_progress": 2, "sip_dialogs": 4, "sip_transactions": 6, "bans": 1, "waiting": 8}
+    connections = StreamFigures({"tcp": 3, "tls": 0}, {"stranger": 4}, {"peer": 5}, 6)
+    return {
+        **engine,
+        **sip,
+        **held,
+        "kernel_drops": 0,
+        "send_drops": 0,
+        "shut_drops": 0,
+        "connections": connections,
+        **changes,
+    }
 
 
 class Figures:
@@ -52,6 +63,12 @@ class Figures:
     spoken = Counter({"no_speech": 6})
     size = 96_044
     made, failed, busy = 12, 1, 2
+    disabled, disabled_count = 2, 5
+
+    @property
+    def health(self):
+        return self
+
     counts = Counter({("plivo", "delivered"): 9, ("eight", "failed"): 1})
 
 
@@ -92,6 +109,8 @@ def test_every_part_is_read_at_each_scrape():
         "maskline_recorder_queue 4.0",
         "maskline_recorder_dropped_total 1.0",
         'maskline_webhook_tries_total{dialect="plivo",result="delivered"} 9.0',
+        "maskline_webhook_endpoints_disabled 2.0",
+        "maskline_webhook_endpoints_given_up_total 5.0",
         "maskline_webhook_tries_in_progress 3.0",
         'maskline_call_actions_total{result="http_5xx"} 2.0',
         "maskline_call_actions_in_progress 3.0",
@@ -115,8 +134,19 @@ def test_every_part_is_read_at_each_scrape():
 def test_every_counter_of_engine_and_agent_is_exported():
     collected = {sample[0:2] for sample in read_engine(engine_figures())}
     # `finished` is the sum of the outcomes.
-    plain = set(engine_figures()) - {"finished", "outcomes"}
-    assert len(collected) == len(plain) + 2
+    plain = set(engine_figures()) - {"finished", "outcomes", "connections"}
+    assert len(collected) == len(plain) + 2 + 5
+
+
+def test_connections_are_told_by_transport_and_by_why_they_ended():
+    samples = [sample for sample in read_engine(engine_figures()) if "connections" in sample[0]]
+    assert samples == [
+        ("maskline_sip_connections_failed", (), 6),
+        ("maskline_sip_connections", ("tcp",), 3),
+        ("maskline_sip_connections", ("tls",), 0),
+        ("maskline_sip_connections_refused", ("stranger",), 4),
+        ("maskline_sip_connections_closed", ("peer",), 5),
+    ]
 
 
 def test_a_figure_the_system_does_not_have_is_left_out():

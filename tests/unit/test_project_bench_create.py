@@ -26,7 +26,7 @@ WRITER = ["thread (2): maskline-writer", "GroupWriter._run (maskline/storage/sql
         ([*REQUEST, "read_attributes (maskline/api/plivo/schemas.py:37)"], "API: attributes"),
         ([*REQUEST, "CreateSession.__call__ (maskline/workflows/create_session.py:54)"], "workflow"),
         ([*REQUEST, "CreateSession.__call__ (maskline/workflows/create_session.py:54)",
-          "SqliteFile._rows (maskline/storage/sqlite_file.py:66)"], "store: reads"),
+          "SqliteStore._rows (maskline/storage/sqlite.py:66)"], "store: reads"),
         ([*REQUEST[:2], "GroupWriter._run_slice (maskline/storage/sqlite_writer.py:179)",
           "_run_unit (maskline/storage/sqlite_writer.py:298)", "allocate (maskline/masking/pool.py:142)"],
          "store: the unit"),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import bench_sip, sip_load, sip_wire
+from tools import bench_sip, flame_graph, sip_load, sip_wire
 
 SIP_PORT, UAC_PORT, UAS_PORT, WEB_PORT = 5060, 6000, 7000, 8000
 CALLER, CALLEE = "447700900001", "919900000001"
@@ -96,3 +96,25 @@ def test_the_numbers_of_a_load_test_are_not_part_of_one_another() -> None:
     callers = {sip_load.CALLER.format(index)[2:] for index in (0, 999)}
     others = " ".join(form.format(index) for form in (sip_load.VIRTUAL, sip_load.CALLEE) for index in (0, 999))
     assert not [caller for caller in callers if caller in others]
+
+
+STACKS = """thread (7): MainThread;main (a.py);receive (maskline/engine/core.py);parse (maskline/sip/parser.py) 600
+thread (7): MainThread;main (a.py);receive (maskline/engine/core.py);<lambda> (b.py) 390
+thread (7): MainThread;main (a.py);rare (b.py) 10
+thread (8): writer;run (c.py) 500
+"""
+
+
+def test_a_flame_graph_holds_one_thread_from_where_its_stacks_part(tmp_path: Path) -> None:
+    flame_graph.write_flame_graph(STACKS, tmp_path / "flame.svg", "MainThread")
+    text = (tmp_path / "flame.svg").read_text()
+    assert "<title>receive (maskline/engine/core.py) 100.0%</title>" in text
+    assert "<title>parse (maskline/sip/parser.py) 60.6%</title>" in text
+    assert "&lt;lambda&gt;" in text
+    assert "rare" not in text
+    assert "run (c.py)" not in text
+
+
+def test_a_thread_that_was_not_seen_has_no_flame_graph(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no stack of Loop"):
+        flame_graph.write_flame_graph(STACKS, tmp_path / "flame.svg", "Loop")

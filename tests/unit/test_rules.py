@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from maskline.engine.intake import IntakeLimits
 from maskline.masking.pin import PinLimits
 from maskline.masking.prompt import Prompt
 from maskline.masking.routing_rules import RoutingRules, Withheld
 from maskline.masking.session import SessionOptions
-from maskline.rules import ask_budget, ask_rules, pin_limits, routing_rules
+from maskline.net.streams import StreamLimits
+from maskline.rules import ask_budget, ask_rules, intake_limits, pin_limits, routing_rules, stream_settings
 from maskline.setting_values import WithheldPolicy
 from maskline.settings import Settings
 from maskline.webhooks.ask import Budget
@@ -38,3 +40,12 @@ def test_every_setting_arrives() -> None:
     assert ask_budget(settings) == Budget(1.5, 2.5)
     assert ask_rules(settings) == AskRules(FlowRules(strict=True), Prompt("call_action_failed", text="Sorry"))
     assert {one.value for one in WithheldPolicy} == {one.value for one in Withheld}
+
+
+def test_what_sip_may_take_is_what_the_settings_say() -> None:
+    settings = Settings(max_calls=11, sip_source_rate=22.0, sip_ban_time=33.0, sip_vain_rate=44.0)
+    expected = IntakeLimits(max_calls=11, source_rate=22.0, ban_seconds=33.0, vain_rate=44.0)
+    assert intake_limits(settings) == expected
+    streams = stream_settings(Settings(sip_connections=55, sip_connections_per_source=6, sip_tls_port=7777))
+    assert streams.limits == StreamLimits(connections=55, per_source=6)
+    assert streams.tls_port == 7777

@@ -170,6 +170,13 @@ def test_the_prefix_of_hangup_attributes_is_letters_and_digits():
         assert "letters and digits" in sentence(CALLBACK_PREFIX=wrong)
 
 
+@pytest.mark.parametrize("value", ["short", "k" * 23, "k" * 513, "with a space in between it", "ключ" * 8])
+def test_the_operator_s_key_is_long_and_fits_a_header(value: str):
+    assert Settings(operator_key="k" * 24).operator_key == "k" * 24
+    with pytest.raises(ValueError, match="24 to 512"):
+        Settings(operator_key=value)
+
+
 def test_vts_hosts_are_names_without_scheme_and_port():
     assert load().vts_host_names == ()
     assert load(VTS_HOSTS="API.vtscom.net, masking_1.example.org").vts_host_names == (
@@ -184,9 +191,21 @@ def test_the_window_of_repeated_creates_may_be_switched_off():
     assert load(CREATE_WINDOW="0").create_window == 0.0
 
 
+def test_an_address_of_each_family_may_be_named():
+    both = load(
+        SIP_HOST="0.0.0.0, ::", SIP_ADVERTISED_HOST="2001:DB8::9,203.0.113.9", MEDIA_HOST="203.0.113.9,2001:db8::9"
+    )
+    assert both.sip_hosts == ("0.0.0.0", "::")
+    assert both.advertised_sip_hosts == ("203.0.113.9", "2001:db8::9")
+    assert both.media_hosts == ("203.0.113.9", "2001:db8::9")
+    assert load(SIP_HOST="192.0.2.1,::1", SIP_ADVERTISED_HOST="2001:db8::9").advertised_sip_hosts == (
+        "192.0.2.1", "2001:db8::9",
+    )  # fmt: skip
+
+
 def test_an_advertised_host_replaces_the_bound_one_in_sip():
-    assert load(SIP_HOST="0.0.0.0", SIP_ADVERTISED_HOST="203.0.113.9").advertised_sip_host == "203.0.113.9"
-    assert load(SIP_HOST="192.0.2.1").advertised_sip_host == "192.0.2.1"
+    assert load(SIP_HOST="0.0.0.0", SIP_ADVERTISED_HOST="203.0.113.9").advertised_sip_hosts == ("203.0.113.9",)
+    assert load(SIP_HOST="192.0.2.1").advertised_sip_hosts == ("192.0.2.1",)
 
 
 @pytest.mark.parametrize(
@@ -206,8 +225,9 @@ def test_an_advertised_host_replaces_the_bound_one_in_sip():
         ("RTPENGINE", ",", "at least one address."),
         ("EGRESS_ALLOW", "10.0.0.1/8", "it must look like"),
         ("PUBLIC_URL", "maskline.example.com", "it must look like https://host"),
-        ("DATABASE_URL", "sqlite:maskline.db", "it must look like sqlite:///PATH."),
-        ("DATABASE_URL", "postgresql://u@h/d", "comes with a later version"),
+        ("DATABASE_URL", "sqlite:maskline.db", "it must look like sqlite:///PATH or postgresql://"),
+        ("DATABASE_URL", "postgresql://u@h", "it must look like sqlite:///PATH or postgresql://"),
+        ("DATABASE_URL", "postgresql://u@h:port/d", "it must look like sqlite:///PATH or postgresql://"),
     ],
 )
 def test_a_wrong_value_is_one_sentence_naming_the_variable(name: str, value: str, part: str):
@@ -223,6 +243,10 @@ def test_a_wrong_secret_is_not_repeated():
 
 def test_binding_sip_to_every_address_needs_an_advertised_one():
     assert sentence(SIP_HOST="0.0.0.0").startswith("MASKLINE_SIP_ADVERTISED_HOST must name")
+    assert sentence(SIP_HOST="192.0.2.1,::", SIP_ADVERTISED_HOST="192.0.2.1").startswith("MASKLINE_SIP_ADVERTISED_HOST")
+    assert "one of IPv4 and one of IPv6" in sentence(SIP_HOST="192.0.2.1,192.0.2.2")
+    assert "a family that MASKLINE_SIP_HOST has not" in sentence(SIP_HOST="192.0.2.1", SIP_ADVERTISED_HOST="::1")
+    assert sentence(MEDIA_HOST=",").startswith("MASKLINE_SIP_HOST and MASKLINE_MEDIA_HOST must name")
 
 
 def test_media_cannot_be_sent_to_the_unspecified_address():
@@ -276,3 +300,11 @@ def test_every_setting_is_read_by_some_part():
         if isinstance(node, ast.FunctionDef) and node.name in read:
             read |= set(read_of(node, "self"))
     assert set(Settings.model_fields) - read == set()
+
+
+@pytest.mark.parametrize("wrong", ["10.0.0.5", "proxy.example:5070", "10.0.0.5:5070,10.0.0.6:5070", "10.0.0.5:0"])
+def test_a_proxy_in_front_is_one_address(wrong: str) -> None:
+    assert Settings(sip_front="10.0.0.5:5070").sip_front_address == ("10.0.0.5", 5070)
+    assert Settings().sip_front_address is None
+    with pytest.raises(ConfigurationError, match="it must be an IP address and a port"):
+        load_settings({"MASKLINE_SIP_FRONT": wrong})

@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from maskline.lab.phone import Behaviour
 from maskline.masking.e164 import parse_number
-from tests.support.rig import Rig, happened
+from tests.support.rig import Rig, happened, opened_rig
 
 pytestmark = [pytest.mark.wire, pytest.mark.asyncio(loop_scope="module")]
 
@@ -21,12 +21,8 @@ pytestmark = [pytest.mark.wire, pytest.mark.asyncio(loop_scope="module")]
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def rig(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Rig]:
     """One platform for all tests here: each prepares its own call."""
-    made = Rig(tmp_path_factory.mktemp("platform"))
-    try:
-        await made.open()
+    async with opened_rig(tmp_path_factory.mktemp("platform")) as made:
         yield made
-    finally:
-        await made.close()
 
 
 async def exchange(rig: Rig, data: bytes, source: str, wait: float = 0.5) -> list[bytes]:
@@ -98,7 +94,7 @@ async def test_an_unknown_caller_reaches_nobody_and_leaves_a_record(rig: Rig) ->
     await rig.prepare(Behaviour.ANSWER)
     rig.dial(rig.stranger)
     assert await happened(rig.stranger.ended)
-    assert rig.stranger.final_status == 403
+    assert rig.stranger.final_status == 404
     assert rig.callee.trace == []
     assert await rig.summary()
     calls = await rig.cli("call", "list", "--account", rig.account_id)

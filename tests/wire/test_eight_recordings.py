@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import closing
 from typing import Any
 
 import aiohttp
@@ -83,7 +84,7 @@ class Customer:
 
     async def recording(self, session_id: str, status: str) -> dict[str, Any]:
         """The one recording of a session, once the API says this of it."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while True:
                 (found,) = (await self.ask("GET", f"/recordings/{session_id}"))["recordings"]
                 if found["status"] == status:
@@ -100,17 +101,14 @@ class Customer:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def customer(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Customer]:
-    sftp = SftpServer(tmp_path_factory.mktemp("sftp"))
-    s3 = S3Server()
-    rig = Rig(tmp_path_factory.mktemp("platform"), MASKLINE_RECORDING_S3_ENDPOINT=s3.endpoint)
-    made = Customer(rig, s3, sftp)
-    try:
-        await made.open()
-        yield made
-    finally:
-        await made.close()
-        s3.close()
-        sftp.close()
+    with closing(SftpServer(tmp_path_factory.mktemp("sftp"))) as sftp, closing(S3Server()) as s3:
+        rig = Rig(tmp_path_factory.mktemp("platform"), MASKLINE_RECORDING_S3_ENDPOINT=s3.endpoint)
+        made = Customer(rig, s3, sftp)
+        try:
+            await made.open()
+            yield made
+        finally:
+            await made.close()
 
 
 def is_mp3(data: bytes) -> bool:

@@ -18,7 +18,7 @@ import pytest
 import pytest_asyncio
 
 from maskline.lab.phone import Behaviour
-from tests.support.rig import Rig, happened
+from tests.support.rig import Rig, happened, opened_rig
 
 pytestmark = [pytest.mark.wire, pytest.mark.asyncio(loop_scope="module")]
 
@@ -26,12 +26,8 @@ pytestmark = [pytest.mark.wire, pytest.mark.asyncio(loop_scope="module")]
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def rig(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Rig]:
     """One platform for all tests here: each prepares its own call."""
-    made = Rig(tmp_path_factory.mktemp("platform"))
-    try:
-        await made.open()
+    async with opened_rig(tmp_path_factory.mktemp("platform")) as made:
         yield made
-    finally:
-        await made.close()
 
 
 def statuses(payload: dict[str, Any]) -> tuple[str | None, str | None, str]:

@@ -27,8 +27,8 @@ def test_both_parties_are_rung_hear_their_prompts_and_then_each_other(evening: E
     first.wait_to_hear(RINGBACK)
     second.answer()
     second.wait_to_hear(Voices.SECOND_PROMPT)
-    second.wait_to_hear(Voices.of(1)[80_000:88_000])  # it has been talking since it answered
-    first.wait_to_hear(Voices.of(2)[24_000:32_000])
+    second.wait_to_hear_talk(Voices.of(1))  # it has been talking since it answered
+    first.wait_to_hear_talk(Voices.of(2))
     second.hang_up()
     first.wait_for("CALL_CLOSED")
     record = evening.record(first.number)

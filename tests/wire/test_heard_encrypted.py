@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from maskline.lab.likeness import agreement
-from tests.support.heard_field import Evening, Voices, together
+from tests.support.heard_field import OF_THAT_TALK, Evening, Voices, together
 
 pytestmark = pytest.mark.wire
 
@@ -21,14 +21,14 @@ def _is_heard(evening: Evening, security: str) -> None:
         return
     caller.wait_to_hear(Voices.PROMPT[3_200:7_200])  # its middle: it begins while DTLS is still agreeing on keys
     caller.wait_for("CALL_ESTABLISHED")
-    callee.wait_to_hear(Voices.of(11)[48_000:56_000])  # it began to talk while the prompt was played
-    caller.wait_to_hear(Voices.of(12)[8_000:16_000])
+    callee.wait_to_hear_talk(Voices.of(11))  # it began to talk while the prompt was played
+    caller.wait_to_hear_talk(Voices.of(12))
     caller.press("7")
-    callee.wait_to_hear(Voices.of(11)[64_000:72_000])
+    callee.wait_to_hear_talk(Voices.of(11))
     caller.hang_up()
     callee.wait_for("CALL_CLOSED")
     assert callee.pressed_at_it == "7"
-    assert agreement(caller.heard, callee.said).likeness > 0.9
+    assert agreement(caller.heard, callee.said).likeness > OF_THAT_TALK
 
 
 @together
@@ -51,10 +51,10 @@ def test_a_callee_of_an_encrypted_trunk_is_offered_keys_of_its_own(evening: Even
         assert "503" in caller.wait_for("CALL_CLOSED")["param"]
         assert not callee.was_called
         return
-    callee.wait_to_hear(Voices.of(13)[16_000:24_000])
-    caller.wait_to_hear(Voices.of(14)[16_000:24_000])
+    callee.wait_to_hear_talk(Voices.of(13))
+    caller.wait_to_hear_talk(Voices.of(14))
     callee.press("3")
-    caller.wait_to_hear(Voices.of(14)[64_000:72_000])
+    caller.wait_to_hear_talk(Voices.of(14))
     caller.hang_up()
     callee.wait_for("CALL_CLOSED")
     assert caller.pressed_at_it == "3"
@@ -73,7 +73,7 @@ def test_a_first_party_that_we_ring_by_an_encrypted_trunk_hears_and_is_heard(eve
         assert not first.was_called
         return
     first.wait_to_hear(Voices.PROMPT)
-    first.wait_to_hear(Voices.of(16)[16_000:24_000])
-    second.wait_to_hear(Voices.of(15)[64_000:72_000])
+    first.wait_to_hear_talk(Voices.of(16))
+    second.wait_to_hear_talk(Voices.of(15))
     first.hang_up()
     second.wait_for("CALL_CLOSED")

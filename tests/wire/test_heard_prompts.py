@@ -21,8 +21,8 @@ def test_each_party_hears_its_own_prompt_and_then_the_other_party(evening: Eveni
     assert not caller.has("CALL_ESTABLISHED")
     callee.answer()
     callee.wait_to_hear(Voices.SECOND_PROMPT)
-    caller.wait_to_hear(Voices.of(2)[24_000:32_000])
-    callee.wait_to_hear(Voices.of(1)[56_000:64_000])  # it has been talking since the early media
+    caller.wait_to_hear_talk(Voices.of(2))
+    callee.wait_to_hear_talk(Voices.of(1))  # it has been talking since the early media
     caller.hang_up()
     callee.wait_for("CALL_CLOSED")
     assert not find(Voices.SECOND_PROMPT, caller.heard).heard
@@ -42,7 +42,7 @@ def test_a_prompt_that_cannot_be_had_does_not_keep_people_apart(evening: Evening
     caller, callee = evening.baresip(3), evening.baresip(4)
     evening.session(caller.number, callee.number, first_party_play_url=evening.customer.url("/nothing-here.wav"))
     evening.dial(caller)
-    callee.wait_to_hear(Voices.of(3)[56_000:64_000])
+    callee.wait_to_hear_talk(Voices.of(3))
     caller.hang_up()
     callee.wait_for("CALL_CLOSED")
     (missed,) = evening.facts(evening.record(caller.number), "PromptNotPlayed")

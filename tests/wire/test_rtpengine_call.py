@@ -7,17 +7,18 @@ import shutil
 import signal
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from maskline.lab.phone import Behaviour
-from tests.support.media_call import media_is, refused_call, said, sounding_call, talk
+from tests.support.media_call import away_and_back, media_is, refused_call, said, sounding_call, talk
 from tests.support.rig import Rig, happened
 from tests.support.rtpengine_process import RtpengineProcess
 
 pytestmark = [
     pytest.mark.wire,
+    pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.skipif(shutil.which("rtpengine") is None, reason="not installed (Debian: rtpengine-daemon)"),
 ]
 
@@ -28,8 +29,9 @@ class Office:
     daemon: RtpengineProcess
 
 
-@pytest.fixture
-async def office(tmp_path: Path) -> AsyncIterator[Office]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def office(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Office]:
+    tmp_path = tmp_path_factory.mktemp("office")
     daemon = RtpengineProcess(tmp_path)
     await asyncio.to_thread(daemon.start)
     folder = tmp_path / "platform"
@@ -50,7 +52,7 @@ async def test_both_phones_hear_each_other_and_neither_learns_the_other(office: 
 
 
 async def test_away_means_503_and_one_line_and_back_means_calls(office: Office) -> None:
-    rig = office.rig
+    rig, lines = office.rig, away_and_back(office.rig)
     await talk(rig)
     await asyncio.to_thread(office.daemon.end)
     await media_is(rig, False)
@@ -59,16 +61,17 @@ async def test_away_means_503_and_one_line_and_back_means_calls(office: Office) 
     await rig.summary()
     for _ in range(3):
         await refused_call(rig)
-    assert len(said(rig, "media_away")) == 1
+    assert len(said(rig, "media_away")) == lines[0] + 1
     await asyncio.to_thread(office.daemon.start)
     await media_is(rig, True)
     await sounding_call(rig)
-    assert (len(said(rig, "media_away")), len(said(rig, "media_back"))) == (1, 1)
+    assert away_and_back(rig) == [one + 1 for one in lines]
 
 
 async def test_a_frozen_rtpengine_refuses_calls_and_thaws(office: Office) -> None:
     rig, process = office.rig, office.daemon.process
     assert process is not None
+    lines = away_and_back(rig)
     process.send_signal(signal.SIGSTOP)
     try:
         await rig.prepare(Behaviour.ANSWER)
@@ -80,4 +83,4 @@ async def test_a_frozen_rtpengine_refuses_calls_and_thaws(office: Office) -> Non
         process.send_signal(signal.SIGCONT)
     await media_is(rig, True)
     await sounding_call(rig)
-    assert len(said(rig, "media_away")) == 1
+    assert len(said(rig, "media_away")) == lines[0] + 1

@@ -8,19 +8,15 @@ from pathlib import Path
 import pytest
 
 from maskline.lab.phone import Behaviour
-from tests.support.rig import Rig, happened
+from tests.support.rig import Rig, happened, opened_rig
 
 pytestmark = pytest.mark.wire
 
 
 @pytest.fixture
 async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
-    made = Rig(tmp_path, MASKLINE_MEDIA="none")
-    try:
-        await made.open()
+    async with opened_rig(tmp_path, MASKLINE_MEDIA="none") as made:
         yield made
-    finally:
-        await made.close()
 
 
 @pytest.mark.row("6.1/expiry during a call", "6.1/no active session", "5/status", "3/SessionParamUpdate")
@@ -51,5 +47,5 @@ async def test_a_call_goes_on_after_its_session_ended_and_a_new_one_is_refused(r
     await rig.prepare(Behaviour.ANSWER)
     rig.dial(rig.callee)
     assert await happened(rig.callee.ended)
-    assert rig.callee.final_status == 410
+    assert rig.callee.final_status == 404
     assert not rig.caller.ringing.is_set()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.sipp_field import Field, FieldCall, Way, until
+from tests.support.sipp_field import Field, FieldCall, Way, ended, until
 
 pytestmark = pytest.mark.wire
 Dial = Callable[..., FieldCall]
@@ -21,22 +21,18 @@ def person(slot: int, number: int) -> str:
 
 @pytest.fixture
 def dial(field: Field) -> Iterator[Dial]:
-    made: list[FieldCall] = []
+    with ended() as made:
 
-    def make(slot: int, caller: str, callee: str, dialled: str, session_id: str = "") -> FieldCall:
-        made.append(field.dial(slot, Way(caller, callee, dialled), session_id))
-        return made[-1]
+        def make(slot: int, caller: str, callee: str, dialled: str, session_id: str = "") -> FieldCall:
+            made.append(field.dial(slot, Way(caller, callee, dialled), session_id))
+            return made[-1]
 
-    yield make
-    for call in made:
-        call.stop()
-    for call in made:
-        call.assert_nothing_crossed()
+        yield make
 
 
 def account_with(field: Field, pool: str, *numbers: tuple[str, ...]) -> dict[str, Any]:
     """An account of its own; each number with options of `number add`."""
-    made: dict[str, Any] = field.cli("account", "create", pool)
+    made: dict[str, Any] = field.cli("account", "create", pool, "--country", "anywhere")
     field.cli("account", "set", made["auth_id"], "--pool", pool)
     for number, *options in numbers:
         field.cli("number", "add", "+" + number, "--account", made["auth_id"], *options)

@@ -69,7 +69,7 @@ async def test_bytes_that_are_no_request_leave_a_line_only_for_debugging(level: 
         await server.start()
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         writer.write(b"\x16\x03\x01 garbage\r\n\r\n")
-        answer = await asyncio.wait_for(reader.read(), 5)
+        answer = await asyncio.wait_for(reader.read(), 30)
         writer.close()
         await server.stop()
         assert answer.startswith(b"HTTP/1.1 400")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,9 +12,12 @@ import pytest
 from maskline.cli import call as call_commands
 from maskline.masking.facts import RecordingStarted
 from maskline.services import Services
+from maskline.storage.crypto import Sealer
+from maskline.storage.postgres import PostgresStore
 from maskline.storage.store import Delivery, RecordedCall
 from tests.support import store_values as values
 from tests.support.command_line import Cli
+from tests.support.postgres_server import KEY, postgres_store, server
 
 
 @pytest.fixture
@@ -110,13 +114,44 @@ async def test_tail_begins_behind_the_newest_fact(services: Services):
 async def test_tail_waits_for_facts_that_come_later(
     services: Services, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    async def arrive(_seconds: float) -> None:
+    async def arrive(_news: asyncio.Event, _seconds: float) -> None:
         facts = [values.CallReceived("call-9", 1, values.T0, "trunk-1", values.VN1.digits)]
         await services.store.commit_calls([RecordedCall(tuple(facts), values.ACCOUNT.id)])
 
     monkeypatch.setattr(call_commands, "pause", arrive)
     await call_commands.follow(services, None, 1, False)
     assert "CallReceived" in capsys.readouterr().out
+
+
+async def test_tail_on_postgresql_is_told_of_facts_and_need_not_ask(
+    services: Services, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(call_commands, "_MISSED_SECONDS", 3600.0)
+    waiting = asyncio.Event()
+    wait = call_commands.pause
+
+    async def told(news: asyncio.Event, seconds: float) -> None:
+        waiting.set()
+        await wait(news, seconds)
+
+    monkeypatch.setattr(call_commands, "pause", told)
+    ours, theirs = postgres_store(), PostgresStore(server().url(), Sealer(KEY))
+    await ours.open()
+    await theirs.open()
+    try:
+        tail = asyncio.create_task(call_commands.follow(replace(services, store=ours), None, 1, False))
+        await waiting.wait()
+        facts = (values.CallReceived("call-9", 1, values.T0, "trunk-1", values.VN1.digits),)
+        await theirs.commit_calls([RecordedCall(facts, values.ACCOUNT.id)])
+        await asyncio.wait_for(tail, 60)
+    finally:
+        await ours.close()
+        await theirs.close()
+    assert "CallReceived" in capsys.readouterr().out
+
+
+async def test_tail_on_sqlite_asks_from_time_to_time():
+    await asyncio.wait_for(call_commands.pause(asyncio.Event(), 0.0), 60)
 
 
 def test_deliveries_are_listed_without_bodies_and_can_be_replayed(cli: Cli, services: Services, recorded: str):

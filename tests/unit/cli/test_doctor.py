@@ -16,9 +16,10 @@ from typing import Any
 
 import pytest
 
+from maskline import __version__
 from maskline.cli import doctor
 from maskline.errors import StoreUnavailable
-from maskline.masking.trunk import Trunk, TrunkMedia
+from maskline.lab.ports import free_port
 from maskline.media.speech.piper import Piper
 from maskline.media.speech.voice import Voice
 from maskline.services import Services
@@ -28,11 +29,9 @@ from tests.support.command_line import Cli
 
 
 @pytest.fixture(autouse=True)
-def free_ports(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, kind in (("HTTP", socket.SOCK_STREAM), ("SIP", socket.SOCK_DGRAM)):
-        with socket.socket(socket.AF_INET, kind) as probe:
-            probe.bind(("127.0.0.1", 0))
-            monkeypatch.setenv(f"MASKLINE_{name}_PORT", str(probe.getsockname()[1]))
+def ports_of_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP", "SIP"):
+        monkeypatch.setenv(f"MASKLINE_{name}_PORT", str(free_port()))
 
 
 def checks(cli: Cli) -> dict[str, Any]:
@@ -47,6 +46,14 @@ def test_a_fresh_directory_is_healthy_and_nothing_is_created(cli: Cli, tmp_path:
     assert found["key file"] == "warn"
     assert found["http port"] == found["sip port"] == found["media"] == found["egress"] == "ok"
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("compiled", "found"), [(True, "compiled"), (False, "plain Python")])
+def test_the_build_is_named(cli: Cli, monkeypatch: pytest.MonkeyPatch, compiled: bool, found: str):
+    monkeypatch.setattr(doctor, "is_compiled", lambda: compiled)
+    assert checks(cli)["build"] == {
+        "check": "build", "state": "ok", "found": f"Maskline {__version__}, {found}", "advice": ""
+    }  # fmt: skip
 
 
 def test_a_database_is_opened_and_its_contents_are_counted(cli: Cli, account: str, tmp_path: Path):
@@ -308,13 +315,3 @@ def test_a_piper_voice_that_cannot_be_read_is_told(cli: Cli, monkeypatch: pytest
 
 async def _any_voice(*_arguments: object) -> Voice:
     return Voice("here", "en", "English", "M", "here")
-
-
-def test_an_encrypted_trunk_needs_the_driver_that_encrypts():
-    plain = Trunk("1", "plain", None, "192.0.2.1", 5060)
-    safe = Trunk("2", "safe", None, "192.0.2.2", 5060, media=TrunkMedia.SRTP)
-    assert list(doctor._encrypted_trunks([plain], Settings())) == []
-    assert list(doctor._encrypted_trunks([safe], Settings(media=MediaChoice.RTPENGINE))) == []
-    (finding,) = doctor._encrypted_trunks([plain, safe], Settings())
-    assert finding.state == "fail"
-    assert finding.found == "no call can go out by safe"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from maskline.lab import proxy as proxy_module
-from maskline.lab.platform import free_port
+from maskline.lab.ports import free_port
 from maskline.lab.proxy import Proxy
 from tests.support.command_line import Cli
 
@@ -35,7 +35,7 @@ def test_it_tells_proxy_authority_and_target_and_ends_on_a_signal(
     cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, number: signal.Signals
 ) -> None:
     end_when_open(monkeypatch, number)
-    port = free_port("127.0.0.1", socket.SOCK_STREAM)
+    port = free_port()
     told = cli("lab", "proxy", "--listen", f"127.0.0.1:{port}", "--to", "192.0.2.1:80")
     assert (told.code, told.err) == (0, "")
     authority = tmp_path / "maskline-lab-authority.pem"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from typing import Any
 
@@ -11,6 +12,7 @@ import typer
 from maskline import __version__
 from maskline.cli import account as account_commands
 from maskline.cli import main
+from maskline.cli.commands import HELP, HIDDEN, Commands, load
 from maskline.errors import StoreUnavailable
 from tests.support.command_line import Cli
 from tests.support.logging import configured_logs
@@ -26,8 +28,32 @@ def test_help_lists_every_command_and_hides_the_relay(cli: Cli):
     assert "\n  media " not in result.out
 
 
+def test_help_says_of_a_command_what_it_says_of_itself():
+    assert {name: load(name).get_short_help_str(300) for name in HELP} == HELP
+    assert [name for name in Commands() if load(name).hidden] == list(HIDDEN)
+    assert len(Commands()) == len(HELP) + 1
+    with pytest.raises(KeyError):
+        Commands()["no-such-command"]
+
+
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_help_and_version_import_no_command(option: str):
+    """Each of them would import a good part of Maskline, and its libraries: a second instead of a tenth."""
+    code = (
+        "import sys; from maskline.cli import main; main.execute(sys.argv[1:]);"
+        " print(*{name.split('.')[0] for name in sys.modules} & {'aiohttp', 'numpy', 'pydantic', 'structlog'})"
+    )
+    told = subprocess.run([sys.executable, "-c", code, option], capture_output=True, text=True, check=True)
+    assert told.stdout.splitlines()[-1] == ""
+
+
 def test_the_version_is_printed(cli: Cli):
     assert cli("--version").out == f"maskline {__version__}\n"
+
+
+def test_the_version_says_that_the_rooms_of_sip_are_compiled(cli: Cli, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(main, "is_compiled", lambda: True)
+    assert cli("--version").out == f"maskline {__version__} (compiled)\n"
 
 
 @pytest.mark.parametrize("arguments", [(), ("account",), ("trunk",)])

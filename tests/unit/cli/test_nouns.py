@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from maskline.services import Services
+from maskline.workflows.trunk_report import LiveAddress
 from tests.support.command_line import Cli
 
 
@@ -103,11 +105,42 @@ def test_a_trunk_keeps_what_was_asked_for(cli: Cli, account: str):
     assert cli("trunk", "remove", "second").code == 1
 
 
+def test_trunks_are_shown_as_a_running_server_knows_them(cli: Cli, account: str, monkeypatch: pytest.MonkeyPatch):
+    for name in ("down", "both", "lost"):
+        assert cli("trunk", "add", name, "--host", "192.0.2.9").code == 0
+    ids = {trunk["name"]: trunk["id"] for trunk in cli("trunk", "list", "--json").document["trunks"]}
+    assert cli("trunk", "show", "down", "--json").document["addresses"] is None
+    down = LiveAddress("udp:192.0.2.9:5060", "down", 1_700_000_000.0, None)
+    live = {ids["down"]: (down,), ids["both"]: (down, replace(down, state="up", status=200)), ids["lost"]: ()}
+    monkeypatch.setattr("maskline.cli.trunk.read_live", lambda folder: live)
+    listed = cli("trunk", "list").out
+    for word in ("down since 2023-11-14T22:13:20Z", "1 down, 1 up", "no address"):
+        assert word in listed
+    (first,) = cli("trunk", "show", "down", "--json").document["addresses"]
+    assert first == {
+        "address": "udp:192.0.2.9:5060", "state": "down", "since": "2023-11-14T22:13:20Z", "status": None,
+    }  # fmt: skip
+    assert "udp:192.0.2.9:5060 up since 2023-11-14T22:13:20Z (200)" in cli("trunk", "show", "both").out
+
+
+def test_a_trunk_that_is_not_asked_reads_otherwise_than_one_that_has_not_answered(
+    cli: Cli, account: str, monkeypatch: pytest.MonkeyPatch
+):
+    assert cli("trunk", "add", "six", "--host", "2001:db8::9").code == 0
+    ids = {trunk["name"]: trunk["id"] for trunk in cli("trunk", "list", "--json").document["trunks"]}
+    unknown = LiveAddress("udp:[2001:db8::9]:5060", "unchecked", None, None)
+    monkeypatch.setattr("maskline.cli.trunk.read_live", lambda folder: {ids["six"]: (unknown,)})
+    listed = cli("trunk", "list").out
+    assert "[2001:db8::9]:5060" in listed and "not checked" in listed
+    assert cli("trunk", "set", "six", "--options-seconds", "30").code == 0
+    assert "no answer yet" in cli("trunk", "list").out
+    assert "udp:[2001:db8::9]:5060 no answer yet" in cli("trunk", "show", "six").out
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("--host", "sip.example.com"),
-        ("--host", "192.0.2.9", "--transport", "tls"),
+        ("--host", "sip_.example.com:5060"),
         ("--host", "192.0.2.9", "--prefix", "65"),
         ("--host", "192.0.2.9", "--media", "srtp"),
     ],
@@ -118,14 +151,35 @@ def test_a_trunk_that_would_not_work_is_refused(cli: Cli, arguments: tuple[str, 
     assert result.err.count("\n") == 1
 
 
-def test_trunk_credentials_are_kept_with_a_warning_and_never_shown(cli: Cli, tmp_path: Path):
+def test_trunk_credentials_are_kept_and_never_shown(cli: Cli, tmp_path: Path):
     secret = tmp_path / "password"
     secret.write_text("hunter2\n")
     credentials = ("--username", "u", "--password-file", str(secret))
     result = cli("trunk", "add", "paid", "--host", "192.0.2.9", *credentials, "--json")
     assert result.document["username"] == "u"
-    assert result.err.startswith("warning: digest authentication")
     assert "hunter2" not in result.out + result.err
+
+
+def test_a_trunk_is_changed_and_shown_and_keeps_what_is_not_named(cli: Cli, tmp_path: Path):
+    secret = tmp_path / "password"
+    secret.write_text("hunter2\n")
+    said = ("--source", "198.51.100.0/24", "--codec", "pcma", "--header", "rpid", "--weight", "3", "--account", "")
+    added = cli("trunk", "add", "paid", "--host", "192.0.2.9", *said, "--json").document
+    assert (added["sources"], added["codecs"], added["headers"]) == (["198.51.100.0/24"], ["PCMA"], ["rpid"])
+    assert (added["account_id"], added["has_password"]) == (None, False)
+    change = (
+        "--host", "192.0.2.10", "--source", "", "--privacy", "--username", "u", "--password-file", str(secret),
+        "--from-domain", "Customer.example",
+    )  # fmt: skip
+    assert cli("trunk", "set", "paid", *change).code == 0
+    shown = cli("trunk", "show", "paid", "--json")
+    wanted = {"host": "192.0.2.10", "sources": [], "privacy": True, "username": "u", "has_password": True}
+    wanted["from_domain"] = "customer.example"
+    assert shown.document == {**added, **wanted, "addresses": None}
+    assert "hunter2" not in shown.out
+    assert "weight" in cli("trunk", "show", "paid").out
+    assert cli("trunk", "set", "paid", "--no-privacy", "--json").document["privacy"] is False
+    assert cli("trunk", "set", "nobody", "--weight", "2").err == "error: There is no trunk of this name.\n"
 
 
 def test_a_password_file_that_cannot_be_read_is_one_sentence(cli: Cli):

@@ -25,6 +25,13 @@ HEAD = "start,end,first_party,second_party\n"
 
 
 @pytest.fixture
+def account(cli: Cli, account: str) -> str:
+    """One that may call Britain too."""
+    assert cli("account", "limits", account, "--country", "GB").code == 0
+    return account
+
+
+@pytest.fixture
 def log(tmp_path: Path) -> str:
     """Two sessions of one Singapore number with two British ones, at the same time."""
     path = tmp_path / "log.csv"

@@ -190,7 +190,7 @@ def test_threads_share_a_client():
     with scripted(*[GOT] * 40) as server, RestClient("MA1", "token", server.url) as client:
 
         def work():
-            barrier.wait(10)
+            barrier.wait(30)
             for _ in range(10):
                 assert client.masking_sessions.get_masking_session("s-1").session_uuid == "s-1"
 

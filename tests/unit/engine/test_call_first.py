@@ -143,8 +143,11 @@ def test_a_first_party_whose_answer_cannot_be_used_is_hung_up() -> None:
     assert finish(call) == (Outcome.FAILED, Cause.NOT_ACCEPTABLE, HungUpBy.PLATFORM)
 
 
-def test_an_early_update_of_the_first_party_is_refused() -> None:
-    assert calling().feed(i.Offered(A, "k", A_SDP, update=True)) == [e.RespondRequest(A, "k", 488)]
+def test_an_early_update_of_the_first_party_is_answered_and_its_media_comes_with_the_200() -> None:
+    call = calling()
+    (response,) = call.feed(i.Offered(A, "k", A_SDP, update=True, fork="1"))
+    assert isinstance(response, e.RespondRequest) and response.status == 200 and b" 20000 RTP" in response.body
+    assert call.call.media.leg(A).far is None
 
 
 @pytest.mark.parametrize(
@@ -187,8 +190,9 @@ def test_a_first_party_may_move_while_it_hears_the_tone() -> None:
     call.feed(i.Failed(486))
     (attach,) = call.feed(i.Offered(A, "k", sdp(port=4010)))
     assert call.feed(i.MediaFailed(attach.then)) == [e.RespondRequest(A, "k", 500)]  # type: ignore[attr-defined]
-    assert call.feed(attach.then)[:1] == [e.RespondRequest(A, "k", 200, attach.then.body)]  # type: ignore[attr-defined]
-    call.feed(i.Offered(A, "k2", b""))
+    (attach,) = call.feed(i.Offered(A, "k2", sdp(port=4010)))
+    assert call.feed(attach.then)[:1] == [e.RespondRequest(A, "k2", 200, attach.then.body)]  # type: ignore[attr-defined]
+    call.feed(i.Offered(A, "k3", b""))
     assert call.feed(i.Acked(A, sdp(port=4010))) == []
     assert call.call.state is CallState.PARTING
 

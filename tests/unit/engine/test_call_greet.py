@@ -173,9 +173,12 @@ def test_the_end_of_the_session_does_not_stop_a_caller_that_dialled_in_time() ->
     assert call.feed(i.SessionEnded()) == []
 
 
-def test_an_early_change_is_refused_during_a_prompt() -> None:
+def test_a_caller_moves_during_a_prompt() -> None:
     call = announcing()
-    assert call.feed(i.Offered(A, "key", A_SDP, update=True)) == [e.RespondRequest(A, "key", 488)]
+    (attach,) = call.feed(i.Offered(A, "key", sdp("198.51.100.7", 4010), update=True))
+    assert isinstance(attach, e.AttachMedia) and (attach.far.port, attach.bridge) == (4010, False)
+    (response, _) = call.feed(attach.then)
+    assert isinstance(response, e.RespondRequest) and response.status == 200
 
 
 def test_a_caller_without_g711_hears_what_the_driver_can_make_of_it() -> None:
@@ -327,9 +330,9 @@ def test_a_refused_caller_hears_why_as_early_media_and_then_the_status() -> None
     call.feed(i.MediaOpened(LOCAL_A))
     assert call.only(e.Progress).status == 183 and call.played() == e.Play(A, WHY, 1)
     assert call.none(e.Reject)
-    assert e.Reject(403) in call.feed(call.heard)
+    assert e.Reject(404) in call.feed(call.heard)
     assert end(call) == (Outcome.REJECTED, Cause.UNKNOWN_CALLER, HungUpBy.PLATFORM)
-    assert len(call.record.legs) == 1 and call.record.legs[0].sip_status == 403
+    assert len(call.record.legs) == 1 and call.record.legs[0].sip_status == 404
     assert call.record.session_id is None
 
 
@@ -338,7 +341,7 @@ def test_a_refusal_does_not_wait_for_ever(over: i.Input) -> None:
     call = refusing()
     call.feed(i.MediaOpened(LOCAL_A))
     assert call.feed(i.PlayDone(A, 99)) == []
-    assert e.Reject(403) in call.feed(over)
+    assert e.Reject(404) in call.feed(over)
 
 
 def test_a_refused_caller_that_leaves_meanwhile_gave_up() -> None:
@@ -349,7 +352,7 @@ def test_a_refused_caller_that_leaves_meanwhile_gave_up() -> None:
 
 @pytest.mark.parametrize("call", [refusing(b""), refusing(relay=False), refusing(b"nonsense")])
 def test_a_caller_that_cannot_hear_is_refused_at_once(call: Driven) -> None:
-    assert e.Reject(403) in call.all and call.forgotten and call.none(e.OpenMedia)
+    assert e.Reject(404) in call.all and call.forgotten and call.none(e.OpenMedia)
     (missed,) = [fact for fact in call.facts if isinstance(fact, PromptNotPlayed)]
     assert (missed.leg, missed.prompt, missed.reason) == ("a", "unknown_caller_play", "media_unavailable")
 

@@ -2,13 +2,17 @@ from dataclasses import replace
 
 import pytest
 
-from maskline.engine.call_media import OUR_OFFER, CallMedia, LegMedia
+from maskline.engine.call_codecs import OUR_OFFER
+from maskline.engine.call_media import CallMedia, LegMedia
+from maskline.engine.call_media_change import propose_offer
 from maskline.masking.facts import LegName
+from maskline.masking.trunk import Way
 from maskline.media.port import LocalMedia
 from maskline.sdp.errors import SdpError
 from maskline.sdp.parse import parse
 from maskline.sdp.secure import Crypto, Secure
-from tests.support.call_machine import A_SDP, B_SDP, LOCAL_A, LOCAL_B, sdp
+from maskline.sip.flow import Flow
+from tests.support.call_machine import A_SDP, B_SDP, LOCAL_A, LOCAL_B, TRUNK_B, sdp
 
 A, B = LegName.A, LegName.B
 
@@ -29,6 +33,10 @@ def answered(body: bytes = A_SDP, answer: bytes = B_SDP) -> CallMedia:
     return media
 
 
+def take_change(media: CallMedia, name: LegName, body: bytes) -> tuple[bytes, bool]:
+    return media.take_change(name, media.leg(name).read_offer(body))
+
+
 def origin(body: bytes) -> str:
     return body.split(b"\r\n")[1].decode()
 
@@ -41,6 +49,74 @@ def test_the_callee_is_offered_our_own_address_and_only_known_codecs() -> None:
     assert [codec.payload_type for codec in description.codecs] == [0, 8, 101]
     assert origin(body) == "o=- 22 1 IN IP4 203.0.113.1"
     assert b"198.51.100.7" not in body and b"secret" not in body and b"alice" not in body
+
+
+def preferring(names: tuple[str, ...], body: bytes = A_SDP) -> CallMedia:
+    media = offered(body)
+    media.leg(B).dial_by(replace(TRUNK_B, codecs=names), ())
+    return media
+
+
+def named(body: bytes) -> list[str]:
+    return [codec.name for codec in parse(body).codecs]
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (("PCMA",), ["PCMA", "telephone-event"]),
+        (("G722", "PCMA", "PCMU"), ["G722", "PCMA", "PCMU", "telephone-event"]),
+        (("G729",), ["PCMU", "PCMA", "G722", "telephone-event"]),
+        ((), ["PCMU", "PCMA", "G722", "telephone-event"]),
+    ],
+)
+def test_a_trunk_is_offered_its_codecs_best_first(names: tuple[str, ...], said: list[str]) -> None:
+    media = preferring(names, sdp(codecs="0 8 9 101"))
+    assert named(media.offer_to_callee()) == said
+
+
+def test_a_codec_that_the_trunk_was_not_offered_is_no_answer() -> None:
+    media = preferring(("PCMA",))
+    media.offer_to_callee()
+    with pytest.raises(SdpError):
+        media.take_callee(sdp("198.51.100.99", 6000, "0"))
+    media.take_callee(sdp("198.51.100.99", 6000, "8"))
+    assert named(media.sdp_for_caller()) == ["PCMA"]
+
+
+def test_the_next_trunk_is_offered_codecs_of_its_own() -> None:
+    media = preferring(("PCMA",))
+    media.offer_to_callee()
+    media.leg(B).dial_by(replace(TRUNK_B, codecs=("PCMU",)), ())
+    assert named(media.offer_to_callee()) == ["PCMU", "telephone-event"]
+
+
+def test_who_is_called_first_is_offered_its_trunks_codecs() -> None:
+    media = CallMedia(True, 11, 22)
+    media.leg(A).local = LOCAL_A
+    media.leg(A).dial_by(replace(TRUNK_B, codecs=("PCMA",)), ())
+    assert named(media.offer_to_first()) == ["PCMA", "telephone-event"]
+    with pytest.raises(SdpError):
+        media.take_first(sdp("198.51.100.99", 6000, "0"))
+    media.take_first(sdp("198.51.100.99", 6000, "8"))
+
+
+def test_a_leg_is_of_the_family_its_offer_or_its_first_place_names() -> None:
+    media = offered(sdp("2001:db8::7").replace(b"IP4", b"IP6"))
+    media.leg(B).dial_by(TRUNK_B, ())
+    assert media.over_ipv6(A, B) == (A,)
+    media.leg(B).dial_by(TRUNK_B, (Way(TRUNK_B, Flow("udp", "2001:db8::8", 5060)),))
+    assert media.over_ipv6(A, B) == (A, B)
+    assert offered(sdp()).over_ipv6(A, B) == ()
+
+
+def test_a_change_offers_a_trunk_its_codecs_too() -> None:
+    media = preferring(("G722", "PCMA"), sdp(codecs="0 8 101"))
+    media.offer_to_callee()
+    media.take_callee(sdp("198.51.100.99", 6000, "8 101"))
+    media.sdp_for_caller()
+    said = media.leg(A).read_offer(sdp(codecs="9 18 0 101"))
+    assert named(propose_offer(media, A, said).body) == ["G722", "PCMA", "telephone-event"]
 
 
 def test_the_caller_gets_what_the_callee_took() -> None:
@@ -188,7 +264,7 @@ def test_a_leg_stays_as_encrypted_as_it_began(change: bytes) -> None:
     media.take_callee(B_SDP)
     media.sdp_for_caller()
     with pytest.raises(SdpError):
-        media.take_change(A, change)
+        take_change(media, A, change)
 
 
 SUITE = "AES_CM_128_HMAC_SHA1_80"
@@ -233,13 +309,13 @@ def test_a_new_offer_of_an_encrypted_callee_is_answered_with_its_tag_and_our_key
     media.take_callee(keyed(B_SDP))
     media.sdp_for_caller()
     again = keyed(keyed(B_SDP, tag=1, suite="AEAD_AES_256_GCM"), tag=2).replace(b" 6000 ", b" 6002 ")
-    answer, _ = media.take_change(B, again)
+    answer, _ = take_change(media, B, again)
     assert parse(answer).secure == Secure("RTP/SAVP", (Crypto(2, SUITE, MADE.cryptos[0].key),))
     assert media.leg(B).far_media().secure == Secure("RTP/SAVP", (Crypto(7, SUITE, KEY),))
     media.offer_again(B)
     assert media.take_answer(B, keyed(B_SDP, tag=2)) in (True, False)
     with pytest.raises(SdpError):
-        media.take_change(B, B_SDP)
+        take_change(media, B, B_SDP)
 
 
 def test_a_200_without_sdp_stands_for_the_early_answer() -> None:
@@ -291,21 +367,22 @@ def test_a_late_answer_must_share_a_codec() -> None:
 def test_the_same_sdp_keeps_its_version_and_a_changed_one_moves_it() -> None:
     media = answered()
     assert origin(media.sdp_for_caller()).startswith("o=- 11 1 ")
-    body, moved = media.take_change(A, sdp(direction="sendonly"))
+    body, moved = take_change(media, A, sdp(direction="sendonly"))
     assert origin(body).startswith("o=- 11 2 ") and b"a=recvonly" in body
-    assert not moved
+    # The driver has to know that silence is to be expected.
+    assert moved and media.leg(A).far_media().direction == "sendonly"
 
 
 def test_a_new_address_is_to_be_attached() -> None:
     media = answered()
-    body, moved = media.take_change(B, sdp("198.51.100.98", 6002, "0"))
+    body, moved = take_change(media, B, sdp("198.51.100.98", 6002, "0"))
     assert moved and media.leg(B).far_media().address == "198.51.100.98"
     assert parse(body).address == "203.0.113.1"
 
 
 def test_hold_by_the_unspecified_address_is_told_to_the_driver() -> None:
     media = answered()
-    body, moved = media.take_change(A, sdp("0.0.0.0"))
+    body, moved = take_change(media, A, sdp("0.0.0.0"))
     assert moved and media.leg(A).far_media().address == "0.0.0.0"
     assert b"a=recvonly" in body
 
@@ -314,7 +391,7 @@ def test_hold_by_the_unspecified_address_is_told_to_the_driver() -> None:
 def test_a_change_to_codecs_that_were_not_agreed_is_refused(codecs: str) -> None:
     media = answered()
     with pytest.raises(SdpError) as caught:
-        media.take_change(A, sdp(codecs=codecs))
+        take_change(media, A, sdp(codecs=codecs))
     assert caught.value.status == 488
 
 
@@ -329,7 +406,7 @@ def test_each_side_keeps_its_own_payload_types() -> None:
 def test_a_new_payload_type_is_to_be_attached() -> None:
     media = answered()
     moved_event = sdp("198.51.100.99", 6000, "0 96", extra="a=rtpmap:96 telephone-event/8000\r\n")
-    body, moved = media.take_change(B, moved_event)
+    body, moved = take_change(media, B, moved_event)
     assert moved and [codec.payload_type for codec in parse(body).codecs] == [0, 101]
 
 
@@ -338,18 +415,18 @@ def test_without_relay_a_new_address_is_nobodys_to_attach() -> None:
     media.offer_to_callee()
     media.take_callee(B_SDP)
     media.sdp_for_caller()
-    assert media.take_change(A, sdp(port=4002))[1] is False
+    assert take_change(media, A, sdp(port=4002))[1] is False
 
 
 def test_a_codec_left_out_for_a_while_may_come_back() -> None:
     media = answered()
-    assert b"telephone-event" not in media.take_change(A, sdp(codecs="0"))[0]
-    assert b"telephone-event" in media.take_change(A, sdp(codecs="0 101"))[0]
+    assert b"telephone-event" not in take_change(media, A, sdp(codecs="0"))[0]
+    assert b"telephone-event" in take_change(media, A, sdp(codecs="0 101"))[0]
 
 
 def test_a_request_without_offer_gets_ours_in_the_full_direction() -> None:
     media = answered()
-    media.take_change(A, sdp(direction="sendonly"))
+    take_change(media, A, sdp(direction="sendonly"))
     again = media.offer_again(A)
     assert b"a=sendrecv" in again and media.leg(A).awaits_answer
 

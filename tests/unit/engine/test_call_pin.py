@@ -299,7 +299,9 @@ def test_a_caller_can_be_lost_at_every_moment(
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_a_caller_can_be_put_on_hold_and_move_at_every_moment(moment: str) -> None:
     call = station(moment)
-    held, _ = call.feed(i.Offered(A, "k1", sdp(direction="sendonly")))
+    (attach,) = call.feed(i.Offered(A, "k1", sdp(direction="sendonly")))
+    assert isinstance(attach, e.AttachMedia)
+    held, _ = call.feed(attach.then)
     assert isinstance(held, e.RespondRequest) and b"a=recvonly" in held.body
     (attach,) = call.feed(i.Offered(A, "k2", sdp(port=4010)))
     assert isinstance(attach, e.AttachMedia) and not attach.bridge
@@ -339,7 +341,7 @@ def test_the_end_of_the_session_is_told_by_the_router() -> None:
 def test_without_relay_nobody_can_be_asked(prompt: bool) -> None:
     call = Driven(relay=False)
     call.feed(received(), i.PinAsked(asking() if prompt else asking(prompt=None)))
-    assert e.Reject(403) in call.all and call.forgotten
+    assert e.Reject(404) in call.all and call.forgotten
     assert call.record.cause is Cause.PIN_REQUIRED
     assert len([fact for fact in call.facts if isinstance(fact, PromptNotPlayed)]) == int(prompt)
 

@@ -1,7 +1,16 @@
 from maskline.engine import effects as e
 from maskline.engine.call_record_builder import CallRecordBuilder
 from maskline.masking.call_record import Quality
-from maskline.masking.facts import CallEnded, Cause, HungUpBy, LegName, Outcome
+from maskline.masking.facts import (
+    CallEnded,
+    Cause,
+    HungUpBy,
+    LegName,
+    Outcome,
+    RecordingNotStarted,
+    RecordingStarted,
+    RecordingStopped,
+)
 from maskline.masking.session import Role
 from tests.support.call_machine import CALLEE, CALLER, NUMBER, WALL, forward, session
 
@@ -71,3 +80,15 @@ def test_a_call_that_could_not_be_routed_leaves_nothing() -> None:
     builder.close(6.0, Outcome.REJECTED, Cause.UNKNOWN_NUMBER, HungUpBy.PLATFORM)
     builder.finish({}, out)
     assert builder.finished and out == []
+
+
+def test_a_recording_is_taken_up_as_the_facts_left_it() -> None:
+    builder, _ = begun()
+    builder.fold(RecordingStarted("call-1", 7, WALL, "rec-1", "{}"))
+    assert (builder.recording_id, builder.is_recording, builder.kept().sequence) == ("rec-1", True, 7)
+    for over in (
+        RecordingStopped("call-1", 8, WALL, "rec-1", False),
+        RecordingNotStarted("call-1", 9, WALL, "rec-1", ""),
+    ):
+        builder.fold(over)
+        assert (builder.recording_id, builder.is_recording) == ("", False)

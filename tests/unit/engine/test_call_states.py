@@ -28,22 +28,28 @@ def test_every_state_is_reached_and_none_leads_back_to_the_start() -> None:
 
 
 def test_the_caller_can_leave_at_every_moment() -> None:
-    assert with_row(i.Cancelled) == BEFORE_THE_BRIDGE | {CallState.ROUTING}
-    assert with_row(i.HungUp) == BEFORE_THE_BRIDGE | {CallState.ROUTING, CallState.TALKING, CallState.PARTING}
+    answered_or_ours = IN_FLOW | {
+        CallState.ACCEPTING, CallState.ASKING, CallState.MEETING, CallState.CALLING_FIRST, CallState.OPENING_FIRST,
+    }  # fmt: skip
+    assert with_row(i.Cancelled) == BEFORE_THE_BRIDGE - answered_or_ours | {CallState.ROUTING}
+    on_the_line = BEFORE_THE_BRIDGE - {CallState.OPENING_FIRST}
+    assert with_row(i.HungUp) == on_the_line | {CallState.ROUTING, CallState.TALKING, CallState.PARTING}
 
 
-def test_the_engine_can_stop_a_call_and_its_session_can_end_at_every_moment() -> None:
+def test_the_engine_can_stop_a_call_and_its_session_can_end_once_it_has_one() -> None:
     assert with_row(i.Stopped) == BEFORE_THE_BRIDGE | {
         CallState.ROUTING, CallState.ABANDONED, CallState.TALKING, CallState.PARTING,
     }  # fmt: skip
-    assert with_row(i.SessionEnded) == BEFORE_THE_BRIDGE
+    without = {CallState.OPENING_CALLER, CallState.ASKING, CallState.REFUSING}
+    assert with_row(i.SessionEnded) == BEFORE_THE_BRIDGE - IN_FLOW - without
 
 
 def test_media_that_fails_and_changes_inside_a_leg_are_noticed_wherever_there_is_media() -> None:
     somewhere = BEFORE_THE_BRIDGE | {CallState.TALKING, CallState.PARTING, CallState.ENDING}
-    assert with_row(i.MediaFailed) == somewhere
-    assert with_row(i.Offered) == somewhere | {CallState.ROUTING}
-    assert with_row(i.ChangeReady) == somewhere
+    assert with_row(i.MediaFailed) == somewhere - {CallState.CALLING_FIRST}
+    assert with_row(i.Offered) == somewhere - {CallState.OPENING_FIRST} | {CallState.ROUTING}
+    unanswered = {CallState.OPENING_FIRST, CallState.OPENING_CALLER, CallState.CALLING_FIRST}
+    assert with_row(i.ChangeReady) == somewhere - unanswered - {CallState.MEETING}
 
 
 def test_a_prompt_that_never_ends_is_noticed_wherever_one_is_heard() -> None:

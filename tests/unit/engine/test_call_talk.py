@@ -116,8 +116,15 @@ def test_keys_sent_by_info_cross_as_telephone_events_and_those_in_the_media_cros
     assert call.feed(i.Digit(A, "5")) == []
 
 
+def unacknowledged() -> Driven:
+    """A caller that was sent our offer in the 200, and has not answered it yet."""
+    call = Driven().dialled(body=b"")
+    call.feed(i.Answered(B_SDP), i.AnswerMediaReady())
+    return call
+
+
 @pytest.mark.parametrize(
-    "call", [Driven(policy=CallPolicy(block_digits=True)).talking(), Driven(relay=False).talking()]
+    "call", [Driven(policy=CallPolicy(block_digits=True)).talking(), Driven(relay=False).talking(), unacknowledged()]
 )
 def test_keys_that_are_blocked_or_have_no_way_are_lost(call: Driven) -> None:
     assert call.feed(i.Digit(A, "5", by_info=True)) == []

@@ -85,6 +85,16 @@ def test_errors_and_causes_that_mean_the_same_have_the_same_status() -> None:
     assert MediaUnavailable.sip_status == answer_to_caller(Cause.MEDIA_UNAVAILABLE)
 
 
+def test_a_server_that_cannot_on_the_callees_side_does_not_make_us_one() -> None:
+    """RFC 3261 §16.7: the caller's carrier would take a 503 for ours, and send its calls elsewhere."""
+    said = [
+        cause_of_failure(503, None, rang=rang, network=network) for rang in (False, True) for network in (False, True)
+    ]
+    assert {answer_to_caller(cause) for cause in said} == {500}
+    ours = (Cause.TRUNK_FULL, Cause.STORE_UNAVAILABLE, Cause.MEDIA_UNAVAILABLE, Cause.SHUTDOWN)
+    assert {answer_to_caller(cause) for cause in ours} == {503}
+
+
 def test_a_redirection_is_never_passed_on() -> None:
     assert answer_to_caller(Cause.REDIRECTED) == 480
 

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from maskline.clock import VirtualClock
 from maskline.engine import effects as e
 from maskline.engine import inputs as i
+from maskline.engine.account_gate import AccountGate
 from maskline.engine.call import Call
 from maskline.engine.core import EngineConfig, EngineCore, UnknownNumber
 from maskline.ids import SeededIds
 from maskline.masking.decision import Refuse, StartCall
 from maskline.masking.facts import Cause, HungUpBy, LegName, Outcome
-from maskline.masking.trunk import Trunk
+from maskline.masking.limits import Limits
+from maskline.masking.permit import Dialled, Permit
+from maskline.masking.trunk import Trunk, TrunkLimits
+from maskline.masking.usage_book import UsageBook
 from maskline.media import port
 from maskline.media.port import MediaLost
 from maskline.sip import events as sip
@@ -52,6 +57,17 @@ class Bench:
         return [parse(data).status for data, _ in self.core.datagrams()]  # type: ignore[union-attr]
 
 
+def test_only_the_trunks_that_are_to_prove_themselves_are_asked() -> None:
+    bench = Bench("192.0.2.10", "192.0.2.11")
+    asking = replace(bench.trunks[0], username="u", password="p", challenge=True)
+    bench.trunks = (asking, bench.trunks[1])
+    other = Flow("udp", "192.0.2.11", 5060)
+    assert bench.send("INVITE") and bench.statuses() == [401]
+    assert bench.send("INVITE", other) and bench.statuses() == [100]
+    assert bench.send("OPTIONS") and bench.statuses() == [200]
+    assert bench.send("INVITE", Flow("tcp", "192.0.2.10", 5060), "+6531590002") and bench.statuses() == [100, 404]
+
+
 def test_a_stranger_gets_silence_and_is_counted() -> None:
     bench = Bench("192.0.2.10")
     assert not bench.send(flow=STRANGER)
@@ -86,23 +102,22 @@ def test_a_draining_engine_takes_no_new_call() -> None:
     assert not bench.core.calls and bench.core.counters.drained == 1
 
 
-def test_an_overloaded_engine_refuses_new_calls_only() -> None:
-    bench = Bench("192.0.2.10")
-    bench.core.overloaded = True
-    bench.send("INVITE")
-    bench.send("OPTIONS")
-    assert bench.statuses() == [100, 503, 200]
-    assert (bench.core.counters.overloaded, bench.core.counters.drained) == (1, 0)
-    bench.core.overloaded = False
-    bench.send("INVITE", to="+6531590009")
-    assert len(bench.core.calls) == 1
-
-
 def test_a_request_uri_that_is_no_number_is_not_found() -> None:
     bench = Bench("192.0.2.10")
     bench.send("INVITE", to="echo")
     assert bench.statuses() == [100, 404] and bench.core.counters.unknown_numbers == 1
     assert bench.core.last_unknown == UnknownNumber("no number", "192.0.2.10")
+
+
+@pytest.mark.parametrize(
+    ("context", "statuses", "unknown"),
+    [("other.example", [100, 404], "no number"), ("192.0.2.10", [100], ""), ("203.0.113.1", [100], "")],
+)
+def test_a_dialled_number_is_of_where_its_context_says(context: str, statuses: list[int], unknown: str) -> None:
+    bench = Bench("192.0.2.10")
+    bench.send("INVITE", to=f"6531590001;phone-context={context}")
+    assert bench.statuses() == statuses
+    assert bench.core.last_unknown.number == unknown
 
 
 def test_a_trunk_of_another_transport_is_no_trunk() -> None:
@@ -220,7 +235,7 @@ def test_what_the_driver_tells_reaches_its_call(
 
 def test_a_shutdown_hangs_everything_up() -> None:
     world = World(1, Scenario())
-    world.schedule(5.0, lambda now: (world.core.stop_calls(now), world.pump(now)))
+    world.schedule(5.0, lambda now: (world.core.stop_calls(False, now), world.pump(now)))
     world.run().check()
     assert world.record.cause is Cause.SHUTDOWN and world.record.outcome is Outcome.COMPLETED
 
@@ -338,3 +353,56 @@ def test_of_two_calls_at_the_same_moment_the_second_hears_busy_until_the_first_i
     assert first not in bench.core.calls
     third = forwarded(bench, "+6531590003")
     assert third in bench.core.calls and isinstance(closing, e.CloseMedia)
+
+
+def test_a_trunk_carries_as_many_calls_as_its_limits_allow() -> None:
+    bench = Bench("192.0.2.10")
+    bench.trunks = (replace(bench.trunks[0], limits=TrunkLimits(concurrent=1)),)
+    assert bench.send("INVITE") and bench.statuses() == [100]
+    assert bench.send("INVITE", to="+6531590002")
+    answers = [parse(data) for data, _ in bench.core.datagrams()]
+    assert [(answer.status, answer.retry_after) for answer in answers] == [(100, None), (503, 5)]  # type: ignore[union-attr]
+    assert (bench.core.counters.calls, bench.core.counters.trunk_full) == (1, 1)
+
+
+def limited(bench: Bench, **limits: Any) -> UsageBook:
+    book = UsageBook()
+    book.usage("MA1", Limits(**limits), 0.0, VirtualClock().wall())
+    bench.core.accounts = AccountGate(book, VirtualClock())
+    return book
+
+
+def permitted(start: StartCall) -> StartCall:
+    permit = Permit("MA1", "+6531590001", "s", (Dialled(LegName.A), Dialled(LegName.B)))
+    return replace(start, forward=replace(start.forward, permit=permit))
+
+
+def test_a_requested_call_of_an_account_at_its_limits_is_not_begun() -> None:
+    bench = Bench("192.0.2.10")
+    book = limited(bench, concurrent=1)
+    book.enter("other", permitted(requested()).forward.permit, 0.0, VirtualClock().wall())  # type: ignore[arg-type]
+    assert bench.core.start_call(permitted(requested()), 0.0) is Cause.ACCOUNT_FULL
+    assert not bench.core.calls
+    book.leave("other", 0.0, VirtualClock().wall())
+    assert bench.core.start_call(permitted(requested()), 0.0) is None
+    (call_id,) = bench.core.calls
+    assert book.calls
+    bench.core.deliver(call_id, i.MediaFailed(), 1.0)
+    bench.core.deliver(call_id, i.MediaClosed({}), 1.0)
+    assert not book.calls and not bench.core.calls
+
+
+def test_a_caller_whose_account_is_full_by_now_hears_so_and_the_session_is_free_again() -> None:
+    bench = Bench("192.0.2.10")
+    book = limited(bench, concurrent=1)
+    permit = Permit("MA1", "+6531590001", "s", (Dialled(LegName.B),))
+    book.enter("other", permit, 0.0, VirtualClock().wall())
+    bench.send("INVITE")
+    ((call_id, _),) = bench.core.work()
+    bench.statuses()
+    bench.core.deliver(call_id, i.Forwarded(replace(forward(), permit=permit)), 0.0)
+    assert bench.statuses() == [480]
+    record = bench.core.commits()[-1].record
+    assert record is not None
+    assert (record.cause, record.outcome) == (Cause.ACCOUNT_FULL, Outcome.REJECTED)
+    assert bench.core._book.in_session(forward().session.id) is None  # type: ignore[union-attr]

@@ -11,7 +11,7 @@ import structlog
 from maskline.clock import SystemClock
 from maskline.engine import effects as e
 from maskline.engine import inputs as i
-from maskline.engine.core import Outside
+from maskline.engine.outlets import Outside
 from maskline.engine.outside import OutsideWork
 from maskline.masking.decision import Refuse
 from maskline.masking.facts import Cause, LegName

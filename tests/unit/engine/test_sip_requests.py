@@ -65,8 +65,8 @@ def test_what_asks_for_nothing_inside_a_leg_is_fine() -> None:
 
 
 def test_a_change_inside_a_leg_is_the_calls_to_answer_and_of_no_leg_there_is_none() -> None:
-    assert take(request("INVITE", body=b"v=0"), Usage(LEG))[:2] == (i.Offered(LegName.B, "key", b"v=0", False), [])
-    assert take(request("UPDATE"), Usage(LEG))[0] == i.Offered(LegName.B, "key", b"", True)
+    assert take(request("INVITE", body=b"v=0"), Usage(LEG))[:2] == (i.Offered(LegName.B, "key", b"v=0", False, "1"), [])
+    assert take(request("UPDATE"), Usage(LEG))[0] == i.Offered(LegName.B, "key", b"", True, "1")
     assert take(request("UPDATE"), Usage(None)) == (None, [481], 0)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import struct
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -31,6 +33,11 @@ async def arrived(audio: Audio, packets: int) -> bool:
             return True
         await asyncio.sleep(0.01)
     return False
+
+
+def stall() -> None:
+    """Nothing of this process runs meanwhile."""
+    time.sleep(0.2)
 
 
 async def test_ports_are_an_even_and_an_odd_one(pair: tuple[Audio, Audio]) -> None:
@@ -63,41 +70,64 @@ async def test_packets_are_heard_in_the_order_of_their_numbers_and_everything_is
 ) -> None:
     _, listener = pair
     for sequence in (2, 1):
-        listener._on_rtp(struct.pack("!BBHII", 0x80, 0, sequence, sequence, 7) + bytes([sequence]))
-    listener._on_rtp(b"not RTP at all")
-    listener._on_rtp(struct.pack("!BBHII", 0x80, 101, 3, 0, 7) + b"\5\0\0\0")
+        listener._on_rtp(struct.pack("!BBHII", 0x80, 0, sequence, sequence, 7) + bytes([sequence]), 1.0)
+    listener._on_rtp(b"not RTP at all", 1.0)
+    listener._on_rtp(struct.pack("!BBHII", 0x80, 101, 3, 0, 7) + b"\5\0\0\0", 1.0)
     assert listener.heard == b"\1\2"
     assert len(listener.received) == 4
 
 
-async def test_another_pair_is_tried_when_the_odd_port_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    loop = asyncio.get_running_loop()
-    create, refused = loop.create_datagram_endpoint, []
+async def test_a_packet_was_heard_when_the_kernel_took_it(pair: tuple[Audio, Audio]) -> None:
+    _, listener = pair
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        for sequence in range(2):
+            sender.sendto(struct.pack("!BBHII", 0x80, 0, sequence, 0, 7) + b"\1", (HOST, listener.port))
+            stall()
+    assert await arrived(listener, 2)
+    first, second = listener.ear.arrivals
+    assert second.at - first.at > 0.15
+    assert second.at < time.monotonic() - 0.15
 
-    async def refusing_once(factory: Any, address: tuple[str, int]) -> Any:
-        if address[1] and not refused:
-            refused.append(address[1])
+
+async def test_nobody_at_the_other_end_is_no_fault(pair: tuple[Audio, Audio]) -> None:
+    speaker, listener = pair
+    speaker.start(HOST, listener.port)
+    assert await arrived(listener, 1)
+    listener.close()
+    listener.close()
+    sent = speaker.sent_packets
+    for _ in range(500):
+        if speaker.sent_packets >= sent + 3:
+            return
+        await asyncio.sleep(0.01)
+    pytest.fail("it speaks no more")
+
+
+class OddPortsTaken(socket.socket):
+    """Refuses ports that are asked for by number, as often as `times` says."""
+
+    times = 0
+
+    def bind(self, address: Any) -> None:
+        if address[1] and OddPortsTaken.times:
+            OddPortsTaken.times -= 1
             raise OSError("taken")
-        return await create(factory, address)
+        super().bind(address)
 
-    monkeypatch.setattr(loop, "create_datagram_endpoint", refusing_once)
+
+async def test_another_pair_is_tried_when_the_odd_port_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(OddPortsTaken, "times", 1)
+    monkeypatch.setattr(socket, "socket", OddPortsTaken)
     audio = Audio(HOST, 440)
     await audio.open()
-    assert refused
+    assert OddPortsTaken.times == 0
     assert audio.port
     audio.close()
 
 
 async def test_no_free_pair_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    loop = asyncio.get_running_loop()
-    create = loop.create_datagram_endpoint
-
-    async def refusing(factory: Any, address: tuple[str, int]) -> Any:
-        if address[1]:
-            raise OSError("taken")
-        return await create(factory, address)
-
-    monkeypatch.setattr(loop, "create_datagram_endpoint", refusing)
+    monkeypatch.setattr(OddPortsTaken, "times", 1000)
+    monkeypatch.setattr(socket, "socket", OddPortsTaken)
     audio = Audio(HOST, 440)
     with pytest.raises(OSError, match="no free RTP port pair"):
         await audio.open()

@@ -62,6 +62,45 @@ async def test_silence_ends_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> 
     assert (check.ok, check.detail) == (False, "no INVITE from the platform within 0 s")
 
 
+async def test_who_is_asked_after_the_deadline_says_no_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(click, "RING_WITHIN", -1.0)
+    assert not (await rings(Stage())).ok
+
+
+class Theatre(Stage):
+    """What `play` asks a stage whose platform calls nobody."""
+
+    def __init__(self) -> None:
+        super().__init__(EVENT)
+        self.driver = self.rider
+        self.inbox = SimpleNamespace(files={}, url=lambda path: f"http://inbox{path}")
+        self.said: list[str] = []
+        self.ended: list[Any] = []
+
+    def say(self, line: str) -> None:
+        self.said.append(line)
+
+    async def prepare(self) -> None:
+        """Nobody calls here."""
+
+    async def create_session(self, **_options: Any) -> dict[str, Any]:
+        return SESSION
+
+    async def end_session(self, session: dict[str, Any]) -> None:
+        self.ended.append(session)
+
+
+async def test_a_call_that_never_comes_is_given_up_and_its_session_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def silence(_event: asyncio.Event, _seconds: float) -> bool:
+        return False
+
+    monkeypatch.setattr(click, "happened", silence)
+    stage: Any = Theatre()
+    assert not await click.play(stage)
+    assert stage.said[-1].strip().startswith("Nothing of what follows can hold")
+    assert stage.ended == [SESSION]
+
+
 def test_checks_are_printed_as_they_fall_up_to_the_one_that_makes_the_rest_pointless() -> None:
     said: list[str] = []
     checks = Checks(said.append)

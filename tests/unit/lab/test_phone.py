@@ -49,7 +49,8 @@ async def test_an_answered_call_carries_both_tones_and_the_leak_check_finds_the_
     street.call()
     assert await happened(street.anna.answered)
     assert await happened(street.ben.answered)
-    await asyncio.sleep(0.5)
+    audio = [phone.audio for phone in (street.anna, street.ben)]
+    await until(lambda: all(one is not None and one.heard_packets >= 25 for one in audio), what="half a second of both")
     street.anna.hang_up()
     assert await happened(street.ben.ended)
     assert await happened(street.anna.ended)
@@ -110,7 +111,12 @@ async def test_what_one_says_the_other_hears_in_the_law_they_share(street: Stree
     street.ben.codecs = (PCMA, EVENTS)
     await street.anna.reset(Behaviour.ANSWER)
     await talking(street)
-    assert (await street.ben.ear.wait_for(sentence, 5.0)).heard
+    for _ in range(3):  # a machine that pauses tears holes into what is said
+        if (await street.ben.ear.wait_for(sentence, 10.0)).heard:
+            break
+        street.anna.mouth.say(sentence)
+    else:
+        raise AssertionError("what was said three times was not heard")
     assert {item.kind for item in street.ben.ear.voices} == {8}
 
 
@@ -118,11 +124,11 @@ async def test_keys_come_as_events_as_tones_or_as_info_of_both_kinds(street: Str
     await talking(street)
     street.anna.press("12#")
     street.anna.press("7", Keys.TONE)
-    assert (await street.ben.ear.wait_for(sound.digit_tone("7", 0.1), 5.0)).heard
+    assert (await street.ben.ear.wait_for(sound.digit_tone("7", 0.1), 30.0)).heard
     assert street.ben.ear.digits == "12#"
     street.anna.press("3*", Keys.RELAY)
     street.anna.press("4", Keys.PLAIN)
-    await until(lambda: len(street.anna.key_statuses) == 3, within=15.0, what="the answers to three INFO")
+    await until(lambda: len(street.anna.key_statuses) == 3, within=30, what="the answers to three INFO")
     bodies = [item.data.partition(b"\r\n\r\n")[2] for item in street.ben.trace if item.data.startswith(b"INFO ")]
     assert bodies == [b"Signal=3\r\nDuration=100\r\n", b"Signal=*\r\nDuration=100\r\n", b"4"]
     assert street.anna.key_statuses == [200, 200, 200]
@@ -132,19 +138,19 @@ async def test_who_offers_no_events_gets_tones(street: Street) -> None:
     street.ben.codecs = (PCMU,)
     await talking(street)
     street.anna.press("5")
-    assert (await street.ben.ear.wait_for(sound.digit_tone("5", 0.1), 5.0)).heard
+    assert (await street.ben.ear.wait_for(sound.digit_tone("5", 0.1), 30.0)).heard
     assert street.ben.ear.digits == ""
 
 
 async def test_a_held_call_is_silent_both_ways_and_goes_on_when_taken_back(street: Street) -> None:
     await talking(street)
     street.anna.hold()
-    await until(lambda: any(b"a=sendonly" in item.data for item in street.ben.trace), within=15.0, what="the hold")
+    await until(lambda: any(b"a=sendonly" in item.data for item in street.ben.trace), within=30, what="the hold")
     before = street.anna.mouth.sent_packets
     await asyncio.sleep(0.1)
     assert street.anna.mouth.sent_packets == before
     street.anna.hold(False)
-    await until(lambda: street.anna.mouth.sent_packets > before + 2, within=15.0, what="sound again")
+    await until(lambda: street.anna.mouth.sent_packets > before + 2, within=30, what="sound again")
     assert street.anna.audio is not None
     assert not street.anna.audio.muted
 
@@ -154,7 +160,7 @@ async def test_a_phone_may_lose_a_share_of_what_it_says(street: Street) -> None:
     await street.anna.reset(Behaviour.ANSWER)
     await talking(street)
     mouth = street.anna.mouth
-    await until(lambda: mouth.sent_packets + mouth.lost_packets >= 30, within=15.0, what="thirty packets")
+    await until(lambda: mouth.sent_packets + mouth.lost_packets >= 30, within=30, what="thirty packets")
     assert street.anna.mouth.lost_packets > 3
 
 

@@ -26,7 +26,9 @@ EXAMPLES: list[Fact] = [
     facts.FlowGiven("c", 3, 1.5, "PLAY_TTS,HANGUP"),
     facts.CallActionFailed("c", 3, 1.5, "Invalid call flow: $.callflow[0].params.text is missing"),
     facts.DigitsCaptured("c", 4, 1.5, "a", 4),
+    facts.LegRedialed("c", 9, 1.5, "b", "trunk-2", 503),
     facts.LegChanged("c", 9, 1.5, "a"),
+    facts.CallRecovered("c", 9, 1.5, True),
     facts.RecordingStarted("c", 8, 1.5, "r", "{}"),
     facts.RecordingStopped("c", 9, 1.5, "r", False),
     facts.RecordingNotStarted("c", 9, 1.5, "r", "media_unavailable"),
@@ -36,6 +38,9 @@ EXAMPLES: list[Fact] = [
     facts.SessionUpdated("s", 2, 1.5, 601.5, (NOTE,), ("session_expiry", "record"), (NOTE,)),
     facts.SessionExpired("s", 3, 1.5, 1.5, (NOTE,), False),
     facts.VirtualNumberReplaced("s", 4, 1.5, 601.5, (NOTE,), (NOTE, NOTE)),
+    facts.AccountAlarmed("MA1", 1, 1.5, "new_country", "GB"),
+    facts.AccountStopped("MA1", 2, 1.5, "operator"),
+    facts.AccountResumed("MA1", 3, 1.5, "short_calls"),
 ]
 
 

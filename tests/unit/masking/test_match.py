@@ -19,6 +19,7 @@ from maskline.masking.match import (
     AskHolder,
     AskLastOutside,
     AskOurs,
+    Entries,
     Matched,
     ToApplication,
     match_call,
@@ -53,6 +54,9 @@ PLAYS = replace(SESSION, id="plays", options=SessionOptions(unknown_caller_play=
 SPLIT = replace(SESSION, pool_mode=PoolMode.SPLIT, second_virtual_number=VN2)
 
 
+FOREVER = float("inf")
+
+
 class Answers:
     """A store of ready answers; remembers what was asked."""
 
@@ -64,13 +68,14 @@ class Answers:
         on_number=(),
         last=None,
         ours=(),
-        longest=0,
+        longest=None,
         holder=None,
         again=None,
         application=False,
     ) -> None:
+        entries = Entries((15 if pin else 0) if longest is None else longest, FOREVER if open_ else 0.0)
         self.by_question = {
-            Ask.PARTY: party, Ask.PIN: pin, Ask.OPEN: open_, Ask.ON_NUMBER: on_number, Ask.LONGEST_PIN: longest,
+            Ask.PARTY: party, Ask.PIN: pin, Ask.OPEN: open_, Ask.ON_NUMBER: on_number, Ask.ENTRIES: entries,
         }  # fmt: skip
         self.by_kind = {AskLastOutside: last, AskHolder: holder, AskAgain: again, AskApplication: application}
         self.ours = ours
@@ -186,7 +191,6 @@ def test_a_stranger_on_a_number_with_pins_needs_one_and_belongs_to_no_session_ye
     prompt, wrong = heard(asking, "pin_prompt_play"), heard(asking, "incorrect_pin_play")
     found = Answers(pin=asking, on_number=(PLAYS,), longest=6).decide(caller, WITH_DESK)
     assert found == AskPin(WITH_DESK, PinRules(prompt, wrong, 3, 7, 6, 3.0, 15.0), None, asking)
-    assert Answers(pin=asking).decide(caller).rules.longest == 15, "where nobody knows"
 
 
 def test_who_is_asked_without_a_prompt_hears_none() -> None:

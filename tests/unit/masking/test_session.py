@@ -28,3 +28,9 @@ def test_a_party_has_one_role_and_the_other_party_the_other() -> None:
     assert SESSION.role_of(CAROL) is None
     assert (SESSION.party(Role.FIRST), SESSION.party(Role.SECOND)) == (ALICE, BOB)
     assert (Role.FIRST.other, Role.SECOND.other) == (Role.SECOND, Role.FIRST)
+
+
+def test_what_may_be_heard_is_each_prompt_that_was_given() -> None:
+    options = SessionOptions(first_party_play_url="https://a.example/1.mp3", pin_prompt_play="tone:pin")
+    assert options.prompt_sources == ("https://a.example/1.mp3", "tone:pin")
+    assert SessionOptions().prompt_sources == ()

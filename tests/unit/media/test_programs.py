@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -80,3 +82,17 @@ async def test_closing_kills_what_runs_and_takes_nothing_more(tmp_path):
     assert (await running).status == -9
     with pytest.raises(RuntimeError):
         await programs.run(["true"], seconds=5)
+
+
+async def test_one_that_starts_while_all_is_closed_is_killed_too(monkeypatch):
+    programs, start = Programs(1), subprocess.Popen
+
+    def started_meanwhile(*words, **options):
+        process = start(*words, **options)
+        threading.Thread(target=programs.close).start()
+        while not programs._threads._shutdown:  # until `close` has killed all it knows, and waits
+            time.sleep(0.001)
+        return process
+
+    monkeypatch.setattr(subprocess, "Popen", started_meanwhile)
+    assert (await programs.run(["sleep", "30"], seconds=30)).status == -9

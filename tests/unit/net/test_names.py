@@ -53,7 +53,7 @@ async def test_a_dead_name_server_holds_up_nobody_else_and_no_stop(resolver, mon
     def slow(host, port, family, kind, flags):
         if host == "dead.example":
             asked.set()
-            answer.wait(10)
+            answer.wait(30)
         return [(socket.AF_INET, kind, 6, "", ("192.0.2.1", port))]
 
     monkeypatch.setattr(names.socket, "getaddrinfo", slow)

@@ -10,6 +10,7 @@ import ssl
 import pytest
 import uvloop
 
+from maskline.lab.ports import free_port
 from maskline.lab.private_ca import issue
 from maskline.net import post as post_module
 from maskline.net.egress import EgressError, Failure
@@ -210,18 +211,18 @@ async def test_a_close_ends_what_is_going_on():
 
 
 @pytest.mark.parametrize(
-    "reply",
+    ("reply", "body"),
     [
-        b"HTTP/1.1 429 Slow\r\nRetry-After: 7\r\nContent-Length: 9\r\n\r\nhalf",
-        b"HTTP/1.1 429 Slow\r\nRetry-After: 7\r\nContent-Length: 5000\r\n\r\n" + b"x" * 5000,
-        b"HTTP/1.1 429 Slow\r\nRetry-After: 7\r\n\r\n" + b"x" * 200_000,
+        (b"HTTP/1.1 429 Slow\r\nRetry-After: 7\r\nContent-Length: 9\r\n\r\nhalf", b"half"),
+        (b"HTTP/1.1 429 Slow\r\nRetry-After: 7\r\nContent-Length: 5000\r\n\r\n" + b"x" * 5000, b"x" * 1000),
+        (b"HTTP/1.1 429 Slow\r\nRetry-After: 7\r\n\r\n" + b"x" * 200_000, b"x" * 1000),
     ],
 )
-async def test_where_the_status_will_do_the_rest_may_be_missing_or_too_long(poster, reply):
+async def test_where_the_status_will_do_the_rest_may_be_missing_or_too_long(poster, reply, body):
     posting = await poster()
     async with RawServer(reply, hang_up=True) as server:
         answer = await post(posting, server.url, status_will_do=True)
-    assert (answer.status, answer.body, answer.retry_after) == (429, b"", "7")
+    assert (answer.status, answer.body, answer.retry_after) == (429, body, "7")
     await until(lambda: not posting._open)
 
 
@@ -298,8 +299,7 @@ async def test_a_name_is_asked_for_again_after_a_while_and_after_a_failure(poste
 
 async def test_a_refused_and_a_slow_connection_are_told_apart(poster, monkeypatch):
     posting = await poster()
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        port = unused.getsockname()[1]
+    port = free_port()
     assert await fails(posting, f"http://127.0.0.1:{port}") is Failure.NO_CONNECTION
 
     async def never(*_):

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from maskline.sdp import parse as module
 from maskline.sdp.parse import MAX_BODY, MAX_LINES, SdpError, parse
 from maskline.sdp.session import Codec, RefusedStream
 
@@ -150,3 +151,49 @@ def test_mutated_sdp_raises_nothing_but_sdp_error(cuts: list[tuple[int, int, byt
     except SdpError:
         return
     assert 0 <= offer.port <= 65_535
+
+
+# The same SDP but for a line that nobody reads, by which it is read the long way.
+UNUSUAL = (b"t=0 0\r\n", b"b=AS:64\r\nt=0 0\r\n")
+LINES = (
+    (b"", b""),
+    (b"192.0.2.1\r\nt", b"0.0.0.0\r\nt"),
+    (b"192.0.2.1\r\nt", b"192.0.2.999\r\nt"),
+    (b"49170", b"0"),
+    (b"49170", b"65535"),
+    (b"49170", b"65536"),
+    (b"a=sendonly\r\n", b""),
+    (b"a=sendonly\r\n", b"a=inactive"),
+    (b"a=ptime:20\r\n", b"a=rtcp:5000\r\n"),
+    (b"a=ptime:20\r\na=sendonly\r\n", b"a=rtcp:5000"),
+    (b"a=ptime:20\r\n", b"a=rtcp:0\r\n"),
+    (b"a=ptime:20\r\n", b"a=rtcp:123456\r\n"),
+    (b"a=ptime:20\r\n", b"a=rtcp:5000 IN IP4 192.0.2.1\r\n"),
+    (b"a=rtpmap:97 iLBC", b"a=rtpmap:128 iLBC"),
+    (b"mode=30", b"mode=15550100"),
+    (b" 97 101", b" 97 101 97 999"),
+)
+
+
+@pytest.mark.parametrize(("usual", "other"), LINES)
+def test_a_usual_sdp_is_read_as_any_other(usual: bytes, other: bytes) -> None:
+    def outcome(body: bytes) -> object:
+        try:
+            return parse(body)
+        except SdpError as error:
+            return error.status, error.reason
+
+    # 0.0.0.0 is where RFC 2543 peers put a call on hold, so a=sendrecv or none is looked at too.
+    for body in (OFFER.replace(usual, other), OFFER.replace(b"a=sendonly", b"a=sendrecv").replace(usual, other)):
+        assert outcome(body) == outcome(body) == outcome(body.replace(*UNUSUAL))
+
+
+def test_what_is_remembered_of_streams_is_bounded_and_holds_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    remembered: dict[bytes, object] = {}
+    monkeypatch.setattr(module, "_streams", remembered)
+    for number in (b"mode=15550100", b"mode=1555010"):
+        parse(OFFER.replace(b"mode=30", number))
+    assert not remembered
+    for text in range(module.MAX_REMEMBERED + 1):
+        parse(OFFER.replace(b"mode=30", b"mode=%d" % text))
+    assert len(remembered) == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from maskline.sip.events import Flow, InviteAcked, RequestReceived
+from maskline.sip.events import Flow, InviteAcked, InviteReceived, RequestReceived
 from maskline.sip.invite_usage import UsageState
 from maskline.sip.parser import parse
 from tests.support.sip_wire import SDP, Bench, read_request, request, response
@@ -53,6 +53,11 @@ def test_a_received_parameter_of_the_senders_own_is_replaced() -> None:
     assert b";received=198.51.100.4\r\n" in bench.put(unasked, Flow("udp", "198.51.100.4", 5060))[0]
 
 
+def test_a_branch_that_is_called_rport_asks_for_nothing() -> None:
+    answer = Bench().put(request("INVITE", branch="rport", body=SDP))[0]
+    assert b"received=" not in answer and b"rport=" not in answer
+
+
 def test_other_vias_are_echoed_in_order() -> None:
     bench = Bench()
     data = request("INVITE", branch="a", headers="Via: SIP/2.0/UDP x;branch=1\r\nVia: SIP/2.0/UDP y\r\n", body=SDP)
@@ -64,7 +69,7 @@ def test_other_vias_are_echoed_in_order() -> None:
 @pytest.mark.parametrize(
     ("method", "status"),
     [("REGISTER", 405), ("SUBSCRIBE", 405), ("MESSAGE", 405), ("REFER", 405), ("PUBLISH", 405), ("NOTIFY", 405),
-     ("PRACK", 405), ("FOO", 501), ("invite", 501), ("BYE", 481), ("INFO", 481), ("UPDATE", 481)],
+     ("PRACK", 481), ("FOO", 501), ("invite", 501), ("BYE", 481), ("INFO", 481), ("UPDATE", 481)],
 )  # fmt: skip
 def test_methods_we_do_not_serve_are_refused_without_state(method: str, status: int) -> None:
     bench = Bench()
@@ -75,7 +80,7 @@ def test_methods_we_do_not_serve_are_refused_without_state(method: str, status: 
     assert bench.agent.counters.refused == 2
     assert not any(bench.agent.sizes().values())
     if status in (405, 501):
-        assert header_of(answers[0], "Allow") == "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE"
+        assert header_of(answers[0], "Allow") == "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK"
 
 
 def test_unknown_extensions_are_named_known_ones_pass() -> None:
@@ -84,6 +89,13 @@ def test_unknown_extensions_are_named_known_ones_pass() -> None:
     assert header_of(answer, "Unsupported") == "100rel, x"
     bench.put(request("INVITE", branch="b", headers="Require: timer\r\n", body=SDP))
     assert bench.kinds() == ["InviteReceived"]
+
+
+def test_option_tags_are_known_in_capitals_too() -> None:
+    bench = Bench()
+    bench.put(request("INVITE", branch="a", headers="Require: 100REL, Timer\r\n", body=SDP))
+    (event,) = bench.events()
+    assert isinstance(event, InviteReceived) and event.usage.reliable is not None
 
 
 def test_an_empty_accept_or_identity_encoding_refuses_nothing() -> None:
@@ -516,3 +528,24 @@ def test_requests_over_ipv6_are_served() -> None:
     data = request("OPTIONS", branch="o").replace(b"192.0.2.7:5060;branch", b"[2001:db8::7]:5060;branch")
     bench.agent.receive(data, flow, 0.0)
     assert bench.kinds() == ["RequestReceived"]
+
+
+@pytest.mark.parametrize(("transport", "status"), [("tls", 100), ("tcp", 416), ("udp", 416)])
+def test_sips_is_taken_over_tls_alone(transport: str, status: int) -> None:
+    invite = request("INVITE", branch="s", body=SDP).replace(b"INVITE sip:", b"INVITE sips:", 1)
+    (reply,) = Bench().put(invite, Flow(transport, "192.0.2.7", 5060))
+    assert reply.startswith(b"SIP/2.0 %d " % status)
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [("Replaces: c9;to-tag=1;from-tag=2\r\n", 481), ("Join: c9;to-tag=1;from-tag=2\r\n", 481),
+     ("Require: replaces\r\nReplaces: c9;to-tag=1;from-tag=2\r\n", 420)],
+)  # fmt: skip
+def test_nobody_takes_over_or_joins_a_call(headers: str, status: int) -> None:
+    """RFC 3891 §3: no dialog matches, not even one that is there."""
+    bench = Bench()
+    usage = bench.answered()
+    headers = headers.replace("c9", "c1").replace("to-tag=1", f"to-tag={usage.id}").replace("from-tag=2", "from-tag=f1")
+    assert bench.statuses(request("INVITE", branch="r", call_id="c8", headers=headers, body=SDP)) == [status]
+    assert bench.events() == []

@@ -88,8 +88,8 @@ def test_sequence_numbers_rise() -> None:
 def test_a_dialog_survives_a_restart() -> None:
     one = dialog("sip:b@192.0.2.7:5070", ("<sip:192.0.2.8;lr>",), remote_cseq=4)
     again = Dialog.restore(json.loads(json.dumps(one.snapshot())))
-    for name in Dialog.__slots__:
-        assert getattr(again, name) == getattr(one, name)
+    assert again.snapshot() == one.snapshot()
+    assert (again.hop, again.target, again.routes) == (one.hop, one.target, one.routes)
     assert again.envelope("z9hG4bKx", 5).to_value == "<sip:b@y>;tag=r"
 
 
@@ -97,3 +97,23 @@ def test_too_many_routes_are_refused() -> None:
     routes = "Record-Route: " + ", ".join(["<sip:192.0.2.8;lr>"] * 33) + "\r\n"
     with pytest.raises(ParseError):
         dialog_of_request(read_request(request("INVITE", branch="a", headers=routes)), PEER, "l")
+
+
+@pytest.mark.parametrize(
+    ("contact", "nat", "host"),
+    [
+        ("10.0.0.5", False, "10.0.0.5"),
+        ("10.0.0.5", True, "192.168.1.9"),
+        ("8.8.8.8", True, "8.8.8.8"),
+        ("192.168.1.9", True, "192.168.1.9"),
+    ],
+)
+def test_behind_a_nat_of_ours_a_private_contact_is_not_followed(contact: str, nat: bool, host: str) -> None:
+    flow = Flow("udp", "192.168.1.9", 40_000)
+    made = Dialog(
+        call_id="c", local_tag="1", remote_tag="2", local_uri="sip:a@x", remote_uri="sip:b@y",
+        remote_target=f"sip:b@{contact}:5070", route_set=(), local_cseq=1, remote_cseq=None, flow=flow, nat=nat,
+    )  # fmt: skip
+    assert made.hop.host == host
+    assert made.target == f"sip:b@{contact}:5070", "whatever the way, the Request-URI is theirs"
+    assert Dialog.restore(made.snapshot()).hop == made.hop

@@ -74,10 +74,10 @@ def test_line_breaks_are_found() -> None:
     assert not grammar.has_line_break("a b")
 
 
-@pytest.mark.parametrize("text", ['"' + '\\"' * 4000, '"\\' * 4000, "<" * 8000, '"<' * 4000, ";" + '"' * 8001])
+@pytest.mark.parametrize("text", ['"' + '\\"' * 40000, '"\\' * 40000, "<" * 80000, '"<' * 40000, ";" + '"' * 80001])
 def test_hostile_quoting_costs_linear_time(text: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     grammar.split_list("," + text)
     with contextlib.suppress(ParseError):
         grammar.parse_parameters(";a=" + text)
-    assert time.perf_counter() - started < 0.2
+    assert time.process_time() - started < 2.0  # 0.02 when measured; a square of the length would be minutes

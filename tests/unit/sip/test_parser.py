@@ -156,3 +156,50 @@ def test_mutated_messages_raise_nothing_but_parse_error(data: bytes, cuts: list[
     assert message.via.host
     assert message.to_tag is not None
     assert message.call_id
+
+
+def test_a_header_continued_on_further_lines_is_one_line() -> None:
+    message = parse(
+        INVITE.replace(b"From: <", b"From:\r\n \t<").replace(b"Max-Forwards: 70", b"Max-Forwards:\r\n\t 70")
+    )
+    assert isinstance(message, Request)
+    assert (message.from_tag, message.headers["from"], message.max_forwards) == (
+        "f1",
+        "<sip:+15550101@192.0.2.7>;tag=f1",
+        70,
+    )
+
+
+def test_headers_are_counted_once_their_folds_are_joined() -> None:
+    folded = b"X-Y: y" + b"\r\n z" * MAX_HEADERS
+    assert parse(INVITE.replace(b"Max-Forwards: 70", folded)).headers["x-y"] == "y" + " z" * MAX_HEADERS
+
+
+USUAL_TO_ODD = (
+    (b"Via: SIP/2.0/UDP", b"Via: SIP / 2.0 / UDP"),
+    (b"branch=z9hG4bKabc", b"branch=old"),
+    (b"From: <", b'From: "A \\" B" <'),
+    (b"From: <", b"From: A B <"),
+    (b"To: <sip:+15550100@192.0.2.1>", b"To: sip:+15550100@192.0.2.1"),
+    (b"CSeq: 1 ", b"CSeq: 0000000001 "),
+    (b"Via: ", b"Via: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bKtop\r\nVia: "),
+)
+
+
+@pytest.mark.parametrize(("usual", "odd"), USUAL_TO_ODD)
+def test_what_is_read_in_one_go_is_what_each_header_says(usual: bytes, odd: bytes) -> None:
+    for data in (INVITE, INVITE.replace(usual, odd)):
+        message = parse(data)
+        via = message.via
+        assert (message.branch, message.sent_by) == (via.branch, f"{via.host}|{via.port}")
+        assert (message.from_tag, message.to_tag) == (message.from_address.tag, message.to_address.tag)
+        assert (message.cseq, message.cseq_method, message.call_id) == (1, "INVITE", "c1")
+
+
+@pytest.mark.parametrize(
+    ("start", "reason"), [(b"sip/2.0 180 Ringing", "Ringing"), (b"SIP/2.0 180", ""), (b"SIP/2.0 180 ", "")]
+)
+def test_a_status_line_may_be_short_or_in_any_case(start: bytes, reason: str) -> None:
+    message = parse(RINGING.replace(b"SIP/2.0 180 Ringing", start))
+    assert isinstance(message, Response)
+    assert (message.status, message.reason, message.to_tag) == (180, reason, "2")

@@ -34,9 +34,7 @@ SERVER_INVITE_PATHS = {
     State.PROCEEDING: [Input.PROVISIONAL], State.ACCEPTED: [Input.SUCCESS], State.COMPLETED: [Input.FAILURE],
     State.CONFIRMED: [Input.FAILURE, Input.ACK],
 }  # fmt: skip
-SERVER_OTHER_PATHS = {
-    State.TRYING: [], State.PROCEEDING: [Input.PROVISIONAL], State.COMPLETED: [Input.SUCCESS],
-}  # fmt: skip
+SERVER_OTHER_PATHS = {State.TRYING: [], State.COMPLETED: [Input.SUCCESS]}
 TIMER = {Input.RETRANSMIT: "r", Input.TIMEOUT: "t", Input.LINGER: "l"}
 
 
@@ -56,7 +54,7 @@ class ClientBench:
     def __init__(self, method: str) -> None:
         self.core = Core(AgentConfig("192.0.2.1", 5060), SeededIds())
         self.all = ClientTransactions(self.core)
-        envelope = Envelope("sip:b@y", "", "<sip:a@x>;tag=1", "<sip:b@y>", "c", 1, "z9hG4bKb")
+        envelope = Envelope("sip:b@y", "", "<sip:a@x>;tag=1", "<sip:b@y>", "c", 1, "z9hG4bKb", "udp")
         data = self.core.build.request(method, envelope)
         self.one = ClientTransaction(method, envelope, data, FLOW, None, is_initial=True)
         self.all.start(self.one, 0.0)
@@ -238,15 +236,35 @@ def test_finished_transactions_keep_only_what_a_late_message_needs() -> None:
     assert (confirmed.one.request, confirmed.one.response) == (None, None)
 
 
-def test_reliable_transports_have_no_retransmission_timers() -> None:
-    core = Core(AgentConfig("192.0.2.1", 5060, transport="tcp"), SeededIds())
+def _over(flow: Flow, method: str) -> tuple[Core, ClientTransactions, ServerTransactions, ServerTransaction]:
+    """A client and a server transaction of `method` that have begun."""
+    core = Core(AgentConfig("192.0.2.1", 5060), SeededIds())
     clients, servers = ClientTransactions(core), ServerTransactions(core)
-    envelope = Envelope("sip:b@y", "", "<sip:a@x>;tag=1", "<sip:b@y>", "c", 1, "z9hG4bKb")
-    clients.start(ClientTransaction("INVITE", envelope, b"x", FLOW, None, is_initial=True), 0.0)
-    one = ServerTransaction("k", Request("INVITE", "sip:x", {}, b""), FLOW, "t", "", None, None)
+    envelope = Envelope("sip:b@y", "", "<sip:a@x>;tag=1", "<sip:b@y>", "c", 1, "z9hG4bKb", flow.transport)
+    clients.start(ClientTransaction(method, envelope, b"x", flow, None, is_initial=True), 0.0)
+    one = ServerTransaction("k", Request(method, "sip:x", {}, b""), flow, "t", "", None, None)
     servers.start(one)
+    return core, clients, servers, one
+
+
+@pytest.mark.parametrize("transport", ["tcp", "tls"])
+def test_reliable_transports_have_no_retransmission_timers(transport: str) -> None:
+    core, _, servers, one = _over(Flow(transport, "192.0.2.7", 5060), "INVITE")
     servers.respond(one, 486, b"x", 0.0)
     assert sorted(timer for timer, _ in core.timers.expired(100.0)) == ["ct", "st"]
+
+
+def test_reliable_transports_wait_for_no_copies_of_a_response() -> None:
+    """§17: D, I, J and K are zero; L and M (RFC 6026) are not, since 2xx are repeated over any transport."""
+    flow = Flow("tcp", "192.0.2.7", 5060)
+    for method, status, left in (("INVITE", 486, 0), ("INVITE", 200, 1), ("BYE", 200, 0), ("BYE", 481, 0)):
+        _, clients, servers, one = _over(flow, method)
+        transaction = clients.get("z9hG4bKb" + method)
+        assert transaction is not None
+        clients.receive(transaction, Response(status, "x", {"to": "<sip:b@y>;tag=2"}, b""), 0.0)
+        servers.respond(one, status, b"x", 0.0)
+        servers.receive_ack(one, 0.0)
+        assert (len(clients), len(servers)) == (left, left), (method, status)
 
 
 @pytest.mark.parametrize(("status", "signal"), [(199, Input.PROVISIONAL), (299, Input.SUCCESS), (300, Input.FAILURE)])

@@ -38,8 +38,39 @@ def test_a_telephone_subscriber_comes_without_its_parameters(text: str) -> None:
     assert Uri(text).user == "+15550100"
 
 
+def test_an_escaped_subscriber_is_one_all_the_same() -> None:
+    assert Uri("sip:%2B15550100;npdi@x").user == "+15550100"
+    assert Uri("sip:%2B15550100;npdi;rn=%2B1@x").user == "+15550100"
+    # An escaped semicolon is a character of the name, and ends nothing.
+    assert Uri("sip:%2B15550100%3Bnpdi@x").user == "+15550100;npdi"
+
+
 def test_a_name_keeps_its_semicolons() -> None:
     assert Uri("sip:user;par=u%40example.net@example.com").user == "user;par=u@example.net"
+
+
+@pytest.mark.parametrize(
+    ("text", "context"),
+    [
+        ("tel:5550100;phone-context=+1", "+1"),
+        ("tel:5550100;isub=9;Phone-Context=Carrier.Example", "carrier.example"),
+        ("sip:5550100;phone-context=+1-201@x;user=phone", "+1-201"),
+        ("sip:5550100;phone-context=%2B1@x;user=phone", "+1"),
+        ("sip:5550100;phone%2Dcontext=%2B1@x", "+1"),
+        ("sip:5550100;phone-context=+1:secret@x", "+1:secret"),
+        ("sip:5550100@x;user=phone;phone-context=carrier.example", "carrier.example"),
+        ("sip:5550100@x;phone-context=+1?Subject=;phone-context=+2", "+1"),
+        ("sip:5550100;phone-context=a@x;phone-context=b", "a"),
+        ("tel:5550100;phone-context=", ""),
+        ("tel:5550100;phone-context", ""),
+        ("sip:5550100@x;user=phone", None),
+        ("sip:5550100@x;context=%2B1", None),
+        ("sip:5550100@x?X=;phone-context=+1", None),
+        ("tel:+15550100", None),
+    ],
+)
+def test_the_context_of_a_local_number_is_read_wherever_it_stands(text: str, context: str | None) -> None:
+    assert Uri(text).context == context
 
 
 def test_tel_parameters_are_read() -> None:

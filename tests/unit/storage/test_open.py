@@ -9,6 +9,7 @@ import pytest
 from maskline.errors import ConfigurationError
 from maskline.storage.crypto import KEY_BYTES, Sealer
 from maskline.storage.open import open_store
+from maskline.storage.postgres import PostgresStore
 from maskline.storage.sqlite import SqliteStore
 
 SEALER = Sealer(bytes(KEY_BYTES))
@@ -35,10 +36,14 @@ async def test_a_url_without_a_path_is_a_database_that_ends_with_the_store(url: 
     assert not store.path.parent.exists()
 
 
+def test_postgresql_is_opened_by_its_own_store() -> None:
+    for scheme in ("postgresql", "postgres"):
+        assert isinstance(open_store(f"{scheme}://maskline:s3cret@db/maskline", SEALER), PostgresStore)
+
+
 @pytest.mark.parametrize(
     ("url", "sentence"),
     [
-        ("postgresql://maskline:s3cret@db/maskline", "PostgreSQL is not supported"),
         ("mysql://maskline:s3cret@db/maskline", "must start with sqlite"),
         ("maskline.db", "must start with sqlite"),
         ("sqlite://s3cret.db", "three slashes"),

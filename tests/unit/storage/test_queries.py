@@ -10,21 +10,23 @@ from importlib import resources
 import pytest
 
 from maskline.storage.crypto import KEY_BYTES, Sealer
+from maskline.storage.filters import SessionFilter
 from maskline.storage.queries import load_queries, repeat_values
 from maskline.storage.session_list import SessionList, session_list
 from maskline.storage.sqlite_connection import SQL, numbered, sqlite_schema
-from maskline.storage.store import SessionFilter
 from tests.support.store_values import ACCOUNT, ALICE, BOB, T0, VN1
 
 READS_ALL_ON_PURPOSE = {
-    "numbers", "trunks", "count_sessions", "list_sessions", "count_rows", "count_outbox", "outbox_of_all",
-    "outbox_of_all_in_state", "prices",
+    "numbers", "trunks", "count_sessions", "list_sessions", "count_rows", "count_outbox",
+    "prices", "failing_endpoints", "count_failing_endpoints",
+    "forget_failing_endpoints",
+    "live_calls", "reset_calls_in_progress", "dead_engines", "owners", "forget_owners",
 }  # fmt: skip
 
-SORTS_FEW = {"sessions_on"}
-"""The live sessions of one number."""
-GIVEN_ROWS = ("SCAN CONSTANT ROW", "SCAN moved", "SCAN done", "SCAN freed")
-"""Steps over the rows of the statement itself."""
+SORTS_FEW = {"sessions_on", "lease_export", "number_countries", "take_live_calls"}
+"""The live sessions of one number; exports that wait; the numbers of one account; the calls that a dead engine left."""
+GIVEN_ROWS = ("SCAN CONSTANT ROW", "SCAN moved", "SCAN done", "SCAN freed", "SCAN held", "SCAN gone", "SCAN owners")
+"""Steps over the rows of the statement itself, or over owners: one for each process that lives."""
 
 
 @pytest.fixture(scope="module")
@@ -75,11 +77,18 @@ def test_a_query_is_a_look_up_whatever_the_size_of_the_tables(database: sqlite3.
         ("sessions_to_forget", "sessions_ended (ended_at<?)"),
         ("forget_facts", "facts_by_subject (subject=?)"),
         ("forget_outbox", "outbox_by_account (account_id=? AND created_at<?)"),
+        ("forget_attempts", "PRIMARY KEY (outbox_id=?)"),
+        ("outbox_of_all", "outbox_by_time"),
+        ("outbox_of_all_in_state", "outbox_by_time"),
         ("calls_to_forget", "calls_by_session (session_id=?)"),
         ("facts_to_look_at", "PRIMARY KEY (position>?)"),
         ("purge_once", "once_to_purge (kept_until<?)"),
         ("sessions_due", "sessions_to_end (expires_at<?)"),
         ("lease_outbox", "outbox_to_send (due_at<?)"),
+        ("free_outbox", "outbox_to_send (due_at>?)"),
+        ("free_recordings", "recordings_to_make (due_at>?)"),
+        ("free_requested_calls", "requested_calls_due (leased_until>?)"),
+        ("free_requested_flows", "requested_flows_due (leased_until>?)"),
         ("add_outbox", "outbox_lanes (lane=?)"),
         ("promote_outbox", "outbox_lanes (lane=?)"),
         ("next_outbox_due", "outbox_to_send"),

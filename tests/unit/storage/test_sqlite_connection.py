@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from maskline.storage.crypto import KEY_BYTES, Sealer
-from maskline.storage.sqlite_connection import Connection, connect, prepare, run
+from maskline.storage.sql import run
+from maskline.storage.sqlite_connection import Connection, connect, prepare
 
 
 @pytest.fixture

@@ -230,6 +230,7 @@ async def test_units_that_wait_for_the_disk_run_in_the_thread_for_a_while(
     writer: GroupWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here = threading.get_ident()
+    monkeypatch.setattr(sqlite_writer, "SLOW_UNIT", 60.0)
     await thread_of(writer)
     waits = itertools.count(step=SLOW_UNITS_SEEN)
     monkeypatch.setattr(sqlite_writer, "_waits", lambda: next(waits))
@@ -321,3 +322,27 @@ async def test_stopping_waits_for_what_was_submitted(path: Path, small: bool) ->
     with pytest.raises(StoreUnavailable, match="closed"):
         await writer.submit(insert(11))
     await writer.stop()
+
+
+async def test_the_loop_stands_aside_for_a_turn_that_takes_long_and_for_no_other(
+    writer: GroupWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_writer, "HELP_AFTER", 0.0)
+    monkeypatch.setattr(sqlite_writer, "HELP_PAUSE", 0.0)
+    helped = asyncio.Event()
+    asked: list[float] = []
+
+    def help_it(seconds: float) -> bool:
+        asked.append(seconds)
+        if len(asked) == 3:
+            helped.set()
+        return len(asked) == 3
+
+    monkeypatch.setattr(writer._threads, "help", help_it)
+    free = await hold_the_thread(writer)
+    await helped.wait()
+    free.set()
+    monkeypatch.setattr(sqlite_writer, "HELP_AFTER", 1000.0)
+    assert await writer.submit(insert(1)) == 1
+    await asyncio.sleep(0)
+    assert asked == [sqlite_writer.HELP] * 3

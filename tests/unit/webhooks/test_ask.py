@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 
 import pytest
 from aiohttp import web
 
 from maskline.clock import SystemClock, VirtualClock
+from maskline.lab.ports import free_port
 from maskline.masking.facts import Cause
 from maskline.net.post import Poster
 from maskline.webhooks import ask as ask_module
@@ -175,9 +175,7 @@ async def test_no_second_try_is_made_when_the_first_used_the_time_up(asker):
 @pytest.mark.row("8x8:3.1/-2002", "8x8:3.1/retry")
 async def test_a_refused_connection_is_tried_twice(asker):
     ask = await asker()
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        port = unused.getsockname()[1]
-    error = await fault(ask, f"http://127.0.0.1:{port}")
+    error = await fault(ask, f"http://127.0.0.1:{free_port()}")
     assert (error.cause, error.result) == (Cause.CALL_ACTION_FAILED, "no_connection")
     assert error.sentence == "The application could not be asked: no connection: refused or unreachable."
     assert ask.repeated == 1

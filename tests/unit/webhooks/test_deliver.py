@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -100,7 +101,7 @@ class World:
             yield self.deliverer
         finally:
             self.deliverer.stop()
-            await asyncio.wait_for(task, 10)
+            await asyncio.wait_for(task, 30)
 
 
 def row(row_id, host="fine", **changes):
@@ -315,6 +316,31 @@ async def test_a_burst_for_one_receiver_goes_through_its_slots():
     assert {kept.state for kept in await world.store.outbox(None, limit=100)} == {"done"}
 
 
+async def test_rows_of_one_lease_are_begun_a_few_in_each_turn_of_the_loop():
+    class Watched(Network):
+        def __init__(self):
+            super().__init__()
+            self.turn, self.begun = 0, []
+
+        async def send(self, *what, **more):
+            self.begun.append(self.turn)
+            return await super().send(*what, **more)
+
+        async def count(self):
+            while True:
+                self.turn += 1
+                await asyncio.sleep(0)
+
+    network = Watched()
+    world = World(network, at_once=2)
+    counting = asyncio.create_task(network.count())
+    async with world.running():
+        await world.add(*[row(f"r{number}", f"h{number}") for number in range(10)])
+        await network.reached(10)
+    counting.cancel()
+    assert max(network.begun.count(turn) for turn in network.begun) == 2
+
+
 async def test_the_number_of_tries_in_all_is_bounded():
     held = asyncio.Event()
     world = World(Network(**{f"h{i}": [held] for i in range(6)}), tries=4, batch=10)
@@ -335,6 +361,9 @@ async def test_a_stop_gives_back_what_was_not_begun_and_what_does_not_end():
         await world.network.reached(1)
     begun, queued = await world.row("begun"), await world.row("queued")
     assert (begun.state, begun.attempts, begun.last_error) == ("due", 1, "stopped during the try")
+    (attempt,) = await world.store.attempts("begun")
+    assert (attempt.number, attempt.status, attempt.fault, attempt.at) == (1, None, "stopped", world.clock.wall())
+    assert await world.store.attempts("queued") == []
     assert (queued.state, queued.attempts) == ("due", 0)
     assert world.deliverer.tries == 0
 
@@ -437,7 +466,7 @@ async def test_keys_that_cannot_be_had(error, state, attempts, text):
     world.keys_error = error
     async with world.running():
         await world.add(row("one", dialect="plivo"))
-        await asyncio.wait_for(world.keys_wanted.wait(), 5)
+        await asyncio.wait_for(world.keys_wanted.wait(), 30)
     kept = await world.row("one")
     assert (kept.state, kept.attempts, kept.last_error) == (state, attempts, text)
     assert world.network.sent == []
@@ -457,17 +486,69 @@ async def test_rows_due_later_are_waited_for():
 
 async def test_rows_that_another_deliverer_takes_are_asked_for_again_after_a_moment():
     class Contended(MemoryStore):
-        asked = 0
+        asked = taken = 0
 
         async def lease_outbox(self, owner, *, now, until, limit):
-            Contended.asked += 1
-            return [] if Contended.asked == 1 else await super().lease_outbox(owner, now=now, until=until, limit=limit)
+            self.asked += 1
+            rows = [] if self.asked == 1 else await super().lease_outbox(owner, now=now, until=until, limit=limit)
+            self.taken = self.taken or (self.asked if rows else 0)
+            return rows
 
     world = World(Network(), Contended())
     async with world.running():
         await world.add(row("one"))
         await world.network.reached(1)
-    assert Contended.asked == 2
+    assert world.store.taken == 2
+
+
+async def test_results_are_written_before_new_rows_are_taken_and_a_store_that_fails_between_loses_neither():
+    class Half(MemoryStore):
+        failures = 1
+        order: list[str] = []
+
+        async def finish_outbox(self, owner, deliveries, *, now):
+            self.order.append("finish")
+            return await super().finish_outbox(owner, deliveries, now=now)
+
+        async def lease_outbox(self, owner, *, now, until, limit):
+            self.order.append("lease")
+            if self.failures and len(self.order) > 2:
+                self.failures -= 1
+                raise StoreUnavailable
+            return await super().lease_outbox(owner, now=now, until=until, limit=limit)
+
+    world = World(Network(), Half())
+    async with world.running():
+        await world.add(row("one"))
+        await world.network.reached(1)
+        await world.add(row("two"))
+        await world.network.reached(2)
+    assert Half.order[:3] == ["lease", "finish", "lease"]
+    assert [(await world.row(name)).attempts for name in ("one", "two")] == [1, 1]
+    assert [(await world.row(name)).state for name in ("one", "two")] == ["done", "done"]
+
+
+@pytest.mark.parametrize(("hangs", "queue", "asked"), [(False, 60, [4, 8, 16, 16]), (True, 8, [4, 8, 4, 4])])
+async def test_a_lease_has_more_rows_where_receivers_wait_for_them_and_few_where_they_are_given_back(
+    hangs, queue, asked
+):
+    class Asked(MemoryStore):
+        limits: list[int] = []
+
+        async def lease_outbox(self, owner, *, now, until, limit):
+            self.limits.append(limit)
+            if len(self.limits) == 4:
+                often.set()
+            return await super().lease_outbox(owner, now=now, until=until, limit=limit)
+
+    Asked.limits = []
+    held, often = asyncio.Event(), asyncio.Event()
+    world = World(Network(fine=[held] if hangs else [OK]), Asked(), batch=4, most=16, slots=2, queue=queue)
+    async with world.running():
+        await world.add(*(row(str(i)) for i in range(60)))
+        await asyncio.wait_for(often.wait(), 10)
+        held.set()
+    assert Asked.limits[:4] == asked
 
 
 async def test_an_idle_deliverer_only_reads():
@@ -488,7 +569,7 @@ async def test_an_idle_deliverer_only_reads():
     world = World(Network(), Watched())
     async with world.running():
         await world.add(row("later", due_at=world.clock.wall() + 0.02))
-        await asyncio.wait_for(looks.wait(), 5)
+        await asyncio.wait_for(looks.wait(), 30)
 
 
 async def test_a_row_whose_deliverer_died_is_sent_when_its_lease_is_over():
@@ -503,4 +584,104 @@ async def test_a_row_whose_deliverer_died_is_sent_when_its_lease_is_over():
         assert len(world.network.sent) == 1
         world.clock.advance(2.0)
         await world.network.reached(1, "fine")
-    assert ((await world.row("one")).state, (await world.row("one")).attempts) == ("done", 2)
+    assert ((await world.row("one")).state, (await world.row("one")).attempts) == ("done", 1)
+    assert world.network.sent[1][2]["x-maskline-retry"] == "0"
+
+
+async def test_a_row_with_a_secret_is_signed_with_what_its_endpoint_has_now():
+    world = World(Network())
+    asked = []
+
+    async def secrets(row):
+        asked.append(row.id)
+        return "whsec_" + "B" * 32
+
+    world.deliverer = Deliverer(
+        world.store, world.network, world.keys, world.clock, SeededIds(3), secrets, limits=Limits(window=0.0, idle=0.01)
+    )
+    async with world.running():
+        await world.add(row("signed", secret="whsec_" + "A" * 32), row("plain"))
+        await world.network.reached(2)
+    assert asked == ["signed"]
+    headers = {sent[2]["webhook-id"]: sent[2] for sent in world.network.sent}
+    made = int(headers["signed"]["webhook-timestamp"])
+    assert headers["signed"]["webhook-signature"] == standard_webhooks("whsec_" + "B" * 32, "signed", made, b"{}")
+    assert "webhook-signature" not in headers["plain"]
+
+
+async def test_a_row_that_no_deliverer_survives_stops_after_its_last_try():
+    """Who takes it dies; after three of them in turn it counts as tried by the next, which does not send it."""
+    world = World(Network())
+    await world.add(row("poison"))
+    for tries in range(1, 6):
+        for _ in range(3):
+            now = world.clock.wall()
+            assert await world.store.lease_outbox("a dead one", now=now, until=now + 120, limit=10)
+            world.clock.advance(121.0)
+        another = World(world.network, world.store)
+        another.clock.advance(world.clock.now() - another.clock.now())
+        async with another.running():
+            await another.add(row(f"mark-{tries}", "other"))
+            await world.network.reached(tries)
+        world.clock.advance(121.0)
+    kept = await world.row("poison")
+    assert (kept.state, kept.attempts, kept.last_error) == ("failed", 5, "its deliverers died; all tries used up")
+    assert {sent[1] for sent in world.network.sent} == {"https://other.example/cb"}
+    tries = await world.store.attempts("poison")
+    assert [(one.number, one.fault) for one in tries] == [(i, "lost") for i in range(1, 6)]
+
+
+async def test_rows_that_were_lost_together_are_apart_then():
+    world = World(Network())
+    await world.add(row("one"), row("two"), row("mark"))
+    world.store._outbox.rows |= {name: replace(await world.row(name), leases=3) for name in ("one", "two")}
+    asked = itertools.count()
+    world.deliverer._spread = lambda: next(asked) / 10
+    async with world.running():
+        await world.network.reached(1)
+    first, second = [(await world.row(name)).due_at - world.clock.wall() for name in ("one", "two")]
+    assert abs(first - second) >= 6.0
+    assert min(first, second) >= 1.0 and max(first, second) <= 61.0
+    assert world.deliverer.counts["eight", "retried"] == 2
+
+
+async def test_each_try_is_kept_with_what_the_receiver_said_without_numbers():
+    refused = Answer(TryResult(500), "HTTP 500", b"who is +6591234567?")
+    world = World(Network(fine=[refused, DOWN, OK]))
+    async with world.running():
+        await world.add(row("one"))
+        await world.network.reached(1)
+        for count in (2, 3):
+            world.clock.advance(60.0)
+            world.deliverer.notify()
+            await world.network.reached(count)
+    kept = await world.store.attempts("one")
+    assert [(one.number, one.status, one.fault, one.answer) for one in kept] == [
+        (1, 500, "", "who is ••••67?"), (2, None, "connect", ""), (3, 200, "", "")
+    ]  # fmt: skip
+    assert [one.at - kept[0].at for one in kept] == [0.0, 60.0, 120.0]
+
+
+async def test_nothing_is_sent_to_a_disabled_endpoint_and_all_of_it_is_held_until_it_is_replayed():
+    world = World(Network(gone=[Answer(TryResult(410), "HTTP 410"), OK]))
+    async with world.running():
+        await world.add(row("first", "gone"))
+        await world.network.reached(1)
+        world.clock.advance(2.0)
+        await world.add(row("second", "gone"), row("mark"))
+        await world.network.reached(1, "fine")
+    assert (await world.row("first")).state == "failed"
+    held = await world.row("second")
+    assert (held.state, held.attempts, len(world.network.sent)) == ("held", 0, 2)
+    assert world.deliverer.counts["eight", "held"] == 1
+    (endpoint,) = await world.store.failing_endpoints()
+    await world.store.enable_endpoint(endpoint.id)
+    for row_id in ("first", "second"):
+        await world.store.replay_outbox(row_id, world.clock.wall())
+    again = World(world.network, world.store)
+    again.clock.advance(10.0)
+    async with again.running():
+        await world.network.reached(4)
+    replays = {sent[2]["webhook-id"]: sent[2].get("x-maskline-replay") for sent in world.network.sent[2:]}
+    assert replays == {"first": "1", "second": None}
+    assert [one.number for one in await world.store.attempts("first")] == [1, 2]

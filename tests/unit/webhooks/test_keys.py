@@ -8,9 +8,10 @@ import pytest
 
 from maskline.errors import NotFound
 from maskline.storage.memory import MemoryStore
-from maskline.storage.store import Account
-from maskline.webhooks.keys import StoreKeys
+from maskline.storage.store import Account, Endpoint
+from maskline.webhooks.keys import StoreKeys, StoreSecrets
 from maskline.webhooks.sign import SigningKeys
+from tests.support.store_values import outbox_row
 
 MAIN = Account("MA" + "A" * 18, "Acme", None, ("main-token",), 0.0)
 SUB = Account("SA" + "B" * 18, "riders", MAIN.id, ("sub-token",), 0.0)
@@ -78,3 +79,18 @@ async def test_keys_are_read_once_until_something_is_configured():
     reads.clear()
     await keys(MAIN.id, None)
     assert reads == [MAIN.id]
+
+
+async def test_a_row_is_signed_with_what_its_endpoint_has_now():
+    store = MemoryStore()
+    secrets = StoreSecrets(store)
+    await store.add_account(MAIN)
+    endpoint = Endpoint(MAIN.id, "eight.session_summary", "https://h.example/cb", secret="old")
+    await store.set_endpoint(endpoint)
+    row = outbox_row("1", account_id=MAIN.id, subaccount_id=None, url=endpoint.url, secret="old")
+    assert await secrets(row) == "old"
+    await store.set_endpoint(replace(endpoint, secret="new old"))
+    assert await secrets(row) == "new old"
+    assert await secrets(replace(row, url="https://h.example/former")) == "old"
+    await store.remove_endpoint(MAIN.id, endpoint.kind)
+    assert await secrets(row) == "old"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from maskline.webhooks.lanes import Lanes, lane_of
+from maskline.webhooks.lanes import RETRIES, SLOW, Lanes, lane_key, lane_of
 from tests.support.store_values import outbox_row
 
 NOW = 1000.0
@@ -72,7 +72,7 @@ def test_rows_given_back_come_again_at_the_pace_of_the_lane():
 def test_nothing_is_given_back_for_longer_than_a_minute_or_for_no_time():
     lanes = Lanes(slots=1, queue=0)
     fill(lanes, "a", 1)
-    times = fill(lanes, "a", 2000)
+    times = fill(lanes, "a", 4000)
     assert max(times) == NOW + 60
     assert min(times) >= NOW + 0.1
 
@@ -95,3 +95,83 @@ def test_draining_takes_back_what_waits_and_keeps_what_runs():
     assert (lanes.tries, lanes.queued) == (1, 0)
     lanes.ends("a", 1.0)
     assert not lanes._lanes
+
+
+def test_retries_have_a_lane_of_their_own_and_accounts_do_not_share_one():
+    first = outbox_row("1", url="https://h.example/a", leases=3)
+    keys = {
+        lane_key(first),
+        lane_key(outbox_row("2", url="https://h.example/a", attempts=1)),
+        lane_key(outbox_row("3", url="https://h.example/a", account_id="MA2")),
+    }
+    assert len(keys) == 3
+    assert lane_key(outbox_row("4", url="https://h.example/b?c=1")) == lane_key(first)
+
+
+def test_retries_take_no_slot_of_first_tries():
+    lanes = Lanes(slots=4, queue=8, few=1)
+    fill(lanes, "a" + RETRIES, 5)
+    fill(lanes, "a", 5)
+    assert len(start_all(lanes, "a" + RETRIES)) == 1
+    assert len(start_all(lanes, "a")) == 4
+
+
+def test_a_slow_receiver_has_few_slots_until_it_is_fast_again_also_after_an_idle_while():
+    lanes = Lanes(slots=4, queue=100, few=1)
+    for _ in range(4):
+        fill(lanes, "a", 1)
+        start_all(lanes, "a")
+        lanes.ends("a", 15.0)
+    fill(lanes, "a", 50)
+    assert len(start_all(lanes, "a")) == 1
+    while len(start_all(lanes, "a")) < 2:
+        lanes.ends("a", 0.1)
+    assert lanes._lanes["a"].seconds < SLOW
+
+
+def test_what_is_remembered_of_idle_receivers_is_bounded(monkeypatch):
+    monkeypatch.setattr("maskline.webhooks.lanes._MOST_REMEMBERED", 3)
+    lanes = Lanes(slots=1, queue=0)
+    for name in "abcde":
+        fill(lanes, name, 1)
+        start_all(lanes, name)
+        lanes.ends(name, 15.0)
+    assert list(lanes._paces) == ["c", "d", "e"]
+
+
+def test_a_receiver_that_is_known_to_be_fast_may_have_a_long_queue():
+    lanes = Lanes(slots=8, queue=32)
+    for _ in range(40):
+        fill(lanes, "a", 2)
+        lanes.starts("a")
+        lanes.ends("a", 0.01)
+    assert fill(lanes, "a", 1000).count(None) == 1024 + 8 - 40
+
+
+def test_a_receiver_that_is_known_to_be_fast_is_so_after_an_idle_while():
+    lanes = Lanes(slots=8, queue=32)
+    for _ in range(16):
+        fill(lanes, "a", 1)
+        start_all(lanes, "a")
+        lanes.ends("a", 0.01)
+    assert not lanes._lanes
+    assert fill(lanes, "a", 200) == [None] * 200
+
+
+def test_rows_given_back_wait_for_what_is_queued():
+    lanes = Lanes(slots=2, queue=50)
+    fill(lanes, "a", 52)
+    (later,) = fill(lanes, "a", 1)
+    assert later == pytest.approx(NOW + 0.02 + 0.01 * (52 + 1))
+
+
+@pytest.mark.parametrize(("passed", "pace"), [(0.05, 0.01), (0.5, 0.05), (2.0, 0.01)])
+def test_rows_given_back_come_at_the_pace_at_which_tries_were_seen_to_end(passed, pace):
+    lanes = Lanes(slots=2, queue=100)
+    fill(lanes, "a", 103)
+    for _ in range(10):
+        lanes.starts("a")
+        lanes.ends("a", 0.02)
+    fill(lanes, "a", 10)
+    later = [lanes.place("a", outbox_row("more"), NOW + passed) for _ in range(2)]
+    assert later[1] - later[0] == pytest.approx(pace)

@@ -12,6 +12,7 @@ from maskline.webhooks.schedule import (
     GiveUp,
     RetryAt,
     TryResult,
+    most_tries,
     next_try,
     read_retry_after,
     read_rules,
@@ -57,6 +58,26 @@ def test_8x8_pauses_are_the_published_ones_exactly(dialect, spread):
 
 def test_plivo_without_rules_retries_quickly_and_then_loses_nothing():
     assert pauses("plivo")[0] == [1.0, *DEFAULT_PAUSES]
+
+
+VENDORS = {
+    "Plivo": ("plivo", "", [1.0, *DEFAULT_PAUSES]),
+    "Plivo with rc and rp": ("plivo", "#rc=3&rp=ct", [1.0, 1.0, 1.0]),
+    "VTS": ("plivo", "", [1.0, *DEFAULT_PAUSES]),
+    "VTS with rc": ("plivo", "#rc=0", []),
+    "8x8": ("eight", "", [1.0, 10.0, 30.0, 90.0]),
+    "Wavecell": ("wavecell", "", [1.0, 10.0, 30.0, 90.0]),
+    "Maskline's own": ("native", "", list(DEFAULT_PAUSES)),
+}
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_the_schedule_of_each_vendor(vendor):
+    """VTS callbacks are Plivo's (plivo-vts.md §7.4); 8x8 and Wavecell share a page (8x8-wavecell.md §11)."""
+    dialect, fragment, wanted = VENDORS[vendor]
+    rules = read_rules("https://hooks.example/cb" + fragment)
+    assert pauses(dialect, rules)[0] == wanted
+    assert most_tries(dialect, rules) == 1 + len(wanted)
 
 
 @pytest.mark.parametrize("status", [200, 201, 204, 299])
@@ -189,3 +210,14 @@ class TestFragment:
     def test_only_what_the_policy_names_is_retried(self, policy, result, retried):
         step = next_try(1, result, "plivo", MIDDLE, NOW, read_rules(f"https://h/cb#rc=3&rp={policy}"))
         assert isinstance(step, RetryAt) is retried
+
+
+@pytest.mark.parametrize(
+    ("dialect", "fragment", "tries"),
+    [("eight", "", 5), ("plivo", "", 11), ("another", "", 10), ("plivo", "#rc=0", 1), ("plivo", "#rc=3", 4)],
+)
+def test_a_row_has_as_many_tries_as_its_schedule_has_pauses_and_one(dialect, fragment, tries):
+    rules = read_rules("https://h.example/" + fragment)
+    assert most_tries(dialect, rules) == tries
+    assert isinstance(next_try(tries, DOWN, dialect, MIDDLE, NOW, rules), GiveUp)
+    assert tries == 1 or isinstance(next_try(tries - 1, DOWN, dialect, MIDDLE, NOW, rules), RetryAt)

@@ -248,5 +248,5 @@ async def test_hostile_answers_end_as_a_fault_or_a_status_and_never_as_an_except
     server = await asyncio.start_server(hostile, "127.0.0.1", 0)
     async with server:
         port = server.sockets[0].getsockname()[1]
-        got = (await asyncio.wait_for(send(f"http://127.0.0.1:{port}/"), 5)).result
+        got = (await asyncio.wait_for(send(f"http://127.0.0.1:{port}/"), 30)).result
     assert (got.fault if isinstance(expected, Fault) else got.status) == expected

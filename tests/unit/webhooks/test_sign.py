@@ -12,9 +12,11 @@ from maskline.webhooks.sign import (
     decimal_nonce,
     event_headers,
     is_secret,
+    new_secret,
     own_headers,
     plivo_headers,
     plivo_v3_text,
+    rotated,
     standard_webhooks,
 )
 
@@ -126,3 +128,13 @@ def test_an_authorization_goes_out_as_it_is_and_a_secret_signs():
     headers = event_headers("event-1", 1_700_000_000, b"{}", "Key 1 ; x", secret)
     assert headers["Authorization"] == "Key 1 ; x"
     assert headers["webhook-signature"] == standard_webhooks(secret, "event-1", 1_700_000_000, b"{}")
+
+
+def test_a_rotation_keeps_the_newest_of_the_old_secrets_and_takes_only_secrets():
+    one, two, three = (new_secret(bytes([n] * 24)) for n in (1, 2, 3))
+    assert rotated(rotated(one, two), three) == f"{three} {two}"
+    assert not is_secret(f"{one} {two} {three}")
+    assert not is_secret(f"{one} ")
+    for old, new in ((one, "whsec_short"), ("", one)):
+        with pytest.raises(ValueError, match="not a Standard Webhooks secret"):
+            rotated(old, new)

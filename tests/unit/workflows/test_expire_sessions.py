@@ -11,7 +11,7 @@ from maskline.masking.decision import Forward, Refuse
 from maskline.masking.e164 import Number, parse_number
 from maskline.masking.facts import Cause
 from maskline.masking.session import SessionOptions
-from maskline.storage.store import SessionFilter
+from maskline.storage.filters import SessionFilter
 from maskline.workflows.add_trunk import TrunkWish, add_trunk
 from maskline.workflows.create_session import CreateSession, SessionWish
 from maskline.workflows.expire_sessions import ExpireSessions

@@ -8,8 +8,9 @@ from maskline.clock import VirtualClock
 from maskline.errors import NotFound
 from maskline.settings import Settings
 from maskline.storage.memory import MemoryStore
+from maskline.storage.store import Delivery
 from maskline.workflows.forget_old import BATCH, ForgetOld
-from tests.support.store_values import ACCOUNT, T0, VN1, new_session, virtual_number
+from tests.support.store_values import ACCOUNT, T0, VN1, new_session, outbox_row, virtual_number
 
 DAY = 86_400
 DEFAULT_DAYS = Settings().retention_days
@@ -47,3 +48,16 @@ async def test_a_full_step_says_that_there_may_be_more() -> None:
     assert await forget()
     assert not await forget()
     assert (await store.counts())["sessions"] == 0
+
+
+async def test_webhooks_are_kept_for_days_of_their_own() -> None:
+    store = await store_with(0)
+    rows = [outbox_row(f"row-{i}", subject=f"call-{i}", created_at=T0 + i * DAY) for i in range(3)]
+    await store.announce([*rows, outbox_row("pending", subject="p", due_at=T0 + 99 * DAY)])
+    await store.lease_outbox("one", now=T0, until=T0 + 9, limit=9)
+    await store.finish_outbox("one", [Delivery(row.id, "done", T0, 200) for row in rows], now=T0)
+    clock = VirtualClock(T0 + 3.5 * DAY)
+    assert not await ForgetOld(store, clock, 90)()
+    assert (await store.counts())["outbox"] == {"done": 3, "due": 1}
+    assert not await ForgetOld(store, clock, 90, 2)()
+    assert (await store.counts())["outbox"] == {"done": 1, "due": 1}

@@ -10,8 +10,8 @@ import pytest
 from maskline.clock import VirtualClock
 from maskline.masking.e164 import Number
 from maskline.masking.session import PoolMode, Session, SessionOptions
+from maskline.storage.filters import SessionFilter
 from maskline.storage.memory import MemoryStore
-from maskline.storage.store import SessionFilter
 from maskline.workflows import plan_pool
 from maskline.workflows.plan_pool import plan_traffic
 from tests.support.store_values import ACCOUNT, ALICE, BOB, CAROL, OTHER, VN1

@@ -38,7 +38,7 @@ GOOD = Done(T0 + 12.5, T0 + 40.0, 27_500, 9000, True, "2023-11-14/rec-1.mp3")
 SCOPE = Scope(ACCOUNT.id)
 
 
-async def eventually(true: Callable[[], bool], seconds: float = 5.0) -> None:
+async def eventually(true: Callable[[], bool], seconds: float = 30.0) -> None:
     async with asyncio.timeout(seconds):
         while not true():  # noqa: ASYNC110  jobs are polled from outside, as an operator would
             await asyncio.sleep(0)
@@ -168,7 +168,7 @@ class TestMaking:
         await world.store.set_push_config(PushConfig(ACCOUNT.id, "SFTP", "127.0.0.1", 22, "u", "/in", "pw"))
         await world.stopped()
         task = asyncio.ensure_future(world.process.run())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not (await world.store.recording(ACCOUNT.id, "rec-1")).upload_failed:  # noqa: ASYNC110  as above
                 await asyncio.sleep(0)
         world.process.stop()

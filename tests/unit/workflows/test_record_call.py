@@ -15,7 +15,7 @@ from maskline.ids import SeededIds
 from maskline.masking.facts import LegDialed, LegRinging
 from maskline.storage.memory import MemoryStore
 from maskline.storage.store import Account, Endpoint
-from maskline.workflows.record_call import CallRecording
+from maskline.workflows.record_call import CallRecording, together
 from tests.support.calls import ACCOUNT, SUBACCOUNT, T0, make_context, make_record, make_session
 
 
@@ -39,7 +39,7 @@ class Wavering(MemoryStore):
         if self.refused & {fact.subject for call in calls for fact in call.facts}:
             raise ValueError("cannot be written")
         self.groups.append([call.facts[0].subject for call in calls])
-        await super().commit_calls(calls)
+        return await super().commit_calls(calls)
 
 
 @asynccontextmanager
@@ -48,7 +48,7 @@ async def recording(store, **options):
     task = asyncio.create_task(recorder.run())
     yield recorder
     recorder.stop()
-    await asyncio.wait_for(task, 5)
+    await asyncio.wait_for(task, 30)
 
 
 @pytest.fixture(autouse=True)
@@ -86,9 +86,62 @@ async def test_a_group_has_a_largest_size():
         assert [len(group) for group in store.groups] == [2, 2, 1]
 
 
+async def test_building_a_large_group_lets_others_have_their_turn_by_time():
+    class Ticking(VirtualClock):
+        def now(self):
+            return self.advance(0.0002)
+
+    store, turns = Wavering(), []
+    recorder = CallRecording(store, Ticking(), SeededIds(1), lambda: None, window=0.0)
+    for number in range(9):
+        recorder.record(commit(f"call-{number}"))
+    recorder.stop()
+    task = asyncio.create_task(recorder.run())
+    while not task.done():
+        turns.append(len(store.written))
+        await asyncio.sleep(0)
+    assert store.groups == [[f"call-{number}" for number in range(9)]]
+    assert turns.count(0) >= 4
+
+
 async def test_flush_returns_at_once_when_nothing_waits():
     async with recording(Wavering()) as recorder:
-        await asyncio.wait_for(recorder.flush(), 1)
+        await asyncio.wait_for(recorder.flush(), 30)
+
+
+async def test_who_waits_for_what_is_recorded_waits_for_no_more_than_that():
+    store = Wavering()
+    async with recording(store, group=2) as recorder:
+        assert not await recorder.written()
+        recorder.record(commit("call-1"))
+        waiting = asyncio.create_task(recorder.written())
+        await asyncio.sleep(0)
+        for number in range(9):
+            recorder.record(commit(f"later-{number}"))
+        assert await asyncio.wait_for(waiting, 30)
+        assert "call-1" in store.written and "later-8" not in store.written
+        await recorder.flush()
+        assert not await recorder.written()
+
+
+async def test_nobody_waits_long_for_a_store_that_is_away(monkeypatch):
+    monkeypatch.setattr("maskline.workflows.record_call.PATIENCE", 0.01)
+    store = Wavering()
+    recorder = CallRecording(store, VirtualClock(), SeededIds(1), lambda: None, window=0.0)
+    recorder.record(commit("call"))
+    assert await asyncio.wait_for(recorder.written(), 30)
+    recorder.stop()
+    await asyncio.wait_for(recorder.run(), 30)
+    assert store.written == ["call"], "and who gave up is told nothing"
+
+
+async def test_a_call_that_another_engine_has_keeps_nobody_waiting():
+    recorder = CallRecording(Wavering(), VirtualClock(), SeededIds(1), lambda: None)
+    recorder.record(commit("call"))
+    waiting = asyncio.create_task(recorder.written())
+    await asyncio.sleep(0)
+    recorder.let_go(["call"])
+    assert await asyncio.wait_for(waiting, 30) and recorder.depth == 0
 
 
 async def test_stop_writes_what_is_queued():
@@ -97,7 +150,7 @@ async def test_stop_writes_what_is_queued():
     for number in range(5):
         recorder.record(commit(f"call-{number}"))
     recorder.stop()
-    await asyncio.wait_for(recorder.run(), 1)
+    await asyncio.wait_for(recorder.run(), 30)
     assert store.written == [f"call-{number}" for number in range(5)]
 
 
@@ -116,9 +169,10 @@ async def test_a_store_that_is_away_delays_and_loses_nothing():
 async def test_a_commit_whose_answer_was_lost_is_repeated_without_a_second_webhook():
     class Forgetful(Wavering):
         async def commit_calls(self, calls):
-            await super().commit_calls(calls)
+            lost = await super().commit_calls(calls)
             if len(self.groups) == 1:
                 raise StoreUnavailable
+            return lost
 
     store = Forgetful()
     async with recording(store) as recorder:
@@ -221,13 +275,13 @@ async def test_a_cancel_while_the_store_is_away_says_what_is_lost():
     recorder.record(commit("call", 1))
     recorder.record(commit("call", 2))
     with structlog.testing.capture_logs() as lines:
-        for _ in range(20):  # turns of the loop until the first is being written
+        for _ in range(20):  # turns of the loop until the first is being written and the second is built
             await asyncio.sleep(0)
-        assert recorder.depth == 1
+        assert recorder.depth == 2
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-    assert recorder.dropped == 1
+    assert recorder.dropped == 2
     assert "call_facts_dropped" in [line["event"] for line in lines]
     quiet = asyncio.create_task(CallRecording(store, VirtualClock(), SeededIds(1), lambda: None).run())
     await asyncio.sleep(0)
@@ -237,6 +291,25 @@ async def test_a_cancel_while_the_store_is_away_says_what_is_lost():
     assert lines == []
 
 
+async def test_the_next_group_is_built_while_one_is_written_and_written_behind_it():
+    store = Wavering()
+    store.away = 10**9
+    ids = SeededIds(1)
+    recorder = CallRecording(store, VirtualClock(), ids, lambda: None, window=0.0, group=1)
+    task = asyncio.create_task(recorder.run())
+    for sequence in (1, 2, 3):
+        recorder.record(commit("call", sequence))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert (recorder.depth, len(recorder._queue)) == (3, 1)
+    store.away = 0
+    await recorder.flush()
+    assert recorder.depth == 0
+    assert [fact.sequence for fact in await store.facts("call")] == [1, 2, 3]
+    recorder.stop()
+    await task
+
+
 async def test_the_facts_of_a_number_that_is_not_ours_are_written_and_nothing_is_kept_of_the_call():
     store = Wavering()
     async with recording(store) as recorder:
@@ -244,3 +317,32 @@ async def test_the_facts_of_a_number_that_is_not_ours_are_written_and_nothing_is
         await recorder.flush()
         assert recorder.open_calls == 0
     assert [fact.subject for _, fact in await store.facts_since(0, 10)] == ["foreign"]
+
+
+def test_what_a_group_has_of_one_call_becomes_one_commit():
+    context, kept = make_context(), (object(), object())
+    facts = [(LegDialed(context.call_id, number, T0, "b", "trunk"),) for number in range(1, 4)]
+    first = CallCommit(context, facts[0], kept=kept[0])
+    ringing = CallCommit(context, facts[1])
+    end = CallCommit(context, facts[2], make_record())
+    other = commit("other")
+    assert together([first, other, ringing]) == [CallCommit(context, facts[0] + facts[1], None, kept[0]), other]
+    assert together([first, CallCommit(context, facts[1], kept=kept[1])])[0].kept is kept[1]
+    assert together([first, ringing, end]) == [CallCommit(context, sum(facts, ()), end.record, None)]
+    assert together([end, first]) == [end, first]
+
+
+def test_commits_that_know_of_different_things_stay_apart():
+    unknown, routed = commit("call"), commit("call", 2, session=make_session())
+    assert together([unknown, routed]) == [unknown, routed]
+
+
+async def test_calls_written_together_are_counted_as_they_came():
+    store, context = Wavering(), make_context()
+    async with recording(store) as recorder:
+        for number in (1, 2, 3):
+            recorder.record(CallCommit(context, (LegDialed(context.call_id, number, T0, "b", "trunk"),)))
+        await recorder.flush()
+        assert recorder.depth == 0
+        assert store.groups == [[context.call_id]]
+        assert [fact.sequence for fact in await store.facts(context.call_id)] == [1, 2, 3]

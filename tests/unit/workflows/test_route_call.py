@@ -111,6 +111,43 @@ async def test_a_session_carries_one_call_at_a_time():
     assert cause is Cause.SESSION_BUSY
 
 
+def writing(world, *groups):
+    """A recorder which has so many groups of ends to write; how often somebody waited."""
+    left, waits = list(groups), []
+
+    async def written():
+        if not left:
+            return False
+        waits.append(1)
+        delta = -left.pop(0)
+        ended = RecordedCall((), world.acme.id, session_id=world.session.id, calls_in_progress_delta=delta)
+        await world.store.commit_calls([ended])
+        return True
+
+    world.router.wait_by(written)
+    return waits
+
+
+@pytest.mark.row("6.1/session in a call")
+@pytest.mark.parametrize("groups", [(1,), (0, 1)])
+async def test_who_dials_again_before_the_end_of_its_call_is_written_gets_through(groups):
+    world = await Calls().start()
+    begun = RecordedCall((), world.acme.id, session_id=world.session.id, calls_in_progress_delta=1)
+    await world.store.commit_calls([begun])
+    waits = writing(world, *groups)
+    assert isinstance(await world.route(), Forward)
+    assert len(waits) == len(groups)
+
+
+async def test_busy_is_busy_when_all_is_written_and_after_two_waits():
+    world = await Calls().start()
+    begun = RecordedCall((), world.acme.id, session_id=world.session.id, calls_in_progress_delta=1)
+    await world.store.commit_calls([begun])
+    waits = writing(world, 0, 0, 0)
+    assert (await refusal(world))[0] is Cause.SESSION_BUSY
+    assert len(waits) == 2
+
+
 @pytest.mark.row("6.3/PIN off", "6.3/registered party calls back")
 async def test_anyone_reaches_a_single_party_who_calls_back_the_last_one():
     world = await Calls().start()

@@ -11,7 +11,7 @@ from maskline.errors import InvalidParameter, NotFound, PoolExhausted, SessionEn
 from maskline.masking.e164 import Number, parse_number
 from maskline.masking.facts import SessionExpired, SessionUpdated
 from maskline.masking.session import SessionOptions, SessionStatus
-from maskline.storage.store import SessionFilter
+from maskline.storage.filters import SessionFilter
 from maskline.webhooks.formats.plivo import Style
 from maskline.webhooks.formats.plivo_events import Generation
 from maskline.workflows.build_outbox import param_update_outbox

@@ -207,6 +207,21 @@ async def test_what_changed_since_the_creation_counts(spoil, cause):
     assert await cause_after(world, spoil) is cause
 
 
+async def test_a_call_is_started_once_the_end_of_the_one_before_is_written():
+    world = await Calls().begin()
+    await world.ask()
+    await occupy(world)
+
+    async def written():
+        free = RecordedCall((), world.acme.id, session_id=world.session.id, calls_in_progress_delta=-1)
+        await world.store.commit_calls([free])
+        return True
+
+    world.router.wait_by(written)
+    await world.starts()
+    assert len(world.begun) == 1 and await world.facts() == []
+
+
 @pytest.mark.parametrize("prefixes", [(FIRST,), (SECOND,)])
 async def test_both_parties_need_a_trunk(prefixes):
     world = await Calls().begin(prefixes=prefixes)
@@ -251,11 +266,32 @@ async def test_the_loop_takes_what_it_is_told_of_and_goes_on_after_the_store_was
             world.starts.notify()
             await asyncio.sleep(0)
         world.starts.notify()
-        await asyncio.wait_for(started.wait(), 5)
+        await asyncio.wait_for(started.wait(), 30)
         world.starts.stop()
-        await asyncio.wait_for(running, 5)
+        await asyncio.wait_for(running, 30)
     assert isinstance(world.begun[0], StartCall)
     assert [line["event"] for line in lines] == ["requested_calls_delayed"]
+
+
+async def test_a_request_that_was_taken_when_the_store_went_away_is_started_once_it_is_back():
+    world = await Calls().begin()
+    failures = [StoreUnavailable()]
+
+    class Away:
+        async def start(self, request, wall):
+            if failures:
+                raise failures.pop()
+            return await world.router.start(request, wall)
+
+    world.starts._router = Away()
+    await world.ask()
+    with pytest.raises(StoreUnavailable):
+        await world.starts()
+    world.clock.advance(1)
+    assert await world.starts() == 0
+    assert (len(world.begun), await world.facts()) == (1, [])
+    await world.starts()
+    assert len(world.begun) == 1
 
 
 async def test_without_a_word_it_looks_by_itself(monkeypatch):
@@ -266,9 +302,9 @@ async def test_without_a_word_it_looks_by_itself(monkeypatch):
     world.starts._begin = lambda start: started.set()
     await asyncio.sleep(0)
     await world.ask()
-    await asyncio.wait_for(started.wait(), 5)
+    await asyncio.wait_for(started.wait(), 30)
     world.starts.stop()
-    await asyncio.wait_for(running, 5)
+    await asyncio.wait_for(running, 30)
 
 
 async def test_a_request_whose_call_began_is_not_dropped_later():

@@ -180,7 +180,7 @@ async def test_at_the_stop_what_is_not_begun_is_given_back(monkeypatch):
 
     monkeypatch.setattr(world.starts, "_plan", away)
     with structlog.testing.capture_logs() as lines:
-        await asyncio.wait_for(world.starts.run(), 5)
+        await asyncio.wait_for(world.starts.run(), 30)
     assert [line["event"] for line in lines] == ["requested_flows_delayed"]
     assert await world.process()() == 1
     assert world.told() == [("flow", False)]
@@ -195,9 +195,9 @@ async def test_the_task_begins_what_it_is_told_of_until_it_is_stopped():
     await asyncio.sleep(0)
     await world.ask()
     starts.notify()
-    await asyncio.wait_for(taken.wait(), 5)
+    await asyncio.wait_for(taken.wait(), 30)
     starts.stop()
-    await asyncio.wait_for(running, 5)
+    await asyncio.wait_for(running, 30)
 
 
 async def test_a_flow_that_this_version_cannot_read_ends_with_a_line_and_is_not_tried_for_ever():

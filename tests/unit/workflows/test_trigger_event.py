@@ -22,12 +22,14 @@ from maskline.ids import SeededIds
 from maskline.net.egress import Egress
 from maskline.storage.memory import MemoryStore
 from maskline.webhooks.ask import Budget
+from maskline.webhooks.formats import native
 from maskline.webhooks.formats.eight_params import FlowRules
 from maskline.workflows.add_number import add_number
 from maskline.workflows.add_trunk import TrunkWish, add_trunk
 from maskline.workflows.create_account import create_account
 from maskline.workflows.judge_answer import AnswerRules
 from maskline.workflows.sample_events import BODIES
+from maskline.workflows.sample_native import SAMPLES
 from maskline.workflows.set_webhook import KINDS, set_webhook
 from maskline.workflows.trigger_event import Triggered, trigger_event
 from tests.support.customer_app import faults_of
@@ -70,6 +72,20 @@ async def trying() -> AsyncIterator[Trial]:
 @pytest.mark.row("8x8:14/events-trigger")
 def test_there_is_a_sample_of_each_kind_of_endpoint() -> None:
     assert set(BODIES) == set(KINDS)
+
+
+def test_there_is_a_sample_of_each_event_of_our_own() -> None:
+    assert list(SAMPLES) == list(native.EVENTS)
+
+
+@pytest.mark.parametrize("event", ["session.created", "Leg.Ended"])
+async def test_an_event_of_our_own_is_asked_for_by_its_type(event: str) -> None:
+    async with trying() as trial:
+        trial.answers("")
+        told = await trial.trigger(event)
+        ((_, _, _, sent),) = trial.receiver.requests
+    assert (told.kind, told.status, told.fault) == (native.KIND, 200, "")
+    assert json.loads(sent)["type"] == event.lower()
 
 
 @pytest.mark.parametrize("name", [word for word, _ in BODIES.values()])

@@ -6,9 +6,9 @@ import asyncio
 import csv
 import io
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -38,8 +38,11 @@ class Exporting(EightApi):
         self.wall = self.clock.wall()
         await self.call("call-1", None)
         await self.call("call-2", self.rides.id)
-        self.process = ProcessExports(self.store, self.clock, self.plan)
+        self.process = self.maker()
         return self
+
+    def maker(self) -> ProcessExports:
+        return ProcessExports(self.store, self.clock, self.ids, self.plan)
 
     async def call(self, call_id: str, subaccount_id: str | None, ago: float = 60.0) -> None:
         record = call_record(
@@ -66,7 +69,7 @@ class Exporting(EightApi):
 
     async def done(self, job_id: str) -> dict:
         """What the job says once it is over."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while True:
                 _, job = await self.ask("GET", f"{PATH}/{job_id}")
                 if job["status"] not in ("queued", "running"):
@@ -208,18 +211,18 @@ async def test_a_link_is_for_its_file_alone_and_ends_with_the_job(tmp_path: Path
 async def test_what_is_over_goes_and_what_a_killed_process_left_is_made(tmp_path: Path):
     api = await Exporting().begin(tmp_path)
     left = await api.requested()
-    await api.store.change_export(left, was=("queued",), status="running")
+    await api.store.lease_export("a dead one", now=api.wall, until=api.wall + 60)
     api.plan.folder.mkdir()
-    (api.plan.folder / ".half.csv").write_text("plain")
+    (api.plan.folder / f".{left}.dead.csv").write_text("plain")
     async with api.processing():
         assert (await api.done(left))["status"] == "succeeded"
         # The plain table goes right after its state is told, so it may be there for a moment.
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while [path.name for path in api.plan.folder.iterdir()] != [f"{left}.csv"]:  # noqa: ASYNC110  as below
                 await asyncio.sleep(0.01)
         api.clock.advance(KEPT_SECONDS + 1)
         api.process.notify()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while list(api.plan.folder.iterdir()):  # noqa: ASYNC110  looked at from outside, as an operator would
                 await asyncio.sleep(0.01)
     assert platform(await api.ask("GET", f"{PATH}/{left}"))[1] == 4018
@@ -247,6 +250,104 @@ async def test_one_that_is_cancelled_while_it_is_made_leaves_nothing(tmp_path: P
     monkeypatch.setattr(process_exports, "_append", cancel_first)
     async with api.processing():
         assert (await api.done(job_id))["status"] == "cancelled"
+    assert list(api.plan.folder.iterdir()) == []
+
+
+@dataclass
+class Held:
+    """A page of calls that is read when `goes_on` says so; others at once."""
+
+    read: int = 0
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
+    goes_on: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> Callable[[Exporting], Held]:
+    def hold(api: Exporting) -> Held:
+        held, between = Held(), api.store.calls_between
+
+        async def calls_between(*values, **named):
+            held.read += 1
+            if held.read == 1:
+                held.begun.set()
+                await held.goes_on.wait()
+            return await between(*values, **named)
+
+        monkeypatch.setattr(api.store, "calls_between", calls_between)
+        return held
+
+    return hold
+
+
+async def test_of_two_processes_one_makes_a_job(tmp_path: Path, held):
+    api = await Exporting().begin(tmp_path)
+    first, page = api.maker(), held(api)
+    job_id = await api.requested()
+    making = asyncio.create_task(first._drain())
+    await page.begun.wait()
+    await api.maker()._drain()
+    assert page.read == 1
+    page.goes_on.set()
+    await making
+    assert (await api.done(job_id))["status"] == "succeeded"
+    assert [path.name for path in api.plan.folder.iterdir()] == [f"{job_id}.csv"]
+
+
+async def test_a_job_whose_maker_is_silent_is_made_by_another_one_and_once(tmp_path: Path, held):
+    api = await Exporting().begin(tmp_path)
+    first, page = api.maker(), held(api)
+    job_id = await api.requested()
+    making = asyncio.create_task(first._drain())
+    await page.begun.wait()
+    api.clock.advance(process_exports._LEASE)
+    await api.maker()._drain()
+    job = await api.done(job_id)
+    assert job["status"] == "succeeded"
+    page.goes_on.set()
+    await making
+    assert await api.done(job_id) == job
+    assert len(await api.fetched(job)) == 4
+    assert [path.name for path in api.plan.folder.iterdir()] == [f"{job_id}.csv"]
+
+
+async def test_a_maker_says_that_it_is_at_it(tmp_path: Path, held):
+    api = await Exporting().begin(tmp_path)
+    page = held(api)
+    job_id = await api.requested()
+    making = asyncio.create_task(api.process._drain())
+    await page.begun.wait()
+    api.clock.advance(process_exports._LEASE - 1)
+    other = asyncio.Event()
+    begun, between = asyncio.Event(), api.store.calls_between
+
+    async def calls_between(*values, **named):
+        begun.set()
+        await other.wait()
+        return await between(*values, **named)
+
+    api.store.calls_between = calls_between
+    page.goes_on.set()
+    await begun.wait()
+    api.clock.advance(process_exports._LEASE - 1)
+    await api.maker()._drain()
+    assert not making.done()
+    other.set()
+    await making
+    assert (await api.done(job_id))["status"] == "succeeded"
+    assert page.read == 2
+
+
+async def test_a_maker_that_is_stopped_leaves_its_job_to_others(tmp_path: Path, held):
+    api = await Exporting().begin(tmp_path)
+    page = held(api)
+    job_id = await api.requested()
+    making = asyncio.create_task(api.process._drain())
+    await page.begun.wait()
+    api.process.stop()
+    page.goes_on.set()
+    await making
+    assert (await api.store.export_of_link(job_id)).status == "queued"
     assert list(api.plan.folder.iterdir()) == []
 
 

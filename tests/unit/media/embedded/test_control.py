@@ -12,15 +12,15 @@ from typing import Any
 
 import pytest
 
+from maskline.lab.ports import free_ports
 from maskline.media.embedded import wire
 from maskline.media.embedded.control import Controllers, Operations, SocketInUse, listen
 from maskline.media.embedded.relay import Relay
-from tests.support.media_harness import free_range
 from tests.support.wav_clip import tone, write_clip
 
 FAR: dict[str, Any] = {"address": "127.0.0.1", "port": 4000, "rtcp_port": 4001, "codecs": [[0, "PCMU", 8000, 1, ""]]}
-FAR |= {"nat": False}
-OPEN: dict[str, Any] = {"op": "open", "call": "c", "leg": "a", "far": FAR, "codecs": FAR["codecs"]}
+FAR |= {"nat": False, "direction": "sendrecv"}
+OPEN: dict[str, Any] = {"op": "open", "call": "c", "leg": "a", "far": FAR, "codecs": FAR["codecs"], "ipv6": False}
 
 
 class Desk:
@@ -28,7 +28,7 @@ class Desk:
         self.selector = selectors.DefaultSelector()
         self.path = folder / "s"
         self.controllers = Controllers(self.selector, listen(self.path))
-        self.relay = Relay(self.selector, "127.0.0.1", free_range(4), timeout=60.0, emit=lambda _: None, wall=time.time)
+        self.relay = Relay(self.selector, "127.0.0.1", free_ports(4), timeout=60.0, emit=lambda _: None, wall=time.time)
         self.shutdowns = 0
         self.controllers.serve(Operations(self.relay, {"version": 1}, self._on_shutdown))
 
@@ -42,7 +42,7 @@ class Desk:
 
     def client(self) -> socket.socket:
         made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        made.settimeout(2.0)
+        made.settimeout(30.0)
         made.connect(str(self.path))
         self.turn()
         return made
@@ -161,3 +161,10 @@ def test_only_our_user_may_open_the_socket_and_a_dead_one_is_replaced(desk: Desk
     leftover = tmp_path / "dead"
     listen(leftover).close()
     listen(leftover).close()
+
+
+def test_where_the_streams_of_a_call_stand_is_told(desk: Desk) -> None:
+    client = desk.client()
+    position = desk.ask(client, **OPEN)["ok"]["position"]
+    assert desk.ask(client, op="positions", call="c")["ok"] == {"a": position}
+    assert desk.ask(client, op="positions", call="x")["error"] == "unknown_call"

@@ -26,7 +26,7 @@ def test_it_takes_over_when_it_is_told_to(tmp_path: Path) -> None:
     waiting.prepare(100.0)
     process = waiting.take_over()
     assert process is not None
-    assert process.wait(10.0) == 7
+    assert process.wait(30) == 7
     waiting.prepare(100.1)
     waiting.dismiss()
     waiting.dismiss()
@@ -37,12 +37,12 @@ def test_one_that_ended_is_not_called_and_not_replaced_at_once(tmp_path: Path) -
     waiting.prepare(100.0)
     process = waiting._process
     assert process is not None
-    process.wait(10.0)
+    process.wait(30)
     waiting.prepare(101.0)
     assert waiting._process is None
     waiting.prepare(131.0)
     assert waiting._process is not None
-    waiting._process.wait(10.0)
+    waiting._process.wait(30)
     assert waiting.take_over() is None
 
 

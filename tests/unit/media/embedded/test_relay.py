@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import secrets
+import selectors
 import socket
 import struct
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from maskline.lab.ports import free_ports
 from maskline.media.embedded.relay import LINGER, NoPorts, Relay, UnknownCall
 from maskline.media.embedded.sockets import UnusableAddress, open_socket
 from maskline.media.g711 import MU_TO_A
 from maskline.media.port import FarMedia, LocalMedia
 from maskline.media.rtp import Goodbye, Report, RtpPacket, build, parse, parse_rtcp
 from maskline.sdp.session import Codec
-from tests.support.media_harness import free_range
 from tests.support.relay_bench import A, B, Bench
 from tests.support.rtp_party import PCMU, VOICE, Party
 from tests.support.wav_clip import tone, write_clip
@@ -85,7 +87,7 @@ class TestBefore:
         bob.aim(bench.relay.open_leg("call", B, None, VOICE, 0.0))
         alice.send()
         bench.turn()
-        bench.relay.attach("call", B, bob.far)
+        bench.relay.attach("call", B, bob.far, 0.0)
         bench.relay.bridge("call", 0.0)
         bench.turn()
         assert not bob.queued()
@@ -121,7 +123,7 @@ class TestBefore:
             bench.relay.bridge("call", 0.0)
             bob.aim(local)
             bob.send(b"x" * 160)  # in the queue when the far side moves to the stranger
-            bench.relay.attach("call", B, stranger.far)
+            bench.relay.attach("call", B, stranger.far, 0.0)
             assert not alice.queued()
 
     def test_a_call_needs_both_legs_to_be_bridged(self, bench: Bench, alice: Party) -> None:
@@ -129,7 +131,7 @@ class TestBefore:
         with pytest.raises(UnknownCall):
             bench.relay.bridge("call", 0.0)
         with pytest.raises(UnknownCall):
-            bench.relay.attach("other", A, alice.far)
+            bench.relay.attach("other", A, alice.far, 0.0)
 
     @pytest.mark.parametrize("address", ["phone.example", "", "300.1.1.1", "2001:db8::1"])
     def test_an_address_that_cannot_be_used_holds_no_ports(self, bench: Bench, address: str) -> None:
@@ -152,12 +154,12 @@ class TestHold:
         self, bench: Bench, alice: Party, bob: Party
     ) -> None:
         bench.connect(alice, bob)
-        bench.relay.attach("call", B, FarMedia("0.0.0.0", bob.port, bob.port + 1, VOICE))
+        bench.relay.attach("call", B, FarMedia("0.0.0.0", bob.port, bob.port + 1, VOICE), 0.0)
         alice.send()
         assert bench.pass_on(bob, alice, bob.next(b"b" * 160)).payload == b"b" * 160
         assert not bob.queued()
         assert bench.relay.stats("call")[A].packets_relayed == 0
-        bench.relay.attach("call", B, bob.far)
+        bench.relay.attach("call", B, bob.far, 0.0)
         assert bench.pass_on(alice, bob, alice.next(b"a" * 160)).payload == b"a" * 160
 
     def test_an_ended_far_side_costs_packets_but_no_call(self, bench: Bench, alice: Party, bob: Party) -> None:
@@ -208,9 +210,9 @@ class TestNat:
             bench.connect(alice, bob)
             behind.to = alice.to
             bench.pass_on(behind, bob, behind.next())
-            bench.relay.attach("call", A, alice.far)
+            bench.relay.attach("call", A, alice.far, 0.0)
             assert bench.pass_on(bob, behind, bob.next(b"k" * 160)).payload == b"k" * 160
-            bench.relay.attach("call", A, moved.far)
+            bench.relay.attach("call", A, moved.far, 0.0)
             moved.to = alice.to
             assert bench.pass_on(moved, bob, moved.next(b"m" * 160)).payload == b"m" * 160
             assert bench.pass_on(bob, moved, bob.next(b"n" * 160)).payload == b"n" * 160
@@ -348,6 +350,28 @@ class TestTime:
         assert bench.timed_out == []
         bench.relay.close_all(now)
 
+    def test_the_silence_of_a_held_call_is_no_time_out_and_counts_from_its_end(self, alice: Party, bob: Party) -> None:
+        bench = Bench(timeout=10.0)
+        bench.connect(alice, bob, now=0.0)
+        bench.relay.attach("call", B, replace(bob.far, direction="inactive"), 9.0)
+        bench.relay.tick(11.0)
+        bench.relay.tick(22.0)
+        assert bench.timed_out == []
+        bench.relay.attach("call", B, bob.far, 31.0)
+        bench.relay.tick(32.0)
+        assert bench.timed_out == []
+        bench.relay.tick(41.0)
+        assert bench.timed_out == ["call"]
+        bench.relay.close_all(41.0)
+
+    def test_a_held_call_without_controller_is_freed_like_any_other(self, alice: Party, bob: Party) -> None:
+        bench = Bench(timeout=10.0)
+        bench.connect(alice, bob, now=0.0)
+        bench.relay.attach("call", B, replace(bob.far, direction="inactive"), 0.0)
+        bench.relay.controlled = False
+        bench.relay.tick(time.monotonic() + 11.0)
+        assert len(bench.relay) == 0
+
     def test_a_ringing_call_is_left_to_its_controller_and_freed_without_one(self, alice: Party) -> None:
         bench = Bench(timeout=10.0)
         bench.relay.open_leg("call", A, alice.far, VOICE, 0.0)
@@ -360,7 +384,7 @@ class TestTime:
 
 class TestPorts:
     def test_a_port_somebody_else_has_is_skipped(self, alice: Party) -> None:
-        bench = Bench(ports=free_range(8))
+        bench = Bench(ports=free_ports(8))
         low = bench.ports[0] + (bench.ports[0] & 1)
         taken = [open_socket("127.0.0.1", low + 1), open_socket("127.0.0.1", low + 2)]
         try:
@@ -374,7 +398,7 @@ class TestPorts:
                 opened.close()
 
     def test_closing_gives_ports_back_after_a_rest(self, alice: Party) -> None:
-        bench = Bench(ports=free_range(2), rest_seconds=5.0)
+        bench = Bench(ports=free_ports(2), rest_seconds=5.0)
         local = bench.relay.open_leg("one", A, alice.far, VOICE, 0.0)
         bench.relay.close("one", 0.0)
         with pytest.raises(NoPorts):
@@ -383,7 +407,7 @@ class TestPorts:
         bench.relay.close_all(0.0)
 
     def test_an_address_in_front_of_us_is_told_but_not_bound(self, alice: Party) -> None:
-        low, high = free_range(4)
+        low, high = free_ports(4)
         bench = Bench()
         relay = Relay(bench.selector, "192.0.2.55", (low, high), timeout=9.0, emit=bench.events.append, wall=time.time)
         local = relay.open_leg("one", A, alice.far, VOICE, 0.0)
@@ -413,3 +437,33 @@ def test_a_thousand_random_datagrams_change_nothing(bench: Bench, alice: Party, 
     while bob.queued():
         bob.rtp.recv(2048)
     assert bench.pass_on(alice, bob, RtpPacket(0, 1, 1, 0x12345678, b"g" * 160)).payload == b"g" * 160
+
+
+class TestAddressFamilies:
+    def test_each_leg_has_an_address_of_its_own(self, alice: Party) -> None:
+        selector, ports = selectors.DefaultSelector(), free_ports(40)
+        relay = Relay(
+            selector, "127.0.0.1,::1", ports, timeout=60.0, emit=lambda _: None, wall=time.time, spool_folder=Path("x")
+        )
+        ours = relay.open_leg("c", A, alice.far, VOICE, 0.0)
+        theirs = relay.open_leg("c", B, None, VOICE, 0.0, ipv6=True)
+        assert (ours.address, theirs.address) == ("127.0.0.1", "::1")
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as bob:
+            bob.bind(("::1", 0))
+            bob.settimeout(30.0)
+            relay.attach("c", B, FarMedia("::1", bob.getsockname()[1], 9, VOICE), 0.0)
+            relay.bridge("c", 0.0)
+            alice.rtp.sendto(build(alice.next(b"hello" * 32)), (ours.address, ours.port))
+            for key, _ in selector.select(2.0):
+                key.data()
+            assert bob.recv(2048)[12:] == b"hello" * 32
+        with pytest.raises(UnusableAddress):
+            relay.attach("c", A, FarMedia("::1", 9, 10, VOICE), 0.0)
+        relay.close_all(0.0)
+
+    def test_a_relay_of_one_family_gives_what_it_has(self) -> None:
+        relay = Relay(
+            selectors.DefaultSelector(), "127.0.0.1", free_ports(40), timeout=60.0, emit=lambda _: None, wall=time.time
+        )
+        assert relay.open_leg("c", A, None, VOICE, 0.0, ipv6=True).address == "127.0.0.1"
+        relay.close_all(0.0)

@@ -120,7 +120,7 @@ class TestClips:
             bench.relay.play("call", A, clip.path, 1, 1, 1.0)
             now = beats(bench, 1.01, 1)
             far = alice.far
-            bench.relay.attach("call", A, FarMedia(far.address, far.port, far.rtcp_port, (PCMA,)))
+            bench.relay.attach("call", A, FarMedia(far.address, far.port, far.rtcp_port, (PCMA,)), 0.0)
             beats(bench, now, 6)
             packets = take(alice)
             assert [packet.payload_type for packet in packets] == [0, 0, 8, 8, 8]
@@ -141,7 +141,9 @@ class TestClips:
             bench.relay.play("call", B, clip.path, 1, 1, 1.0)
         with pytest.raises(UnplayableClip):
             bench.relay.play("call", A, str(tmp_path / "none.wav"), 1, 1, 1.0)
-        bench.relay.attach("call", A, FarMedia("127.0.0.1", alice.port, alice.port + 1, (Codec(9, "G722"), EVENTS)))
+        bench.relay.attach(
+            "call", A, FarMedia("127.0.0.1", alice.port, alice.port + 1, (Codec(9, "G722"), EVENTS)), 0.0
+        )
         with pytest.raises(Unplayable):
             bench.relay.play("call", A, clip.path, 1, 1, 1.0)
         assert take(alice) == []

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from maskline.lab.ports import free_ports
 from maskline.masking.facts import LegName
 from maskline.media.embedded import worker as worker_module
 from maskline.media.embedded.__main__ import read_arguments
 from maskline.media.embedded.worker import Worker, WorkerOptions, main, say
-from tests.support.media_harness import free_range
 from tests.support.rtp_party import VOICE, Party
 
 
 def options(folder: Path, **changes: float) -> WorkerOptions:
-    return WorkerOptions(folder / "w", ports=free_range(8), **changes)
+    return WorkerOptions(folder / "w", ports=free_ports(8), **changes)
 
 
 def test_a_worker_without_controller_and_calls_ends_and_takes_its_socket_along(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from maskline.media.prompts.store import STALE_FOR, PromptStore
 from maskline.media.prompts.tones import tone_wav
 from maskline.media.speech.voice import NoSpeech, Voice
 from tests.support.logging import configured_logs
+from tests.support.waiting import until
 
 URL = "https://cdn.example/hello.mp3?token=secret"
 HOUR = 3600.0
@@ -359,6 +360,7 @@ async def test_two_work_ahead_and_the_queue_is_bounded(world, monkeypatch):
     world.gate = asyncio.Event()
     world.store.prefetch(f"https://cdn.example/{n}.mp3" for n in range(9))
     assert world.store.dropped == 4
+    await until(lambda: len(world.fetches) == 2, pause=0.001)
     await asyncio.sleep(0.01)
     assert len(world.fetches) == 2
     world.gate.set()
@@ -417,6 +419,6 @@ async def test_the_sweeper_outlives_a_folder_it_cannot_read(world, monkeypatch):
     monkeypatch.setattr(world.store, "sweep", fails)
     with configured_logs(form="json") as lines:
         running = asyncio.ensure_future(world.store.run())
-        await asyncio.wait_for(swept.wait(), 5)
+        await asyncio.wait_for(swept.wait(), 30)
         running.cancel()
     assert read(lines)[0]["event"] == "prompt_sweep_failed"

@@ -17,6 +17,8 @@ from pathlib import Path
 import pytest
 import soundfile
 
+from maskline.masking.facts import LegName
+from maskline.media.port import Spool, SpoolLeg
 from maskline.media.recordings import runner
 from maskline.media.recordings.__main__ import file_name, work
 from maskline.media.recordings.job import Destination, Job, done_from_json, job_from_json, job_to_json
@@ -93,13 +95,9 @@ class TestWork:
                 frame = ip + struct.pack(">HHHH", 9, 30_000, 8 + len(packet), 0) + packet
                 data += struct.pack("<IIII", int(at), round((at % 1) * 1e6), len(frame), len(frame)) + frame
             (tmp_path / name).write_bytes(data)
-        codec = {"payload_type": 0, "name": "PCMU", "clock_rate": 8000, "channels": 1, "fmtp": ""}
-        legs = [
-            {"leg": "b", "port": 30_002, "codecs": [codec]},
-            {"leg": "a", "port": 30_000, "codecs": [codec]},
-        ]
-        text = json.dumps({"path": str(tmp_path / "rec.pcap"), "format": "pcap", "legs": legs})
-        done = work(job(tmp_path, spool=text))
+        # As the engine writes it into the fact: what it writes and what is read here must be one.
+        legs = (SpoolLeg(LegName.B, 30_002, MU), SpoolLeg(LegName.A, 30_000, MU))
+        done = work(job(tmp_path, spool=Spool(str(tmp_path / "rec.pcap"), "pcap", legs).to_json()))
         assert (done.error, done.whole) == ("", True)
         samples, _ = sound(tmp_path, done.file)
         assert match(samples[:, 0], voice(2.0, 1)) > 0.99  # type: ignore[index]
@@ -174,7 +172,7 @@ class TestProcess:
         process.stdin.write(job_to_json(one).encode())
         process.stdin.close()
         folder = tmp_path / "recordings"
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 30.0
         while not list(folder.glob(".rec.*")):
             assert time.monotonic() < deadline
             assert process.poll() is None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -88,10 +87,10 @@ async def test_silence_is_told_in_time_and_then_at_once(
     with pytest.raises(MediaUnavailable):
         await node.request("offer", {})
     assert not node.up
-    started = time.monotonic()
-    with pytest.raises(MediaUnavailable):
-        await node.request("offer", {})
-    assert time.monotonic() - started < 0.1
+    monkeypatch.setattr(client_module, "ANSWER_WITHIN", 3600.0)
+    async with asyncio.timeout(60):
+        with pytest.raises(MediaUnavailable):
+            await node.request("offer", {})
     daemon.answer = lambda cookie, _: [pack(cookie, statistics())]
     await node.probe()
     assert node.up
@@ -106,6 +105,7 @@ async def test_going_and_coming_back_are_said_once_each(
     for _ in range(3):
         await node.probe()
     daemon.answer = answering
+    monkeypatch.setattr(client_module, "ANSWER_WITHIN", 30.0)
     for _ in range(3):
         await node.probe()
     lines = capsys.readouterr()

@@ -1,0 +1,86 @@
+"""Phones that hold, resume, switch codecs and change their minds, at once and over a bad network.
+
+Beside what must hold after every run (`World.check`): whenever nobody is in the middle of anything, what each phone was
+told of the other is what the other says, so no answer was lost on the way across.
+"""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from maskline.masking.facts import Cause
+from tests.support.engine_world import World, clean
+from tests.support.sim_scenario import Scenario
+from tests.support.sim_seeds import blocks
+
+BLOCK = 50
+BLOCKS = blocks(6, BLOCK)
+WISHES = (
+    "sendonly", "sendonly", "inactive", "sendrecv", "sendrecv", "0.0.0.0", "+sendonly", "+sendrecv", "-inactive", "9",
+    "-9", "8", "asked", "recvonly",
+)  # fmt: skip
+
+
+def scenario_of(seed: int) -> Scenario:
+    dice = random.Random(f"changes {seed}")
+    presses = tuple(
+        (round(dice.choice((0.3, 0.3, 1.0, 2.0)) * dice.randrange(1, 12), 2), dice.choice(("alice", "bob")),
+         dice.choice(WISHES))
+        for _ in range(dice.randrange(1, 7))
+    )  # fmt: skip
+    going_on = dice.random() < 0.25
+    return Scenario(
+        presses=presses,
+        alice_bye=dice.choice((2.0, 12.0, 20.0, None)),
+        bob_bye=dice.choice((None, None, 3.0, 8.0)),
+        late_offer=dice.random() < 0.1,
+        bob_dies=dice.choice((None,) * 9 + (8.0,)),
+        media_fails_at=dice.choice((None,) * 9 + (3,)),
+        relay=going_on or dice.random() > 0.2,
+        record=dice.random() < 0.3,
+        flow=("dial", "say") if going_on else None,
+        kind="flow" if going_on else "shared",
+    )
+
+
+def replay(seed: int) -> World:
+    dice = random.Random(f"network {seed}")
+    bad = dice.choice((0.0, 0.0, 0.05, 0.2))
+    scenario = scenario_of(seed)
+    return World(seed, scenario, loss=bad, duplication=bad, jitter=dice.choice((0.0, 0.05, 0.5))).run()
+
+
+@pytest.mark.parametrize("block", range(BLOCKS))
+def test_every_call_with_changes_ends_once_and_leaves_nothing(block: int) -> None:
+    for seed in range(block * BLOCK, (block + 1) * BLOCK):
+        try:
+            replay(seed).check()
+        except Exception as error:
+            raise AssertionError(f"seed {seed}: {scenario_of(seed)}") from error
+
+
+def test_the_phones_are_compared_in_most_runs() -> None:
+    assert sum(replay(seed).compared > 0 for seed in range(60)) > 20
+
+
+@pytest.mark.parametrize(
+    ("presses", "alice", "bob"),
+    [
+        (((2.0, "alice", "sendonly"),), ("sendonly", "recvonly"), ("recvonly", "sendonly")),
+        (((2.0, "bob", "+sendonly"),), ("recvonly", "sendonly"), ("sendonly", "recvonly")),
+        (((2.0, "alice", "sendonly"), (3.0, "alice", "sendrecv")), ("sendrecv", "sendrecv"), ("sendrecv", "sendrecv")),
+        (((2.0, "alice", "sendonly"), (3.0, "bob", "sendonly")), ("inactive", "sendonly"), ("sendonly", "inactive")),
+        (((2.0, "alice", "-inactive"),), ("sendrecv", "sendrecv"), ("sendrecv", "sendrecv")),
+        (((2.0, "bob", "9"),), ("sendrecv", "sendrecv"), ("sendrecv", "sendrecv")),
+    ],
+)  # fmt: skip
+def test_what_the_phones_say_in_the_end(
+    presses: tuple[tuple[float, str, str], ...], alice: tuple[str, str], bob: tuple[str, str]
+) -> None:
+    world = clean(Scenario(presses=presses))
+    assert world.compared == 1
+    assert (world.alice.handset.said, world.alice.handset.told) == alice
+    assert (world.bob.handset.said, world.bob.handset.told) == bob
+    assert world.record.cause is Cause.NORMAL

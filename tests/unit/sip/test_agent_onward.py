@@ -1,0 +1,105 @@
+"""sip.agent_onward: an INVITE that nobody says anything to, while its user goes elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from maskline.sip.agent import OutgoingInvite
+from maskline.sip.events import Flow, InviteFailed
+from tests.support.sip_wire import PEER, SDP, Bench, response
+
+WISH = OutgoingInvite(
+    PEER, "sip:+15550101@192.0.2.7", "sip:+15550100@192.0.2.1", "sip:+15550101@192.0.2.7", SDP, try_seconds=4.0
+)
+
+
+def silent(wish: OutgoingInvite = WISH) -> tuple[Bench, bytes]:
+    """After four seconds without a word."""
+    bench = Bench()
+    usage = bench.agent.invite(wish, 0.0)
+    usage.owner = "the call"
+    (invite,) = bench.sent()
+    assert len(bench.pass_time(4.0)) == 3, "copies after 0.5, 1.5 and 3.5 seconds"
+    (failed,) = bench.events()
+    assert isinstance(failed, InviteFailed) and failed.usage is usage
+    assert (failed.status, failed.response) == (408, None)
+    return bench, invite
+
+
+def test_it_is_given_up_and_sent_no_more_and_nothing_is_left_after_timer_b() -> None:
+    bench, _ = silent()
+    assert bench.pass_time(40.0) == []
+    assert [event.usage.owner for event in bench.events() if isinstance(event, InviteFailed)] == [None]
+    assert not any(bench.agent.sizes().values())
+
+
+def test_a_phone_that_rings_late_is_told_to_stop_once() -> None:
+    bench, invite = silent()
+    (cancel,) = bench.put(response(invite, 180, "b"))
+    assert cancel.startswith(b"CANCEL ")
+    assert bench.put(response(invite, 180, "b")) == []
+    bench.put(response(cancel, 200, "b"))
+    (ack,) = bench.put(response(invite, 487, "b"))
+    assert ack.startswith(b"ACK ")
+    bench.pass_time(40.0)
+    bench.events()
+    assert not any(bench.agent.sizes().values())
+
+
+def test_a_phone_that_answers_late_is_hung_up() -> None:
+    bench, invite = silent()
+    ack, bye = bench.put(response(invite, 200, "b", body=SDP))
+    assert ack.startswith(b"ACK ") and bye.startswith(b"BYE ")
+    bench.put(response(bye, 200))
+    bench.pass_time(40.0)
+    bench.events()
+    assert not any(bench.agent.sizes().values())
+
+
+def test_a_late_challenge_is_not_answered() -> None:
+    bench, invite = silent()
+    (ack,) = bench.put(response(invite, 401, "b", 'WWW-Authenticate: Digest realm="r", nonce="n"\r\n'))
+    assert ack.startswith(b"ACK ")
+
+
+@pytest.mark.parametrize("status", [100, 180, 486])
+def test_whoever_said_anything_is_waited_for(status: int) -> None:
+    bench = Bench()
+    usage = bench.agent.invite(WISH, 0.0)
+    (invite,) = bench.sent()
+    bench.put(response(invite, status, "b"))
+    bench.events()
+    bench.pass_time(20.0)
+    assert bench.events() == []
+    assert usage.is_over is (status == 486)
+
+
+def test_a_call_that_is_cancelled_meanwhile_has_its_own_end() -> None:
+    bench = Bench()
+    usage = bench.agent.invite(WISH, 0.0)
+    bench.agent.cancel(usage, 0.0)
+    bench.pass_time(20.0)
+    assert bench.events() == []
+
+
+def test_what_waits_for_a_connection_because_of_its_size_is_tried_by_udp_first() -> None:
+    bench = Bench()
+    bench.agent.invite(replace(WISH, body=SDP + b"a=x\r\n" * 300), 0.0)
+    bench.pass_time(5.0)
+    assert bench.events() == []
+    bench.agent.flow_failed(PEER._replace(transport="tcp"), 5.0)
+    (copy,) = bench.sent()
+    assert copy.startswith(b"INVITE ") and bench.events() == []
+    bench.pass_time(4.0)
+    assert [type(event) for event in bench.events()] == [InviteFailed]
+
+
+def test_where_there_is_nowhere_to_go_timer_b_decides() -> None:
+    bench = Bench()
+    bench.agent.invite(replace(WISH, try_seconds=0.0, flow=Flow("udp", "192.0.2.8", 5060)), 0.0)
+    bench.pass_time(31.0)
+    assert bench.events() == []
+    bench.pass_time(2.0)
+    assert [type(event) for event in bench.events()] == [InviteFailed]

@@ -1,0 +1,414 @@
+"""Session timers of an agent, in both roles and for both ends (RFC 4028)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from maskline.sip.agent import OutgoingInvite
+from maskline.sip.events import InviteFailed, RequestReceived, SessionExpired
+from maskline.sip.invite_usage import InviteUsage
+from maskline.sip.message import Request, Response
+from maskline.sip.parser import parse
+from tests.support.sip_wire import PEER, SDP, Bench, read_request, request, response
+
+ALLOW = "Allow: INVITE, ACK, BYE, UPDATE\r\n"
+OUTGOING = OutgoingInvite(PEER, "sip:b@192.0.2.7", "sip:vn@192.0.2.1", "sip:b@192.0.2.7", SDP, session_seconds=600)
+
+
+def words(sent: list[bytes]) -> list[str]:
+    found = [parse(data) for data in sent]
+    return [message.method if isinstance(message, Request) else str(message.status) for message in found]
+
+
+def asking(bench: Bench, outgoing: OutgoingInvite = OUTGOING) -> tuple[InviteUsage, bytes]:
+    usage = bench.agent.invite(outgoing, bench.now)
+    return usage, bench.sent()[0]
+
+
+def agreed(bench: Bench, session: str, headers: str = ALLOW) -> InviteUsage:
+    """A call of ours that is up; the 200 says this of the session."""
+    usage, invite = asking(bench)
+    line = f"Session-Expires: {session}\r\n" if session else ""
+    bench.put(response(invite, 200, "b1", line + headers, SDP))
+    bench.agent.ack(usage, bench.now)
+    bench.sent()
+    bench.events()
+    return usage
+
+
+def renewed(sent: bytes, session: str = "600;refresher=uac", headers: str = "", body: bytes = b"") -> bytes:
+    return response(sent, 200, headers=f"Session-Expires: {session}\r\n{headers}", body=body)
+
+
+# ---- we asked
+
+
+def test_an_invite_asks_and_says_what_it_lets_pass() -> None:
+    _, invite = asking(Bench())
+    message = read_request(invite)
+    assert (message.header("session-expires"), message.header("min-se")) == ("600", "90")
+    assert message.header("supported") == "timer"
+
+
+@pytest.mark.parametrize("session", ["", "x"])
+def test_no_answer_to_it_means_no_timer(session: str) -> None:
+    bench = Bench()
+    usage = agreed(bench, session)
+    assert usage.session is None
+    assert bench.pass_time(4000) == []
+    assert bench.kinds() == []
+
+
+def test_we_renew_at_half_of_the_interval_by_update_for_hours() -> None:
+    bench = Bench()
+    agreed(bench, "600;refresher=uac")
+    at = []
+    while bench.now < 6 * 3600:
+        for data in bench.pass_time(1.0):
+            at.append(bench.now)
+            message = read_request(data)
+            assert (message.method, message.body) == ("UPDATE", b"")
+            assert message.header("session-expires") == "600;refresher=uac"
+            bench.put(renewed(data))
+    assert at == [300.0 * turn for turn in range(1, 73)]
+    assert bench.kinds() == []
+
+
+def test_a_peer_that_knows_no_update_gets_a_re_invite_with_our_last_sdp() -> None:
+    bench = Bench()
+    usage = agreed(bench, "600;refresher=uac", headers="")
+    (data,) = bench.pass_time(300)
+    assert (read_request(data).method, read_request(data).body) == ("INVITE", SDP)
+    assert words(bench.put(renewed(data, body=SDP))) == ["ACK"]
+    assert bench.kinds() == []
+    # An answer of ours in between is what we said last.
+    bench.put(request("INVITE", branch="re", cseq=1, to_tag=usage.id, from_tag="b1", body=SDP, call_id=call_id(usage)))
+    (event,) = bench.events()
+    assert isinstance(event, RequestReceived)
+    bench.agent.respond(event.key, 200, bench.now, SDP + b"a=x\r\n")
+    bench.put(request("ACK", branch="a", cseq=1, to_tag=usage.id, from_tag="b1", call_id=call_id(usage)))
+    bench.events()
+    (data,) = bench.pass_time(300)
+    assert read_request(data).body == SDP + b"a=x\r\n"
+
+
+def call_id(usage: InviteUsage) -> str:
+    assert usage.dialog is not None
+    return usage.dialog.call_id
+
+
+def test_a_refused_update_turns_into_a_re_invite() -> None:
+    bench = Bench()
+    agreed(bench, "600;refresher=uac")
+    (update,) = bench.pass_time(300)
+    bench.put(response(update, 501))
+    (invite,) = bench.pass_time(0)
+    assert words([invite]) == ["INVITE"]
+    bench.put(renewed(invite, headers=ALLOW, body=SDP))
+    assert words(bench.pass_time(300)) == ["UPDATE"]
+
+
+def test_without_any_sdp_to_repeat_it_is_an_update() -> None:
+    bench = Bench()
+    usage, invite = asking(bench, replace(OUTGOING, body=b""))
+    bench.put(response(invite, 200, "b1", "Session-Expires: 600;refresher=uac\r\n", SDP))
+    assert usage.session is not None
+    usage.session.sdp = b""
+    bench.agent.ack(usage, bench.now)
+    bench.sent()
+    assert words(bench.pass_time(300))[-1] == "UPDATE"
+
+
+def test_the_answer_in_our_ack_is_what_we_said_last() -> None:
+    bench = Bench()
+    usage, invite = asking(bench, replace(OUTGOING, body=b""))
+    bench.put(response(invite, 200, "b1", "Session-Expires: 600;refresher=uac\r\n", SDP))
+    bench.agent.ack(usage, bench.now, SDP)
+    bench.sent()
+    (renewal,) = bench.pass_time(300)
+    assert read_request(renewal).body == SDP
+
+
+@pytest.mark.parametrize("status", [481, 408])
+def test_a_peer_that_forgot_the_call_ends_it(status: int) -> None:
+    bench = Bench()
+    usage = agreed(bench, "600;refresher=uac")
+    (update,) = bench.pass_time(300)
+    bench.put(response(update, status))
+    assert bench.events() == [SessionExpired(usage)]
+    assert bench.pass_time(4000) == []
+    assert bench.events() == []
+
+
+def test_silence_to_a_renewal_ends_it_too() -> None:
+    bench = Bench()
+    usage = agreed(bench, "600;refresher=uac")
+    bench.pass_time(333)
+    assert bench.events() == [SessionExpired(usage)]
+
+
+def test_other_refusals_are_tried_again_until_the_time_is_over() -> None:
+    bench = Bench()
+    usage = agreed(bench, "600;refresher=uac")
+    tries = 0
+    while not (events := bench.events()):
+        for data in bench.pass_time(1.0):
+            tries += 1
+            bench.put(response(data, 500))
+    assert events == [SessionExpired(usage)]
+    assert bench.now == 568.0
+    assert 2 < tries < 20
+
+
+def test_a_renewal_that_crosses_waits_as_any_offer() -> None:
+    bench = Bench()
+    agreed(bench, "600;refresher=uac")
+    (update,) = bench.pass_time(300)
+    bench.put(response(update, 491))
+    assert bench.pass_time(2.0) == []
+    assert words(bench.pass_time(2.0))[:1] == ["UPDATE"]
+
+
+def test_a_longer_interval_is_asked_for_once_the_peer_demands_it() -> None:
+    bench = Bench()
+    agreed(bench, "600;refresher=uac")
+    (update,) = bench.pass_time(300)
+    bench.put(response(update, 422, headers="Min-SE: 1200\r\n"))
+    (again,) = bench.pass_time(0)
+    assert read_request(again).header("session-expires") == "1200;refresher=uac"
+    assert read_request(again).header("min-se") == "1200"
+    bench.put(response(again, 422, headers="Min-SE: 1200\r\n"))
+    assert bench.pass_time(10) == []
+
+
+def test_offers_of_ours_renew_and_put_the_renewal_off() -> None:
+    bench = Bench()
+    usage = agreed(bench, "600;refresher=uac")
+    bench.pass_time(299)
+    bench.agent.request(usage, "UPDATE", bench.now, SDP)
+    (update,) = bench.sent()
+    assert read_request(update).header("session-expires") == "600;refresher=uac"
+    assert bench.pass_time(0.9) == [update]
+    bench.pass_time(2)
+    bench.put(renewed(update, body=SDP))
+    assert bench.kinds() == ["RequestFinished"]
+    assert bench.pass_time(290) == []
+    assert words(bench.pass_time(10)) == ["UPDATE"]
+
+
+def test_an_offer_waits_for_a_renewal_of_the_same_method() -> None:
+    bench = Bench()
+    usage = agreed(bench, "600;refresher=uac")
+    (update,) = bench.pass_time(300)
+    bench.agent.request(usage, "UPDATE", bench.now, SDP)
+    assert bench.sent() == []
+    bench.put(renewed(update))
+    (offer,) = bench.pass_time(4.1)[:1]
+    assert read_request(offer).body == SDP
+    assert bench.put(response(offer, 488)) == []
+    assert bench.kinds() == ["RequestFinished"]
+
+
+def test_an_update_of_our_users_without_sdp_renews_too() -> None:
+    bench = Bench()
+    usage = agreed(bench, "600;refresher=uac")
+    bench.agent.request(usage, "UPDATE", bench.now)
+    (update,) = bench.sent()
+    assert read_request(update).header("session-expires") == "600;refresher=uac"
+    bench.put(response(update, 200))
+    assert bench.kinds() == ["RequestFinished"]
+    assert usage.session is not None
+
+
+def test_a_422_to_an_offer_of_our_users_is_told() -> None:
+    bench = Bench()
+    usage = agreed(bench, "600;refresher=uac")
+    bench.agent.request(usage, "UPDATE", bench.now, SDP)
+    bench.put(response(bench.sent()[0], 422, headers="Min-SE: 1200\r\n"))
+    assert bench.kinds() == ["RequestFinished"]
+
+
+@pytest.mark.parametrize(("session", "kept"), [("600;refresher=uac", True), ("600;refresher=uas", False)])
+def test_a_peer_that_drops_the_timer_is_free_of_it_unless_we_renew(session: str, kept: bool) -> None:
+    bench = Bench()
+    usage = agreed(bench, session)
+    bench.agent.request(usage, "UPDATE", bench.now)
+    bench.put(response(bench.sent()[0], 200))
+    assert (usage.session is not None) is kept
+
+
+def test_they_renew_or_the_session_is_over() -> None:
+    bench = Bench()
+    usage = agreed(bench, "600;refresher=uas")
+    for turn in range(3):
+        bench.pass_time(500)
+        headers = "Supported: timer\r\nSession-Expires: 600;refresher=uac\r\n"
+        names = {"to_tag": usage.id, "from_tag": "b1", "call_id": call_id(usage)}
+        bench.put(request("UPDATE", branch=f"u{turn}", cseq=turn, headers=headers, **names))
+        (event,) = bench.events()
+        assert isinstance(event, RequestReceived)
+        bench.agent.respond(event.key, 200, bench.now)
+        (ok,) = bench.sent()
+        assert parse(ok).header("session-expires") == "600;refresher=uac"
+        assert parse(ok).header("require") == "timer"
+    bench.pass_time(567)
+    assert bench.kinds() == []
+    bench.pass_time(2)
+    assert bench.events() == [SessionExpired(usage)]
+    bench.agent.bye(usage, bench.now)
+    assert words(bench.sent()) == ["BYE"]
+
+
+def test_a_session_that_ends_takes_its_timers_along() -> None:
+    bench = Bench()
+    usage = agreed(bench, "600;refresher=uac")
+    bench.agent.bye(usage, bench.now)
+    (bye,) = bench.sent()
+    bench.put(response(bye, 200))
+    bench.pass_time(40)
+    assert bench.kinds() == ["ByeFinished"]
+    assert not any(bench.agent.sizes().values())
+
+
+def test_an_answer_to_a_renewal_that_comes_behind_the_end_is_nothing() -> None:
+    bench = Bench()
+    usage = agreed(bench, "90;refresher=uac")
+    (update,) = bench.pass_time(45)
+    bench.pass_time(15)
+    assert bench.events() == [SessionExpired(usage)]
+    bench.put(renewed(update))
+    assert bench.events() == []
+    assert bench.pass_time(200) == []
+
+
+def test_a_session_that_lapses_behind_our_bye_says_nothing() -> None:
+    bench = Bench()
+    usage = agreed(bench, "90;refresher=uas")
+    bench.pass_time(55)
+    bench.agent.bye(usage, bench.now)
+    bench.pass_time(10)
+    assert bench.kinds() == []
+
+
+def test_a_renewal_does_not_overtake_our_bye() -> None:
+    bench = Bench()
+    usage = agreed(bench, "90;refresher=uac")
+    bench.pass_time(44)
+    bench.agent.bye(usage, bench.now)
+    assert set(words(bench.pass_time(3))) == {"BYE"}
+
+
+# ---- §7.4: 422 to the INVITE
+
+
+def test_an_invite_is_sent_once_more_with_the_interval_a_422_demands() -> None:
+    bench = Bench()
+    usage, invite = asking(bench)
+    bench.put(response(invite, 180, "b1"))
+    bench.events()
+    ack, again = bench.put(response(invite, 422, "b1", "Min-SE: 1200\r\n"))
+    first, second = read_request(invite), read_request(again)
+    assert words([ack]) == ["ACK"]
+    assert (second.call_id, second.from_tag, second.cseq) == (first.call_id, first.from_tag, 2)
+    assert (second.header("session-expires"), second.header("min-se")) == ("1200", "1200")
+    assert second.via.branch != first.via.branch
+    assert usage.dialog is None
+    assert bench.kinds() == []
+    bench.put(response(again, 422, "b1", "Min-SE: 2400\r\n"))
+    (event,) = bench.events()
+    assert isinstance(event, InviteFailed)
+    assert event.status == 422
+
+
+@pytest.mark.parametrize(
+    ("seconds", "min_se"), [(600, "Min-SE: 300\r\n"), (600, ""), (600, "Min-SE: 99999999\r\n"), (0, "Min-SE: 1200\r\n")]
+)
+def test_a_422_that_makes_no_sense_is_a_failure(seconds: int, min_se: str) -> None:
+    bench = Bench()
+    _, invite = asking(bench, replace(OUTGOING, session_seconds=seconds))
+    bench.put(response(invite, 422, "b1", min_se))
+    assert bench.kinds() == ["InviteFailed"]
+
+
+def test_a_422_after_cancel_is_the_end() -> None:
+    bench = Bench()
+    usage, invite = asking(bench)
+    bench.agent.cancel(usage, bench.now)
+    bench.put(response(invite, 422, "b1", "Min-SE: 1200\r\n"))
+    assert bench.kinds() == ["InviteFailed"]
+
+
+# ---- they called
+
+
+@pytest.mark.parametrize(
+    ("headers", "ours", "said", "renews"),
+    [
+        ("", 1800, None, False),
+        ("Supported: timer\r\n", 0, None, False),
+        ("Supported: timer\r\n", 1800, "1800;refresher=uas", True),
+        ("Supported: timer\r\nSession-Expires: 600\r\n", 1800, "600;refresher=uac", False),
+        ("Session-Expires: 600\r\n", 0, "600;refresher=uas", True),
+    ],
+)
+def test_our_200_says_what_was_agreed(headers: str, ours: int, said: str | None, renews: bool) -> None:
+    bench = Bench()
+    usage = bench.invited(headers=headers + ALLOW)
+    bench.agent.answer(usage, bench.now, SDP, session_seconds=ours)
+    (ok,) = bench.sent()
+    assert parse(ok).header("session-expires") == said
+    bench.put(request("ACK", branch="ack", to_tag=usage.id))
+    sent = bench.pass_time(910)
+    assert ("UPDATE" in words(sent)) is renews
+    assert (usage.session is None) is (said is None)
+
+
+@pytest.mark.parametrize(("session", "status"), [("60", 422), ("x", 400), ("90", None), ("60;refresher=uac", 422)])
+def test_too_brief_an_interval_is_refused(session: str, status: int | None) -> None:
+    bench = Bench()
+    data = request("INVITE", branch="a", headers=f"Supported: timer\r\nSession-Expires: {session}\r\n", body=SDP)
+    (answer,) = bench.put(data)
+    message = parse(answer)
+    assert isinstance(message, Response)
+    assert message.status == (status or 100)
+    assert message.header("min-se") == ("90" if status == 422 else None)
+
+
+def test_too_brief_a_renewal_is_refused_and_renews_nothing() -> None:
+    bench = Bench()
+    usage = bench.answered()
+    headers = "Supported: timer\r\nSession-Expires: 60\r\n"
+    assert bench.statuses(request("UPDATE", branch="u", cseq=2, to_tag=usage.id, headers=headers)) == [422]
+    assert bench.events() == []
+
+
+def test_a_timer_may_begin_inside_the_call_and_end_there() -> None:
+    bench = Bench()
+    usage = bench.answered()
+    headers = "Supported: timer\r\nSession-Expires: 600\r\n"
+    for cseq, lines, runs in ((2, headers, True), (3, "", False)):
+        bench.put(request("UPDATE", branch=f"u{cseq}", cseq=cseq, to_tag=usage.id, headers=lines))
+        (event,) = bench.events()
+        assert isinstance(event, RequestReceived)
+        bench.agent.respond(event.key, 200, bench.now)
+        bench.sent()
+        assert (usage.session is not None) is runs
+    assert bench.pass_time(4000) == []
+    assert bench.kinds() == []
+
+
+def test_a_renewal_waits_while_their_offer_is_open() -> None:
+    bench = Bench()
+    usage = bench.invited(headers="Supported: timer\r\n" + ALLOW)
+    bench.agent.answer(usage, bench.now, SDP, session_seconds=600)
+    bench.put(request("ACK", branch="ack", to_tag=usage.id))
+    bench.pass_time(299)
+    bench.put(request("UPDATE", branch="u", cseq=2, to_tag=usage.id, body=SDP))
+    assert bench.pass_time(3) == []
+    event = bench.events()[-1]
+    assert isinstance(event, RequestReceived)
+    bench.agent.respond(event.key, 488, bench.now)
+    assert words(bench.sent()) == ["488"]
+    assert words(bench.pass_time(4))[:1] == ["UPDATE"]

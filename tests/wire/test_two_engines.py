@@ -1,0 +1,178 @@
+"""Two engines behind Debian's Kamailio as deploy/kamailio configures it, with rtpengine and PostgreSQL.
+
+Calls are spread; what belongs to a call finds its engine, also while that drains, and another one when it has left or
+was killed; what it was setting up ends; TCP and TLS; strangers hear nothing; nobody outside sees an engine's address.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+from collections.abc import AsyncIterator
+from functools import partial
+
+import pytest
+import pytest_asyncio
+
+from maskline.lab.phone import Phone
+from tests.support.fleet import ENGINES, INSIDE, OUTSIDE
+from tests.support.fleet_field import SMALL, VIRTUAL, Couple, Field, Scanner, causes, engine_of, happened, hold, over
+from tests.support.waiting import until
+
+pytestmark = [
+    pytest.mark.wire, pytest.mark.alone, pytest.mark.timeout(300), pytest.mark.asyncio(loop_scope="module"),
+]  # fmt: skip
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def opened(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Field]:
+    missing = [program for program in ("kamailio", "kamcmd", "rtpengine") if shutil.which(program) is None]
+    if missing:
+        pytest.skip(f"{', '.join(missing)} not installed (tools/apt-packages.txt)")
+    made = Field(tmp_path_factory.mktemp("fleet"))
+    try:
+        await made.open()
+        yield made
+    finally:
+        made.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def field(opened: Field) -> AsyncIterator[Field]:
+    """With both engines, and a look at what the phones have seen."""
+    await opened.whole()
+    before = len(opened.phones)
+    yield opened
+    for phone in opened.phones[before:]:
+        for item in phone.trace:
+            for inside in (INSIDE, *ENGINES, "X-Maskline"):
+                assert item.sent or inside.encode() not in item.data, item.data.decode()
+
+
+async def test_calls_go_to_engines_in_turns_and_what_belongs_to_them_to_the_one_that_has_them(field: Field) -> None:
+    scanner = Scanner(field.fleet.proxy.outside, field.carrier.address)
+    calls = await field.talk(6)
+    assert sorted(map(len, calls.values())) == [3, 3]
+    for name, couples in calls.items():
+        (first, _), (_, second), (third, _) = couples
+        await hold(third)
+        first.hang_up()
+        second.hang_up()
+        await over(*couples[0], *couples[1])
+        third.hang_up()
+        await over(*couples[2])
+        await until(partial(field.is_idle, name), what="the end of its calls")
+        figures = field.metrics(name)
+        assert not any(value for key, value in figures.items() if "refused" in key and "sip" in key), figures
+    assert causes(await field.records()) == {"normal": 6}
+    assert scanner.heard() == b""
+
+
+async def test_calls_over_tcp_and_tls_go_through_the_proxy_both_ways(field: Field) -> None:
+    """The one over TLS is known by the name in its certificate, which the proxy has checked."""
+    over_tcp = await field.own_phone("127.0.0.67", "tcp")
+    over_tls = await field.own_phone("127.0.0.68", "tls", "two.example")
+    proxy = field.fleet.proxy
+    await field.pair(over_tcp, over_tls)
+    for caller, callee, port in (
+        (over_tcp, over_tls, proxy.outside[1]), (over_tls, over_tcp, proxy.tls_port),
+    ):  # fmt: skip
+        field.dial(caller, VIRTUAL, (OUTSIDE, port))
+        await happened(caller.answered, callee.answered)
+        await hold(callee)
+        callee.hang_up()
+        await over(caller, callee)
+        assert b"transport=tls" in seen(over_tls) and b"SIP/2.0/TLS" in seen(over_tls)
+        assert b"SIP/2.0/TCP" in seen(over_tcp)
+        for phone in (caller, callee):
+            await phone.reset(phone.behaviour)
+    assert causes(await field.records()) == {"normal": 2}
+
+
+def seen(phone: Phone) -> bytes:
+    return b"".join(item.data for item in phone.trace if not item.sent)
+
+
+async def test_an_engine_that_drains_gets_no_new_calls_and_leaves_what_is_left_to_the_other(field: Field) -> None:
+    """Also what those use of their account's limits, where the other one never had a call of that account."""
+    proxy, (leaving, staying) = field.fleet.proxy, field.fleet.engines
+    await field.account(SMALL, "--concurrent", "1")
+    await field.turn_to(leaving)
+    ((caller, callee),) = (await field.talk(1, SMALL))[leaving]
+    talking = await field.talk(3)
+    before = field.recovered(staying)
+    engine = field.fleet.engines[leaving]
+    ended = asyncio.create_task(asyncio.to_thread(engine.stop, 60.0))
+    await until(lambda: proxy.takes_calls_by() == [staying], what="the proxy's look at the engine that drains")
+    assert "503" in proxy.ask("htable.dump", "answers")
+    calls = await field.talk(2)
+    assert (len(calls[leaving]), len(calls[staying])) == (0, 2)
+    await hold(talking[leaving][0][0])
+    await field.end(*talking[leaving], *calls[staying])
+    os.kill(engine.pid, signal.SIGTERM)  # whoever asks twice waits for nobody
+    assert await ended == 0
+    await until(lambda: field.recovered(staying) == before + 1, what="the call that was left")
+    assert not caller.ended.is_set() and not callee.ended.is_set()
+    heard = len(callee.ear.arrivals)
+    await until(lambda: len(callee.ear.arrivals) > heard, what="audio after the hand-over")
+    await hold(caller)
+    await field.fleet.bury(leaving, 0.0)
+    await refused(field)
+    callee.hang_up()
+    await over(caller, callee)
+    await field.end(*talking[staying], *(await field.talk(1, SMALL))[staying])
+    records = await field.records()
+    assert causes(records)["account_full"] == 1
+    assert sum(record["recovered"] for record in records) == 1
+
+
+async def refused(field: Field) -> None:
+    caller, _ = await field.pair(await field.phone(), await field.phone(), SMALL)
+    field.dial(caller, SMALL, field.carrier.address)
+    await over(caller)
+
+
+async def test_an_engine_that_is_killed_loses_no_call_whose_parties_talk(field: Field) -> None:
+    """Those go on: nobody is hung up, who hangs up is heard, and new calls go to the other one at once. What it was
+    setting up ends on both sides, also where the caller has given up, and nothing of the other engine's does."""
+    dead, living = field.fleet.engines
+    before = field.recovered(living)
+    talking = await field.talk(4)
+    ringing: dict[str, list[Couple]] = {name: [] for name in field.fleet.engines}
+    for couple in await field.dialled(4, answer=False):
+        ringing[engine_of(couple[0])].append(couple)
+    await asyncio.sleep(0.5)  # the phones have their answers before the engines write down that they have
+    await until(lambda: not field.metrics(dead)["maskline_recorder_queue"], what="the rows of its calls")
+    await asyncio.to_thread(field.fleet.kill, dead)
+    (impatient, _), (caller, callee) = talking[dead]
+    impatient.hang_up()
+    (gives_up, _), (waits, _) = ringing[dead]
+    gives_up.cancel()
+    calls = await field.talk(2)
+    assert len(calls[living]) == 2
+    await field.end(*calls[living], *talking[living])
+    for couple in ringing[dead]:
+        await over(*couple)
+    assert waits.final_status == 503
+    await field.fleet.bury(dead, 1.0)
+    await until(lambda: field.recovered(living) == before + 2, what="both calls of it")
+    await over(*talking[dead][0])
+    for couple in ringing[living]:
+        assert not any(phone.ended.is_set() for phone in couple)
+        couple[0].cancel()
+        await over(*couple)
+    assert not caller.ended.is_set() and not callee.ended.is_set()
+    heard = len(callee.ear.arrivals)
+    await until(lambda: len(callee.ear.arrivals) > heard, what="audio after the take-over")
+    await hold(callee)
+    callee.hang_up()
+    await over(caller, callee)
+    records = await field.records()
+    told = causes(records)
+    # Of the impatient one whatever comes first: its BYE, which Kamailio tries again every few seconds, or its 481 to
+    # the heir, which asks soon whether the two are still there.
+    assert told["normal"] in (5, 6) and told["normal"] + told["session_not_renewed"] == 6
+    assert (told["engine_restarted"], told["canceled"], len(records)) == (2, 2, 10)
+    assert sum(record["recovered"] for record in records if record["cause"] != "engine_restarted") == 2
