@@ -4,7 +4,9 @@ What it is: the engine's core, the router, the recorder's rows and the store's s
 carriers on a virtual clock at a given rate, in one thread. What it is not: a test, or the whole cost: sockets, the
 event loop and the writer's thread come on top, which `make bench` and `make bench-vca` measure. Compare the code before
 and after a change with it, in turns; figures are medians of blocks of calls (and the least), in µs of CPU per call.
-`--profile` prints the functions that take the time, by cProfile, which makes calls of functions look dear.
+`--profile` prints the functions that take the time, by cProfile, which makes calls of functions look dear. Where the
+machine is too busy even for turns, instructions are counted, which repeat within 0.1 %: `valgrind --tool=callgrind
+--instr-atstart=no .venv/bin/python tools/bench_call.py --calls 300 --callgrind`; the scripted carriers count too.
 """
 
 from __future__ import annotations
@@ -13,19 +15,22 @@ import argparse
 import asyncio
 import cProfile
 import heapq
+import os
 import pstats
 import re
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "src")]
+sys.path[:0] = [str(ROOT), *(os.environ.get("PYTHONPATH") or str(ROOT / "src")).split(os.pathsep)]
 
 from maskline.clock import VirtualClock  # noqa: E402
 from maskline.engine.core import EngineConfig, EngineCore  # noqa: E402
@@ -34,18 +39,20 @@ from maskline.engine.route_work import RouteWork  # noqa: E402
 from maskline.engine.runner import settle_memory  # noqa: E402
 from maskline.ids import SystemIds  # noqa: E402
 from maskline.masking.decision import VirtualNumber  # noqa: E402
+from maskline.masking.destinations import Destinations  # noqa: E402
 from maskline.masking.e164 import Number  # noqa: E402
+from maskline.masking.limits import SAFE_LIMITS, Limits, PrefixLimit, Watch  # noqa: E402
 from maskline.masking.session import SessionOptions  # noqa: E402
 from maskline.masking.trunk import Trunk  # noqa: E402
 from maskline.sip.agent import Agent, AgentConfig  # noqa: E402
 from maskline.sip.events import Flow  # noqa: E402
 from maskline.storage.crypto import KEY_BYTES, Sealer  # noqa: E402
+from maskline.storage.sql_units import call_rows, commit_calls  # noqa: E402
 from maskline.storage.sqlite import SqliteStore  # noqa: E402
 from maskline.storage.sqlite_connection import connect  # noqa: E402
-from maskline.storage.sqlite_units import call_rows, commit_calls  # noqa: E402
 from maskline.storage.store import Account, Endpoint  # noqa: E402
 from maskline.workflows.create_session import CreateSession, SessionWish  # noqa: E402
-from maskline.workflows.record_call import CallRecording  # noqa: E402
+from maskline.workflows.record_call import CallRecording, last_kept, together  # noqa: E402
 from maskline.workflows.route_call import RouteCall  # noqa: E402
 from maskline.workflows.scope import Scope  # noqa: E402
 
@@ -102,7 +109,8 @@ class World:
         self.virtual = virtual
         self.recorder = CallRecording(store, self.clock, self.ids, lambda: None)
         agent = Agent(AgentConfig(HOST, 5060), self.ids)
-        self.core = EngineCore(EngineConfig(HOST, "token", relay=False), agent, self.ids, self.clock, router.trunks)
+        config = EngineConfig(HOST, "token", relay=False)
+        self.core = EngineCore(config, agent, self.ids, self.clock, router.trunks, router.shared)
         self.routes = RouteWork(router, self.clock, self._deliver)
         self.sealer, self.connection = store._sealer, connect(store.path, 1)
         self.queue: list[tuple[float, int, Callable[[], None]]] = []
@@ -161,9 +169,11 @@ class World:
     def write(self) -> None:
         if not self.waiting:
             return
-        commits, self.waiting = self.waiting, []
+        taken, self.waiting = self.waiting, []
+        commits = together(taken)
         with self.parts.part("rows"):
             finish(self.recorder._load_rules(commits))
+            self.recorder._last_kept = last_kept(commits)
             shares = [share for commit in commits if (share := self.recorder._build(commit)) is not None]
             prepared = [call_rows(share, self.sealer) for share in shares]
         with self.parts.part("store"):
@@ -238,16 +248,28 @@ def finish(work: Coroutine[Any, Any, None]) -> None:
     raise AssertionError("it waits for something")
 
 
+LIMITS = {
+    "none": None,
+    "safe": replace(SAFE_LIMITS, destinations=Destinations(everywhere=True), attempts_per_session=0),
+    "all": Limits(
+        calls_per_second=1e6, concurrent=10**6, number_calls_per_second=1e6, number_concurrent=10**6,
+        attempts_per_session=10**6, minutes_per_day=10**7, spend_per_day=10**14, prefixes=(PrefixLimit("+91", 10**7),),
+        destinations=Destinations(everywhere=True), watch=Watch(new_country=True, night_calls=10**9, short_calls=10**9),
+    ),
+}  # fmt: skip
+"""Of which none is reached: what a call costs that has them."""
+
+
 async def make_world(folder: Path, options: argparse.Namespace) -> World:
     clock, ids = VirtualClock(time.time()), SystemIds()
     store = SqliteStore(folder / "bench.db", Sealer(bytes(KEY_BYTES)))
     await store.open()
-    account = Account("MA" + "0" * 18, "bench", None, ("t" * 40,), clock.wall())
+    account = Account("MA" + "0" * 18, "bench", None, ("t" * 40,), clock.wall(), limits=LIMITS[options.limits])
     await store.add_account(account)
     for index in range(NUMBERS):
         await store.add_number(VirtualNumber(Number(VIRTUAL.format(index)), account.id, None), clock.wall())
     for name, flow, prefix in (("callers", CALLERS, "+44"), ("callees", CALLEES, "+91")):
-        await store.add_trunk(Trunk(name, name, None, flow.host, flow.port, prefixes=(prefix,)), "", clock.wall())
+        await store.add_trunk(Trunk(name, name, None, flow.host, flow.port, prefixes=(prefix,)), clock.wall())
     create, virtual = CreateSession(store, clock, ids), []
     for index in range(options.sessions):
         wish = SessionWish(
@@ -263,6 +285,11 @@ async def make_world(folder: Path, options: argparse.Namespace) -> World:
     return World(store, router, virtual)
 
 
+def count_instructions() -> None:
+    """From now on."""
+    subprocess.run(["callgrind_control", "-i", "on", str(os.getpid())], check=True, stdout=subprocess.DEVNULL)
+
+
 async def bench(options: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as folder:
         world = await make_world(Path(folder), options)
@@ -270,12 +297,15 @@ async def bench(options: argparse.Namespace) -> None:
         settle_memory()
         world.parts = Parts()
         profile = cProfile.Profile() if options.profile else None
+        if options.callgrind:
+            count_instructions()
         if profile:
             profile.enable()
         world.run(options.calls, options.rate, options.window)
         if profile:
             profile.disable()
-        world.parts.show()
+        if not options.callgrind:
+            world.parts.show()
         if profile:
             pstats.Stats(profile).sort_stats(options.sort).print_stats(options.lines)
 
@@ -287,10 +317,15 @@ def main() -> None:
     parser.add_argument("--window", type=float, default=0.020, help="seconds that a group commit gathers")
     parser.add_argument("--sessions", type=int, default=1000)
     parser.add_argument("--summaries", default="eight.session_summary", help="kinds of webhooks at the end of a call")
+    parser.add_argument("--limits", choices=LIMITS, default="none", help="what the account may use")
     parser.add_argument("--profile", action="store_true")
     parser.add_argument("--sort", default="tottime")
     parser.add_argument("--lines", type=int, default=60)
-    asyncio.run(bench(parser.parse_args()))
+    parser.add_argument("--callgrind", action="store_true", help="under valgrind: have it count from the first call on")
+    options = parser.parse_args()
+    if options.rate * (TALK + ANSWER) >= options.sessions:
+        parser.error("a session carries one call at a time: more --sessions, or calls are refused, which costs little")
+    asyncio.run(bench(options))
 
 
 if __name__ == "__main__":

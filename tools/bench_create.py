@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from tests.support.hypervisor import StolenTime  # noqa: E402
-from tools.sip_load import HOST, LoadError, Server, pinned, serving  # noqa: E402
+from tools.sip_load import HOST, LoadError, Server, exit_on_sigterm, pinned, serving  # noqa: E402
 
 NUMBERS = 5
 WARM_UP_SECONDS = 3
@@ -92,6 +92,7 @@ class Run:
 
 
 def main(arguments: list[str] | None = None) -> int:
+    exit_on_sigterm()
     options = read_options(arguments)
     if missing := [name for name in ("wrk", *(["py-spy"] if options.profile else [])) if not find(name)]:
         where = "Debian package wrk, Python package py-spy"
@@ -127,6 +128,7 @@ def find(program: str) -> str | None:
 
 def measure(server: Server, options: argparse.Namespace) -> tuple[list[Run], Counter[str]]:
     account = server.command("account", "create", "bench")
+    server.command("account", "limits", account["auth_id"], "--unlimited")
     for index in range(NUMBERS):
         server.command("number", "add", f"+6531{index:06d}", "--account", account["auth_id"])
     login = base64.b64encode(f"{account['auth_id']}:{account['auth_token']}".encode()).decode()
@@ -216,7 +218,7 @@ AREAS: tuple[tuple[str, str], ...] = (
     ("store: commit, its waiting for the disk included", r"GroupWriter\._commit \("),
     ("store: the unit of a create (allocation, claims, rows, sealing, 9 statements)", r"_run_unit \("),
     ("store: transactions and answers around the units", r"GroupWriter\."),
-    ("store: reads before it (owner, both parties, configuration)", r"SqliteFile\._rows \(|_account_row \("),
+    ("store: reads before it (owner, both parties, configuration)", r"SqliteStore\._rows \(|_account_row \("),
     ("API: JSON in and out", r"parse_object \(|^_json \("),
     ("API: attributes of the request", r"\(maskline/api/plivo/schemas\.py"),
     ("API: session object", r"\(maskline/api/plivo/(serializer|vts)\.py"),

@@ -40,7 +40,7 @@ from maskline.masking.e164 import Number  # noqa: E402
 from maskline.masking.facts import SessionCreated  # noqa: E402
 from maskline.masking.session import Session, SessionOptions  # noqa: E402
 from maskline.masking.trunk import Trunk  # noqa: E402
-from maskline.storage import rows  # noqa: E402
+from maskline.storage import rows, rows_facts  # noqa: E402
 from maskline.storage.crypto import KEY_BYTES, Sealer  # noqa: E402
 from maskline.storage.sqlite import SqliteStore  # noqa: E402
 from maskline.storage.sqlite_connection import SQL  # noqa: E402
@@ -124,7 +124,7 @@ def build(start: int, count: int, hubs: int, now: float) -> Block:
             for note in notes
         )
         fact = SessionCreated(session.id, 1, now, ends, notes, session.pool_mode.value)
-        block.facts.append(rows.fact_to_row(fact))
+        block.facts.extend(rows_facts.facts_to_rows([fact]))
     return block
 
 
@@ -250,7 +250,7 @@ async def measure_match(
 
 async def store_trunk(store: SqliteStore) -> None:
     if not await store.trunks():
-        await store.add_trunk(Trunk("trunk-1", "carrier", None, "192.0.2.1", 5060), "", 0.0)
+        await store.add_trunk(Trunk("trunk-1", "carrier", None, "192.0.2.1", 5060), 0.0)
 
 
 def levels(up_to: int) -> list[int]:

@@ -1,8 +1,11 @@
-"""`make bench`: how many calls a second, at what cost, with what delay, and does a caller's number get through.
+"""`make bench`: calls a second that one core carries, what they cost, how late they are, and what they leave behind.
 
-What it is: four runs of SIPp against a `maskline serve` of its own: load (with every message the callee sees
-searched for callers), latency (from a packet capture, needs root), memory of held calls, and a search for the
-highest rate without a failed call. What it is not: a test; it fails only when the load run is not clean or leaks.
+What it is: SIPp against a `maskline serve` of its own, pinned to a core, for each row of a table: without records (a
+recorder that drops what it gets, which only `tools/serve_unrecorded.py` has); with them, as in production; and with
+them and what `make compile` has made, where that was run. For a row: memory of held calls on a fresh process; the
+highest rate that holds, confirmed for a minute; CPU per call there and at half of it; after 50,000 calls the delay that
+is added at half load, from a packet capture (needs root); memory after 200,000. What it is not: a test; its status is 1
+when no rate holds or a caller's number gets through.
 Figures are per core of this machine and compare only with figures taken on it.
 """
 
@@ -11,118 +14,264 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from tests.support.hypervisor import StolenTime  # noqa: E402
-from tools.sip_load import Load, LoadError, Server, drive, provision, serving  # noqa: E402
+from tools.flame_graph import write_flame_graph  # noqa: E402
+from tools.sip_load import Load, LoadError, Server, drive, exit_on_sigterm, provision, serving  # noqa: E402
 from tools.sip_wire import can_capture, forwarding_delays, leaks, percentile  # noqa: E402
 
-SEARCH_SECONDS, CONFIRM_SECONDS = 6, 15
-STEP = 1.15
-"""How far the search climbs at a time; the answer is that exact."""
+COMPILED = ROOT / "build" / "compiled"
+"""What `make compile` leaves."""
+_PRODUCT = ("-m", "maskline")
+PROGRAMS: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
+    "no records": ((str(ROOT / "tools" / "serve_unrecorded.py"),), {}),
+    "records": (_PRODUCT, {}),
+    "compiled": (_PRODUCT, {"PYTHONPATH": str(COMPILED)}),
+}
+"""What Python runs for each row, and with which environment."""
+LEAK_RATE, LEAK_SECONDS = 100, 10
+LATENCY_SECONDS = 20
+PROFILE_SECONDS = 15
+EASY = 0.7
+"""Part of the highest rate at which calls are placed that only have to be over."""
+
+
+@dataclass(slots=True)
+class Row:
+    """What one row of the table says; None: not measured."""
+
+    name: str
+    rate: float = 0.0
+    """Calls a second, confirmed."""
+    calls: int = 0
+    failed: int = 0
+    again: float = 0.0
+    """Messages that SIPp had to send again, per hundred calls."""
+    cpu_ms: float = 0.0
+    half_cpu_ms: float = 0.0
+    taken: float = 0.0
+    """Share of the CPU that the hypervisor took while that was measured."""
+    p50_ms: float | None = None
+    p99_ms: float | None = None
+    held_kb: float | None = None
+    aged_mb: float = 0.0
+    """Proportional set size after the calls that make the process aged."""
+    old_mb: float = 0.0
+    """The same after all calls."""
+    all_calls: int = 0
+    leaked: int = 0
+
+
+class Process:
+    """One server under measure, and how many calls it has carried."""
+
+    def __init__(self, server: Server, options: argparse.Namespace) -> None:
+        self.server = server
+        self.options = options
+        self.calls = 0
+
+    def drive(self, rate: float, calls: int, **more: bool | float) -> Load:
+        self.calls += calls
+        return drive(self.server, rate, calls, **more)  # type: ignore[arg-type]
+
+    def age(self, rate: float, wanted: int) -> None:
+        """Place calls, at a rate that is easy, until so many have been carried."""
+        missing = wanted - self.calls
+        if missing > 0:
+            say(f"{missing} more calls at {rate:.0f} a second …")
+            self.drive(rate, missing)
 
 
 def main(arguments: list[str] | None = None) -> int:
+    exit_on_sigterm()
     options = read_options(arguments)
     if not shutil.which("sipp"):
         print("bench: sipp is missing; 'make setup' as root installs it.", file=sys.stderr)
         return 1
-    folder = Path(tempfile.mkdtemp(prefix="maskline-bench-"))
+    rows = []
     try:
-        with serving(folder, pin=True) as server:
-            print(f"bench: {options.sessions} sessions …", flush=True)
-            provision(server, options.sessions)
-            found, clean = measure(server, options)
+        for name in options.rows:
+            rows.append(bench(name, options))
+            print_table(rows[-1:])
     except LoadError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
-    finally:
-        if not options.keep:
-            shutil.rmtree(folder, ignore_errors=True)
     out = ROOT / "out"
     out.mkdir(exist_ok=True)
-    (out / "bench.json").write_text(json.dumps(found, indent=2) + "\n")
-    return 0 if clean else 1
+    (out / "bench.json").write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
+    print()
+    print_table(rows)
+    return 0 if all(row.rate and not row.leaked for row in rows) else 1
 
 
 def read_options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--rate", type=float, default=200, help="calls per second of the load run")
-    parser.add_argument("--seconds", type=float, default=20, help="length of the load run")
-    parser.add_argument("--sessions", type=int, default=1000)
+    usual = [name for name in PROGRAMS if name != "compiled" or COMPILED.exists()]
+    parser.add_argument("--rows", type=lambda text: text.split(","), default=usual, help=", ".join(PROGRAMS))
+    parser.add_argument("--start", type=float, default=400, help="calls per second at which the search begins")
+    parser.add_argument("--rate", type=float, help="this rate alone, instead of a search")
+    parser.add_argument("--step", type=float, default=1.12, help="how far the search climbs at a time")
+    parser.add_argument("--seconds", type=float, default=6, help="length of a step of the search")
+    parser.add_argument("--confirm", type=float, default=60, help="seconds for which the highest rate has to hold")
+    parser.add_argument("--sessions", type=int, default=5000, help="each carries one call at a time")
     parser.add_argument("--held", type=int, default=1000, help="calls held at once for the memory figure")
-    parser.add_argument("--search", action="store_true", help="find the highest rate too (some minutes)")
-    parser.add_argument("--keep", action="store_true", help="keep the folder with logs and captures")
-    return parser.parse_args(arguments)
+    parser.add_argument("--aged", type=int, default=50_000, help="calls before the delay is measured")
+    parser.add_argument("--calls", type=int, default=200_000, help="calls after which memory is looked at again")
+    parser.add_argument("--brief", action="store_true", help="a tenth of these calls and 20 s: to see that it works")
+    parser.add_argument("--profile", type=Path, help="flame graph (SVG) of the last row's server; needs py-spy")
+    parser.add_argument("--trace", action="store_true", help="a line a second of what the server was at")
+    parser.add_argument("--keep", action="store_true", help="keep the folders with logs and captures")
+    options = parser.parse_args(arguments)
+    if options.brief:
+        options.aged, options.calls, options.confirm = options.aged // 10, options.calls // 10, 20
+    return options
 
 
-def measure(server: Server, options: argparse.Namespace) -> tuple[dict[str, Any], bool]:
-    """All figures, printed as they come; second: whether the load run was clean and nothing leaked."""
-    found: dict[str, Any] = {}
-    drive(server, 50, 100)  # first calls pay for imports and first pages
-    # Before the load run: a heap that has seen thousands of calls has room for these without growing.
-    held = drive(server, 100, options.held, hold=options.held / 100 + 6, measure_held=True)
+def bench(name: str, options: argparse.Namespace) -> Row:
+    folder = Path(tempfile.mkdtemp(prefix="maskline-bench-"))
+    say(f"{name}: a new server, {options.sessions} sessions …")
+    try:
+        program, environment = PROGRAMS[name]
+        if options.trace and program == _PRODUCT:
+            program = (str(ROOT / "tools" / "serve_traced.py"),)
+        with serving(folder, pin=True, program=program, **environment) as server:
+            provision(server, options.sessions)
+            return measure(name, Process(server, options), options)
+    finally:
+        if options.trace:
+            show_trace(folder / "serve.log")
+        if options.keep:
+            print(folder)
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def show_trace(log: Path) -> None:
+    """Seconds in which there were calls."""
+    for line in log.read_text(errors="replace").splitlines():
+        if line.startswith("TRACE") and "calls +0 up 0 " not in line:
+            say(line)
+
+
+def measure(name: str, process: Process, options: argparse.Namespace) -> Row:
+    row = Row(name)
+    process.drive(50, 100)  # first calls pay for imports and first pages
+    # Before the load: a heap that has seen thousands of calls has room for these without growing.
+    held = process.drive(100, options.held, hold=options.held / 100 + 6, measure_held=True)
+    row.held_kb = held.held_kb_per_call
+    row.leaked = count_leaks(process)
     with StolenTime() as taken:
-        load = drive(server, options.rate, int(options.rate * options.seconds), keep_messages=True)
-    leaked = leaks((party.caller for party in server.parties), load.messages.read_bytes())
-    show(found, "calls/s", f"{load.achieved:.0f}", f"{load.calls} calls, {load.failed} failed")
-    show(found, "retransmissions", str(load.retransmissions), "by SIPp on both sides")
-    show(found, "CPU per call", f"{load.cpu_ms_per_call:.2f} ms", f"at {options.rate:g} calls/s, of one core")
-    show(found, "CPU taken away", f"{taken.share:.1%}", "by the hypervisor meanwhile; above 2 % delays say little")
-    seen = f"{load.messages.stat().st_size / 1e6:.1f} MB of the callee's messages searched"
-    show(found, "caller numbers seen", str(len(leaked)), seen)
-    measure_latency(server, options, found)
-    kb = "not reached" if held.held_kb_per_call is None else f"{held.held_kb_per_call:.1f} kB"
-    show(found, "memory per held call", kb, f"{options.held} calls at once")
-    if options.search:
-        show(found, "highest rate", f"{search(server, load):.0f} calls/s", f"{CONFIRM_SECONDS} s, no failed call")
-    return found, load.clean and not leaked
+        best = find_rate(process, options)
+    if best is None:
+        return row
+    row.rate, row.calls, row.failed, row.cpu_ms = best.rate, best.calls, best.failed, best.cpu_ms_per_call
+    row.again = 100 * best.retransmissions / best.calls
+    process.age(EASY * best.rate, options.aged)
+    row.aged_mb = process.server.memory_kb() / 1024
+    measure_delay(row, process)
+    row.taken = taken.share
+    if options.profile is not None and name == options.rows[-1]:
+        profile(process, EASY * best.rate, options.profile)
+    process.age(EASY * best.rate, options.calls)
+    row.old_mb, row.all_calls = process.server.memory_kb() / 1024, process.calls
+    return row
 
 
-def measure_latency(server: Server, options: argparse.Namespace, found: dict[str, Any]) -> None:
-    if not can_capture():
-        show(found, "added latency", "not measured", "needs root and tcpdump")
-        return
-    run = drive(server, options.rate, int(options.rate * 10), capture=True)
-    delays = forwarding_delays(run.capture, server.callee_of, server.sip_port, server.uas_port)
-    if not delays:
-        raise LoadError("the capture holds no forwarded INVITE")
-    middle, high = percentile(delays, 0.5), percentile(delays, 0.99)
-    show(
-        found,
-        "added latency p50",
-        f"{middle:.2f} ms",
-        f"INVITE in to INVITE out, {len(delays)} calls, {run.failed} failed",
-    )
-    show(found, "added latency p99", f"{high:.2f} ms", f"longest {delays[-1]:.2f} ms")
+def count_leaks(process: Process) -> int:
+    """Callers' numbers in what the callee saw."""
+    load = process.drive(LEAK_RATE, LEAK_RATE * LEAK_SECONDS, keep_messages=True)
+    return len(leaks((party.caller for party in process.server.parties), load.messages.read_bytes()))
 
 
-def search(server: Server, first: Load) -> float:
-    """Highest rate that holds: climb until a run is not clean, then step down until a longer run is. Whole calls
-    a second, since SIPp refuses a fraction."""
-    rate = round(max(first.rate, min(800 / max(first.cpu_ms_per_call, 0.1), 0.9 * len(server.parties))))
-    while passes(drive(server, rate, rate * SEARCH_SECONDS)):
-        rate = round(rate * STEP)
+def find_rate(process: Process, options: argparse.Namespace) -> Load | None:
+    """The highest rate that holds: climb until a run does not, then step down until a long run does. Whole calls a
+    second, since SIPp refuses a fraction."""
+    rate = round(options.rate or options.start)
+    if options.rate is None:
+        while passes(tell(process.drive(rate, round(rate * options.seconds)))):
+            rate = round(rate * options.step)
+        rate = round(rate / options.step)
     while rate > 1:
-        rate = round(rate / STEP)
-        if passes(drive(server, rate, rate * CONFIRM_SECONDS)):
-            return rate
-    return 0.0
+        load = tell(process.drive(rate, round(rate * options.confirm)))
+        if passes(load):
+            return load
+        rate = round(rate / options.step)
+    return None
 
 
 def passes(run: Load) -> bool:
     return run.clean and run.achieved >= 0.95 * run.rate
 
 
-def show(found: dict[str, Any], name: str, value: str, note: str) -> None:
-    found[name] = value
-    print(f"{name:22} {value:>14}   {note}", flush=True)
+def tell(run: Load) -> Load:
+    say(
+        f"  {run.rate:g} calls/s ({run.achieved:.0f} reached): {run.calls} calls, {run.failed} failed, "
+        f"{run.retransmissions} sent again, {run.cpu_ms_per_call:.2f} ms of CPU each"
+    )
+    return run
+
+
+def measure_delay(row: Row, process: Process) -> None:
+    """INVITE in to INVITE out, and CPU per call, at half of the rate."""
+    half = max(1, round(row.rate / 2))
+    plain = tell(process.drive(half, half * LATENCY_SECONDS))
+    row.half_cpu_ms = plain.cpu_ms_per_call
+    if not can_capture():
+        say("  delay not measured: needs root and tcpdump")
+        return
+    server = process.server
+    run = process.drive(half, half * LATENCY_SECONDS, capture=True)
+    delays = forwarding_delays(run.capture, server.callee_of, server.sip_port, server.uas_port)
+    if not delays:
+        raise LoadError("the capture holds no forwarded INVITE")
+    row.p50_ms, row.p99_ms = percentile(delays, 0.5), percentile(delays, 0.99)
+    say(f"  added at {half} calls/s: p50 {row.p50_ms:.2f} ms, p99 {row.p99_ms:.2f} ms, longest {delays[-1]:.1f} ms")
+
+
+def profile(process: Process, rate: float, path: Path) -> None:
+    py_spy = shutil.which("py-spy") or str(Path(sys.executable).with_name("py-spy"))
+    raw = process.server.folder / "stacks.txt"
+    command = [
+        py_spy, "record", "--pid", str(process.server.process.pid), "--rate", "150", "--nonblocking", "--function",
+        "--duration", str(PROFILE_SECONDS), "--format", "raw", "--output", str(raw), "--threads",
+    ]  # fmt: skip
+    watching = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process.drive(rate, round(rate * (PROFILE_SECONDS + 2)))
+    watching.wait(60)
+    write_flame_graph(raw.read_text(), path, "MainThread")
+    say(f"  {path}")
+
+
+def print_table(rows: Sequence[Row]) -> None:
+    print("| row | calls/s | failed | sent again | CPU per call, at half | added p50, p99 | held call | memory, then |")
+    print("|---|---|---|---|---|---|---|---|")
+    for row in rows:
+        added = "-" if row.p50_ms is None or row.p99_ms is None else f"{row.p50_ms:.2f} ms, {row.p99_ms:.2f} ms"
+        held = "-" if row.held_kb is None else f"{row.held_kb:.1f} kB"
+        print(
+            f"| {row.name} | {row.rate:.0f} | {row.failed} of {row.calls} | {row.again:.2f} % "
+            f"| {row.cpu_ms:.2f} ms, {row.half_cpu_ms:.2f} ms | {added} | {held} "
+            f"| {row.aged_mb:.0f} MB, {row.old_mb:.0f} MB after {row.all_calls} |"
+        )
+    for row in rows:
+        print(
+            f"{row.name}: {row.leaked} callers' numbers seen by the callee; {row.taken:.1%} of the CPU taken by the "
+            "hypervisor in the search (above 2 % delays say little)"
+        )
+    sys.stdout.flush()
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
 
 
 if __name__ == "__main__":

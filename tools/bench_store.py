@@ -2,6 +2,7 @@
 
 Run by hand: `PYTHONPATH=src:. python tools/bench_store.py [SESSIONS]`. CPU is the process's, both threads and
 the kernel's share included. Disk and neighbours decide the rates; compare figures of one machine and one hour.
+`--both [TURNS]`: SQLite and PostgreSQL (a server of its own, on the disk) in turns, medians of rates and our CPU.
 `--units`: only the units of work, by CPU, as medians (and the least) of many small blocks: for one change at a time,
 side by side with the code before it.
 """
@@ -10,14 +11,16 @@ from __future__ import annotations
 
 import asyncio
 import random
-import sqlite3
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+import uvloop
 
 from maskline.clock import SystemClock
 from maskline.ids import SystemIds
@@ -26,13 +29,17 @@ from maskline.masking.e164 import Number
 from maskline.masking.facts import CallRouted
 from maskline.masking.session import SessionOptions
 from maskline.storage.crypto import KEY_BYTES, Sealer
+from maskline.storage.postgres import PostgresStore
+from maskline.storage.postgres_schema import PostgresDatabase
+from maskline.storage.sql_sessions import create_session
+from maskline.storage.sql_store import SqlStore
+from maskline.storage.sql_units import call_rows, commit_calls
 from maskline.storage.sqlite import SqliteStore
-from maskline.storage.sqlite_connection import connect
-from maskline.storage.sqlite_sessions import create_session
-from maskline.storage.sqlite_units import call_rows, commit_calls
+from maskline.storage.sqlite_connection import Connection, connect
 from maskline.storage.store import Delivery, Once, RecordedCall
 from maskline.workflows.create_session import CreateSession, SessionWish
 from maskline.workflows.scope import Scope
+from tests.support.postgres_server import PostgresServer
 from tests.support.store_values import ACCOUNT, T0, call_facts, call_record, interaction, new_session, outbox_row
 
 BODY = b"x" * 700
@@ -70,7 +77,7 @@ class Measure:
         print(f"{self.what:<44} {self.units / wall:9.0f}/s {per}   ({wall:.2f} s)", flush=True)
 
 
-async def create(store: SqliteStore, first: int, count: int, at_once: int) -> None:
+async def create(store: SqlStore, first: int, count: int, at_once: int) -> None:
     options = SessionOptions(session_expiry=86_400)
 
     async def work(start: int) -> None:
@@ -84,7 +91,7 @@ async def create(store: SqliteStore, first: int, count: int, at_once: int) -> No
     await asyncio.gather(*(work(first + i) for i in range(at_once)))
 
 
-async def commits(store: SqliteStore, total: int, group: int) -> None:
+async def commits(store: SqlStore, total: int, group: int) -> None:
     for _ in range(total // group):
         calls = [call_of(IDS.uuid(), random.choice(SESSIONS)) for _ in range(group)]
         await store.commit_calls(calls)
@@ -124,7 +131,7 @@ def once_of(name: str) -> Once:
     return Once(ACCOUNT.id, " " + name * 2, name * 2, T0 + 60, live_only=True)
 
 
-def units_of_creates(connection: sqlite3.Connection, sealer: Sealer, first: int) -> None:
+def units_of_creates(connection: Connection, sealer: Sealer, first: int) -> None:
     blocks = Blocks("a create's unit, with a key, in one transaction", UNITS)
     for block in range(BLOCKS):
         start = first + block * UNITS
@@ -153,7 +160,7 @@ async def creates(store: SqliteStore, first: int) -> None:
     blocks.show()
 
 
-def units_of_calls(connection: sqlite3.Connection, sealer: Sealer, session_ids: list[str]) -> None:
+def units_of_calls(connection: Connection, sealer: Sealer, session_ids: list[str]) -> None:
     sealing = Blocks("a call's rows sealed (6 facts, 3 webhooks)", UNITS)
     writing = {size: Blocks(f"a call's statements, {size} a group", UNITS) for size in (1, 4, 16, 64)}
     for number in range(BLOCKS):
@@ -220,7 +227,62 @@ async def main(sessions: int) -> None:
         await store.close()
 
 
-if "--units" in sys.argv:
+# -- both databases, in turns ----------------------------------------------------------------------------------------
+async def compare(turns: int) -> None:
+    server = PostgresServer(on_disk=True)
+    server.start()
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            sealer = Sealer(bytes(KEY_BYTES))
+            await PostgresDatabase(server.url()).create(sealer)
+            sqlite, postgresql = SqliteStore(Path(folder) / "bench.db", sealer), PostgresStore(server.url(), sealer)
+            await _in_turns({"SQLite": sqlite, "PostgreSQL": postgresql}, turns)
+    finally:
+        server.remove()
+
+
+async def _in_turns(stores: dict[str, SqlStore], turns: int) -> None:
+    found: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    virtual = [Number(str(6_531_000_000 + i)) for i in range(NUMBERS)]
+    for store in stores.values():
+        await store.open()
+        await store.add_account(ACCOUNT)
+        await asyncio.gather(*(store.add_number(VirtualNumber(n, ACCOUNT.id, None), T0) for n in virtual))
+    for turn in range(turns):
+        for name, store in stores.items():
+            SESSIONS.clear()
+            for what, units, work in _works(store, turn):
+                wall, cpu = time.perf_counter(), time.process_time()
+                await work
+                wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+                found.setdefault((what, name), []).append((units / wall, cpu / units * 1e6))
+    for (what, name), figures in sorted(found.items()):
+        rate, cpu = (statistics.median(column) for column in zip(*figures, strict=True))
+        print(f"{what:<28} {name:<11} {rate:8.0f}/s  {cpu:7.1f} µs of our CPU each")
+    for store in stores.values():
+        await store.close()
+
+
+def _works(store: SqlStore, turn: int) -> Iterator[tuple[str, int, Coroutine[Any, Any, None]]]:
+    yield "create, 64 at once", 256, create(store, turn * 1000, 256, 64)
+    yield "create, one at a time", 32, create(store, turn * 1000 + 600, 32, 1)
+    yield "commit of one call", 16, commits(store, 16, 1)
+    for group in (8, 64):
+        yield f"call, {group} in a commit", 128, commits(store, 128, group)
+    yield "match of a call", 200, matches(store, turn * 2000)
+
+
+async def matches(store: SqlStore, first: int) -> None:
+    for i in range(200):
+        await store.session_for_call(party(first + i), VIRTUAL)
+
+
+VIRTUAL = Number("6531000000")
+
+if "--both" in sys.argv:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(compare(int(sys.argv[2]) if len(sys.argv) > 2 else 5))
+elif "--units" in sys.argv:
     asyncio.run(units())
 else:
     asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 100_000))

@@ -11,11 +11,8 @@ was lost.
 from __future__ import annotations
 
 import argparse
-import http.client
 import json
-import re
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -29,6 +26,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from maskline.lab.ports import free_port  # noqa: E402
 from tests.support.hypervisor import StolenTime  # noqa: E402
 from tools.sip_load import (  # noqa: E402
     CALLEE,
@@ -41,7 +39,7 @@ from tools.sip_load import (  # noqa: E402
     Party,
     Server,
     drive,
-    free_port,
+    exit_on_sigterm,
     pinned,
     provision,
     provision_numbers,
@@ -90,7 +88,7 @@ def receiving(folder: Path, parties: list[Party], *, pin: bool) -> Iterator[Rece
     """A customer's application that knows these parties; its report is read when the block ends."""
     calls = folder / "calls.csv"
     calls.write_text("".join(f"{one.caller};{one.virtual};{one.callee}\n" for one in parties))
-    port = free_port(socket.SOCK_STREAM)
+    port = free_port()
     command = [sys.executable, str(ROOT / "tools/web_receiver.py"), "--port", str(port), "--calls", str(calls)]
     with (folder / "receiver.log").open("wb") as log:
         process = subprocess.Popen(pinned(1, command, wanted=pin), stdout=subprocess.PIPE, stderr=log, text=True)
@@ -123,11 +121,7 @@ def ticks(stat: list[str]) -> int:
 
 def delivered(server: Server) -> int:
     """Webhooks delivered since the server started."""
-    connection = http.client.HTTPConnection(HOST, server.http_port, timeout=5)
-    connection.request("GET", "/metrics")
-    text = connection.getresponse().read().decode()
-    connection.close()
-    return sum(int(float(n)) for n in re.findall(r'^maskline_webhook_tries_total\{.*"delivered"\} (\S+)', text, re.M))
+    return server.counted("maskline_webhook_tries_total", '.*"delivered"')
 
 
 def run(server: Server, rate: float, calls: int, *, capture: bool, web: int | None = None) -> Run:
@@ -219,6 +213,7 @@ def read_options(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def main(arguments: list[str] | None = None) -> int:
+    exit_on_sigterm()
     options = read_options(arguments)
     if not shutil.which("sipp"):
         print("bench-vca: sipp is missing; 'make setup' as root installs it.", file=sys.stderr)

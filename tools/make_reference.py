@@ -29,7 +29,7 @@ import maskline
 from maskline import client
 from maskline.api.metrics import HttpMetrics
 from maskline.api.plivo import attributes, filters, openapi
-from maskline.engine import announcer, call_states, capture, causes, pin_prompt
+from maskline.engine import announcer, call_change, call_states, capture, causes, pin_prompt
 from maskline.errors import MasklineError
 from maskline.logs import EVENTS
 from maskline.masking import facts
@@ -42,12 +42,14 @@ from maskline.webhooks.formats import (
     eight_number,
     eight_recording,
     eight_status,
+    native,
     plivo,
     plivo_events,
     wavecell,
     wavecell_handle,
 )
 from maskline.workflows import set_webhook, status_outbox
+from maskline.workflows.sample_native import sample_text
 
 REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
 Machine = Mapping[tuple[Any, Any], tuple[Any, Sequence[Any]]]
@@ -87,7 +89,9 @@ def errors_page() -> str:
 
 
 def events_page() -> str:
-    return "# Events\n\n" + "\n".join([_facts(), _outcomes(), _plivo_events(), _summaries(), _causes(), _log_lines()])
+    return "# Events\n\n" + "\n".join(
+        [_facts(), _outcomes(), _plivo_events(), _summaries(), _native(), _causes(), _log_lines()]
+    )
 
 
 def _facts() -> str:
@@ -168,6 +172,17 @@ def _summaries() -> str:
         + "\nWhat an endpoint may be told, where the vendors' pages of several years differ:\n\n"
         + table(("endpoint kind", "option", "values"), options)
     )  # fmt: skip
+
+
+def _native() -> str:
+    intro = (
+        "Sent as JSON (`type`, `timestamp`, `data`) to endpoints of kind `native`, signed by Standard Webhooks where\n"
+        "the endpoint has a secret. `maskline events trigger TYPE` sends any of them to try a receiver.\n\n"
+    )
+    rows = [[f"`{event}`", sentence] for event, sentence in native.EVENTS.items()]
+    samples = "\n".join(f"```json\n{sample_text(event)}\n```\n" for event in native.EVENTS)
+    table_ = table(("`type`", "sent when"), rows)
+    return f"## Webhook events: Maskline's own\n\n{intro}{table_}\n### One of each\n\n{samples}"
 
 
 def _causes() -> str:
@@ -269,7 +284,8 @@ def sip_transactions_page() -> str:
 def calls_page() -> str:
     intro = (
         "One call and its two legs, as `src/maskline/engine/call_states.py` holds them, and the machines for\n"
-        "what somebody hears and is asked (`announcer.py`, `pin_prompt.py`, `capture.py`). What has no row changes\n"
+        "changes of both (`call_change.py`) and for what somebody hears and is asked (`announcer.py`,\n"
+        "`pin_prompt.py`, `capture.py`). What has no row changes\n"
         "nothing: it is the late half of a race. A leg sees its signal before the call does. The next state is the\n"
         "way things go well: an action that cannot go that way ends the call, or parts with a caller who was\n"
         "answered already.\n\n"
@@ -278,6 +294,7 @@ def calls_page() -> str:
         ("The call", _call_rows()),
         ("An inbound leg: the caller's", _leg_rows(call_states.LEG_IN)),
         ("An outbound leg: the callee's, and the first party's when we call it", _leg_rows(call_states.LEG_OUT)),
+        ("A change that both sides have to agree to", _dialogue_rows(call_change.CHANGE)),
         ("What a leg hears from us", _hearing_rows()),
         ("Asking for a PIN", _dialogue_rows(pin_prompt.ASKING)),
         ("Asking for digits, as a call flow says", _dialogue_rows(capture.CAPTURING)),

@@ -15,16 +15,17 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from maskline.lab.ports import free_port
+from tests.support.bound_ports import is_bound
 from tools.sip_wire import capturing, no_capture
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -65,11 +66,21 @@ class Server:
     environment: dict[str, str]
     pin: bool = False
     parties: list[Party] = field(default_factory=list)
+    phones: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    """Every SIPp that was started; whoever still runs ends with the server."""
 
     @property
     def callee_of(self) -> dict[bytes, bytes]:
         """Caller → callee, as digits on the wire."""
         return {party.caller.encode(): party.callee.encode() for party in self.parties}
+
+    def counted(self, metric: str, labels: str) -> int:
+        """Sum of a counter over the series whose labels, as /metrics writes them, match `labels`."""
+        connection = http.client.HTTPConnection(HOST, self.http_port, timeout=30)
+        connection.request("GET", "/metrics")
+        text = connection.getresponse().read().decode()
+        connection.close()
+        return sum(int(float(n)) for n in re.findall(rf"^{metric}\{{{labels}\}} (\S+)", text, re.M))
 
     def command(self, *arguments: str) -> Any:
         """Run `maskline … --json` as an operator would; the parsed answer."""
@@ -83,21 +94,11 @@ class Server:
 
     def pids(self) -> list[int]:
         """The server's process and its descendants."""
-        children: dict[int, list[int]] = {}
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit() and (stat := read_stat(int(entry.name))):
-                children.setdefault(int(stat[1]), []).append(int(entry.name))
-        found, todo = [], [self.process.pid]
-        while todo:
-            pid = todo.pop()
-            found.append(pid)
-            todo += children.get(pid, [])
-        return found
+        return process_tree(self.process.pid)
 
     def cpu_seconds(self) -> float:
         """User and system time of the server's processes so far."""
-        stats = [stat for pid in self.pids() if (stat := read_stat(pid))]
-        return sum(int(stat[11]) + int(stat[12]) for stat in stats) / TICKS
+        return cpu_seconds_of(self.pids())
 
     def memory_kb(self) -> int:
         """Proportional set size of the server's processes."""
@@ -143,10 +144,24 @@ def read_stat(pid: int, *, task: int | None = None) -> list[str]:
         return []
 
 
-def free_port(kind: int) -> int:
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+def process_tree(root: int) -> list[int]:
+    """A process and its descendants."""
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and (stat := read_stat(int(entry.name))):
+            children.setdefault(int(stat[1]), []).append(int(entry.name))
+    found, todo = [], [root]
+    while todo:
+        pid = todo.pop()
+        found.append(pid)
+        todo += children.get(pid, [])
+    return found
+
+
+def cpu_seconds_of(pids: Sequence[int]) -> float:
+    """User and system time so far."""
+    stats = [stat for pid in pids if (stat := read_stat(pid))]
+    return sum(int(stat[11]) + int(stat[12]) for stat in stats) / TICKS
 
 
 def pinned(core: int, command: list[str], *, wanted: bool) -> list[str]:
@@ -157,11 +172,12 @@ def pinned(core: int, command: list[str], *, wanted: bool) -> list[str]:
 
 
 @contextmanager
-def serving(folder: Path, *, pin: bool = False, **settings: str) -> Iterator[Server]:
-    """A running server; its output goes to serve.log in `folder`."""
+def serving(
+    folder: Path, *, pin: bool = False, program: Sequence[str] = ("-m", "maskline"), **settings: str
+) -> Iterator[Server]:
+    """A running server; its output goes to serve.log in `folder`. `program`: what Python runs."""
     folder.mkdir(parents=True, exist_ok=True)
-    sip, uac, uas = (free_port(socket.SOCK_DGRAM) for _ in range(3))
-    web = free_port(socket.SOCK_STREAM)
+    sip, uac, uas, web = (free_port() for _ in range(4))
     environment = {
         **{key: value for key, value in os.environ.items() if not key.startswith(("MASKLINE_", "COVERAGE_", "COV_"))},
         "MASKLINE_DATABASE_URL": f"sqlite:///{folder / 'maskline.db'}",
@@ -176,14 +192,25 @@ def serving(folder: Path, *, pin: bool = False, **settings: str) -> Iterator[Ser
     }
     with (folder / "serve.log").open("ab") as log:
         process = subprocess.Popen(
-            pinned(0, [sys.executable, "-m", "maskline", "serve"], wanted=pin),
+            pinned(0, [sys.executable, *program, "serve"], wanted=pin),
             env=environment, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
         )  # fmt: skip
         try:
             wait_until_healthy(process, web, folder / "serve.log")
-            yield Server(folder, sip, web, uac, uas, process, environment, pin)
+            server = Server(folder, sip, web, uac, uas, process, environment, pin)
+            try:
+                yield server
+            finally:
+                for phone in server.phones:
+                    phone.kill()
+                    phone.wait()
         finally:
             stop(process)
+
+
+def exit_on_sigterm() -> None:
+    """Whoever ends a bench ends what it has started: by default SIGTERM leaves Python without a `finally`."""
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
@@ -237,6 +264,7 @@ def provision(server: Server, sessions: int) -> dict[str, Any]:
 def provision_numbers(server: Server, numbers: int = NUMBERS) -> dict[str, Any]:
     """Account, numbers and two carriers by command line; returns the account."""
     account: dict[str, Any] = server.command("account", "create", "load test")
+    server.command("account", "limits", account["auth_id"], "--unlimited")  # calls of a second look like fraud
     for index in range(numbers):
         server.command("number", "add", "+" + VIRTUAL.format(index), "--account", account["auth_id"])
     for name, port, prefix in (("callers", server.uac_port, "+44"), ("callees", server.uas_port, "+91")):
@@ -257,21 +285,18 @@ def sipp(server: Server, scenario: str, *arguments: str) -> subprocess.Popen[byt
         "-trace_stat", "-fd", "1", "-stf", str(server.folder / f"{scenario}.csv"), *arguments,
     ]  # fmt: skip
     quiet = subprocess.DEVNULL
-    return subprocess.Popen(
-        pinned(1, command, wanted=server.pin), cwd=server.folder, stdin=quiet, stdout=quiet, stderr=quiet
-    )
+    command = pinned(1, command, wanted=server.pin)
+    server.phones.append(subprocess.Popen(command, cwd=server.folder, stdin=quiet, stdout=quiet, stderr=quiet))
+    return server.phones[-1]
 
 
 def wait_until_bound(port: int, process: subprocess.Popen[bytes]) -> None:
-    """SIPp binds when it is ready; a port that can still be bound is not taken yet."""
-    deadline = time.monotonic() + 10
+    """SIPp binds when it is ready."""
+    deadline = time.monotonic() + 30
     while time.monotonic() < deadline and process.poll() is None:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            try:
-                probe.bind((HOST, port))
-            except OSError:
-                return
-        time.sleep(0.05)
+        if is_bound(port):
+            return
+        time.sleep(0.02)
     raise LoadError("SIPp did not start")
 
 
