@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.support.stalls import Stalls
 
 NOISY = 0.02
 """Share of stolen time from which delays in milliseconds say nothing about our programs."""
@@ -46,38 +49,55 @@ class Crowd:
     def __exit__(self, *_: object) -> None:
         self.share = (_waited() - self._before) / (time.monotonic() - self._since)
 
-    def excuse(self, what: str) -> None:
-        """Skip the test when there was too much of a crowd to judge `what`."""
-        if self.share > CROWDED:
-            pytest.skip(f"{what}; programs waited for a CPU {self.share:.0%} of the time: no delay to judge")
+
+STALLED = 25.0
+"""Milliseconds without a CPU from which on one delay of a tenth of a second says nothing about our programs."""
 
 
 class Taken:
-    """Both over one block, for tests that try again: whether any of the tries was a fair one."""
+    """All three over one block, for tests that may try again: whether any of the tries was a fair one."""
 
     def __init__(self, crowded: float = CROWDED) -> None:
         """`crowded`: for tests whose own programs wait for each other."""
         self._crowded = crowded
-        self._shares: list[tuple[float, float]] = []
+        self._tries: list[tuple[float, float, float]] = []
 
     def __enter__(self) -> Taken:
-        self._open = StolenTime().__enter__(), Crowd().__enter__()
+        self._open = StolenTime().__enter__(), Crowd().__enter__(), Stalls().__enter__()
         return self
 
     def __exit__(self, *error: object) -> None:
-        stolen, crowd = self._open
-        stolen.__exit__(*error)
-        crowd.__exit__(*error)
-        self._shares.append((stolen.share, crowd.share))
+        stolen, crowd, stalls = self._open
+        for each in self._open:
+            each.__exit__(*error)
+        self._tries.append((stolen.share, crowd.share, stalls.longest_ms))
+
+    def _is_unfair(self, stolen: float, crowd: float, stall: float) -> bool:
+        return stolen > NOISY or crowd > self._crowded or stall > STALLED
+
+    @property
+    def now(self) -> bool:
+        """Whether too much of the machine was others' in the last try."""
+        return self._is_unfair(*self._tries[-1])
 
     @property
     def always(self) -> bool:
-        """Whether too much of the machine was others' in each try."""
-        return all(stolen > NOISY or crowd > self._crowded for stolen, crowd in self._shares)
+        """The same in each try."""
+        return all(self._is_unfair(*each) for each in self._tries)
+
+    @contextlib.contextmanager
+    def judged(self, what: str) -> Iterator[None]:
+        """Over the assertions on delay alone: where none of the tries was fair, a failing one skips and says `what`."""
+        try:
+            yield
+        except AssertionError:
+            if self.always:
+                pytest.skip(f"{what}; no delay to judge: {self}")
+            raise
 
     def __str__(self) -> str:
-        each = ", ".join(f"{stolen:.0%} and {crowd:.0%}" for stolen, crowd in self._shares)
-        return f"CPU taken by the hypervisor, and time in which programs waited for one, in each try: {each}"
+        each = ", ".join(f"{stolen:.0%}, {crowd:.0%} and {stall:.0f} ms" for stolen, crowd, stall in self._tries)
+        return f"CPU taken by the hypervisor, time in which programs waited for one, longest stall, in each try: {each}"
 
 
 def _waited() -> float:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Iterator
 
 import pytest
 
 from maskline.masking.call_record import Quality
 from maskline.masking.facts import LegName
+from tests.support.hypervisor import Taken
 from tests.support.media_harness import EmbeddedHarness, Harness
 from tests.support.rtpengine_process import RtpengineHarness
 from tests.support.spoiled_calls import CLEAN, LATE, Plan, Told, Way, run
@@ -35,14 +35,32 @@ PLANS = [
     Plan("callee reports", WAYS["5 %"], WAYS["5 %"], frozenset({B})),
 ]
 DRIVERS = ("embedded", "rtpengine")
+ATTEMPTS = 3
+"""A CPU that is away for 100 ms bends jitter, and the daemon's mean of few reports: the first fair run is judged."""
 Outcomes = dict[str, dict[str, Told]]
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcomes]:
-    folder = tmp_path_factory.mktemp("quality")
-    harnesses: list[Harness] = [EmbeddedHarness(folder / "m", ports=60), RtpengineHarness(folder, ports=100)]
-    yield asyncio.run(_measure(harnesses))
+def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Outcomes, Taken]:
+    taken = Taken()
+    for _ in range(ATTEMPTS):
+        folder = tmp_path_factory.mktemp("quality")
+        harnesses: list[Harness] = [EmbeddedHarness(folder / "m", ports=60), RtpengineHarness(folder, ports=100)]
+        with taken:
+            outcomes = asyncio.run(_measure(harnesses))
+        if not taken.now:
+            break
+    return outcomes, taken
+
+
+@pytest.fixture
+def told(measured: tuple[Outcomes, Taken]) -> Outcomes:
+    return measured[0]
+
+
+@pytest.fixture
+def taken(measured: tuple[Outcomes, Taken]) -> Taken:
+    return measured[1]
 
 
 async def _measure(harnesses: list[Harness]) -> Outcomes:
@@ -63,36 +81,43 @@ def heard(told: Outcomes, driver: str, name: str, leg: LegName) -> Quality:
 @pytest.mark.parametrize("driver", DRIVERS)
 @pytest.mark.parametrize("name", WAYS)
 def test_the_mos_is_within_0_3_of_what_rtpengine_itself_makes_of_the_call(
-    told: Outcomes, driver: str, name: str
+    told: Outcomes, taken: Taken, driver: str, name: str
 ) -> None:
     theirs = told["rtpengine"][name].theirs
     for leg in LegName:
-        assert heard(told, driver, name, leg).mos == pytest.approx(theirs[leg], abs=0.3), leg
+        mos = heard(told, driver, name, leg).mos
+        with taken.judged(f"rated {mos} here and {theirs[leg]} there"):
+            assert mos == pytest.approx(theirs[leg], abs=0.3), leg
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
 @pytest.mark.parametrize("name", WAYS)
-def test_loss_and_jitter_are_those_of_the_network(told: Outcomes, driver: str, name: str) -> None:
+def test_loss_and_jitter_are_those_of_the_network(told: Outcomes, taken: Taken, driver: str, name: str) -> None:
     for leg, way in ((A, WAYS[name]), (B, WAYS[TURNED[name]])):
         figures = heard(told, driver, name, leg)
         assert figures.packet_loss == pytest.approx(way.loss, abs=0.01)
         assert figures.packets_received == told[driver][name].sent[leg]
         assert figures.loss_known
         if way is LATE:  # two delays between none and 40 ms differ by 13.3 ms in the mean
-            assert 10.0 <= figures.jitter_ms <= 25.0
+            with taken.judged(f"nothing lost or late beyond the plan; jitter {figures.jitter_ms} ms"):
+                assert 10.0 <= figures.jitter_ms <= 25.0
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
 @pytest.mark.parametrize("name", WAYS)
-def test_what_the_far_sides_report_of_what_they_hear_is_told_too(told: Outcomes, driver: str, name: str) -> None:
+def test_what_the_far_sides_report_of_what_they_hear_is_told_too(
+    told: Outcomes, taken: Taken, driver: str, name: str
+) -> None:
     """What is lost between a party and the relay is missing at the other party as well."""
     for listener, speaker in ((B, A), (A, B)):
         figures, theirs = heard(told, driver, name, listener), heard(told, driver, name, speaker)
         assert figures.far_packet_loss == pytest.approx(theirs.packet_loss, abs=0.02)
-        assert figures.far_jitter_ms == pytest.approx(theirs.jitter_ms, abs=5.0)
-        assert figures.far_mos == pytest.approx(theirs.mos, abs=0.15)
         assert figures.round_trip_ms is not None
-        assert 0.0 < figures.round_trip_ms < 200.0
+        assert figures.far_mos is not None
+        with taken.judged(f"heard {figures}, and at the other side {theirs}"):
+            assert figures.far_jitter_ms == pytest.approx(theirs.jitter_ms, abs=5.0)
+            assert figures.far_mos == pytest.approx(theirs.mos, abs=0.15)
+            assert 0.0 < figures.round_trip_ms < 200.0
 
 
 def test_without_reports_the_embedded_relay_knows_what_it_received_and_nothing_else(told: Outcomes) -> None:
