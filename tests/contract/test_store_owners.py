@@ -84,6 +84,17 @@ async def test_what_an_engine_leaves_at_its_end_is_anybodys_at_once(store: Store
     assert [one.call_id for one in await store.take_live_calls("e2", now=T0, limit=9)] == ["call-1"]
 
 
+async def test_of_those_who_only_say_nothing_calls_can_be_left_alone(store: Store) -> None:
+    await store.commit_calls([begun("silent"), begun("unknown", engine_id="gone"), begun("left", engine_id="e2")])
+    for one in (ONE, TWO):
+        await store.renew_owner(one, now=T0)
+    await store.end_owner("e2")
+    far = T0 + 10 * LEASE  # a database on a server goes by its own clock, and there e1 lives
+    taken = await store.take_live_calls("e3", now=far, limit=9, ended_only=True)
+    assert {one.call_id for one in taken} == {"left", "unknown"}
+    assert [one.call_id for one in await store.live_calls("e1")] == ["silent"]
+
+
 async def test_an_engines_next_start_has_its_calls_whoever_believes_it_lives(store: Store) -> None:
     await store.renew_owner(ONE, now=T0)
     await store.commit_calls([begun(), begun("call-2", engine_id="e2")])

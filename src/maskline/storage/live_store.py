@@ -37,10 +37,11 @@ class LiveCallStore(Protocol):
         ...
 
     async def take_live_calls(
-        self, engine_id: str, *, now: float, limit: int, own: bool = False, form: int = 1
+        self, engine_id: str, *, now: float, limit: int, own: bool = False, ended_only: bool = False, form: int = 1
     ) -> list[LiveCall]:
         """For this engine calls of others that have not said in time that they live, in order of their keeping and
-        `limit` at most; or, with `own`, what an earlier start of it left. Their former engine's commits for them are
+        `limit` at most, with `ended_only` of those alone that said that they end, or of whom nothing is known; or, with
+        `own`, what an earlier start of it left. Their former engine's commits for them are
         refused from now on. None of a later form than `form`: these are for who can read them, those of our own are
         nobody's from now on. Raises `SealBroken`."""
         ...

@@ -36,9 +36,9 @@ class MemoryLive:
         return sorted(found, key=lambda call: (call.kept_at, call.call_id))
 
     async def take_live_calls(
-        self, engine_id: str, *, now: float, limit: int, own: bool = False, form: int = 1
+        self, engine_id: str, *, now: float, limit: int, own: bool = False, ended_only: bool = False, form: int = 1
     ) -> list[LiveCall]:
-        left = await self.live_calls(engine_id) if own else self._left(engine_id, now)
+        left = await self.live_calls(engine_id) if own else self._left(engine_id, 0.0 if ended_only else now)
         taken = self._take([call for call in left if call.form <= form][:limit], engine_id)
         if own:
             self._take([call for call in left if call.form > form], "")

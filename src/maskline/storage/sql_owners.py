@@ -43,10 +43,12 @@ def free_leases(connection: SqlConnection, owners: Sequence[str], now: float) ->
     return freed
 
 
-def take_calls(connection: SqlConnection, engine_id: str, ours: float, limit: int, own: bool, form: int) -> list[Row]:
+def take_calls(
+    connection: SqlConnection, engine_id: str, ours: float, limit: int, own: bool, ended_only: bool, form: int
+) -> list[Row]:
     """Rows as of `live_calls`."""
     taken: list[Row] = []
-    for leaver in [engine_id] if own else _leavers(connection, engine_id, ours):
+    for leaver in [engine_id] if own else _leavers(connection, engine_id, ours, ended_only):
         if len(taken) < limit:
             taken += run(connection, "take_live_calls", engine_id, leaver, limit - len(taken), form).fetchall()
     if own:
@@ -72,9 +74,10 @@ def take_unread(connection: SqlConnection, engine_id: str, calls: Collection[str
     return _in_order(taken)
 
 
-def _leavers(connection: SqlConnection, engine_id: str, ours: float) -> list[str]:
-    """Engines that have calls and do not live."""
-    return sorted([row[0] for row in run(connection, "dead_engines", engine_id, connection.wall(ours)).fetchall()])
+def _leavers(connection: SqlConnection, engine_id: str, ours: float, ended_only: bool = False) -> list[str]:
+    """Engines that have calls and do not live, or said so."""
+    silent_at = 0.0 if ended_only else connection.wall(ours)
+    return sorted([row[0] for row in run(connection, "dead_engines", engine_id, silent_at).fetchall()])
 
 
 def _in_order(taken: list[Row]) -> list[Row]:

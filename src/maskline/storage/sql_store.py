@@ -187,9 +187,9 @@ class SqlStore(SqlUsages):
         return [rows_kept.live_call_from_row(row, self._sealer) for row in found]
 
     async def take_live_calls(
-        self, engine_id: str, *, now: float, limit: int, own: bool = False, form: int = 1
+        self, engine_id: str, *, now: float, limit: int, own: bool = False, ended_only: bool = False, form: int = 1
     ) -> list[LiveCall]:
-        taken = await self._write(sql_owners.take_calls, engine_id, now, limit, own, form)
+        taken = await self._write(sql_owners.take_calls, engine_id, now, limit, own, ended_only, form)
         return [rows_kept.live_call_from_row(row, self._sealer) for row in taken]
 
     async def unread_calls(self, engine_id: str, *, now: float, form: int) -> list[str]:

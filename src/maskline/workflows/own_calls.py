@@ -6,7 +6,9 @@ engine's calls, a few at a time; one that could not renew in time takes no new c
 its own. What it is not: how a call goes on (`engine/revival.py`). Who uses it: `app.py` calls `prepare()` first of all
 and `begin()` before the engine hears anything, and runs `run()` as a task.
 
-An engine whose database is away keeps its calls: so may all others have lost it, and then nobody takes anything.
+An engine whose database is away keeps its calls: so may all others have lost it, and then nobody takes anything. When
+it is there again, whoever asks first finds all others silent, who had as little chance to speak: for `WATCHED` seconds
+nobody is held for dead but those who said that they end.
 """
 
 from __future__ import annotations
@@ -33,6 +35,9 @@ _log = structlog.get_logger("maskline.own_calls")
 RENEW_SECONDS = 5.0
 _AGAIN_SECONDS = 1.0
 """After a renewal that failed."""
+WATCHED = 10.0
+"""For which a process must have seen the database answer before it holds others for dead: one whose renewal hung when
+the database came back tries again after `RENEW_SECONDS` and a second, and needs some time for it."""
 AT_ONCE = 20
 """Calls taken over in one transaction, between which calls in progress have their turn."""
 _ALL = 10_000_000
@@ -67,6 +72,10 @@ class OwnCalls:
         self.lapsed = False
         """Our lease is over, as far as we know, and what we have may be another engine's."""
         self._renewed_at = clock.now()
+        self._heard_at = 0.0
+        """The last renewal, by the database's clock as the next."""
+        self._watching_since: float | None = None
+        """None: the database was away at our last look."""
         self._others: list[Owner] = []
         self._read: list[LiveCall] = []
         """Taken over, and not in the engine yet."""
@@ -105,7 +114,9 @@ class OwnCalls:
     async def begin(self) -> list[CutOff]:
         """From now on this process lives; what an earlier one of its name left is its own. Raises
         `StoreUnavailable`."""
-        self._note(await self._store.renew_owner(self.owner, now=self._clock.wall()), self._clock.now())
+        renewal = await self._store.renew_owner(self.owner, now=self._clock.wall())
+        self._watch(renewal)
+        self._note(renewal, self._clock.now())
         if self._carrier is None:
             return []
         left = await self._store.take_live_calls(
@@ -133,15 +144,24 @@ class OwnCalls:
             # A renewal that is late is none, and a server that went away without a word is noticed in time.
             async with asyncio.timeout(RENEW_SECONDS):
                 renewal = await self._store.renew_owner(self.owner, now=self._clock.wall())
-            await self._free_of_dead(renewal)
+            ended_only = not self._watch(renewal)
+            await self._free_of_dead(renewal, ended_only)
             if self._carrier is not None:
-                await self._settle(renewal, self._carrier)
+                await self._settle(renewal, self._carrier, ended_only)
         except (StoreUnavailable, TimeoutError):
+            self._watching_since = None
             if not self.lapsed and self._clock.now() - self._renewed_at >= LEASE:
                 self._lapse()
             return False
         self._note(renewal, begun)
         return True
+
+    def _watch(self, renewal: Renewal) -> bool:
+        """Whether others have had time to say that they live, for as long as we know."""
+        if not renewal.in_time or self._watching_since is None or renewal.now - self._heard_at > WATCHED:
+            self._watching_since = renewal.now
+        self._heard_at = renewal.now
+        return renewal.now - self._watching_since >= WATCHED
 
     def _note(self, renewal: Renewal, at: float) -> None:
         self._renewed_at = at
@@ -155,11 +175,8 @@ class OwnCalls:
         self._suspend(True)
         _log.warning("lease_over", calls=self._recorder.open_calls)
 
-    async def _free_of_dead(self, renewal: Renewal) -> None:
-        """Not after an outage: those who live have then had as little chance to say so as we."""
-        if not renewal.in_time:
-            return
-        dead = {(one.id, one.until) for one in renewal.others if one.until <= renewal.now}
+    async def _free_of_dead(self, renewal: Renewal, ended_only: bool) -> None:
+        dead = {(one.id, one.until) for one in renewal.others if one.until <= (0.0 if ended_only else renewal.now)}
         if fresh := dead - self._freed:
             await self._free(sorted(owner_id for owner_id, _ in fresh))
         self._freed = dead
@@ -168,7 +185,7 @@ class OwnCalls:
         if count := await self._store.free_leases(owners, now=self._clock.wall()):
             _log.warning("leases_freed", count=count)
 
-    async def _settle(self, renewal: Renewal, carrier: Carrier) -> None:
+    async def _settle(self, renewal: Renewal, carrier: Carrier, ended_only: bool) -> None:
         if self.lapsed or not renewal.in_time:
             tenures = self._recorder.tenures()
             if lost := await self._store.lost_calls(tenures):
@@ -177,7 +194,7 @@ class OwnCalls:
                 _log.warning("calls_lost", count=len(lost))
         while not (self._leaving or self._stopping):
             if not self._read:
-                self._read = await self._take()
+                self._read = await self._take(ended_only)
             if not self._read:
                 return
             await self._know({live.account_id for live in self._read})
@@ -185,10 +202,10 @@ class OwnCalls:
             self._read = []
             carrier.take_over(past)
 
-    async def _take(self) -> list[LiveCall]:
+    async def _take(self, ended_only: bool) -> list[LiveCall]:
         me, wall = self.owner.id, self._clock.wall()
-        taken = await self._store.take_live_calls(me, now=wall, limit=AT_ONCE, form=VERSION)
-        return taken or await self._take_unread(me, wall)
+        taken = await self._store.take_live_calls(me, now=wall, limit=AT_ONCE, ended_only=ended_only, form=VERSION)
+        return taken if taken or ended_only else await self._take_unread(me, wall)
 
     async def _take_unread(self, me: str, wall: float) -> list[LiveCall]:
         """What a newer engine left is for others of its kind; when none came in time, it gets its end from us."""

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+import pytest
 from structlog.testing import capture_logs
 
 from maskline.clock import VirtualClock
@@ -68,6 +69,14 @@ def world(*names: str) -> tuple[Store, VirtualClock, list[Process]]:
     return store, clock, [Process(store, clock, name) for name in names]
 
 
+async def silence(clock: VirtualClock, *watching: Process, seconds: float = LEASE + 0.1) -> None:
+    """Some engine says nothing; those watching live, and see it."""
+    for _ in range(4):
+        clock.advance(seconds / 4)
+        for each in watching:
+            await each.owning._step()
+
+
 async def test_an_engine_has_what_its_former_self_left_before_it_hears_anything() -> None:
     store, _, (one,) = world("e1")
     await store.commit_calls([keeping("mine", "e1"), keeping("another", "e2")])
@@ -93,8 +102,7 @@ async def test_a_dead_engines_calls_go_on_in_a_living_one_once_its_lease_is_over
     await store.commit_calls([keeping(f"call-{n:02}", "e1") for n in range(count)])
     await two.owning._step()
     assert two.engine.taken == [] and two.owning.has_heirs
-    clock.advance(LEASE + 0.1)
-    await two.owning._step()
+    await silence(clock, two)
     assert two.engine.taken == [f"call-{n:02}" for n in range(count)]
     assert not two.owning.has_heirs
     assert len(two.recorder.tenures()) == count
@@ -191,6 +199,7 @@ async def test_calls_that_were_taken_and_could_not_be_read_are_read_at_the_next_
 async def test_what_a_newer_engine_left_waits_for_its_like_and_then_has_its_end() -> None:
     store, clock, (one, newer) = world("e1", "e2")
     await one.owning.begin()
+    await silence(clock, one)
     for name in ("read", "waited"):
         left = keeping(name, "gone")
         assert left.live is not None
@@ -198,12 +207,13 @@ async def test_what_a_newer_engine_left_waits_for_its_like_and_then_has_its_end(
     with capture_logs() as lines:
         await one.owning._step()
         assert one.engine.taken == []
-        clock.advance(own_calls.UNREAD_SECONDS - 1)
-        await one.owning._step()
+        for _ in range(10):
+            clock.advance((own_calls.UNREAD_SECONDS - 1.25) / 10)
+            await one.owning._step()
         assert one.engine.taken == []
         await store.take_live_calls("e2", now=clock.wall(), limit=1, form=VERSION + 1)
         await store.renew_owner(newer.owning.owner, now=clock.wall())
-        clock.advance(1)
+        clock.advance(1.5)
         await one.owning._step()
     assert one.engine.taken == ["waited"]
     told = [line["event"] for line in lines if line["log_level"] != "info"]
@@ -227,17 +237,79 @@ async def test_webhooks_of_a_dead_process_are_anybodys_once_its_lease_is_over_an
     assert [(line["event"], line["count"]) for line in lines] == [("leases_freed", 1)]
 
 
-async def test_after_an_outage_of_the_database_nobody_is_held_for_dead_who_could_not_speak_either() -> None:
-    store, clock, (one, two) = world("e1", "e2")
-    for each in (one, two):
+async def left_by_e1(store: Store, clock: VirtualClock, *others: Process) -> None:
+    """A call that talks, and a webhook that was being sent, of an engine that has lived for a while, as have others."""
+    await store.renew_owner(Owner("e1", "engine", "host", ""), now=clock.wall())
+    for each in others:
         await each.owning.begin()
+    await silence(clock, *others, seconds=LEASE - 0.1)
+    await store.renew_owner(Owner("e1", "engine", "host", ""), now=clock.wall())
+    await store.commit_calls([keeping("c", "e1")])
     await store.announce([outbox_row()])
-    await store.lease_outbox("e1", now=clock.wall(), until=clock.wall() + 120, limit=1)
-    clock.advance(LEASE + 1)
+    await store.lease_outbox("e1", now=clock.wall(), until=clock.wall() + 1200, limit=1)
+
+
+async def is_e1s(store: Store) -> tuple[int, str]:
+    """Its calls, and how its webhook is."""
+    return len(await store.live_calls("e1")), (await store.outbox(None))[0].state
+
+
+@pytest.mark.parametrize("outage", [own_calls.WATCHED, LEASE - 0.5, LEASE + 1, 600.0])
+async def test_after_an_outage_of_the_database_nobody_is_held_for_dead_who_could_not_speak_either(
+    outage: float,
+) -> None:
+    store, clock, (one, two) = world("e1", "e2")
+    await left_by_e1(store, clock, two)
+    store.away = True
+    clock.advance(4.9)  # e1 was about to renew
     await two.owning._step()
-    await one.owning._step()
+    clock.advance(outage)
     await two.owning._step()
-    assert (await store.outbox(None))[0].state == "leased"
+    store.away = False
+    # The one that hears of it first; the other one's last try hangs until its time is over.
+    await two.owning._step()
+    clock.advance(own_calls.RENEW_SECONDS)
+    await two.owning._step()
+    assert await is_e1s(store) == (1, "leased")
+    clock.advance(own_calls.RENEW_SECONDS - 0.1)
+    await store.renew_owner(one.owning.owner, now=clock.wall())
+    await silence(clock, two, seconds=LEASE - 0.1)
+    assert (await is_e1s(store), two.engine.taken) == ((1, "leased"), [])
+    await silence(clock, two)
+    assert (await is_e1s(store), two.engine.taken) == ((0, "due"), ["c"])
+
+
+async def test_who_dies_in_an_outage_is_known_to_be_dead_soon_after_it() -> None:
+    store, clock, (two,) = world("e2")
+    await left_by_e1(store, clock, two)
+    store.away = True
+    await two.owning._step()
+    clock.advance(60.0)
+    store.away = False
+    await two.owning._step()
+    assert await is_e1s(store) == (1, "leased")
+    await silence(clock, two, seconds=own_calls.WATCHED)
+    assert (await is_e1s(store), two.engine.taken) == ((0, "due"), ["c"])
+
+
+async def test_an_engine_that_starts_when_the_database_comes_back_knows_nothing_of_who_lives() -> None:
+    store, clock, (new,) = world("e2")
+    await left_by_e1(store, clock)
+    clock.advance(LEASE + 1)  # nobody could renew, and the new one's supervisor tried to start it all the time
+    await new.owning.begin()
+    await new.owning._step()
+    assert (await is_e1s(store), new.engine.taken) == ((1, "leased"), [])
+    await silence(clock, new, seconds=own_calls.WATCHED)
+    assert new.engine.taken == ["c"]
+
+
+async def test_who_said_that_it_ends_is_believed_at_once_also_by_one_that_has_just_started() -> None:
+    store, clock, (new,) = world("e2")
+    await left_by_e1(store, clock)
+    await store.end_owner("e1")
+    await new.owning.begin()
+    await new.owning._step()
+    assert (await is_e1s(store), new.engine.taken) == ((0, "due"), ["c"])
 
 
 async def test_what_an_earlier_process_of_the_same_name_had_leased_is_free_before_anything_is_leased() -> None:
