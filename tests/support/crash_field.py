@@ -30,6 +30,7 @@ from maskline.lab.ports import free_port, free_ports
 from maskline.services import Services, migrate_database
 from maskline.workflows.add_number import add_number
 from maskline.workflows.add_trunk import TrunkWish, add_trunk
+from maskline.workflows.api_keys import create_api_key
 from maskline.workflows.create_account import create_account
 from maskline.workflows.set_webhook import set_webhook
 from tests.support.crash_inbox import CrashInbox
@@ -46,7 +47,7 @@ HOST = "127.0.0.1"
 KINDS = ("sqlite", "postgresql", "processes", "fleet")
 READY = 60.0
 """Seconds in which a part has to be up again: this machine may be busy with anything."""
-PARTS = {"sqlite": 1, "postgresql": 1, "processes": 3, "fleet": 4}
+PARTS = {"sqlite": 1, "postgresql": 1, "processes": 4, "fleet": 4}
 """Processes of ours that say that they live, by kind."""
 _MEDIA_PORTS = 240
 """Four a call, and those of the dead rest."""
@@ -128,6 +129,8 @@ class Customer:
 
     account_id: str
     token: str
+    key: str
+    """The same for 8x8's interface."""
     numbers: list[str]
     facts_from: int
     """Position in the fact log."""
@@ -139,8 +142,8 @@ class Customer:
 
 class Field:
     """`kind`: `sqlite` and `postgresql` are one process of ours on that database, `processes` is API, engine and
-    deliverer by themselves on PostgreSQL, `fleet` the same with two engines behind Kamailio. `sabotage`: what to spoil,
-    to see whether the suite notices."""
+    two deliverers by themselves on PostgreSQL, `fleet` two engines behind Kamailio, and one deliverer. `sabotage`: what
+    to spoil, to see whether the suite notices."""
 
     def __init__(self, folder: Path, kind: str, sabotage: str = "") -> None:
         self.kind = kind
@@ -215,6 +218,8 @@ class Field:
         self._stack.callback(zygote.close)
         for name, (port, weight) in self._commands().items():
             own = self._engines.get(name.removeprefix("engine "), {})
+            if name.startswith("deliver"):
+                own = {"MASKLINE_DELIVER_HTTP_PORT": str(port)}
             part = Part(zygote, self.platform, name, f"http://{HOST}:{port}/healthz", **own)
             self._stack.callback(part.kill)
             part.start()
@@ -251,11 +256,11 @@ class Field:
         if self.kind in ("sqlite", "postgresql"):
             return {"serve": (api, 6)}
         engine, deliver = free_port(), free_port()
-        self.platform.environment |= {
-            "MASKLINE_ENGINE_HTTP_PORT": str(engine), "MASKLINE_DELIVER_HTTP_PORT": str(deliver)
-        }  # fmt: skip
+        self.platform.environment["MASKLINE_ENGINE_HTTP_PORT"] = str(engine)
         engines = {f"engine {name}": (int(one["MASKLINE_ENGINE_HTTP_PORT"]), 6) for name, one in self._engines.items()}
-        return {"api": (api, 3), **(engines or {"engine": (engine, 4)}), "deliver": (deliver, 3)}
+        if engines:
+            return {"api": (api, 3), **engines, "deliver": (deliver, 3)}
+        return {"api": (api, 3), "engine": (engine, 4), "deliver": (deliver, 2), "deliver two": (free_port(), 2)}
 
     def chances(self) -> list[tuple[str, int]]:
         """What may be killed, and how often it is chosen."""
@@ -285,8 +290,9 @@ class Field:
             await add_number(store, clock, numbers[-1], account.id)
         await set_webhook(store, account.id, "native", inbox.url("native"), options={"updates": "on"})
         await set_webhook(store, account.id, "eight.session_summary", inbox.url("summary"))
+        _, key = await create_api_key(store, clock, ids, account.id, "crash")
         long = {path: path.stat().st_size for path in self.logs if path.exists()}
-        return Customer(account.id, account.auth_token, numbers, int(last), began, long)
+        return Customer(account.id, account.auth_token, key, numbers, int(last), began, long)
 
     # -- the database, beside the product's own code -------------------------------------------------------------------
     async def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:

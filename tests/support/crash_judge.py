@@ -27,6 +27,7 @@ UNREST = {
     "requested flows": "SELECT id FROM requested_flows WHERE account_id = $1",
     "recordings": "SELECT id FROM recordings WHERE account_id = $1"
     " AND status IN ('recording', 'stopped', 'processing')",
+    "tables of calls": "SELECT id FROM exports WHERE account_id = $1 AND status IN ('queued', 'running')",
     "calls in progress": "SELECT id FROM sessions WHERE account_id = $1 AND calls_in_progress <> 0",
 }
 """What is on its way somewhere, and must not be for ever."""

@@ -16,6 +16,7 @@ import aiohttp
 
 from maskline.lab.phone import Behaviour, Phone
 from maskline.masking.e164 import parse_number
+from tests.support.crash_exports import Exports
 from tests.support.crash_field import HOST, Customer, Field
 from tests.support.crash_inbox import CrashInbox
 from tests.support.crash_plan import COUPLES, PEOPLE, TALKS, Plan, Talk
@@ -122,6 +123,7 @@ class Load:
         self._plan = plan
         self._inbox = inbox
         self._client = Client(field.platform.url, customer, self.ledger)
+        self.exports = Exports(field, customer)
         self.somebody_talks = asyncio.Event()
         """Set with each call that is answered."""
         self._stopping = False
@@ -140,11 +142,17 @@ class Load:
             self.ledger.wrong += [str(error) for error in group.exceptions]
 
     async def _run(self) -> None:
-        async with asyncio.TaskGroup() as group:
-            for writer in range(self._plan.writers):
-                group.create_task(self._write(writer))
-            for couple in range(COUPLES):
-                group.create_task(self._couple(couple))
+        asking = asyncio.create_task(self.exports.run())
+        try:
+            async with asyncio.TaskGroup() as group:
+                for writer in range(self._plan.writers):
+                    group.create_task(self._write(writer))
+                for couple in range(COUPLES):
+                    group.create_task(self._couple(couple))
+        finally:
+            asking.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asking
 
     async def hang_up(self) -> None:
         """Everything is up again: nobody talks or calls any more when this returns. A caller to whom nothing ever came

@@ -35,7 +35,7 @@ _OLDER = (
     "UPDATE recordings SET due_at = due_at - 1000 WHERE account_id = $1 AND status = 'stopped' AND due_at > $2",
 )
 _DEAD = "UPDATE owners SET until = until - 16 WHERE kind = $1 AND until > $2"
-"""Of the only process of a kind."""
+"""Of a kind of which there is one process, or one that says at once that it lives and one that does not."""
 _LEFT = "SELECT COUNT(*) FROM live_calls WHERE engine_id = $1"
 TAKEN_OVER = 45.0
 """Seconds after an engine's death in which another one has its calls: 15 until it is known to be dead, up to 5 until
@@ -82,12 +82,14 @@ class Run:
             watching.cancel()
             load.ledger.wrong += leases.wrong
             verdict.wrong = await judge(self._field, customer, load.ledger, self._inbox, self.plan.people)
+            verdict.wrong += await load.exports.judge()
             log = await read_log(self._field, customer)
         finally:
             watching.cancel()
             await load.close()
             await self._inbox.close()
-        verdict.line = self._line(verdict, load.ledger, log, settled, time.monotonic() - began)
+        tables = len(load.exports.asked)
+        verdict.line = self._line(verdict, load.ledger, log, tables, settled, time.monotonic() - began)
         return verdict
 
     async def _disturb(self, load: Load) -> None:
@@ -125,8 +127,8 @@ class Run:
             self._taken_over.append(await self._heir(parts[0].engine_id))
             return
         await asyncio.sleep(kill.down)
-        if self._field.kind == "processes" and kill.part in ("api", "deliver"):
-            await self._field.rows(_DEAD, kill.part, time.time())
+        if self._field.kind == "processes" and kill.part.split()[0] in ("api", "deliver"):
+            await self._field.rows(_DEAD, kill.part.split()[0], time.time())
         for part in parts:
             if part not in self._away:
                 await asyncio.to_thread(part.start)
@@ -157,7 +159,9 @@ class Run:
         for query in _OLDER:
             await self._field.rows(query, customer.account_id, time.time() + 0.5)
 
-    def _line(self, verdict: Verdict, ledger: Ledger, log: Log, settled: float, seconds: float) -> str:
+    def _line(
+        self, verdict: Verdict, ledger: Ledger, log: Log, tables: int, settled: float, seconds: float
+    ) -> str:  # fmt: skip
         kills = ", ".join(f"{kill.part} after {kill.after:.2f} s" for kill in self.plan.kills)
         causes = ", ".join(f"{many} {cause}" for cause, many in log.causes.most_common(4))
         word = "FAILED" if verdict.wrong else "ok"
@@ -165,6 +169,7 @@ class Run:
             f"{word} {verdict.kind} seed {verdict.seed}: killed {kills}; {len(ledger.sessions)} sessions, "
             f"{ledger.calls} calls ({ledger.answered} answered; {causes}), {ledger.repeats} requests sent again, "
             f"{log.count} facts, "
+            f"{tables} tables of calls, "
             f"{len(self._inbox.ids)} webhooks in {len(self._inbox.arrivals)} tries ({self._inbox.faults} refused); "
             f"{''.join(f'taken over after {one:.1f} s; ' for one in self._taken_over)}"
             f"at rest after {settled:.1f} s; {seconds:.1f} s"

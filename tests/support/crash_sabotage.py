@@ -25,6 +25,7 @@ SEEN_AS = {
     "unrecovered": "has 0 records",
     "eternal": "webhooks never came to rest",
     "generous": "one caller",
+    "absent": "fetching it is answered",
 }
 """Sabotage → what the suite has to say of it."""
 KINDS = {"asynchronous": "postgresql"}
@@ -142,6 +143,24 @@ def _generous() -> None:
     sql_sessions._take = taken  # type: ignore[assignment]
 
 
+def _absent() -> None:
+    """A table of calls is finished before its file is written."""
+    from maskline.workflows import process_exports
+
+    seal = process_exports.ProcessExports._seal
+    finish = process_exports.ProcessExports._finish
+
+    async def absent(self: Any, job: Any, status: str, size: int = 0) -> bool:
+        is_ours = await finish(self, job, status, size)
+        if size:
+            await asyncio.sleep(_DELAY)
+            await asyncio.to_thread(seal, self, job, self._plan.draft_of(job.id, self.owner))
+        return is_ours
+
+    process_exports.ProcessExports._seal = lambda *_: 1  # type: ignore[method-assign]
+    process_exports.ProcessExports._finish = absent  # type: ignore[method-assign]
+
+
 _SPOILERS: dict[str, Callable[[], None]] = {
     "early": _early,
     "asynchronous": _asynchronous,
@@ -150,4 +169,5 @@ _SPOILERS: dict[str, Callable[[], None]] = {
     "unrecovered": _unrecovered,
     "eternal": _eternal,
     "generous": _generous,
+    "absent": _absent,
 }

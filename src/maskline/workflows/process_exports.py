@@ -117,6 +117,8 @@ class ProcessExports:
         try:
             count = await self._write(job, plain)
             size = await asyncio.to_thread(self._seal, job, plain) if count else 0
+            # Before its end is written: nobody looks for drafts of a job that is done.
+            await asyncio.to_thread(plain.unlink, missing_ok=True)
             if await self._finish(job, "succeeded" if count else "empty", size):
                 _log.info("export_made", export_id=job.id, calls=count)
             elif not await self._is_anybodys(job.id):  # cancelled in the last moment

@@ -216,16 +216,30 @@ async def test_what_is_over_goes_and_what_a_killed_process_left_is_made(tmp_path
     (api.plan.folder / f".{left}.dead.csv").write_text("plain")
     async with api.processing():
         assert (await api.done(left))["status"] == "succeeded"
-        # The plain table goes right after its state is told, so it may be there for a moment.
-        async with asyncio.timeout(30):
-            while [path.name for path in api.plan.folder.iterdir()] != [f"{left}.csv"]:  # noqa: ASYNC110  as below
-                await asyncio.sleep(0.01)
+        assert [path.name for path in api.plan.folder.iterdir()] == [f"{left}.csv"]
         api.clock.advance(KEPT_SECONDS + 1)
         api.process.notify()
         async with asyncio.timeout(30):
             while list(api.plan.folder.iterdir()):  # noqa: ASYNC110  looked at from outside, as an operator would
                 await asyncio.sleep(0.01)
     assert platform(await api.ask("GET", f"{PATH}/{left}"))[1] == 4018
+
+
+async def test_a_maker_that_is_killed_when_its_job_is_done_leaves_no_plain_numbers(tmp_path: Path):
+    """Nobody looks for drafts of that job any more."""
+    api = await Exporting().begin(tmp_path)
+    left: list[str] = []
+    finish = api.store.finish_export
+
+    async def finished(*values) -> bool:
+        left.extend(path.name for path in api.plan.folder.iterdir() if path.name.startswith("."))
+        return await finish(*values)
+
+    api.store.finish_export = finished
+    job_id = await api.requested()
+    await api.process._drain()
+    assert (await api.done(job_id))["status"] == "succeeded"
+    assert left == []
 
 
 async def test_one_that_cannot_be_made_fails_and_the_next_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
