@@ -161,7 +161,7 @@ def succeeds(*command: str) -> bool:
 
 def set_up_system() -> None:
     wanted = read_packages(APT_PACKAGES.read_text())
-    missing = {name: service for name, (command, service) in wanted.items() if not shutil.which(command)}
+    missing = {name: service for name, (command, service) in wanted.items() if not is_here(command)}
     if not missing:
         return
     if not can_use_apt():
@@ -170,6 +170,11 @@ def set_up_system() -> None:
     print(f"setup: installing {', '.join(missing)} …", flush=True)
     apt_install(list(missing))
     stop_services([service for service in missing.values() if service != "-"])
+
+
+def is_here(command: str) -> bool:
+    """A path is a file of a package that brings no command."""
+    return Path(command).exists() if command.startswith("/") else shutil.which(command) is not None
 
 
 def read_packages(text: str) -> dict[str, tuple[str, str]]:

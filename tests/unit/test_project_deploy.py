@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 import yaml
 from typer.main import get_command
@@ -48,6 +50,85 @@ def test_the_services_are_an_installation_of_two_engines(compose: dict[str, Any]
             "image", "build", "command", "restart", "environment", "volumes", "depends_on", "ports", "networks",
             "network_mode", "healthcheck", "stop_grace_period", "user", "ulimits",
         }  # fmt: skip
+
+
+def test_the_file_is_one_by_the_specification(compose: dict[str, Any]) -> None:
+    """The schema that the specification publishes (support/compose_spec, Apache 2.0)."""
+    schema = json.loads((ROOT / "tests/support/compose_spec/compose-spec.json").read_text())
+    judge = jsonschema.validators.validator_for(schema)(schema)
+    assert [error.message for error in judge.iter_errors(compose)] == []
+    spoiled = compose | {"services": compose["services"] | {"api": {"stop_grace_perod": "60s"}}}
+    assert not judge.is_valid(spoiled)
+
+
+def test_the_pages_first_steps_are_those_of_the_file(compose: dict[str, Any]) -> None:
+    """docs/howto/many-engines.md §6: what is asked for, where the address is put, what is typed."""
+    section = (ROOT / "docs/howto/many-engines.md").read_text().split("## 6.")[1]
+    given = set(re.findall(r"^(MASKLINE_\w+)=", section, re.M))
+    text = (DEPLOY / "compose.yaml").read_text()
+    assert given == set(re.findall(r"\$\{(\w+):\?", text)) == set(NEEDED)
+    assert sorted(path.name for path in (DEPLOY / "compose").iterdir() if "203.0.113.5" in path.read_text()) == [
+        "maskline-local.cfg", "rtpengine.conf"
+    ]  # fmt: skip
+    typed = re.findall(r"^docker compose -f (\S+) exec (\S+) maskline (.*)$", section, re.M)
+    assert typed == [("deploy/compose.yaml", "api", "account create Acme")]
+    for _, service, _ in typed:
+        assert compose["services"][service]["command"] == ["api"]
+    assert "cat > deploy/.env" in section, "beside the file, where it is looked for"
+
+
+def test_nothing_is_open_to_others_but_what_carriers_reach(compose: dict[str, Any]) -> None:
+    """The API for this host, Kamailio and rtpengine by the host's addresses; the database and engines for nobody."""
+    ports = {name: one["ports"] for name, one in compose["services"].items() if "ports" in one}
+    usual = load_settings({})
+    assert ports == {"api": [f"127.0.0.1:{usual.http_port}:{usual.http_port}"]}
+    host = {name for name, one in compose["services"].items() if one.get("network_mode") == "host"}
+    assert host == {"kamailio", "rtpengine"}
+    (network,) = compose["networks"]["inside"]["ipam"]["config"]
+    engine = compose["services"]["engine-1"]["environment"]
+    relay, front = engine["MASKLINE_RTPENGINE"], engine["MASKLINE_SIP_FRONT"]
+    assert {relay.split(":")[0], front.split(":")[0]} == {network["gateway"]}
+    rtpengine = (DEPLOY / "compose/rtpengine.conf").read_text()
+    listens = re.findall(r"^listen-(?:tcp-)?ng = (.*)$", rtpengine, re.M)
+    assert listens == [relay, relay]
+    assert f"\nrecording-dir = {engine['MASKLINE_RTPENGINE_RECORDINGS']}\n" in rtpengine
+
+
+def test_whose_data_is_where_is_the_same_for_all(compose: dict[str, Any]) -> None:
+    ours = {name: one for name, one in compose["services"].items() if one["image"].startswith("maskline:")}
+    database = compose["services"]["postgres"]
+    for service in ours.values():
+        environment = service["environment"]
+        folders = [volume.split(":")[1] for volume in service["volumes"]]
+        assert any(environment["MASKLINE_KEY_FILE"].startswith(f"{folder}/") for folder in folders)
+        assert any(environment["MASKLINE_DATA_DIR"].startswith(f"{folder}/") for folder in folders)
+        user, password, host, name = re.fullmatch(
+            r"postgresql://(\w+):(\w+)@([\d.]+)/(\w+)", environment["MASKLINE_DATABASE_URL"]
+        ).groups()  # type: ignore[union-attr]
+        assert host == database["networks"]["inside"]["ipv4_address"]
+        made = {"POSTGRES_USER": user, "POSTGRES_PASSWORD": password, "POSTGRES_DB": name}
+        assert made.items() <= database["environment"].items()
+    assert len({str(one["environment"]["MASKLINE_DATABASE_URL"]) for one in ours.values()}) == 1
+
+
+def test_a_stop_waits_for_calls_and_what_dies_is_started_again(compose: dict[str, Any]) -> None:
+    """As the systemd units do: longer than a drain takes, and whatever died."""
+    drains = load_settings({}).drain_timeout
+    units = [
+        float(re.findall(r"^TimeoutStopSec=(\d+)$", unit.read_text(), re.M)[0])
+        for unit in UNITS
+        if unit.name in ("maskline.service", "maskline-engine@.service")
+    ]
+    for name, service in compose["services"].items():
+        if service["image"].startswith("maskline:"):
+            (seconds,) = re.fullmatch(r"(\d+)s", service["stop_grace_period"]).groups()  # type: ignore[union-attr]
+            assert float(seconds) >= max(units) > drains
+            assert "init" not in service and "stop_signal" not in service, "SIGTERM, to our process itself"
+            waited = {"migrate": {"condition": "service_completed_successfully"}}
+            assert service["depends_on"] == (
+                {"postgres": {"condition": "service_healthy"}} if name == "migrate" else waited
+            )
+        assert service["restart"] in (("no",) if name == "migrate" else ("always", "unless-stopped"))
 
 
 def test_what_a_service_names_is_there(compose: dict[str, Any]) -> None:

@@ -55,7 +55,7 @@ def test_an_old_python_is_named_in_one_sentence(
 def test_without_root_the_missing_packages_are_named_with_the_command(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(setup_env.shutil, "which", lambda command: None if command in ("sipp", "tcpdump") else command)
+    monkeypatch.setattr(setup_env, "is_here", lambda command: command not in ("sipp", "tcpdump"))
     monkeypatch.setattr(setup_env.os, "geteuid", lambda: 1000)
     assert setup_env.main(["system"]) == 1
     told = capsys.readouterr().err
@@ -64,21 +64,34 @@ def test_without_root_the_missing_packages_are_named_with_the_command(
 
 
 def test_nothing_is_installed_when_every_command_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(setup_env.shutil, "which", lambda command: command)
+    monkeypatch.setattr(setup_env, "is_here", lambda command: True)
     monkeypatch.setattr(setup_env, "apt_install", lambda packages: pytest.fail(f"installed {packages}"))
     assert setup_env.main(["system"]) == 0
 
 
 def test_as_root_the_missing_packages_are_installed_and_their_services_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[list[str]] = []
-    monkeypatch.setattr(
-        setup_env.shutil, "which", lambda command: None if command in ("rtpengine", "sipp") else command
-    )
+    monkeypatch.setattr(setup_env, "is_here", lambda command: command not in ("rtpengine", "sipp"))
     monkeypatch.setattr(setup_env.os, "geteuid", lambda: 0)
     monkeypatch.setattr(setup_env, "apt_install", done.append)
     monkeypatch.setattr(setup_env, "stop_services", done.append)
     assert setup_env.main(["system"]) == 0
     assert done == [["rtpengine-daemon", "sip-tester"], ["rtpengine-daemon.service"]]
+
+
+def test_a_package_is_known_by_its_command_or_by_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[list[str]] = []
+    monkeypatch.setattr(setup_env.shutil, "which", {"ours": "/bin/ours", "apt-get": "/bin/apt-get"}.get)
+    there = tmp_path / "there.so"
+    there.touch()
+    for name, file in (("a", there), ("b", tmp_path / "away.so"), ("c", "ours"), ("d", "theirs")):
+        (tmp_path / "list").open("a").write(f"{name} {file} -\n")
+    monkeypatch.setattr(setup_env, "APT_PACKAGES", tmp_path / "list")
+    monkeypatch.setattr(setup_env.os, "geteuid", lambda: 0)
+    monkeypatch.setattr(setup_env, "apt_install", done.append)
+    monkeypatch.setattr(setup_env, "stop_services", lambda services: None)
+    assert setup_env.main(["system"]) == 0
+    assert done == [["b", "d"]]
 
 
 def test_the_package_list_is_complete_in_every_line() -> None:
