@@ -33,7 +33,7 @@ from maskline.engine.ports import CallCommit, CutOff, Shared
 from maskline.engine.reaper import Reaper
 from maskline.engine.revival import Revival
 from maskline.engine.sip_effects import RETRY_LATER, SipEffects
-from maskline.engine.sip_inputs import LEG_INPUTS, leg_of, sdp_of
+from maskline.engine.sip_inputs import LEG_INPUTS, leg_of
 from maskline.engine.sip_requests import take_request
 from maskline.engine.trunk_book import TrunkBook
 from maskline.engine.trunk_credentials import credentials_of
@@ -290,7 +290,7 @@ class EngineCore(Outlets):
     def _on_progress(self, event: sip.InviteProgress, now: float) -> None:
         response, leg = event.response, leg_of(event.usage)
         if leg is not None and response.status in (180, 183):
-            body = sdp_of(response)
+            body = response.sdp
             self._to_leg(leg, i.Progressed(response.status, response.to_tag, body, leg.name), now)
         else:
             # 181 tells that the callee forwards its calls, which is nobody's business here.

@@ -16,7 +16,7 @@ from maskline.masking.facts import Cause
 from maskline.masking.trunk import Reliable, Trunk
 from maskline.sip import events as sip
 from maskline.sip.invite_usage import InviteUsage
-from maskline.sip.message import Message, Request
+from maskline.sip.message import Request
 from maskline.sip.option_tags import RELIABLE, names
 
 
@@ -24,11 +24,6 @@ def leg_of(usage: InviteUsage | None) -> Leg | None:
     """Whose dialog this is; None for INVITEs that never became a call."""
     owner = None if usage is None else usage.owner
     return owner if isinstance(owner, Leg) else None
-
-
-def sdp_of(message: Message) -> bytes:
-    """The body when it is SDP; anything else an answer may carry is not for us."""
-    return message.body if message.body and message.content_type in ("application/sdp", "") else b""
 
 
 def is_reliable(usage: InviteUsage, request: Request, trunk: Trunk) -> bool:
@@ -48,13 +43,11 @@ def _failed(event: sip.InviteFailed, leg: Leg) -> i.Input:
 def _finished(event: sip.RequestFinished, leg: Leg) -> i.Input:
     """Only offers are sent inside a leg."""
     response = event.response
-    return i.OfferAnswered(leg.name, event.status, b"" if response is None else sdp_of(response))
+    return i.OfferAnswered(leg.name, event.status, b"" if response is None else response.sdp)
 
 
 LEG_INPUTS: dict[type, Callable[[Any, Leg], i.Input]] = {
-    sip.InviteAnswered: lambda event, leg: i.Answered(
-        event.described or sdp_of(event.response), leg.name, event.offered
-    ),
+    sip.InviteAnswered: lambda event, leg: i.Answered(event.described or event.response.sdp, leg.name, event.offered),
     sip.InviteFailed: _failed,
     sip.InviteCancelled: lambda event, leg: i.Cancelled(),
     sip.InviteAcked: lambda event, leg: i.Acked(leg.name, event.body),

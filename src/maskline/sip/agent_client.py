@@ -381,4 +381,4 @@ def _still_described(acks: EarlyAcks, response: Response) -> tuple[bytes, bool]:
     then (§13.2.1), and one of the time before a change does not undo it."""
     tag = response.to_tag
     changed = tag in acks.changed
-    return acks.described.get(tag, b"") if changed or not response.body else b"", changed
+    return acks.described.get(tag, b"") if changed or not response.sdp else b"", changed

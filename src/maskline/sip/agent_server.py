@@ -250,7 +250,7 @@ class AgentServer:
         if usage.bye_headers is not None:
             self._send_waiting_bye(usage, now)
             return
-        self._core.emit(InviteAcked(usage, request.body))
+        self._core.emit(InviteAcked(usage, request.sdp))
 
     # ---- our user's way out
 

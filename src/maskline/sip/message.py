@@ -145,6 +145,12 @@ class Message:
         return value if value == "application/sdp" else value.partition(";")[0].strip().lower()
 
     @property
+    def sdp(self) -> bytes:
+        """The body when it describes the session. What else may come (ISUP alone, as SIP-I gateways put it into a 180)
+        is nobody's here."""
+        return self.body if self.body and self.content_type in ("application/sdp", "") else b""
+
+    @property
     def q850_cause(self) -> int | None:
         """ISDN cause of the Reason header, where a carrier gives one (RFC 3326)."""
         value = self.headers.get("reason")

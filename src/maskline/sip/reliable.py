@@ -219,8 +219,9 @@ class ReliableReader:
             self._core.counters.retransmits_absorbed += 1
             return False
         acks.rseqs[dialog.remote_tag] = rseq
-        if response.body and dialog.remote_tag not in acks.described:
-            acks.described[dialog.remote_tag] = response.body
+        sdp = response.sdp
+        if sdp and dialog.remote_tag not in acks.described:
+            acks.described[dialog.remote_tag] = sdp
             if not transaction.carries_offer:
                 acks.due = (dialog, rseq)
                 return True

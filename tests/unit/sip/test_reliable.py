@@ -10,6 +10,7 @@ from maskline.sip.events import (
     AckMissing,
     ByeFinished,
     ByeReceived,
+    InviteAcked,
     InviteAnswered,
     InviteProgress,
     ProgressAcked,
@@ -390,6 +391,40 @@ def test_their_update_is_an_offer_of_its_own_after_a_reliable_answer(number: str
         "UPDATE", branch="u", cseq=1, to_tag=usage.id, from_tag="b1", call_id=parse(invite).call_id, body=SDP
     )
     assert bench.statuses(update) == ([] if status is None else [status])
+
+
+def as_isup(data: bytes) -> bytes:
+    return data.replace(b"Content-Type: application/sdp", b"Content-Type: application/ISUP;version=itu-t92+")
+
+
+@pytest.mark.parametrize("in_2xx", [b"", b"\x07\x00"])
+def test_what_is_no_sdp_describes_nothing(in_2xx: bytes) -> None:
+    """SIP-I: ACM alone in a reliable 180, SDP in a reliable 183, ANM or nothing in the 200."""
+    bench = Bench()
+    usage, invite = bench.inviting()
+    (first,) = bench.put(as_isup(reliable(invite, 5, body=b"\x06\x00")))
+    assert not usage.is_described("b1")
+    (second,) = bench.put(reliable(invite, 6, status=183, body=SDP))
+    assert first_lines([first, second]) == ["PRACK", "PRACK"]
+    bench.events()
+    bench.put(as_isup(response(invite, 200, "b1", body=in_2xx)))
+    (answered,) = bench.events()
+    assert isinstance(answered, InviteAnswered)
+    assert answered.described == SDP
+
+
+def test_an_18x_without_sdp_to_an_invite_without_offer_is_acknowledged_at_once() -> None:
+    bench = Bench()
+    _, invite = bench.inviting(body=b"")
+    assert first_lines(bench.put(as_isup(reliable(invite, 5, body=b"\x06\x00")))) == ["PRACK"]
+
+
+def test_an_ack_whose_body_is_no_sdp_answers_nothing() -> None:
+    bench = Bench()
+    usage = bench.invited()
+    bench.agent.answer(usage, bench.now, SDP)
+    bench.put(as_isup(request("ACK", branch="ack", to_tag=usage.id, body=b"\x06\x00")))
+    assert bench.events() == [InviteAcked(usage, b"")]
 
 
 MOVED = SDP.replace(b"4000", b"4010")
