@@ -137,9 +137,9 @@ class EngineCore(Outlets):
     # -- inputs -----------------------------------------------------------------------------------------------
 
     def receive(self, data: bytes, flow: sip.Flow, now: float) -> bool:
-        """One datagram. False: it came from the address of no trunk and was dropped unread, so that a scanner
-        learns nothing, not even that something listens (reliability.md §4)."""
-        if not self.trunks.knows(flow):
+        """One datagram. False: it came from an address of nobody's and was dropped unread, so that a scanner learns
+        nothing, not even that something listens (reliability.md §4)."""
+        if not (self.trunks.knows(flow) or self.agent.expects(data, flow)):
             self.counters.strangers += 1
             return False
         self.agent.receive(data, flow, now)

@@ -52,6 +52,9 @@ class Intake:
         """Whether the message is to be read at once; `age`: seconds it has waited already."""
         core, guard = self._core, self.guard
         if not core.trunks.knows(flow):
+            # Not capped: addresses of trunks are few, those that their Contacts name are anybody's.
+            if core.agent.expects(data, flow):
+                return True
             core.counters.strangers += 1
             guard.stranger(flow.host, now)
             return False
@@ -88,7 +91,8 @@ class Intake:
         proved = counters.proved
         self._core.receive(data, flow, now)
         if counters.malformed + counters.unproven + counters.stray + counters.refused != before:
-            guard.charge(flow.host, now)
+            if self._core.trunks.knows(flow):
+                guard.charge(flow.host, now)
         elif counters.proved != proved:
             guard.charge(flow.host, now, -1.0)
 

@@ -23,7 +23,7 @@ from maskline.sip.digest import Credentials
 from maskline.sip.digest_client import digest_of
 from maskline.sip.digest_server import DigestServer, Wanted
 from maskline.sip.events import Event
-from maskline.sip.first_look import skim, skim_plain
+from maskline.sip.first_look import skim, skim_plain, tag_in, transaction_in
 from maskline.sip.flow import RELIABLE, Datagram, Flow
 from maskline.sip.grammar import ParseError
 from maskline.sip.headers import MAGIC_COOKIE
@@ -111,6 +111,21 @@ class Agent:
             return False
         self._server.refuse(request, flow, Refusal(status, headers))
         return True
+
+    def expects(self, data: bytes, flow: Flow) -> bool:
+        """Whether this message, from a host that is no trunk's, belongs to what we have with that very host: a
+        transaction, or a dialog whose requests go there, since Contact or Record-Route named it."""
+        if data.startswith(b"SIP/2.0 "):
+            ours = self._client.transactions.get(transaction_in(data))
+            return ours is not None and ours.flow.host == flow.host
+        tag = tag_in(data)
+        if not tag:
+            return False
+        usage = self._core.usages.get(tag)
+        if usage is not None:
+            return usage.leads_to(flow.host)
+        theirs = self._server.transactions.get(transaction_in(data))
+        return theirs is not None and theirs.flow.host == flow.host
 
     def host_for(self, flow: Flow) -> str:
         """Our own address, as a peer on this flow reaches it."""

@@ -137,6 +137,11 @@ class InviteUsage:
             return self.dialog
         return self.early.get(remote_tag) if self.early else None
 
+    def leads_to(self, host: str) -> bool:
+        """Whether requests inside its dialog, or one of its early ones, go to this host."""
+        dialogs = self.early.values() if self.early else () if self.dialog is None else (self.dialog,)
+        return any(dialog.hop.host == host for dialog in dialogs)
+
     def end(self) -> None:
         """Cut every reference a finished call could be kept alive by."""
         self.state = UsageState.ENDED

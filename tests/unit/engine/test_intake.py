@@ -15,9 +15,10 @@ from maskline.masking.trunk import Trunk
 from maskline.sip.agent import Agent, AgentConfig
 from maskline.sip.digest import Credentials, authorization, parse_challenges
 from maskline.sip.events import Flow
+from maskline.sip.invite_usage import UsageState
 from maskline.sip.message import Response
 from maskline.sip.parser import parse
-from tests.support.sip_wire import SDP, request
+from tests.support.sip_wire import SDP, read_request, request, response
 
 CARRIER, STRANGER = Flow("udp", "192.0.2.7", 5060), Flow("udp", "192.0.2.66", 5060)
 
@@ -43,6 +44,35 @@ class Gate:
         self.intake.admission.serve(self.clock.now, lambda data, flow: self.intake.read(data, flow, now), 10.0)
         self.core.work(), self.core.commits()
         return [parse(each) for each, _ in self.core.datagrams()]  # type: ignore[misc]
+
+
+GATEWAY = Flow("udp", "192.0.2.99", 5060)
+
+
+def test_a_gateway_that_contact_names_is_heard_in_its_own_call_and_nowhere_else() -> None:
+    gate = Gate(ban_seconds=300.0)
+    gate.put(request("INVITE", branch="inv", body=SDP, contact="<sip:a@192.0.2.99>"))
+    (call,) = gate.core.calls.values()
+    usage = call.leg_a.usage
+    assert usage is not None
+    gate.core.agent.answer(usage, 0.0, SDP)
+    gate.core.agent.datagrams()
+    for method in METHODS:
+        assert gate.put(request(method, branch="x" + method), GATEWAY) == []
+        assert gate.put(request(method, branch="y" + method, to_tag="0" * 16), GATEWAY) == []
+    assert gate.core.counters.strangers == 2 * len(METHODS)
+    assert gate.put(request("ACK", branch="ack", to_tag=usage.id), GATEWAY) == []
+    assert usage.state is UsageState.CONFIRMED
+    assert gate.put(request("UPDATE", branch="up", cseq=2, to_tag=usage.id, contact="<sip:a@192.0.2.99>"), GATEWAY) == [
+        200
+    ]
+    gate.core.agent.bye(usage, 0.0)
+    ((bye, flow),) = gate.core.datagrams()
+    assert (read_request(bye).method, flow) == ("BYE", GATEWAY)
+    gate.put(response(bye, 200), GATEWAY)
+    assert usage.is_over
+    assert gate.core.counters.strangers == 2 * len(METHODS)
+    assert gate.intake.guard.sizes()["vain"] == 0, "no host that is no trunk's is remembered"
 
 
 METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "REGISTER", "SUBSCRIBE", "NOTIFY", "REFER", "MESSAGE", "INFO",

@@ -7,11 +7,12 @@ from collections.abc import Callable
 import pytest
 
 from maskline.sip import agent
-from maskline.sip.first_look import is_new_call, skim, skim_plain
+from maskline.sip.first_look import is_new_call, skim, skim_plain, tag_in, transaction_in
 from maskline.sip.flow import Flow
 from maskline.sip.message import Response
 from maskline.sip.parser import parse
-from tests.support.sip_wire import PEER, SDP, Bench, read_request, request
+from maskline.sip.transaction_server import server_key
+from tests.support.sip_wire import PEER, SDP, Bench, read_request, request, response
 
 FROM_NAT = Flow("udp", "198.51.100.9", 4321)
 
@@ -154,3 +155,96 @@ def test_compact_names_are_read() -> None:
     assert message is not None and message.headers == {
         name: read_request(data).headers[name] for name in ("via", "from", "to", "call-id", "cseq")
     }
+
+
+# ---- what a message calls itself
+
+
+BYE = request("BYE", branch="a", to_tag="0123abcd")
+WRITTEN = {
+    "usual": BYE,
+    "compact": BYE.replace(b"\r\nVia: ", b"\r\nv:").replace(b"\r\nTo: ", b"\r\nt:"),
+    "without port": BYE.replace(b"192.0.2.7:5060;", b"192.0.2.7;"),
+    "by TCP": BYE.replace(b"SIP/2.0/UDP 192", b"SIP/2.0/TCP  192").replace(b";branch", b";alias;branch"),
+    "IPv6": BYE.replace(b"UDP 192.0.2.7:", b"UDP [2001:DB8::7]:"),
+    "name": BYE.replace(b"UDP 192.0.2.7:", b"UDP Gateway.Example:"),
+    "two Vias": BYE.replace(b"\r\nFrom", b", SIP/2.0/UDP x;branch=z9hG4bKb\r\nFrom"),
+    "bare To": BYE.replace(b"To: <sip:+15550100@192.0.2.1>", b"To: sip:+15550100@192.0.2.1"),
+    "more of To": BYE.replace(b";tag=0123abcd", b";x=1;tag=0123abcd;y"),
+}
+
+
+@pytest.mark.parametrize("data", WRITTEN.values(), ids=WRITTEN)
+def test_the_names_in_a_message_are_those_that_parsing_finds(data: bytes) -> None:
+    read = read_request(data)
+    assert (tag_in(data), transaction_in(data)) == (read.to_tag, server_key(read, "BYE"))
+
+
+UNREADABLE = {
+    "no To": BYE.replace(b"\r\nTo:", b"\r\nX:"),
+    "no tag": request("OPTIONS", branch="a"),
+    "no tag in a compact To": request("OPTIONS", branch="a").replace(b"\r\nTo: ", b"\r\nt: "),
+    "no tag of ours": request("BYE", branch="a", to_tag="xyz"),
+    "To far behind": BYE.replace(b"\r\nTo:", b"\r\nX: " + b"x" * 5000 + b"\r\nTo:"),
+    "To without end": b"BYE a\r\nt: <a>" + b";" * 5000,
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("data", UNREADABLE.values(), ids=UNREADABLE)
+def test_what_is_not_there_has_no_name(data: bytes) -> None:
+    assert tag_in(data) == ""
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        BYE.replace(b"\r\nVia:", b"\r\nX:"),
+        BYE.replace(b";branch=z9hG4bKa", b""),
+        BYE.replace(b"z9hG4bKa", b"1"),
+        response(BYE, 200).replace(b"CSeq:", b"X:"),
+    ],
+)
+def test_what_belongs_to_nothing_that_can_be_found_has_no_name_either(data: bytes) -> None:
+    assert transaction_in(data) == ""
+
+
+ELSEWHERE, THIRD = Flow("udp", "192.0.2.99", 5060), Flow("udp", "192.0.2.66", 5060)
+CONTACT = "<sip:a@192.0.2.99>"
+
+
+def test_the_far_end_of_a_dialog_is_expected_where_our_requests_to_it_go() -> None:
+    """Without Record-Route the ACK and the BYE come from Contact (RFC 3261 §13.2.2.4), and so do answers to our own."""
+    bench = Bench()
+    usage = bench.answered(contact=CONTACT)
+    bye = request("BYE", branch="b", cseq=2, to_tag=usage.id)
+    assert bench.agent.expects(bye, ELSEWHERE) and not bench.agent.expects(bye, THIRD)
+    assert not bench.agent.expects(request("BYE", branch="b", to_tag="0" * 16), ELSEWHERE)
+    assert not bench.agent.expects(request("OPTIONS", branch="b"), ELSEWHERE)
+    bench.put(bye, ELSEWHERE)
+    bench.events(), bench.events()
+    assert bench.agent.expects(bye, ELSEWHERE), "a copy, after the end of the dialog"
+    assert not bench.agent.expects(bye, THIRD)
+    bench.pass_time(40)
+    assert not bench.agent.expects(bye, ELSEWHERE)
+
+
+def test_a_response_is_expected_where_its_request_went() -> None:
+    bench = Bench()
+    usage = bench.answered(contact=CONTACT)
+    bench.agent.bye(usage, bench.now)
+    ((sent, flow),) = bench.agent.datagrams()
+    assert flow == ELSEWHERE
+    assert bench.agent.expects(response(sent, 200), ELSEWHERE) and not bench.agent.expects(response(sent, 200), THIRD)
+    assert not bench.agent.expects(response(request("BYE", branch="x"), 200), ELSEWHERE)
+
+
+def test_each_early_dialog_is_expected_from_its_own_place() -> None:
+    bench = Bench()
+    usage, invite = bench.inviting()
+    update = request("UPDATE", branch="u", to_tag=usage.id, from_tag="b1")
+    assert not bench.agent.expects(update, ELSEWHERE)
+    bench.put(response(invite, 180, "b1", contact=CONTACT))
+    bench.put(response(invite, 180, "b2"))
+    assert bench.agent.expects(update, ELSEWHERE)
