@@ -51,7 +51,10 @@ def written(number: Number, how: Presentation) -> str:
         return number.digits
     plan = _plan(how)
     if number.e164.startswith(how.country_code):
-        return plan.national + number.e164[len(how.country_code) :]
+        local = plan.national + number.e164[len(how.country_code) :]
+        # +44 0 7… would become 007…, which is a call to Kazakhstan.
+        if not local.startswith(plan.international) or plan.national.startswith(plan.international):
+            return local
     return plan.international + number.digits
 
 

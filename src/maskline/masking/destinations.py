@@ -8,6 +8,7 @@ of an account that has rules. Only the real number of who is called is judged, n
 from __future__ import annotations
 
 from maskline.errors import InvalidParameter
+from maskline.masking.dial_plan import leaves_country
 from maskline.masking.e164 import Number
 from maskline.masking.facts import Cause
 from maskline.masking.number_kind import Kind, kind_of_digits
@@ -35,6 +36,8 @@ class Destinations:
 
     def judge(self, number: Number, own: Countries) -> Cause | None:
         """`COUNTRY_BARRED`, `DESTINATION_BARRED`, or None: it may be called. `own`: countries of its numbers."""
+        if leaves_country(number.digits):
+            return Cause.DESTINATION_BARRED
         if self.allow or self.deny:
             allowed, denied = longest(self.allow, number.e164), longest(self.deny, number.e164)
             if allowed or denied:

@@ -1,7 +1,8 @@
 """What people of a country dial before a number of their own country, and before one of another.
 
 What it is: two prefixes by country code, from the metadata of `phonenumbers`, and whether digits are a number of a
-country. What it is not: what one carrier wants, which a trunk may say otherwise. Who uses it: `engine/presentation.py`.
+country. What it is not: what one carrier wants, which a trunk may say otherwise. Who uses it: `engine/presentation.py`,
+and `destinations.py` for numbers that would leave their country.
 """
 
 from __future__ import annotations
@@ -61,6 +62,21 @@ def is_of(country_code: str, digits: str) -> bool:
     if with_code is not None and phonenumbers.is_valid_number(with_code):
         return False
     return phonenumbers.is_possible_number(national)
+
+
+@lru_cache(maxsize=65_536)
+def leaves_country(digits: str) -> bool:
+    """Whether what follows the country code is dialled there to call abroad, and is no number of that country: of
+    +1 011 44 … and +44 0 44 … (which is dialled 00 44 …) a trunk that dials like its country's people makes a call to
+    anywhere."""
+    length = next((n for n in (1, 2, 3) if int(digits[:n]) in phonenumbers.COUNTRY_CODE_TO_REGION_CODE), 0)
+    if not length:
+        return False
+    plan, rest = dial_plan(digits[:length]), digits[length:]
+    if not (rest.startswith(plan.international) or (plan.national + rest).startswith(plan.international)):
+        return False
+    parsed = _parsed("+" + digits)
+    return parsed is None or not phonenumbers.is_valid_number(parsed)
 
 
 def _parsed(text: str) -> phonenumbers.PhoneNumber | None:

@@ -155,6 +155,9 @@ def _country_of_plan(digits: str) -> str | None:
     except phonenumbers.NumberParseException:
         return None
     region = phonenumbers.region_code_for_number(parsed)
+    if region is None and phonenumbers.truncate_too_long_number(parsed):
+        # A switch reads no further than the number goes, so it is of the country where that rings.
+        region = phonenumbers.region_code_for_number(parsed)
     # Ranges that phonenumbers cannot place (555 numbers, new ranges) still have their code's main region.
     region = region or phonenumbers.region_code_for_country_code(parsed.country_code or 0)
     return region if region and region not in ("ZZ", "001") else None

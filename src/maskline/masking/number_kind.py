@@ -4,7 +4,9 @@ What it is: the patterns of `phonenumbers` for these kinds, asked directly, and 
 and worldwide services have. What it is not: the kind of line that exports name (`e164.Line`), or a price. Who uses it:
 `destinations.py`, once for each number that an account with rules calls.
 
-`phonenumbers.number_type` takes a number apart first, 60 µs and more for each new one; the patterns alone take 3.
+`phonenumbers.number_type` takes a number apart first, 60 µs and more for each new one; the patterns alone take 3. And
+it knows no kind of a number that is too long, while a switch reads no further than the number goes: one digit more
+behind a premium number still rings it.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from enum import StrEnum
 from functools import lru_cache
 
 import phonenumbers
-from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneMetadata, PhoneNumberDesc, PhoneNumberType
+from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneMetadata, PhoneNumberDesc
 
 from maskline.masking.e164 import Number
 
@@ -50,17 +52,12 @@ _BESIDES = {
     "27861": Kind.SHARED_COST,
 }  # fmt: skip
 """Prefixes of numbers that `phonenumbers` has under "universal access", whatever a call costs."""
-_KINDS = {
-    PhoneNumberType.PREMIUM_RATE: Kind.PREMIUM,
-    PhoneNumberType.SHARED_COST: Kind.SHARED_COST,
-    PhoneNumberType.PERSONAL_NUMBER: Kind.PERSONAL,
-}
 
 
 class _Plan:
     """The patterns of one country."""
 
-    __slots__ = ("_kinds", "_national_prefix", "_possible")
+    __slots__ = ("_dear", "_kinds", "_national_prefix", "_others", "_possible")
 
     def __init__(self, metadata: PhoneMetadata) -> None:
         prefix = metadata.national_prefix_for_parsing
@@ -78,15 +75,34 @@ class _Plan:
             )
             if pattern is not None
         ]
+        self._dear = [(pattern, kind) for pattern, kind in self._kinds if kind is not Kind.ORDINARY]
+        ordinary = (
+            metadata.fixed_line,
+            metadata.mobile,
+            metadata.toll_free,
+            metadata.voip,
+            metadata.uan,
+            metadata.pager,
+        )
+        self._others = [pattern for pattern in map(_compiled, ordinary) if pattern is not None]
 
     def kind(self, digits: str, national: str) -> Kind:
+        written = national
         if self._national_prefix is not None and self._national_prefix.match(national):
             # Carriers that are lenient with +44 (0)9 … are why such a number is read as `phonenumbers` reads it.
-            return _read(digits)
+            national = _without_prefix(digits)
         for pattern, kind in self._kinds:
             if pattern.fullmatch(national):
                 possible = self._possible
                 return kind if possible is not None and possible.fullmatch(national) else Kind.ORDINARY
+        found = self._kind_of_beginning(written)
+        return found if national == written or found is not Kind.ORDINARY else self._kind_of_beginning(national)
+
+    def _kind_of_beginning(self, national: str) -> Kind:
+        """Of a number with digits behind its end."""
+        for pattern, kind in self._dear:
+            if pattern.match(national):
+                return Kind.ORDINARY if any(one.fullmatch(national) for one in self._others) else kind
         return Kind.ORDINARY
 
 
@@ -122,9 +138,9 @@ def _compiled(desc: PhoneNumberDesc | None) -> re.Pattern[str] | None:
     return None if pattern is None else re.compile(pattern)
 
 
-def _read(digits: str) -> Kind:
+def _without_prefix(digits: str) -> str:
+    """What `phonenumbers` has behind the country code; empty: it sees no number."""
     try:
-        parsed = phonenumbers.parse("+" + digits)
+        return phonenumbers.national_significant_number(phonenumbers.parse("+" + digits))
     except phonenumbers.NumberParseException:
-        return Kind.ORDINARY
-    return _KINDS.get(phonenumbers.number_type(parsed), Kind.ORDINARY)
+        return ""

@@ -15,8 +15,9 @@ from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneMetadata, PhoneNumber
 
 _NATIONAL_PREFIX = {"1": "1", "44": "0", "7": "8"}
 """What national numbers begin with: `phonenumbers` takes it off, so such a number is for it to read."""
-_LENGTHS = range(7, 13)
-"""Of what follows the code; others are for `phonenumbers` to judge."""
+_SHORTEST, _LONGEST = 7, 10
+"""Digits of what follows the code. Shorter ones are for `phonenumbers` to judge. No number of these codes is longer,
+and digits beyond its end lead nowhere else: +44 7797 123456 7 rings in Jersey, though `phonenumbers` sees no number."""
 
 
 class SharedCode:
@@ -60,7 +61,7 @@ _CODES = {code: SharedCode(code) for code in _NATIONAL_PREFIX}
 def shared_region(digits: str) -> str | None:
     """The country of a number of a shared code; None: `phonenumbers` has to read it."""
     code = digits[0] if digits[0] in _CODES else digits[:2]
-    national = digits[len(code) :]
-    if code not in _CODES or len(national) not in _LENGTHS or national[0] in ("0", _NATIONAL_PREFIX[code]):
+    national = digits[len(code) :][:_LONGEST]
+    if code not in _CODES or len(national) < _SHORTEST or national[0] in ("0", _NATIONAL_PREFIX[code]):
         return None
     return _CODES[code].region(national)

@@ -117,6 +117,24 @@ def test_national_numbers_are_written_and_read_as_their_country_dials(
 
 
 @pytest.mark.parametrize(
+    ("digits", "country_code", "text"),
+    [
+        ("4407700900123", "+44", "004407700900123"),
+        ("1011449098790000", "+1", "0111011449098790000"),
+        ("65001449098790000", "+65", "0065001449098790000"),
+        ("8110449098790000", "+81", "0108110449098790000"),
+    ],
+)
+def test_no_number_of_a_country_becomes_one_of_another_by_how_it_is_dialled(
+    digits: str, country_code: str, text: str
+) -> None:
+    """+44 0 7700 900123 behind a 0 is 00 7 700 900123, a number of Kazakhstan."""
+    assert written(Number(digits), of(country_code)) == text
+    usual = replace(of(country_code), national_prefix="0", international_prefix="0")
+    assert written(Number(digits), usual) == "0" + digits[len(country_code) - 1 :]
+
+
+@pytest.mark.parametrize(
     ("country_code", "user", "digits"),
     [
         ("+1", "01144207946000", "44207946000"),

@@ -43,6 +43,36 @@ def test_a_number_is_judged_by_prefix_then_kind_then_country(
     assert rules.judge(parse_number(number), OWN) is found
 
 
+@pytest.mark.parametrize(
+    ("number", "own"),
+    [
+        ("+1011449098790000", "US"),
+        ("+65001449098790000", "SG"),
+        ("+440449098790000", "GB"),
+        ("+44004490987900", "GB"),
+        ("+8110449098790000", "JP"),
+        ("+61011449098790", "AU"),
+        ("+710449098790000", "RU"),
+    ],
+)
+def test_a_number_that_leaves_its_country_when_it_is_dialled_there_is_none_of_it(number: str, own: str) -> None:
+    """A trunk that writes national numbers would make a call abroad of it."""
+    for rules in (Destinations(), Destinations(everywhere=True), Destinations(allow=(number[:3],))):
+        assert rules.judge(parse_number(number), frozenset({own})) is NUMBER
+
+
+@pytest.mark.parametrize("number", ["+4407911123456", "+390612345678", "+12015550123", "+81312345678", "+99900123456"])
+def test_a_number_that_stays_is_judged_as_ever(number: str) -> None:
+    assert Destinations(everywhere=True).judge(parse_number(number), OWN) is None
+
+
+@pytest.mark.parametrize("number", ["+4490987900001", "+44090987900001", "+881612345678999"])
+def test_more_digits_than_a_number_has_open_nothing(number: str) -> None:
+    assert Destinations(everywhere=True).judge(parse_number(number), OWN) is NUMBER
+    assert Destinations().judge(parse_number("+4477971234567"), frozenset({"GB"})) is COUNTRY
+    assert Destinations().judge(parse_number("+141655512341"), frozenset({"US"})) is COUNTRY
+
+
 def test_an_account_whose_own_numbers_no_plan_knows_may_call_such_numbers() -> None:
     assert Destinations().judge(parse_number("+99912345678"), frozenset({None})) is None
 

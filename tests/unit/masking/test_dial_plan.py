@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from maskline.masking.dial_plan import USUAL, DialPlan, dial_plan, is_of
+from maskline.masking.dial_plan import USUAL, DialPlan, dial_plan, is_of, leaves_country
 
 
 @pytest.mark.parametrize(
@@ -46,3 +46,17 @@ def test_what_is_no_country_dials_as_is_recommended(country_code: str) -> None:
 )
 def test_digits_are_of_the_country_whose_numbers_they_can_be(country_code: str, digits: str, is_its: bool) -> None:
     assert is_of(country_code, digits) is is_its
+
+
+@pytest.mark.parametrize(
+    ("digits", "leaves"),
+    [
+        ("1011449098790000", True),
+        ("440449098790000", True),
+        ("4407911123456", False),
+        ("390612345678", False),
+        ("999001", False),
+    ],
+)
+def test_a_number_may_be_one_that_calls_abroad_where_it_is_dialled(digits: str, leaves: bool) -> None:
+    assert leaves_country(digits) is leaves

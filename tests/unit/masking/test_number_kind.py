@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from copy import copy
+
 import phonenumbers
 import pytest
 from phonenumbers import PhoneNumberType
@@ -77,8 +80,36 @@ def test_real_ranges_of_many_countries_are_judged_by_their_plans(kind: Kind) -> 
     assert judged == dict.fromkeys(judged, kind)
 
 
+@pytest.mark.parametrize("kind", [Kind.PREMIUM, Kind.SHARED_COST, Kind.PERSONAL, Kind.SATELLITE])
+@pytest.mark.parametrize("more", ["1", "00", "98765"])
+def test_digits_behind_the_end_of_a_dear_number_do_not_hide_it(kind: Kind, more: str) -> None:
+    """A switch that has the whole number reads no further."""
+    longer = [(number + more)[:18] for number in REAL[kind].split()]
+    assert [number for number in longer if kind_of(parse_number(number)) is not kind] == []
+
+
+def test_digits_behind_the_end_of_any_other_number_change_nothing() -> None:
+    longer = [number + "1" for number in REAL[Kind.ORDINARY].split()]
+    assert {kind_of(parse_number(number)) for number in longer} == {Kind.ORDINARY}
+
+
+@pytest.mark.parametrize("number", ["+44090987900001", "+4409098790000"])
+def test_a_national_prefix_hides_nothing_either(number: str) -> None:
+    assert kind_of(parse_number(number)) is Kind.PREMIUM
+
+
+def test_a_whole_number_of_another_kind_is_that_though_a_dear_one_begins_so() -> None:
+    plan = number_kind._plan("DE")
+    assert plan is not None
+    plan = copy(plan)
+    assert plan.kind("4990012345678", "90012345678") is Kind.PREMIUM
+    plan._others = [re.compile("90012345678")]
+    assert plan.kind("4990012345678", "90012345678") is Kind.ORDINARY
+
+
 def test_what_is_too_short_for_a_number_is_ordinary() -> None:
-    assert number_kind._read("440") is Kind.ORDINARY
+    plan = number_kind._plan("GB")
+    assert plan is not None and plan.kind("440", "0") is Kind.ORDINARY
 
 
 def test_every_country_s_example_of_every_kind_is_judged_as_phonenumbers_judges_it() -> None:

@@ -15,6 +15,8 @@ REGIONS = [region for code in CODES for region in phonenumbers.COUNTRY_CODE_TO_R
 
 def expected(digits: str) -> str | None:
     number = phonenumbers.parse("+" + digits)
+    if phonenumbers.region_code_for_number(number) is None:
+        phonenumbers.truncate_too_long_number(number)
     return phonenumbers.region_code_for_number(number) or phonenumbers.region_code_for_country_code(number.country_code)
 
 
@@ -37,6 +39,23 @@ def test_numbers_near_a_country_are_told_apart_as_by_the_library(region: str, en
     assert number is not None
     digits = f"{number.country_code}{number.national_number}"[: -len(end)] + end
     assert shared_region(digits) == expected(digits)
+
+
+@pytest.mark.parametrize(
+    ("digits", "region"),
+    [
+        ("447797123456", "JE"),
+        ("447781123456", "GG"),
+        ("447624123456", "IM"),
+        ("14165551234", "CA"),
+        ("18765551234", "JM"),
+        ("77011234567", "KZ"),
+        ("12125550123", "US"),
+        ("442079460000", "GB"),
+    ],
+)
+def test_digits_behind_the_end_of_a_number_do_not_move_it_to_the_largest_country(digits: str, region: str) -> None:
+    assert {shared_region(digits + more) for more in ("", "1", "22", "1234")} == {region}
 
 
 @pytest.mark.parametrize("digits", ["6531591234", "44", "4407700900123", "113055551234", "78001234567", "4477"])
