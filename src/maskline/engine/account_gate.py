@@ -13,7 +13,7 @@ from dataclasses import replace
 from maskline.clock import Clock
 from maskline.engine import inputs as i
 from maskline.engine.call_kept import KeptCall
-from maskline.masking.decision import Dial, Forward, Refuse, RunFlow, Step
+from maskline.masking.decision import Dial, Forward, Refuse, RunFlow
 from maskline.masking.facts import Cause, Fact, LegAnswered, LegEnded, LegName
 from maskline.masking.permit import Permit
 from maskline.masking.usage_book import UsageBook
@@ -47,13 +47,17 @@ class AccountGate:
         step dials; all others dial leg B."""
         if not any(isinstance(step, Dial) and step.permit is not None for step in flow.steps):
             return flow
-        legs = (first, *[LegName.B] * len(flow.steps))
-        return replace(
-            flow, steps=tuple([self._admit_step(call_id, *one, now) for one in zip(flow.steps, legs, strict=False)])
-        )
+        steps, told = list(flow.steps), set[LegName]()
+        for place, step in enumerate(steps):
+            leg = LegName.B if place else first
+            # Each leg is dialled once. A second step for it will not be carried out, and must not count instead of it.
+            if isinstance(step, Dial) and leg not in told:
+                told.add(leg)
+                steps[place] = self._admit_step(call_id, step, leg, now)
+        return replace(flow, steps=tuple(steps))
 
-    def _admit_step(self, call_id: str, step: Step, leg: LegName, now: float) -> Step:
-        if not isinstance(step, Dial) or step.permit is None:
+    def _admit_step(self, call_id: str, step: Dial, leg: LegName, now: float) -> Dial:
+        if step.permit is None:
             return step
         permit = step.permit
         permit = replace(permit, dialled=tuple([replace(one, leg=leg) for one in permit.dialled]))

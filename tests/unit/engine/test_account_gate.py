@@ -13,7 +13,7 @@ from maskline.engine.call_kept import VERSION, KeptCall, KeptContext, KeptRecord
 from maskline.engine.call_kept_read import read_call
 from maskline.masking.decision import Dial, RunFlow
 from maskline.masking.facts import Cause, HungUpBy, LegAnswered, LegEnded, LegName, LegRinging, Outcome
-from maskline.masking.limits import Limits
+from maskline.masking.limits import Limits, PrefixLimit
 from maskline.masking.permit import Dialled, Permit
 from maskline.masking.price import Direction, Price
 from maskline.masking.session import SessionOptions
@@ -120,6 +120,17 @@ def test_the_first_leg_of_a_flow_by_api_counts_as_such(world: World) -> None:
     world.answered("c", A, 0.0)
     world.answered("c", B, 10.0)
     assert world.usage.seconds(20.0) == 30
+
+
+def test_a_call_counts_by_what_it_dials_and_not_by_what_stands_behind_that() -> None:
+    """A leg is dialled once: a cheap number behind a dear one in the same flow must not hide it."""
+    price = Price("p", None, Direction.OUTBOUND, "+", 60_000, 0, 1)
+    world = World(Limits(prefixes=(PrefixLimit("+882", 1),), spend_per_day=1_000_000))
+    dear = dial(permit=replace(PERMIT, dialled=(Dialled(B, ("+882",), price),)))
+    world.gate.admit_flow("c", RunFlow(NUMBER, (SAY, dear, dial(), dial()), SessionOptions()), 0.0)
+    world.answered("c", B, 0.0)
+    assert world.usage.spent(30.0) >= 30_000
+    assert world.look(61.0) == [("c", i.Stopped(Cause.ACCOUNT_SPENT), 61.0)]
 
 
 def test_a_call_of_an_engine_that_died_uses_what_it_used_before(world: World) -> None:
