@@ -24,12 +24,13 @@ class StoreKeys:
     async def __call__(self, account_id: str, subaccount_id: str | None) -> SigningKeys:
         version = await self._store.configuration_version()
         if version != self._version:
-            self._keys.clear()
+            # Anew, and not cleared: who still reads by the former version puts what it finds into the former one.
+            self._keys = {}
             self._version = version
-        key = (account_id, subaccount_id)
-        if key not in self._keys:
-            self._keys[key] = await self._read(account_id, subaccount_id)
-        return self._keys[key]
+        key, known = (account_id, subaccount_id), self._keys
+        if key not in known:
+            known[key] = await self._read(account_id, subaccount_id)
+        return known[key]
 
     async def _read(self, account_id: str, subaccount_id: str | None) -> SigningKeys:
         main = await self._store.account(account_id)
@@ -58,9 +59,9 @@ class StoreSecrets:
         a receiver that knows the new one. The row's own, where no endpoint has the row's URL any more."""
         version = await self._store.configuration_version()
         if version != self._version:
-            self._secrets.clear()
+            self._secrets = {}
             self._version = version
-        owner = row.subaccount_id or row.account_id
-        if owner not in self._secrets:
-            self._secrets[owner] = {one.url: one.secret for one in await self._store.endpoints(owner) if one.secret}
-        return self._secrets[owner].get(row.url, row.secret)
+        owner, known = row.subaccount_id or row.account_id, self._secrets
+        if owner not in known:
+            known[owner] = {one.url: one.secret for one in await self._store.endpoints(owner) if one.secret}
+        return known[owner].get(row.url, row.secret)

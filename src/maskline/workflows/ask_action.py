@@ -142,22 +142,22 @@ class AskAction:
         """Of the (sub)account that has the number. Never suspends on SQLite. Raises `StoreUnavailable`."""
         version = await self._store.configuration_version()
         if version != self._version:
-            self._applications.clear()
-            self._off.clear()
+            # Anew, and not cleared: who still reads by the former version puts what it finds into the former ones.
+            self._applications, self._off = {}, {}
             self._version = version
-        owner = virtual.subaccount_id or virtual.account_id
-        if owner not in self._applications:
-            self._applications[owner] = await self._read(owner)
-        if (off := self._off.get(owner)) and (line := self._line(off, "off")):
+        owner, known, disabled = virtual.subaccount_id or virtual.account_id, self._applications, self._off
+        if owner not in known:
+            known[owner] = await self._read(owner, disabled)
+        if (off := disabled.get(owner)) and (line := self._line(off, "off")):
             _log.warning("call_action_off", **line)
-        return self._applications[owner]
+        return known[owner]
 
-    async def _read(self, owner: str) -> Application | None:
+    async def _read(self, owner: str, disabled: dict[str, Endpoint]) -> Application | None:
         known = [one for one in await self._store.endpoints(owner) if one.kind in _KINDS]
         enabled = {one.kind: one for one in known if one.enabled}
         endpoint = enabled.get(eight_action.KIND) or enabled.get(wavecell_handle.KIND)
         if endpoint is None:
-            self._off.update((owner, one) for one in known)
+            disabled.update((owner, one) for one in known)
             return None
         try:
             name = (await self._store.account(owner)).shown_id

@@ -136,9 +136,10 @@ class CheckLimits:
         return usage
 
     async def _price_table(self) -> PriceTable:
-        if self._prices_version != self._table.version:
+        version = self._table.version  # as it is before they are read: it may be another one afterwards
+        if self._prices_version != version:
             self._prices = PriceTable(await self._store.prices())
-            self._prices_version = self._table.version
+            self._prices_version = version
         return self._prices
 
     def _refuse(self, account_id: str, cause: Cause, now: float) -> Cause:

@@ -58,12 +58,14 @@ class FindLimits:
     async def at(self, account_id: str, version: int | None) -> AccountLimits | None:
         """As of a version of the configuration, which the caller has looked up."""
         if version != self._version:
-            self._found.clear()
+            # Anew, and not cleared: who still reads by the former version puts what it finds into the former one.
+            self._found = {}
             self._version = version
+        known = self._found
         try:
-            return self._found[account_id]
+            return known[account_id]
         except KeyError:
-            found = self._found[account_id] = await self._read(account_id)
+            found = known[account_id] = await self._read(account_id)
             return found
 
     async def _read(self, account_id: str) -> AccountLimits | None:

@@ -25,11 +25,12 @@ class FindPolicy:
         """Raises `NotFound` and `StoreUnavailable`."""
         version = await self._store.configuration_version()
         if version != self._version:
-            self._found.clear()
+            self._found = {}  # not cleared: see `FindLimits.at`
             self._version = version
-        policy = self._found.get(scope)
+        known = self._found
+        policy = known.get(scope)
         if policy is None:
-            policy = self._found[scope] = await self._read(scope)
+            policy = known[scope] = await self._read(scope)
         return policy
 
     async def _read(self, scope: Scope) -> AccountPolicy:

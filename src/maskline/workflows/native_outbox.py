@@ -88,11 +88,12 @@ class FindSessionReceiver:
         """Raises `StoreUnavailable`."""
         version = await self._store.configuration_version()
         if version != self._version:
-            self._found.clear()
+            self._found = {}  # not cleared: see `FindLimits.at`
             self._version = version
-        if owner not in self._found:
-            self._found[owner] = await read_receiver(self._store, owner, native.KIND)
-        return self._found[owner]
+        known = self._found
+        if owner not in known:
+            known[owner] = await read_receiver(self._store, owner, native.KIND)
+        return known[owner]
 
 
 def session_row(receiver: Receiver, session: Session, event: str, at: float, ids: Ids = _IDS) -> OutboxRow:
