@@ -69,6 +69,18 @@ def test_an_invite_too_large_for_udp_takes_tcp_where_it_is_spoken(field: Field, 
     assert call.ended_as() == ("completed", "normal", "caller")
 
 
+def test_an_invite_that_a_trunk_of_udp_sends_by_tcp_is_its_own(field: Field, new_call: NewCall) -> None:
+    """The same the other way round: an Identity (RFC 8224) makes most INVITEs too large for UDP."""
+    call = new_call()
+    call.calling.transport = "tcp"  # from the host of the trunk over UDP
+    call.caller.invite(headers=[f"Identity: {'x' * 900};info=<https://h.example/c>;alg=ES256;ppt=shaken"])
+    call.caller.expect(180).answered().pause(0.1).hang_up()
+    call.callee.invited().progress().answer().let_go()
+    call.run()
+    assert call.called.heard == ["INVITE", "ACK", "BYE"]
+    assert call.ended_as() == ("completed", "normal", "caller")
+
+
 @pytest.mark.parametrize("gone", ["caller", "callee"])
 def test_a_bye_to_a_side_whose_connection_ended_holds_nobody_up(new_call: NewCall, gone: str) -> None:
     """Nobody listens where its Contact leads either: what UDP finds out after 32 seconds is known at once."""

@@ -183,17 +183,22 @@ def is_at(trunk: Trunk, host: str) -> bool:
 
 def match_inbound(trunks: Iterable[Trunk], flow: Flow) -> tuple[Trunk, ...]:
     """Which of those that know the address of `flow`, or the name its certificate proved, may be meant: those of its
-    transport, and of these the ones of its exact port where there are any. A trunk that goes by another name than the
-    proved one is not meant. Several are told apart by digest, then by whose number is dialled (`of_account`)."""
+    transport, and of these the ones of its exact port where there are any. Where TCP is nobody's, those of UDP: what is
+    too large for UDP comes by TCP (RFC 3261 §18.1.1), and an `Identity` is enough for that. A trunk that goes by
+    another name than the proved one is not meant. Several are told apart by digest, then by whose number is dialled
+    (`of_account`)."""
     found: list[Trunk] = []
     exact: list[Trunk] = []
+    too_large: list[Trunk] = []
     for trunk in trunks:
         if trunk.transport != flow.transport and trunk.transport != AUTO:
+            if (trunk.transport, flow.transport) == ("udp", "tcp"):
+                too_large.append(trunk)
             continue
         if flow.name and trunk.tls_name and flow.name != trunk.tls_name:
             continue
         (exact if trunk.port == flow.port else found).append(trunk)
-    return tuple(dict.fromkeys(exact or found))
+    return tuple(dict.fromkeys(exact or found or too_large))
 
 
 def of_account(trunks: tuple[Trunk, ...], account_id: str) -> Trunk | None:

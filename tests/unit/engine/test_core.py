@@ -65,7 +65,8 @@ def test_only_the_trunks_that_are_to_prove_themselves_are_asked() -> None:
     assert bench.send("INVITE") and bench.statuses() == [401]
     assert bench.send("INVITE", other) and bench.statuses() == [100]
     assert bench.send("OPTIONS") and bench.statuses() == [200]
-    assert bench.send("INVITE", Flow("tcp", "192.0.2.10", 5060), "+6531590002") and bench.statuses() == [100, 404]
+    assert bench.send("INVITE", Flow("tcp", "192.0.2.10", 5060), "+6531590002") and bench.statuses() == [401]
+    assert bench.send("INVITE", Flow("tls", "192.0.2.10", 5060), "+6531590003") and bench.statuses() == [100, 404]
 
 
 def test_a_stranger_gets_silence_and_is_counted() -> None:

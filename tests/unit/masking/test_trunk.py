@@ -39,9 +39,17 @@ def test_a_call_came_by_the_own_trunk_of_whose_number_it_is_else_by_a_shared_one
 
 
 def test_another_transport_is_another_trunk() -> None:
-    assert match_inbound([trunk("a")], Flow("tcp", HOST, 5060)) == ()
+    assert match_inbound([trunk("a")], Flow("tls", HOST, 5060)) == ()
+    assert match_inbound([trunk("a", transport="tcp")], Flow("udp", HOST, 5060)) == ()
     both = [trunk("a"), trunk("b", transport="tcp")]
     assert match_inbound(both, Flow("tcp", HOST, 5060))[0] is both[1]
+
+
+def test_what_a_trunk_of_udp_sends_by_tcp_is_its_own_where_no_trunk_of_tcp_is_there() -> None:
+    """RFC 3261 §18.1.1: above 1,300 bytes it has to."""
+    trunks = [trunk("a"), trunk("b", port=5070), trunk("c", transport="tls")]
+    assert match_inbound(trunks, Flow("tcp", HOST, 40000)) == (trunks[0], trunks[1])
+    assert match_inbound([*trunks, trunk("d", transport="auto")], Flow("tcp", HOST, 40000))[0].name == "d"
 
 
 def test_a_trunk_that_takes_what_the_domain_offers_sends_by_any() -> None:
