@@ -74,7 +74,7 @@ async def test_a_trunk_takes_so_many_calls_a_second(field: LimitedField) -> None
     tenant = field.tenants["a trunk a second"]
     one, two = tenant.couples
     await field.finish(await field.talk(one))
-    assert await field.refused(two) == 503
+    assert await field.refused(two) == 500
     assert await field.causes(tenant, 2) == [DONE, TRUNK_FULL]
 
 
@@ -94,7 +94,7 @@ async def test_a_trunk_has_so_many_calls_at_a_time(field: LimitedField) -> None:
     tenant = field.tenants["a trunk at a time"]
     one, two, three = tenant.couples
     call = await field.talk(one)
-    assert await field.refused(two) == 503
+    assert await field.refused(two) == 500
     await field.finish(call)
     await field.finish(await field.talk(three))
     assert await field.causes(tenant, 3) == [DONE, DONE, TRUNK_FULL]

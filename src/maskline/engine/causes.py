@@ -113,9 +113,9 @@ _ANSWERS: dict[Cause, int] = {
     Cause.DOES_NOT_EXIST: 404,
     Cause.NETWORK_ERROR: 500,
     Cause.NO_ROUTE: 404,
-    # Of our own limits a carrier may well conclude that it shall try elsewhere. So it may of all that is 503 here: it
-    # speaks of this server alone, and passes.
-    Cause.TRUNK_FULL: 503,
+    # One trunk is full, of several that this caller's carrier may need: of a 503 with Retry-After it would send us none of
+    # its calls for that long (RFC 3261 §21.5.4). Where its own trunk is full it hears 503 (`core.py`).
+    Cause.TRUNK_FULL: 500,
     # That a number may not be called is final: another way would end here again.
     Cause.COUNTRY_BARRED: 403,
     Cause.DESTINATION_BARRED: 403,
@@ -147,6 +147,7 @@ _ANSWERS: dict[Cause, int] = {
     Cause.FLOW_EXPIRED: 480,
     Cause.CALLER_ID_NOT_ALLOWED: 480,
     Cause.SCENARIO_UNKNOWN: 480,
+    # What is 503 speaks of this server as a whole, and passes: a carrier does well to try elsewhere.
     Cause.STORE_UNAVAILABLE: 503,
     Cause.MEDIA_UNAVAILABLE: 503,
     Cause.SHUTDOWN: 503,

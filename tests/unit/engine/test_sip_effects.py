@@ -109,15 +109,16 @@ def test_a_full_trunk_takes_no_more_calls_of_one_that_failed() -> None:
     assert len(world.invites(BACKUP)) == 1
     assert world.state.calls("b") == 1
     assert [record.cause for record in world.records] == [Cause.TRUNK_FULL] * 2
-    assert world.statuses() == [(100, None)] * 3 + [(503, 5)] * 2
+    assert world.statuses() == [(100, None)] * 3 + [(500, None)] * 2
 
 
-def test_a_call_that_finds_the_last_place_taken_may_come_again_soon() -> None:
-    """Between the router's choice and the call another one may have entered."""
+def test_a_call_that_finds_the_last_place_taken_tells_its_carrier_nothing_of_this_server() -> None:
+    """Between the router's choice and the call another one may have entered. A Retry-After would hold back the calls that
+    go out by other trunks."""
     world = Calls(BACKUP)
     world.begin(1)
     world.begin(2)
-    assert world.statuses() == [(100, None), (100, None), (503, 5)]
+    assert world.statuses() == [(100, None), (100, None), (500, None)]
     assert [record.cause for record in world.records] == [Cause.TRUNK_FULL]
 
 
