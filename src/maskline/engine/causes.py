@@ -30,6 +30,9 @@ BY_STATUS: dict[int, Cause] = {
     503: Cause.CONGESTION,
     600: Cause.BUSY_EVERYWHERE,
     603: Cause.DECLINED,
+    # RFC 8197 and RFC 8688: the person, or somebody for it, does not want this call.
+    607: Cause.DECLINED,
+    608: Cause.DECLINED,
     604: Cause.DOES_NOT_EXIST,
     606: Cause.NOT_ACCEPTABLE,
 }
@@ -176,7 +179,8 @@ def cause_of_failure(status: int, q850: int | None, *, rang: bool, network: bool
         return AFTER_RINGING[status]
     if 300 <= status < 400:
         return Cause.REDIRECTED
-    return BY_STATUS.get(status, Cause.CARRIER_ERROR)
+    # What nobody knows means what x00 of its class does (RFC 3261 §8.1.3.2): 6xx is final, and 500 would be tried again.
+    return BY_STATUS.get(status, Cause.CARRIER_ERROR if status < 600 else BY_STATUS[600])
 
 
 def outcome_of(cause: Cause, *, answered: bool, dialled: bool) -> Outcome:

@@ -25,7 +25,11 @@ from maskline.masking.facts import Cause, HungUpBy, Outcome
         (503, False, Cause.CONGESTION),
         (302, False, Cause.REDIRECTED),
         (399, True, Cause.REDIRECTED),
-        (699, False, Cause.CARRIER_ERROR),
+        (499, False, Cause.CARRIER_ERROR),
+        (599, False, Cause.CARRIER_ERROR),
+        (607, True, Cause.DECLINED),
+        (608, False, Cause.DECLINED),
+        (699, False, Cause.BUSY_EVERYWHERE),
     ],
 )
 @pytest.mark.row("8x8:6.1/sip-failed", "8x8:6.1/sip-no-answer", "8x8:6.1/sip-busy")
