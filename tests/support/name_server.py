@@ -25,6 +25,8 @@ class NameServer(asyncio.DatagramProtocol):
         self.asked: Counter[tuple[str, str]] = Counter()
         self.silent = False
         self.refuses = False
+        self.fails: set[str] = set()
+        """Kinds of questions that this server cannot answer, as some do with all but A."""
         self._minimum = minimum
         self.port = 0
 
@@ -50,8 +52,8 @@ class NameServer(asyncio.DatagramProtocol):
     def _answer(self, query: dns.message.QueryMessage, name: str, kind: str) -> dns.message.Message:
         reply = dns.message.make_response(query)
         reply.flags |= dns.flags.AA | dns.flags.RA
-        if self.refuses:
-            reply.set_rcode(dns.rcode.REFUSED)
+        if self.refuses or kind in self.fails:
+            reply.set_rcode(dns.rcode.REFUSED if self.refuses else dns.rcode.SERVFAIL)
         elif (name, kind) in self.records:
             ttl, values = self.records[(name, kind)]
             reply.answer.append(dns.rrset.from_text(query.question[0].name, ttl, "IN", kind, *values))

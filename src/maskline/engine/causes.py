@@ -116,8 +116,8 @@ _ANSWERS: dict[Cause, int] = {
     Cause.DOES_NOT_EXIST: 404,
     Cause.NETWORK_ERROR: 500,
     Cause.NO_ROUTE: 404,
-    # One trunk is full, of several that this caller's carrier may need: of a 503 with Retry-After it would send us none of
-    # its calls for that long (RFC 3261 §21.5.4). Where its own trunk is full it hears 503 (`core.py`).
+    # One trunk is full, of several that this caller's carrier may need: after 503 with Retry-After it would send us
+    # none of its calls for so long (RFC 3261 §21.5.4). Where its own trunk is full it hears 503 (`core.py`).
     Cause.TRUNK_FULL: 500,
     # That a number may not be called is final: another way would end here again.
     Cause.COUNTRY_BARRED: 403,
@@ -179,7 +179,7 @@ def cause_of_failure(status: int, q850: int | None, *, rang: bool, network: bool
         return AFTER_RINGING[status]
     if 300 <= status < 400:
         return Cause.REDIRECTED
-    # What nobody knows means what x00 of its class does (RFC 3261 §8.1.3.2): 6xx is final, and 500 would be tried again.
+    # What nobody knows means what x00 of its class does (RFC 3261 §8.1.3.2): 6xx is final, 500 would be tried again.
     return BY_STATUS.get(status, Cause.CARRIER_ERROR if status < 600 else BY_STATUS[600])
 
 

@@ -27,6 +27,8 @@ SHORTEST, LONGEST = 5.0, 3600.0
 """What a TTL counts as, at least and at most: 0 would ask all day, and a week would outlive a move."""
 LONGEST_NOTHING = 300.0
 """How long nothing is believed in (RFC 2308 §5 allows three hours; a carrier that repairs its zone is wanted back)."""
+RETRY_SECONDS = 15.0
+"""After name servers did not answer."""
 MOST_ANSWERS = 1_024
 MOST_SERVERS, MOST_ADDRESSES = 16, 8
 _RANKS = 65_536
@@ -47,6 +49,19 @@ class Located(NamedTuple):
     """Empty: the domain has no such server, decidedly."""
     seconds: float
     """How long that holds."""
+    failed: str = ""
+    """Why not all could be asked for; the places are those that are known all the same."""
+
+
+class _Asked:
+    """What one look brought beside its places."""
+
+    __slots__ = ("failed", "until")
+
+    def __init__(self) -> None:
+        self.until: list[float] = []
+        """Of each answer."""
+        self.failed: list[ResolveError] = []
 
 
 class _Answer(NamedTuple):
@@ -71,15 +86,19 @@ class Resolver:
             self._resolver.nameservers = [dns.nameserver.Do53Nameserver(host, port) for host, port in servers]
 
     async def locate(self, host: str, port: int, transport: str) -> Located:
-        """The servers of a domain (RFC 3263 §4). Raises `ResolveError`."""
-        asked: list[float] = []
+        """The servers of a domain (RFC 3263 §4). A question that fails, as AAAA does with some name servers that know A
+        well, leaves what the others found, and what it found before. Raises `ResolveError` when nothing is known."""
+        asked = _Asked()
         if port:
             places = await self._plain(host, port, transport, asked)
         else:
             places = await self._by_srv(host, transport, asked)
-        return Located(places, max(SHORTEST, min(asked) - self._clock.now()))
+        if asked.failed and not places:
+            raise asked.failed[0]
+        seconds = max(SHORTEST, min(asked.until) - self._clock.now())
+        return Located(places, seconds, str(asked.failed[0]) if asked.failed else "")
 
-    async def _by_srv(self, host: str, transport: str, asked: list[float]) -> tuple[Place, ...]:
+    async def _by_srv(self, host: str, transport: str, asked: _Asked) -> tuple[Place, ...]:
         naptr = await self._records(host, "NAPTR", asked) if transport == AUTO else ()
         places, any_record = [], False
         for preferred, (chosen, name) in enumerate(srv_questions(host, transport, naptr)):
@@ -89,15 +108,17 @@ class Resolver:
                 if addresses:
                     rank = preferred * _RANKS + srv.priority
                     places.append(Place(chosen, rank, srv.weight, srv.port, addresses))
+        if not any_record and not asked.failed:
+            return await self._plain(host, 0, transport, asked)
         # Name servers turn their answers round: the same ones are to be the same places.
-        return tuple(sorted(places)) if any_record else await self._plain(host, 0, transport, asked)
+        return tuple(sorted(places))
 
-    async def _plain(self, host: str, port: int, transport: str, asked: list[float]) -> tuple[Place, ...]:
+    async def _plain(self, host: str, port: int, transport: str, asked: _Asked) -> tuple[Place, ...]:
         chosen, usual = plain_transport(transport)
         addresses = await self._addresses(host, asked)
         return (Place(chosen, 0, 0, port or usual, addresses),) if addresses else ()
 
-    async def _addresses(self, host: str, asked: list[float]) -> tuple[str, ...]:
+    async def _addresses(self, host: str, asked: _Asked) -> tuple[str, ...]:
         found: list[str] = []
         for kind in self._kinds:
             found += await self._records(host, kind, asked)
@@ -105,15 +126,21 @@ class Resolver:
 
     # -- one question -------------------------------------------------------------------------------------------
 
-    async def _records(self, name: str, kind: str, asked: list[float]) -> tuple[Any, ...]:
+    async def _records(self, name: str, kind: str, asked: _Asked) -> tuple[Any, ...]:
         now = self._clock.now()
         known = self._known.get((name, kind))
         if known is None or known.until <= now:
-            known = await self._ask(name, kind)
+            try:
+                known = await self._ask(name, kind)
+            except ResolveError as error:
+                # What was there before is worth more than nothing, and is asked for again soon.
+                asked.failed.append(error)
+                asked.until.append(self._clock.now() + RETRY_SECONDS)
+                return () if known is None else known.records
             if len(self._known) >= MOST_ANSWERS:
                 self._known.clear()
             self._known[(name, kind)] = known
-        asked.append(known.until)
+        asked.until.append(known.until)
         return known.records
 
     async def _ask(self, name: str, kind: str) -> _Answer:

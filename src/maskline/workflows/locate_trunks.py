@@ -16,13 +16,11 @@ import structlog
 
 from maskline.clock import Clock
 from maskline.masking.trunk import Trunk
-from maskline.net.resolve import Located, ResolveError, Resolver, reachable
+from maskline.net.resolve import RETRY_SECONDS, Located, ResolveError, Resolver, reachable
 from maskline.settings import Settings
 from maskline.workflows.trunk_table import TrunkTable
 
 _log = structlog.get_logger("maskline.trunks")
-RETRY_SECONDS = 15.0
-"""After name servers did not answer."""
 
 _Question = tuple[str, str, int, str]
 
@@ -75,12 +73,10 @@ class LocateTrunks:
         try:
             found = await self._resolver.locate(trunk.host, trunk.port, trunk.transport)
         except ResolveError as error:
-            if question not in self._failing:
-                self._failing.add(question)
-                _log.warning("trunk_not_looked_up", trunk=trunk.name, reason=str(error))
+            self._note_failure(question, trunk, str(error))
         else:
             seconds = found.seconds
-            self._failing.discard(question)
+            self._note_failure(question, trunk, found.failed)
             # Removed or changed meanwhile: then its place is nobody's.
             if question in self._due:
                 if not found.places:
@@ -89,6 +85,14 @@ class LocateTrunks:
         finally:
             if question in self._due:
                 self._due[question] = self._clock.now() + seconds
+
+    def _note_failure(self, question: _Question, trunk: Trunk, reason: str) -> None:
+        """One line for as long as it goes on; an empty reason ends it."""
+        if not reason:
+            self._failing.discard(question)
+        elif question not in self._failing:
+            self._failing.add(question)
+            _log.warning("trunk_not_looked_up", trunk=trunk.name, reason=reason)
 
 
 def build_locating(table: TrunkTable, settings: Settings, clock: Clock, watch: Callable[[], None]) -> LocateTrunks:

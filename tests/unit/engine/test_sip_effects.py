@@ -113,8 +113,8 @@ def test_a_full_trunk_takes_no_more_calls_of_one_that_failed() -> None:
 
 
 def test_a_call_that_finds_the_last_place_taken_tells_its_carrier_nothing_of_this_server() -> None:
-    """Between the router's choice and the call another one may have entered. A Retry-After would hold back the calls that
-    go out by other trunks."""
+    """Between the router's choice and the call another one may have entered. A Retry-After would hold back the calls
+    that go out by other trunks."""
     world = Calls(BACKUP)
     world.begin(1)
     world.begin(2)

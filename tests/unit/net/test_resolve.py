@@ -8,7 +8,7 @@ import pytest
 
 from maskline.clock import VirtualClock
 from maskline.net import resolve
-from maskline.net.resolve import LONGEST, ResolveError, Resolver, reachable
+from maskline.net.resolve import LONGEST, RETRY_SECONDS, ResolveError, Resolver, reachable
 from maskline.sip.locate import Place
 from tests.support.name_server import NameServer
 
@@ -117,6 +117,35 @@ async def test_a_name_server_that_refuses_or_is_silent_is_an_error(
     server.silent = True
     with pytest.raises(ResolveError, match="LifetimeTimeout"):
         await resolver(server, clock).locate(DOMAIN, 0, "udp")
+
+
+@pytest.mark.parametrize("kind", ["AAAA", "NAPTR", "none"])
+async def test_a_question_that_fails_takes_nothing_from_the_others(
+    server: NameServer, clock: VirtualClock, kind: str
+) -> None:
+    """Load balancers that stand for a name server often know A and SRV alone."""
+    server.fails = {kind}
+    server.add(f"_sip._udp.{DOMAIN}", "SRV", "10 60 5070 one.test.", ttl=600)
+    found = await resolver(server, clock, "A", "AAAA").locate(DOMAIN, 0, "auto")
+    assert found.places == (Place("udp", 2 * 65_536 + 10, 60, 5070, ("192.0.2.1",)),)
+    assert (found.seconds, found.failed) == ((30.0, "") if kind == "none" else (RETRY_SECONDS, "NoNameservers"))
+
+
+async def test_what_cannot_be_asked_for_again_is_what_it_was(server: NameServer, clock: VirtualClock) -> None:
+    server.add(f"_sip._udp.{DOMAIN}", "SRV", "10 60 5070 one.test.", "20 5 5060 two.test.", ttl=600)
+    made = resolver(server, clock)
+    first = await made.locate(DOMAIN, 0, "udp")
+    clock.advance(61.0)
+    server.fails = {"A"}
+    again = await made.locate(DOMAIN, 0, "udp")
+    assert (again.places, again.seconds, again.failed) == (first.places, RETRY_SECONDS, "NoNameservers")
+
+
+async def test_where_srv_cannot_be_asked_for_nobody_goes_on_without_it(server: NameServer, clock: VirtualClock) -> None:
+    """The port, and maybe the server, would be other ones than the carrier's."""
+    server.fails = {"SRV"}
+    with pytest.raises(ResolveError):
+        await resolver(server, clock).locate("one.test", 0, "udp")
 
 
 def test_only_addresses_that_can_be_reached_are_asked_for() -> None:

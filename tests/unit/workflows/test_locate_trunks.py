@@ -82,6 +82,16 @@ async def test_a_name_server_that_is_away_takes_no_address_away_and_is_said_once
     assert lines == [{"event": "trunk_not_found", "trunk": "named", "log_level": "warning"}]
 
 
+async def test_what_is_found_in_spite_of_a_failure_is_taken_and_the_failure_is_said_once():
+    field = await Field().open(NAMED)
+    field.zone.answer = Located((PLACE._replace(addresses=("192.0.2.8",)),), RETRY_SECONDS, "NoNameservers")
+    with structlog.testing.capture_logs() as lines:
+        await field.tick(20.0)
+        await field.tick(RETRY_SECONDS)
+    assert field.sources() == [("192.0.2.8",)]
+    assert [line["event"] for line in lines] == ["trunk_not_looked_up"]
+
+
 async def test_nothing_waits_for_an_answer_and_a_trunk_that_went_meanwhile_gets_none():
     field = await Field().open(PLAIN)
     field.zone.gate = asyncio.Event()
