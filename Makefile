@@ -40,8 +40,7 @@ help: ## print this list
 
 .PHONY: setup
 setup: ## everything to develop: .venv with exact versions, Debian (as root) and Node packages
-	@$(SETUP) dev
-	@$(SETUP) system
+	@$(SETUP) system & system=$$!; failed=0; $(SETUP) dev || failed=1; wait $$system || failed=1; exit $$failed
 	@$(SETUP) node
 
 .PHONY: install
