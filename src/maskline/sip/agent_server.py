@@ -125,7 +125,7 @@ class AgentServer:
         if "require" in request.headers:
             self._reliable.open(usage, "require")
         transaction = usage.transaction = self._start(request, flow, local_tag, usage)
-        self.answers.send(transaction, 100, now)
+        self.answers.send(transaction, 100, now, _timestamp(request))
         core.emit(InviteReceived(usage, request, flow, () if core.doorman is None else core.doorman.proved))
 
     def _receive_in_dialog(self, request: Request, flow: Flow, now: float) -> None:
@@ -163,7 +163,7 @@ class AgentServer:
             usage.unanswered = []
         usage.unanswered.append(transaction.key)
         if request.method == "INVITE":
-            self.answers.send(transaction, 100, now)
+            self.answers.send(transaction, 100, now, _timestamp(request))
         self._core.emit(RequestReceived(transaction.key, request, flow, usage))
 
     def _receive_prack(
@@ -293,6 +293,12 @@ class AgentServer:
         transaction = ServerTransaction(key, request, answer_flow(request, flow), tag, echo, usage, merge)
         self.transactions.start(transaction)
         return transaction
+
+
+def _timestamp(request: Request) -> str:
+    """What a 100 has to repeat (§8.2.6.1): whoever sent it measures the way to us."""
+    value = request.headers.get("timestamp")
+    return "" if value is None else f"Timestamp: {value.partition(chr(10))[0]}\r\n"
 
 
 def _answer_flow(request: Request, flow: Flow) -> Flow:

@@ -17,6 +17,23 @@ def header_of(data: bytes, name: str) -> str | None:
 # ---- outside a dialog
 
 
+def test_a_100_repeats_the_timestamp_of_its_request() -> None:
+    """RFC 3261 §8.2.6.1; no other response does."""
+    bench = Bench()
+    (trying,) = bench.put(request("INVITE", branch="inv", body=SDP, headers="Timestamp: 54.1\r\n"))
+    assert parse(trying).header("timestamp") == "54.1"
+    usage = bench.events()[0].usage  # type: ignore[union-attr]
+    assert usage is not None
+    bench.agent.answer(usage, bench.now, SDP)  # type: ignore[arg-type]
+    (answer,) = bench.sent()
+    assert parse(answer).header("timestamp") is None
+    bench.put(request("ACK", branch="ack", to_tag=usage.id))
+    again = request(
+        "INVITE", branch="re", cseq=2, to_tag=usage.id, body=SDP, headers="Timestamp: 7\r\nTimestamp: 8\r\n"
+    )
+    assert [parse(data).header("timestamp") for data in bench.put(again)] == ["7"]
+
+
 def test_an_invite_gets_100_at_once_and_its_copy_gets_the_same() -> None:
     bench = Bench()
     invite = request("INVITE", branch="a", body=SDP)
