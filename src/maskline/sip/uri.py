@@ -6,7 +6,9 @@ phone number rules (`masking/e164`). Who uses it: `headers`, `message`, `dialog`
 
 from __future__ import annotations
 
+import ipaddress
 import re
+from functools import lru_cache
 from urllib.parse import unquote
 
 from maskline.sip.grammar import ParseError, parse_parameters
@@ -138,8 +140,17 @@ def _unescape(text: str) -> str:
 
 
 def bare_host(host: str) -> str:
-    """Lower case, without the brackets of an IPv6 reference."""
-    return host[1:-1].lower() if host[0] == "[" else host.lower()
+    """Lower case, without the brackets of an IPv6 reference, whose address has one spelling then (RFC 5954 §4.2)."""
+    return _usual_spelling(host[1:-1]) if host[0] == "[" else host.lower()
+
+
+@lru_cache(maxsize=1024)
+def _usual_spelling(address: str) -> str:
+    """As sockets write it. Remembered: peers are few."""
+    try:
+        return str(ipaddress.IPv6Address(address))
+    except ValueError:
+        return address.lower()
 
 
 def bracketed(host: str) -> str:

@@ -23,6 +23,8 @@ def test_a_bare_host_has_no_user_port_or_parameters() -> None:
 
 def test_ipv6_hosts_lose_their_brackets_and_get_them_back() -> None:
     assert Uri("sip:a@[2001:DB8::1]:5060").host == "2001:db8::1"
+    assert Uri("sip:a@[2001:0DB8:0:0::0:1]").host == "2001:db8::1", "as sockets write it (RFC 5954 §4.2)"
+    assert Uri("sip:a@[2001:DB8:1]").host == "2001:db8:1", "no address, and none is made of it"
     assert bracketed("2001:db8::1") == "[2001:db8::1]"
     assert bracketed("192.0.2.1") == "192.0.2.1"
 
