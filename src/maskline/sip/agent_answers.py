@@ -86,7 +86,7 @@ class Answers:
         if method == "OPTIONS":
             extra = f"{build.allow}{build.accept}{build.supported}{extra}"
         elif method in OFFER_METHODS and status < 300:
-            extra = f"{build.contacts[way_of(transaction.flow)]}{extra}"
+            extra = f"{build.contact(way_of(transaction.flow), transaction.request.uri_text)}{extra}"
             if usage is not None and status >= 200:
                 extra = self._renewed(usage, transaction.request, body, now) + extra
         if status < 200 or usage is None:
@@ -150,7 +150,7 @@ class Answers:
     def _dialog_lines(self, transaction: ServerTransaction) -> str:
         request = transaction.request
         assert request is not None
-        return f"{record_routes(request)}{self._core.build.contacts[way_of(transaction.flow)]}"
+        return f"{record_routes(request)}{self._core.build.contact(way_of(transaction.flow), request.uri_text)}"
 
     def send(
         self, transaction: ServerTransaction, status: int, now: float, extra: str = "", body: bytes = b"",

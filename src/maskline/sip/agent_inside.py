@@ -72,7 +72,7 @@ class RequestsInside:
             self._requests.in_dialog(method, dialog, usage, now, self._renewal_lines(usage, dialog))
 
     def _renewal_lines(self, usage: InviteUsage, dialog: Dialog) -> str:
-        return self._core.build.contacts[way_of(dialog.hop)] + self.sessions.lines(usage)
+        return self._core.build.contact(way_of(dialog.hop), dialog.target) + self.sessions.lines(usage)
 
     def finish(
         self, usage: InviteUsage | None, transaction: ClientTransaction, status: int, response: Response | None,

@@ -88,7 +88,7 @@ class Builder:
         self._vias: dict[str, str] = {}
         self.contacts: dict[str, str] = {}
         """By the way of the flow they go out on. `transport=tls` instead of `sips`: what carriers write, and no promise
-        for the whole way, which a B2BUA could not keep."""
+        for the whole way, which a B2BUA could not keep. `contact` has the other one."""
         for family, peer in (("", "192.0.2.0"), ("6", "2001:db8::")):
             host = bracketed(config.host_for(Flow("", peer, 0)))
             here = f"{config.name}@{host}" if config.name else host
@@ -104,6 +104,14 @@ class Builder:
         self._key = stateless_key.encode()
         self.stateless_mark = f"n{stateless_key[:8]}."
         """How tags of responses without state begin. Those of dialogs are hexadecimal, so none begins with an n."""
+
+    def contact(self, way: str, uri: str) -> str:
+        """The Contact line of a message in a dialog whose requests say `uri`: to `sips` only `sips` is an answer
+        (§8.1.1.8, §12.1.1)."""
+        line = self.contacts[way]
+        if not uri.startswith("sips:") or not way.startswith("tls"):
+            return line
+        return line.replace("<sip:", "<sips:", 1).replace(";transport=tls", "", 1)
 
     def request(
         self, method: str, envelope: Envelope, extra: str = "", body: bytes = b"", content_type: str = "",

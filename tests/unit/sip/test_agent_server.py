@@ -34,6 +34,33 @@ def test_a_100_repeats_the_timestamp_of_its_request() -> None:
     assert [parse(data).header("timestamp") for data in bench.put(again)] == ["7"]
 
 
+@pytest.mark.parametrize(
+    ("scheme", "ours"), [("sips", "<sips:192.0.2.1:5061>"), ("sip", "<sip:192.0.2.1:5061;transport=tls>")]
+)
+def test_a_contact_is_sips_where_the_request_was(scheme: str, ours: str) -> None:
+    """RFC 3261 §12.1.1, §12.2.1.1: in the answer, in the answer to a re-INVITE, and in our own."""
+    bench, flow = Bench(), Flow("tls", "192.0.2.7", 5061)
+
+    def secure(data: bytes) -> bytes:
+        return data.replace(b" sip:", f" {scheme}:".encode(), 1).replace(b"SIP/2.0/UDP", b"SIP/2.0/TLS")
+
+    contact = f"<{scheme}:a@192.0.2.7>"
+    bench.put(secure(request("INVITE", branch="inv", body=SDP, contact=contact)), flow)
+    usage = bench.events()[0].usage  # type: ignore[union-attr]
+    assert usage is not None
+    bench.agent.answer(usage, bench.now, SDP)  # type: ignore[arg-type]
+    (answer,) = bench.sent()
+    assert parse(answer).header("contact") == ours
+    bench.put(secure(request("ACK", branch="ack", to_tag=usage.id)), flow)
+    bench.events()
+    bench.put(secure(request("UPDATE", branch="re", cseq=2, to_tag=usage.id, contact=contact)), flow)
+    (event,) = bench.events()
+    bench.agent.respond(event.key, 200, bench.now)  # type: ignore[union-attr]
+    assert [parse(data).header("contact") for data in bench.sent()] == [ours]
+    bench.agent.request(usage, "INVITE", bench.now, SDP)  # type: ignore[arg-type]
+    assert [parse(data).header("contact") for data in bench.sent()] == [ours]
+
+
 def test_an_invite_gets_100_at_once_and_its_copy_gets_the_same() -> None:
     bench = Bench()
     invite = request("INVITE", branch="a", body=SDP)
