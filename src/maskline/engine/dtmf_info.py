@@ -25,7 +25,6 @@ _SIGNAL = re.compile(rb"^[ \t]*Signal[ \t]*=[ \t]*([0-9A-D*#]|1[0-5])[ \t]*\r?$"
 _KEY = re.compile(rb"\s*([0-9A-D*#]|1[0-5])\s*\Z", re.IGNORECASE)
 _KEYS = "0123456789*#ABCD"
 """By event number (RFC 4733 §3.2), which some write in place of the key: 11 for `#`."""
-_OPTIONAL = re.compile(r";\s*handling\s*=\s*\"?optional\b", re.IGNORECASE)
 
 
 class Reading(NamedTuple):
@@ -49,8 +48,7 @@ def read_info(request: Request) -> Reading:
         return _TAKEN
     kind = request.content_type
     if kind not in (_RELAY, _PLAIN):
-        optional = _OPTIONAL.search(request.header("content-disposition") or "")
-        return _TAKEN if optional else _UNREADABLE
+        return _TAKEN if request.may_be_ignored else _UNREADABLE
     return Reading(200, digit=_digit(body)) if len(body) <= LONGEST_BODY else _TAKEN
 
 

@@ -85,9 +85,11 @@ def check_content(request: Request, config: AgentConfig, build: Builder) -> Refu
         refusal = _check_session(request)
         if refusal is not None:
             return refusal
-    if request.body:
-        if request.content_type not in ("application/sdp", ""):
+    if request.body and request.content_type not in ("application/sdp", ""):
+        if not request.may_be_ignored:
             return Refusal(415, build.accept)
+        request.take_part("", b"")
+    if request.body:
         encoding = request.headers.get("content-encoding", "identity").lower()
         if encoding != "identity":
             return Refusal(415, build.accept + "Accept-Encoding: identity\r\n")

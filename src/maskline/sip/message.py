@@ -8,10 +8,13 @@ need no list at all. Unknown headers are kept as text and never sent on. What it
 
 from __future__ import annotations
 
+import re
+
 from maskline.sip.grammar import ParseError, parse_number, split_list
 from maskline.sip.headers import Address, Via, parse_q850_cause
 from maskline.sip.uri import Uri
 
+_OPTIONAL = re.compile(r";\s*handling\s*=\s*\"?optional\b", re.IGNORECASE)
 _HOPS = {str(hops): hops for hops in range(256)}
 """Max-Forwards as everybody writes it."""
 
@@ -49,7 +52,7 @@ class Message:
         self._branch, self._sent_by, self._from_tag, self._to_tag = branch, sent_by, from_tag, to_tag
 
     def take_part(self, kind: str, content: bytes) -> None:
-        """Of a body of several parts this one is all that anybody reads."""
+        """Of a body of several parts this one is all that anybody reads; empty: of this body nothing is."""
         self._whole_body, self.body = self.body, content
         self.headers["content-type"] = kind
 
@@ -149,6 +152,11 @@ class Message:
         """The body when it describes the session. What else may come (ISUP alone, as SIP-I gateways put it into a 180)
         is nobody's here."""
         return self.body if self.body and self.content_type in ("application/sdp", "") else b""
+
+    @property
+    def may_be_ignored(self) -> bool:
+        """Whether the body says so of itself (RFC 3261 §20.11). Others are refused where not understood."""
+        return _OPTIONAL.search(self.header("content-disposition") or "") is not None
 
     @property
     def q850_cause(self) -> int | None:

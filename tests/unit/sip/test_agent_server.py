@@ -34,6 +34,26 @@ def test_a_100_repeats_the_timestamp_of_its_request() -> None:
     assert [parse(data).header("timestamp") for data in bench.put(again)] == ["7"]
 
 
+def test_a_body_that_need_not_be_understood_is_none() -> None:
+    """RFC 3261 §8.2.3: only one that is not optional may be refused; an INVITE with it alone has no offer."""
+    bench = Bench()
+    kind, body, optional = (
+        "application/pidf+xml",
+        b"<presence/>",
+        "Content-Disposition: render; Handling = Optional\r\n",
+    )
+    assert bench.statuses(request("INVITE", branch="a", body=body, content_type=kind)) == [415]
+    invite = request("INVITE", branch="b", call_id="c2", body=body, content_type=kind, headers=optional)
+    assert bench.statuses(invite) == [100]
+    (event,) = bench.events()
+    assert isinstance(event, InviteReceived)
+    assert (event.request.body, event.request.whole_body) == (b"", body)
+    bench.agent.answer(event.usage, bench.now, SDP)
+    bench.sent()
+    bench.put(request("ACK", branch="ack", to_tag=event.usage.id, call_id="c2", body=SDP))
+    assert bench.events() == [InviteAcked(event.usage, SDP)]
+
+
 @pytest.mark.parametrize(
     ("scheme", "ours"), [("sips", "<sips:192.0.2.1:5061>"), ("sip", "<sip:192.0.2.1:5061;transport=tls>")]
 )
