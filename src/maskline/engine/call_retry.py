@@ -59,7 +59,8 @@ def try_next(call: Call, inp: i.Failed, now: float, out: list[e.Effect]) -> None
         return fail(call, inp, now, out)
     tries.now_at = way
     call.media.leg(inp.leg).dial_by(way.trunk, (way,))
-    call.leg(inp.leg).step(LegSignal.REDIAL, out, _invite(call, inp.leg, way, has_next=_has_next(tries)))
+    invite = _invite(call, inp.leg, way, has_next=_has_next(tries), moved=inp.status in _FOLLOWED)
+    call.leg(inp.leg).step(LegSignal.REDIAL, out, invite)
     call.record.redialled(inp.leg, now, way.trunk.id, inp.status, out)
     return None
 
@@ -140,10 +141,10 @@ def _called(call: Call, name: LegName) -> Number:
     return call.first.party
 
 
-def _invite(call: Call, name: LegName, way: Way, *, has_next: bool) -> e.SendInvite:
+def _invite(call: Call, name: LegName, way: Way, *, has_next: bool, moved: bool) -> e.SendInvite:
     if name is LegName.B:
         to, body = call.way, call.media.offer_to_callee()
-        return e.SendInvite(name, to.callee, to.shown, way.trunk, call.hops, body, way.target, has_next)
+        return e.SendInvite(name, to.callee, to.shown, way.trunk, call.hops, body, way.target, has_next, moved)
     assert call.first is not None, "leg A was dialled"
     first, body = call.first, call.media.offer_to_first()
-    return e.SendInvite(name, first.party, first.shown, way.trunk, call.hops, body, way.target, has_next)
+    return e.SendInvite(name, first.party, first.shown, way.trunk, call.hops, body, way.target, has_next, moved)

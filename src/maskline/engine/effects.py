@@ -171,6 +171,8 @@ class SendInvite(Effect):
     """Which address of the trunk; None: its own."""
     has_next: bool = False
     """There is another place, so that nobody waits long for one that is silent."""
+    moved: bool = False
+    """A 3xx named the address."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,22 +111,27 @@ def has_looped(request: Request, token: str) -> bool:
 
 def outgoing_invite(effect: SendInvite, host: str, loop_token: str) -> OutgoingInvite:
     """The INVITE for the party we dial; `host` is our own address."""
-    flow = effect.target or own_target(effect.trunk)
-    how = effect.trunk.presentation
-    target = f"sip:{dialled(effect.callee, how)}@{bracketed(flow.host)}"
+    trunk = effect.trunk
+    flow = effect.target or own_target(trunk)
+    how = trunk.presentation
+    there, port = bracketed(flow.host), f":{flow.port}"
+    if trunk.named and not effect.moved:
+        # DNS says where to send, not whom to ask for (RFC 3263 §4): some carriers know their customers by this domain.
+        there, port = trunk.host, f":{trunk.port}" if trunk.port else ""
+    target = f"sip:{dialled(effect.callee, how)}@{there}"
     shown = show(effect.virtual_number, bracketed(host), how)
     return OutgoingInvite(
         flow=flow,
-        request_uri=f"{target}:{flow.port}",
+        request_uri=f"{target}{port}",
         from_uri=shown.from_uri,
         to_uri=target,
         body=effect.body,
         content_type="application/sdp",
         max_forwards=effect.max_forwards,
         headers=(*shown.headers, (LOOP_HEADER, loop_token)),
-        credentials=credentials_for(effect.trunk, flow),
-        reliable=effect.trunk.reliable,
-        session_seconds=effect.trunk.session_seconds,
+        credentials=credentials_for(trunk, flow),
+        reliable=trunk.reliable,
+        session_seconds=trunk.session_seconds,
         from_display=shown.from_display,
         try_seconds=ANSWER_SECONDS if effect.has_next else 0.0,
     )

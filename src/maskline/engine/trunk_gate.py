@@ -101,6 +101,8 @@ class TrunkGate:
         for trunk in watched:
             for target in self._state.due(trunk, now):
                 far = f"sip:{bracketed(target.host)}:{target.port}"
+                if trunk.named:  # as in its calls
+                    far = f"sip:{trunk.host}:{trunk.port}" if trunk.port else f"sip:{trunk.host}"
                 here = f"sip:{bracketed(self._agent.host_for(target))}"
                 self._agent.options(target, far, here, far, now)
         self._state.check_only(watched, now)

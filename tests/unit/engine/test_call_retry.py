@@ -167,6 +167,7 @@ def test_the_same_number_at_another_address_of_the_trunk_is_dialled(status: int)
     stranger = i.Elsewhere("+6599990000", "203.0.113.70", 0)
     (again,) = redirected(stranger, THERE, status=status)
     assert (again.callee, again.target) == (CALLEE, Flow("udp", "203.0.113.70", 5070))
+    assert again.moved
     (again,) = redirected(i.Elsewhere("+6583334444", "192.0.2.20", 0))
     assert again.target == Flow("udp", "192.0.2.20", 5060)
     (again,) = redirected(i.Elsewhere("+6583334444", "192.0.2.21", 5099))

@@ -221,4 +221,16 @@ def test_the_callee_is_sought_at_the_address_that_was_looked_up() -> None:
     trunk = replace(TRUNK_B, host="carrier.example", port=0, transport="tls")
     made = outgoing_invite(SendInvite(LegName.B, CALLEE, VIRTUAL, trunk, 69, b"sdp", target), "203.0.113.1", "mine")
     assert made.flow == target
-    assert made.request_uri == f"sip:{CALLEE.e164}@198.51.100.7:5071"
+    assert made.request_uri == made.to_uri == f"sip:{CALLEE.e164}@carrier.example", "and asked for by the name"
+    invite = SendInvite(LegName.B, CALLEE, VIRTUAL, replace(trunk, port=5071), 69, b"sdp", target)
+    made = outgoing_invite(invite, "203.0.113.1", "mine")
+    assert made.request_uri == f"sip:{CALLEE.e164}@carrier.example:5071"
+
+
+def test_a_place_that_a_3xx_names_is_asked_for_by_its_address() -> None:
+    """RFC 3261 §8.1.3.4: the Request-URI is the Contact's."""
+    target = Flow("udp", "198.51.100.8", 5070)
+    trunk = replace(TRUNK_B, host="carrier.example", port=0)
+    invite = SendInvite(LegName.B, CALLEE, VIRTUAL, trunk, 69, b"sdp", target, moved=True)
+    made = outgoing_invite(invite, "203.0.113.1", "mine")
+    assert made.request_uri == f"sip:{CALLEE.e164}@198.51.100.8:5070"

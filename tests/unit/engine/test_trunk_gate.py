@@ -15,6 +15,7 @@ from maskline.masking.trunk_state import Health, TrunkState
 from maskline.sip import events as sip
 from maskline.sip.agent import Agent, AgentConfig, OutgoingInvite
 from maskline.sip.flow import Flow
+from maskline.sip.locate import Place
 from tests.support.call_machine import forward
 
 A, B = LegName.A, LegName.B
@@ -134,6 +135,15 @@ def test_health_is_asked_for_by_options_and_any_answer_but_503_is_good(world: Wo
     for now, status, health in ((0.0, 503, Health.UP), (10.0, 503, Health.DOWN), (20.0, 405, Health.UP)):
         world.answer(ask(now), FLOW_3, status, now=now + 1)
         assert world.state.health(FLOW_3, now + 1) is health
+
+
+@pytest.mark.parametrize(("port", "uri"), [(0, b"sip:carrier.example"), (5070, b"sip:carrier.example:5070")])
+def test_a_name_is_asked_by_its_name(world: World, port: int, uri: bytes) -> None:
+    named = replace(ASKED, host="carrier.example", port=port)
+    world.state.locate(named.id, (Place("udp", 0, 0, FLOW_3.port, (FLOW_3.host,)),))
+    world.gate.watch([named], 0.0)
+    ((data, flow),) = world.agent.datagrams()
+    assert (data.split(b"\r\n")[0], flow) == (b"OPTIONS %b SIP/2.0" % uri, FLOW_3)
 
 
 def test_what_is_asked_no_more_is_forgotten(world: World) -> None:
