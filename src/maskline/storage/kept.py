@@ -42,6 +42,8 @@ class RequestedFlow:
     requested_at: float
     leased_before: bool = False
     """Somebody took it before and never gave it back: it may have been dialled, so it is not dialled again."""
+    unwanted: bool = False
+    """Its end was asked for."""
 
 
 def flow_subject(flow: RequestedFlow) -> str:
@@ -121,6 +123,8 @@ class LiveCall:
     """How often it was taken over."""
     form: int = 1
     """`engine.call_kept.VERSION` of who wrote it: only who knows this form can read it."""
+    subaccount_id: str | None = None
+    """Whose the dialled number is; may ask for its end."""
 
 
 class Tenure(NamedTuple):

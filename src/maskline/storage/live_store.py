@@ -61,6 +61,16 @@ class LiveCallStore(Protocol):
         """Those of them that are over, or that another engine has by now."""
         ...
 
+    async def ask_call_end(self, account_id: str, subaccount_id: str | None, call_id: str, *, now: float) -> bool:
+        """Keep that this call is to end, for whichever engine has it, or comes to have it. The wish goes with the call;
+        one of a call that is not begun yet (`add_requested_flow`) goes over to it. False: the account, or its
+        subaccount where one is named, has no call of this id that is not over."""
+        ...
+
+    async def calls_to_end(self, engine_id: str) -> list[str]:
+        """Calls that this engine has, and whose end was asked for. Never suspends on SQLite."""
+        ...
+
     async def renew_owner(self, owner: Owner, *, now: float) -> Renewal:
         """It lives for `LEASE` seconds from now: the database's time on PostgreSQL, else `now`."""
         ...

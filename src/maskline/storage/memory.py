@@ -50,7 +50,7 @@ from maskline.storage.memory_claims import Answers, MemoryClaims, with_pin
 from maskline.storage.memory_filter import matches, with_call
 from maskline.storage.memory_usages import MemoryShares
 from maskline.storage.rows import hashed_parties
-from maskline.storage.store import IS_PARTY, OUTSIDE_CALLS, Once, OutboxRow, RecordedCall, SessionOutbox
+from maskline.storage.store import IS_PARTY, NO_CALL, OUTSIDE_CALLS, Once, OutboxRow, RecordedCall, SessionOutbox
 from maskline.storage.topics import Told
 
 _HASHES = Sealer(bytes(KEY_BYTES))
@@ -299,16 +299,21 @@ class MemoryStore(MemoryShares):
                 self._add_fact(fact)
                 if isinstance(fact, CallRequested):
                     self._requests.finish(fact.session_id)
-                    self._flows.finish(fact.subject)
+                    self._to_end |= self._flows.finish(fact.subject)
         for call in new:
             if call.live is not None:
                 self._keep_live(call.live)
             if call.record is not None:
                 self._calls.setdefault(call.record.id, call.record)
-                self._live.pop(call.record.id, None)
+                self._drop_live(call.record.id)
             self._take_recording(call)
             if call.session_id in self._sessions:
                 self._sessions[call.session_id] = with_call(self._sessions[call.session_id], call)
+
+    async def ask_call_end(self, account_id: str, subaccount_id: str | None, call_id: str, *, now: float) -> bool:
+        mine = [one.id for one in await self.accounts(account_id)]
+        owners = (account_id, *mine) if subaccount_id is None else (subaccount_id,) if subaccount_id in mine else ()
+        return self._ask_end(account_id, subaccount_id, call_id) or self._flows.ask_end(call_id, owners)
 
     async def calls_between(
         self, account_id: str, subaccount_id: str | None, *, since: float, until: float, after: tuple[float, str],
@@ -325,7 +330,7 @@ class MemoryStore(MemoryShares):
     async def call(self, account_id: str, call_id: str) -> CallRecord:
         record = self._calls.get(call_id)
         if record is None or record.account_id != account_id:
-            raise NotFound("There is no such call in this account.")
+            raise NotFound(NO_CALL)
         return record
 
     async def calls(self, account_id: str, *, session_id: str | None = None, limit: int = 20) -> list[CallRecord]:

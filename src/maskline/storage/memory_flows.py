@@ -5,7 +5,7 @@ What it is: leases on a dictionary. What it is not: durable. Who uses it: `stora
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from maskline.errors import Conflict
@@ -18,10 +18,11 @@ _DEAD = "-"
 class MemoryFlows:
     """By the flow's id: the flow, who has it, until when."""
 
-    __slots__ = ("_rows",)
+    __slots__ = ("_rows", "_unwanted")
 
     def __init__(self) -> None:
         self._rows: dict[str, tuple[RequestedFlow, str, float]] = {}
+        self._unwanted: set[str] = set()
 
     def add(self, flow: RequestedFlow) -> None:
         if flow.id in self._rows:
@@ -34,7 +35,9 @@ class MemoryFlows:
         leased = [(flow, before) for flow, before, _ in due[: max(limit, 0)]]
         for flow, _ in leased:
             self._rows[flow.id] = (flow, owner, until)
-        flows = [replace(flow, leased_before=bool(before)) for flow, before in leased]
+        flows = [
+            replace(flow, leased_before=bool(before), unwanted=flow.id in self._unwanted) for flow, before in leased
+        ]  # fmt: skip
         return sorted(flows, key=lambda flow: (flow.requested_at, flow.id))
 
     def release(self, owner: str, flow_id: str) -> bool:
@@ -51,5 +54,16 @@ class MemoryFlows:
             self._rows[flow.id] = (flow, _DEAD, 0.0)
         return len(left)
 
-    def finish(self, flow_id: str) -> None:
+    def ask_end(self, flow_id: str, owners: Collection[str]) -> bool:
+        """Whether one of the accounts `owners` asked for it."""
+        if flow_id not in self._rows or self._rows[flow_id][0].account_id not in owners:
+            return False
+        self._unwanted.add(flow_id)
+        return True
+
+    def finish(self, flow_id: str) -> set[str]:
+        """Its id, if somebody has asked for the end of the call that has begun."""
         self._rows.pop(flow_id, None)
+        unwanted = self._unwanted & {flow_id}
+        self._unwanted -= unwanted
+        return unwanted

@@ -19,11 +19,27 @@ class MemoryLive:
     def __init__(self) -> None:
         super().__init__()
         self._live: dict[str, LiveCall] = {}
+        self._to_end: set[str] = set()
+        """Calls that are not over and whose end was asked for."""
         self._owners: dict[str, Owner] = {}
 
     def _keep_live(self, call: LiveCall) -> None:
         had = self._live.get(call.call_id)
         self._live[call.call_id] = call if had is None else replace(call, engine_id=had.engine_id, taken=had.taken)
+
+    def _drop_live(self, call_id: str) -> None:
+        self._live.pop(call_id, None)
+        self._to_end.discard(call_id)
+
+    def _ask_end(self, account_id: str, subaccount_id: str | None, call_id: str) -> bool:
+        call = self._live.get(call_id)
+        if call is None or call.account_id != account_id or subaccount_id not in (None, call.subaccount_id):
+            return False
+        self._to_end.add(call_id)
+        return True
+
+    async def calls_to_end(self, engine_id: str) -> list[str]:
+        return [call.call_id for call in await self.live_calls(engine_id) if call.call_id in self._to_end]
 
     def _is_lost(self, call_id: str, held: Tenure | None) -> bool:
         if held is None:

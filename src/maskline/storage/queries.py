@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from importlib import resources
 from typing import Any
 
-SCHEMA_VERSION = 16
+SCHEMA_VERSION = 17
 """The version `schema.sql` writes; a database of another version is refused."""
 
 _PARAMETER = re.compile(r"\$(\d+)")

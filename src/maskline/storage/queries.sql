@@ -585,7 +585,7 @@ SELECT 1 FROM requested_flows WHERE leased_until <= $1 LIMIT 1
 UPDATE requested_flows SET owner = $1, leased_until = $3, leases = leases + 1
 WHERE id IN (SELECT id FROM requested_flows WHERE leased_until <= $2 ORDER BY leased_until, requested_at LIMIT $4)
     AND leased_until <= $2
-RETURNING id, account_id, request_id, content_sealed, valid_until, requested_at, leases
+RETURNING id, account_id, request_id, content_sealed, valid_until, requested_at, leases, end_asked_at
 
 -- name: release_requested_flow
 -- If the lease is still ours.
@@ -593,7 +593,7 @@ UPDATE requested_flows SET owner = NULL, leased_until = 0, leases = 0 WHERE id =
 
 -- name: finish_requested_flow
 -- Its call has begun.
-DELETE FROM requested_flows WHERE id = $1
+DELETE FROM requested_flows WHERE id = $1 RETURNING end_asked_at
 
 -- name: pin_tallies
 -- Of a try: its caller, its number, and the mark of a caller who is known there.
@@ -647,20 +647,39 @@ ORDER BY started_at, id LIMIT $7
 
 -- name: keep_live_call
 -- What a call can be recovered from, instead of what was kept before.
-INSERT INTO live_calls (call_id, engine_id, account_id, session_id, kept_at, state_sealed, form)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
+INSERT INTO live_calls (call_id, engine_id, account_id, session_id, kept_at, state_sealed, form, subaccount_id)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 ON CONFLICT (call_id) DO UPDATE SET session_id = excluded.session_id, kept_at = excluded.kept_at,
-    state_sealed = excluded.state_sealed, form = excluded.form
+    state_sealed = excluded.state_sealed, form = excluded.form, subaccount_id = excluded.subaccount_id
 
 -- name: drop_live_call
 -- The call is over.
 WITH done (id) AS (VALUES (CAST($1 AS TEXT)))
 DELETE FROM live_calls WHERE call_id IN (SELECT id FROM done)
 
+-- name: ask_call_end
+-- By whose it is: an account ($2), or a subaccount alone ($3). The first wish counts ($4: now).
+UPDATE live_calls SET end_asked_at = COALESCE(end_asked_at, $4)
+WHERE call_id = $1 AND account_id = $2 AND (CAST($3 AS TEXT) IS NULL OR subaccount_id = $3)
+
+-- name: ask_flow_end
+-- The same of a call that is not begun, whose account may be a subaccount.
+UPDATE requested_flows SET end_asked_at = COALESCE(end_asked_at, $4)
+WHERE id = $1 AND account_id IN (SELECT id FROM accounts WHERE (id = $2 OR parent_id = $2)
+                                     AND (CAST($3 AS TEXT) IS NULL OR id = $3))
+
+-- name: pass_end_on
+-- The wish that a call flow waited with goes to its call.
+UPDATE live_calls SET end_asked_at = $2 WHERE call_id = $1
+
+-- name: calls_to_end
+-- Those of an engine whose end was asked for.
+SELECT call_id FROM live_calls WHERE engine_id = $1 AND end_asked_at IS NOT NULL
+
 -- name: live_calls
 -- Those an engine has.
-SELECT call_id, engine_id, account_id, session_id, kept_at, state_sealed, taken, form FROM live_calls WHERE engine_id = $1
-ORDER BY kept_at, call_id
+SELECT call_id, engine_id, account_id, session_id, kept_at, state_sealed, taken, form, subaccount_id FROM live_calls
+WHERE engine_id = $1 ORDER BY kept_at, call_id
 
 -- name: places_elsewhere
 -- That other engines have.
@@ -712,7 +731,7 @@ WHERE engine_id <> $1 AND engine_id NOT IN (SELECT id FROM owners WHERE until > 
 -- The oldest of one engine ($2) for another one that can read them ($4), or for its own next start.
 UPDATE live_calls SET engine_id = $1, taken = taken + 1
 WHERE call_id IN (SELECT call_id FROM live_calls WHERE engine_id = $2 AND form <= $4 ORDER BY kept_at, call_id LIMIT $3)
-RETURNING call_id, engine_id, account_id, session_id, kept_at, state_sealed, taken, form
+RETURNING call_id, engine_id, account_id, session_id, kept_at, state_sealed, taken, form, subaccount_id
 
 -- name: leave_unread_calls
 -- What a newer program left under this engine's name is nobody's: for whoever can read it.
@@ -725,7 +744,7 @@ SELECT call_id FROM live_calls WHERE engine_id = $1 AND form > $2
 -- name: take_unread_call
 -- $2, if it is the dead engine's ($3) still.
 UPDATE live_calls SET engine_id = $1, taken = taken + 1 WHERE call_id = $2 AND engine_id = $3
-RETURNING call_id, engine_id, account_id, session_id, kept_at, state_sealed, taken, form
+RETURNING call_id, engine_id, account_id, session_id, kept_at, state_sealed, taken, form, subaccount_id
 
 -- name: renew_owner
 -- It lives until then.

@@ -350,7 +350,8 @@ def requested_flow_to_row(flow: RequestedFlow, sealer: Sealer) -> Row:
 
 def requested_flow_from_row(row: Row, sealer: Sealer) -> RequestedFlow:
     body, client_request_id = json.loads(sealer.unseal(row[3], _flow_context(row[0])))
-    return RequestedFlow(row[0], row[1], row[2], body, client_request_id, row[4], row[5], row[6] > 1)
+    leased_before, unwanted = row[6] > 1, row[7] is not None
+    return RequestedFlow(row[0], row[1], row[2], body, client_request_id, row[4], row[5], leased_before, unwanted)
 
 
 def _flow_context(flow_id: str) -> str:

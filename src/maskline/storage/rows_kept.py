@@ -53,11 +53,12 @@ def export_from_row(row: Row) -> ExportJob:
 
 def live_call_to_row(call: LiveCall, sealer: Sealer) -> Row:
     sealed = sealer.seal(call.state, f"live_calls.state:{call.call_id}")
-    return call.call_id, call.engine_id, call.account_id, call.session_id, call.kept_at, sealed, call.form
+    whose = call.account_id, call.session_id
+    return call.call_id, call.engine_id, *whose, call.kept_at, sealed, call.form, call.subaccount_id
 
 
 def live_call_from_row(row: Row, sealer: Sealer) -> LiveCall:
-    values = (*row[:5], sealer.unseal(row[5], f"live_calls.state:{row[0]}"), row[6], row[7])
+    values = (*row[:5], sealer.unseal(row[5], f"live_calls.state:{row[0]}"), row[6], row[7], row[8])
     return LiveCall(*values)
 
 

@@ -8,7 +8,7 @@ CREATE TABLE counters (
     name TEXT PRIMARY KEY,
     value BIGINT NOT NULL
 );
-INSERT INTO counters (name, value) VALUES ('schema', 16), ('facts', 0), ('positions', 0), ('configuration', 0),
+INSERT INTO counters (name, value) VALUES ('schema', 17), ('facts', 0), ('positions', 0), ('configuration', 0),
     ('forgotten', 0);
 
 -- One known sentence, sealed: tells at start whether the key file belongs to this database.
@@ -226,7 +226,8 @@ CREATE TABLE requested_calls (
 CREATE INDEX requested_calls_due ON requested_calls (leased_until, requested_at);
 
 -- Call flows that were acknowledged and are not begun. content_sealed: the request's JSON and the client's id. leases: how
--- often it was taken and not given back. The row goes with the call's first commit.
+-- often it was taken and not given back. end_asked_at: it is not to be begun any more. The row goes with the call's first
+-- commit.
 CREATE TABLE requested_flows (
     id TEXT PRIMARY KEY,
     account_id TEXT NOT NULL,
@@ -236,7 +237,8 @@ CREATE TABLE requested_flows (
     requested_at DOUBLE PRECISION NOT NULL,
     owner TEXT,
     leased_until DOUBLE PRECISION NOT NULL,
-    leases INTEGER NOT NULL
+    leases INTEGER NOT NULL,
+    end_asked_at DOUBLE PRECISION
 );
 CREATE INDEX requested_flows_due ON requested_flows (leased_until, requested_at);
 
@@ -291,8 +293,9 @@ CREATE INDEX calls_by_account ON calls (account_id, started_at);
 CREATE INDEX calls_by_session ON calls (session_id, started_at) WHERE session_id IS NOT NULL;
 
 -- Calls that are not over: what the engine that comes after one that died recovers them from. Written with the call's
--- facts, deleted with its record. state_sealed: marshalled values. taken: how often another engine, or the next start of the same one,
--- has taken it over; who knows it by a lower number has lost it. form: of state_sealed.
+-- facts, deleted with its record. state_sealed: marshalled values. taken: how often another engine, or the next start of the
+-- same one, has taken it over; who knows it by a lower number has lost it. form: of state_sealed. end_asked_at: whoever has
+-- it is to end it.
 CREATE TABLE live_calls (
     call_id TEXT PRIMARY KEY,
     engine_id TEXT NOT NULL,
@@ -301,9 +304,12 @@ CREATE TABLE live_calls (
     kept_at DOUBLE PRECISION NOT NULL,
     state_sealed BYTEA NOT NULL,
     taken INTEGER NOT NULL DEFAULT 0,
-    form INTEGER NOT NULL DEFAULT 1
+    form INTEGER NOT NULL DEFAULT 1,
+    subaccount_id TEXT,
+    end_asked_at DOUBLE PRECISION
 );
 CREATE INDEX live_calls_of_engine ON live_calls (engine_id);
+CREATE INDEX live_calls_to_end ON live_calls (engine_id) WHERE end_asked_at IS NOT NULL;
 
 -- Processes that live, each until when unless it says so again; by the database's clock on PostgreSQL.
 CREATE TABLE owners (

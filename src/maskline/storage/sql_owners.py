@@ -84,6 +84,15 @@ def _in_order(taken: list[Row]) -> list[Row]:
     return sorted(taken, key=lambda row: (row[4], row[0]))
 
 
+def ask_end(connection: SqlConnection, account_id: str, subaccount_id: str | None, call_id: str, now: float) -> bool:
+    """Whether there is such a call, in progress or not begun yet."""
+    whose = (call_id, account_id, subaccount_id, now)
+    if run(connection, "ask_call_end", *whose).rowcount:
+        connection.tell(topics.CALL, call_id)
+        return True
+    return bool(run(connection, "ask_flow_end", *whose).rowcount)
+
+
 def lost_calls(connection: SqlConnection, held: Sequence[Row]) -> list[str]:
     """`held`: (call, engine, taken)."""
     return [row[0] for row in fetch_all(connection, "lost_calls", held)]

@@ -38,7 +38,7 @@ from maskline.storage.live_store import Renewal
 from maskline.storage.session_list import SessionList, session_list
 from maskline.storage.sql import SqlConnection, run
 from maskline.storage.sql_usages import SqlUsages
-from maskline.storage.store import OUTSIDE_CALLS, Once, OutboxRow, RecordedCall, SessionOutbox
+from maskline.storage.store import NO_CALL, OUTSIDE_CALLS, Once, OutboxRow, RecordedCall, SessionOutbox
 
 _CALL = 8
 """Where a row of the query `replay_since` has the columns of the call."""
@@ -206,6 +206,12 @@ class SqlStore(SqlUsages):
         asked = [(call_id, *held) for call_id, held in calls.items()]
         return await self._list(lambda connection: sql_owners.lost_calls(connection, asked))
 
+    async def ask_call_end(self, account_id: str, subaccount_id: str | None, call_id: str, *, now: float) -> bool:
+        return await self._write_small(sql_owners.ask_end, account_id, subaccount_id, call_id, now)
+
+    async def calls_to_end(self, engine_id: str) -> list[str]:
+        return [row[0] for row in await self._rows("calls_to_end", engine_id)]
+
     async def renew_owner(self, owner: Owner, *, now: float) -> Renewal:
         return await self._write_small(sql_owners.renew, owner, now)
 
@@ -221,7 +227,7 @@ class SqlStore(SqlUsages):
     async def call(self, account_id: str, call_id: str) -> CallRecord:
         found = await self._rows("call", account_id, call_id)
         if not found:
-            raise NotFound("There is no such call in this account.")
+            raise NotFound(NO_CALL)
         return rows.call_from_row(found[0], self._sealer)
 
     async def calls(self, account_id: str, *, session_id: str | None = None, limit: int = 20) -> list[CallRecord]:

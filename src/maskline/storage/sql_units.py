@@ -179,8 +179,16 @@ def commit_calls(connection: SqlConnection, calls: Iterable[CallRows]) -> list[s
             if fact.session_id:
                 run(connection, "finish_requested_call", fact.session_id)
             else:
-                run(connection, "finish_requested_flow", fact.subject)
+                _finish_flow(connection, fact.subject)
     return lost
+
+
+def _finish_flow(connection: SqlConnection, call_id: str) -> None:
+    """Who asked for its end meanwhile is not forgotten with the request."""
+    waited = run(connection, "finish_requested_flow", call_id).fetchone()
+    if waited is not None and waited[0] is not None:
+        run(connection, "pass_end_on", call_id, waited[0])
+        connection.tell(topics.CALL, call_id)
 
 
 def _without_lost(connection: SqlConnection, calls: list[CallRows]) -> tuple[list[CallRows], list[str]]:

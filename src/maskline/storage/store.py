@@ -170,6 +170,7 @@ IS_FALLBACK = "This number is the fallback of a virtual number; a virtual number
 """Sentences of `add_number` and of writing accounts."""
 NO_ACCOUNT = "There is no such account."
 NO_TRUNK = "There is no trunk of this name."
+NO_CALL = "There is no such call in this account."
 NO_EXPORT = "There is no such export in this account."
 NO_PUSH_CONFIG = "Recordings of this account are not pushed by a configuration of its own."
 NO_KEY = "There is no such key in this account."

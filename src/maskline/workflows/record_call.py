@@ -369,5 +369,6 @@ def live_call(commit: CallCommit, engine_id: str) -> LiveCall:
     assert kept is not None, "it is among those of `last_kept`"
     whose = kept.context
     return LiveCall(
-        kept.call_id, engine_id, whose.number.account_id, whose.session_id, kept.at, write_call(kept), form=kept.version
+        kept.call_id, engine_id, whose.number.account_id, whose.session_id, kept.at, write_call(kept),
+        form=kept.version, subaccount_id=whose.number.subaccount_id,
     )  # fmt: skip
