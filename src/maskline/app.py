@@ -82,6 +82,7 @@ from maskline.webhooks.formats.plivo import Style
 from maskline.webhooks.formats.plivo_events import Generation
 from maskline.workflows.ask_action import AskAction
 from maskline.workflows.build_outbox import param_update_outbox, session_timeout_outbox
+from maskline.workflows.end_call import EndCalls
 from maskline.workflows.expire_sessions import ExpireSessions
 from maskline.workflows.forget_old import ForgetOld
 from maskline.workflows.list_voices import voice_codes
@@ -153,6 +154,7 @@ class Application:
             on_the_way=self.engine.sessions_on_request, ended=self.engine.session_ended, style=style,
         )  # fmt: skip
         self.flows = StartFlows(store, clock, ids, self.router.plan, self.engine.start_flow)
+        self.ends = EndCalls(store, self.engine.end_call)
         carrier = self.engine if Part.ENGINE in parts else None
         self.owning = OwnCalls(store, clock, self.recorder, carrier, self._suspend, self.router.limits.know)
         self.chores = self._build_chores()
@@ -181,12 +183,10 @@ class Application:
         self.owning.owner = owner_of(self.parts, self.settings, self.services.ids)
         self.exports.owner = self.deliverer.owner = self.starts.owner = self.flows.owner = self.owning.owner.id
         if Part.ENGINE in self.parts:
-            self.engine.name = self.recorder.engine_id = self.recordings.owner = self.owning.owner.id
+            self.engine.name = self.recorder.engine_id = self.recordings.owner = self.ends.owner = self.owning.owner.id
             self._bind_sip()
         http = self._bind_http()
-        self.services.store.on_told(
-            pass_on(self.deliverer, (self.starts, self.flows), self.owning, self.engine.session_ended)
-        )
+        self.services.store.on_told(pass_on(self.deliverer, (self.starts, self.flows), self.owning, self.engine))
         await self.services.store.open()
         self._running.push_async_callback(self.services.store.close)
         await self.owning.prepare()
@@ -227,6 +227,7 @@ class Application:
         self._run("call recorder", self.recorder.run(), self.recorder.stop)
         await self.engine.start(await self.owning.begin())
         self._running.push_async_callback(self._stop_engine)
+        self._run("ends of calls", self.ends.run(), self.ends.stop)
         self._run("requested calls", self.starts.run(), self.starts.stop)
         self._run("requested call flows", self.flows.run(), self.flows.stop)
         self.prompts.prefetch(self.settings.prompt_sources)
@@ -311,7 +312,7 @@ class Application:
             speech=self.prompts.speech, eight_strict=settings.eight_strict, requested=self.flows.notify,
             recordings=services.recordings, links=services.links, exports=services.exports,
             export_requested=self.exports.notify, guard=AddressGuard(settings.egress_networks),
-            operator=OperatorAccess(settings.operator_key, account_events(services)),
+            operator=OperatorAccess(settings.operator_key, account_events(services)), end_asked=self.engine.end_call,
         )  # fmt: skip
 
     async def _start_http(self, http: HttpServer) -> None:

@@ -46,9 +46,14 @@ class Waiting(Protocol):
     def notify(self) -> None: ...
 
 
-def pass_on(
-    deliverer: Waiting, starts: Sequence[Waiting], owning: Waiting, session_ended: Callable[[str], None]
-) -> Callable[[Told], None]:
+class Carrier(Protocol):
+    """The engine, as far as it is told here; each by id, which may be of what it does not have."""
+
+    def session_ended(self, session_id: str) -> None: ...
+    def end_call(self, call_id: str) -> None: ...
+
+
+def pass_on(deliverer: Waiting, starts: Sequence[Waiting], owning: Waiting, carrier: Carrier) -> Callable[[Told], None]:
     """To whom it matters here what a process that shares the database has done."""
 
     def hear(told: Told) -> None:
@@ -60,7 +65,9 @@ def pass_on(
         elif told.topic == topics.OWNERS:
             owning.notify()
         elif told.topic == topics.SESSION:
-            session_ended(told.about)
+            carrier.session_ended(told.about)
+        elif told.topic == topics.CALL:
+            carrier.end_call(told.about)
 
     return hear
 

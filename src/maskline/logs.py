@@ -49,6 +49,7 @@ EVENTS: dict[str, str] = {
     "call_flow_unreadable": "A call flow that another version of Maskline took cannot be read, and was not begun.",
     "requested_flows_delayed": "The store is away: call flows that the API took wait, and end unbegun when too old.",
     "requested_calls_delayed": "The store is away: calls that sessions ask for wait, and end unstarted after 60 s.",
+    "ends_delayed": "The store is away: calls whose end was asked for in another process go on until it is back.",
     "calls_refused_by_limits": "Calls refused by an account's limits, by cause; at most one line a minute for each.",
     "account_alarm": "An account's calls look like fraud, or used up the day: new country, night peak, short calls.",
     "account_stopped": "All calls of an account are refused from now on; lift it with: maskline account resume.",

@@ -12,7 +12,8 @@ from maskline.api.native.openapi import openapi_document as native_document
 from maskline.api.plivo.openapi import openapi_document as plivo_document
 from maskline.api.services import OperatorAccess
 from maskline.masking.session import SessionOptions
-from maskline.storage.store import Delivery
+from maskline.storage.kept import LiveCall
+from maskline.storage.store import Delivery, RecordedCall
 from maskline.storage.webhook_store import Attempt, EndpointNote, Patience
 from maskline.workflows.set_limits import stop_account
 from tests.support.api_world import NUMBER, PARTIES, ApiWorld, credentials
@@ -130,6 +131,10 @@ def test_the_native_api_answers_as_described(native: DescribedApi, path: str, me
         (endpoint,) = await world.store.note_endpoints(
             [EndpointNote(world.acme.id, None, url, T0, 1, True)], Patience(), now=T0
         )
+        live = LiveCall("talking", "e1", world.acme.id, None, T0, b"state")
+        await world.store.commit_calls([RecordedCall((), world.acme.id, live=live)])
+        if "calls" in path:
+            return {"id": live.call_id}
         if "resume" in path:
             await stop_account(world.store, world.clock, world.acme.id)
         if "operator" in path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import io
 import os
@@ -36,6 +37,20 @@ def told(platform: Platform, *arguments: str, **settings: str) -> Result:
     ):
         code = main.execute(arguments)
     return Result(code, out.getvalue(), err.getvalue())
+
+
+async def ask_of_the_stopped(platform: Platform, call: str) -> None:
+    """Stop an engine, so that it can do nothing about any wish, and ask for a call's end. One that was stopped while it
+    wrote goes on until it has written, since nobody else can write before."""
+    for _ in range(10):
+        os.kill(platform.pid, signal.SIGSTOP)
+        result = await asyncio.to_thread(told, platform, "call", "end", call, "--json")
+        if result.code == 0:
+            assert result.document["status"] == "ending"
+            return
+        os.kill(platform.pid, signal.SIGCONT)
+        await asyncio.sleep(0.2)
+    raise AssertionError(result.err)
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from maskline.app import Application
+from maskline.engine.inputs import Input, Stopped
 from maskline.lab.inbox import Inbox
 from maskline.lab.ports import free_port
 from maskline.masking.call_record import CallRecord
@@ -20,6 +21,7 @@ from maskline.masking.facts import Cause
 from maskline.masking.session import SessionOptions
 from maskline.parts import Part
 from maskline.settings import Settings
+from maskline.storage import topics
 from maskline.storage.crypto import KEY_BYTES
 from maskline.storage.store import Store
 from tests.support.calls import make_context
@@ -111,6 +113,29 @@ async def test_the_end_of_a_session_reaches_the_engine_from_api_and_sweeper(
     # One whose time is over is ended by the deliverer's sweeper.
     await processes.store.create_session(new_session("session-2", first_party=CAROL, second_party=DAVE, created_at=T0))
     await until(lambda: ended == ["session-1", "session-2"], within=10.0)
+
+
+async def test_the_wish_that_a_call_ends_reaches_the_engine_that_has_it(
+    processes: Processes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Told by the database, and found where nobody was told, as of a call that was taken over since."""
+    asked: list[str] = []
+
+    def note(call_id: str, inp: Input, now: float) -> None:
+        assert isinstance(inp, Stopped) and inp.cause is Cause.ENDED_BY_REQUEST
+        asked.append(call_id)
+
+    monkeypatch.setattr(processes.engine.engine.core, "deliver", note)
+    await processes.store.commit_calls([keeping("told", "another")])
+    account = make_context().account_id
+    assert await processes.store.ask_call_end(account, None, "told", now=T0)
+    await until(lambda: "told" in asked, within=10.0)
+    assert await processes.engine.services.store.calls_to_end(processes.engine.ends.owner) == []
+    mine = keeping("found", processes.engine.owning.owner.id)
+    await processes.store.commit_calls([mine])
+    monkeypatch.setattr(topics, "CALL", "nothing that anybody hears")
+    assert await processes.store.ask_call_end(account, None, "found", now=T0)
+    await until(lambda: "found" in asked, within=10.0)
 
 
 async def test_a_trunk_that_is_set_up_is_the_engines_at_its_next_look(processes: Processes) -> None:

@@ -136,10 +136,23 @@ class Woken:
         self.times += 1
 
 
+class Ended:
+    def __init__(self) -> None:
+        self.sessions: list[str] = []
+        self.calls: list[str] = []
+
+    def session_ended(self, session_id: str) -> None:
+        self.sessions.append(session_id)
+
+    def end_call(self, call_id: str) -> None:
+        self.calls.append(call_id)
+
+
 def test_what_another_process_did_reaches_whom_it_concerns() -> None:
     deliverer, calls, flows, owning = Woken(), Woken(), Woken(), Woken()
-    ended: list[str] = []
-    hear = pass_on(deliverer, (calls, flows), owning, ended.append)
-    for text in ("outbox", "requested", "session one", "owners", "facts", "configuration 7"):
+    engine = Ended()
+    hear = pass_on(deliverer, (calls, flows), owning, engine)
+    for text in ("outbox", "requested", "session one", "call two", "owners", "facts", "configuration 7"):
         hear(read_topic(text))
-    assert (deliverer.times, calls.times, flows.times, owning.times, ended) == (1, 1, 1, 1, ["one"])
+    assert (deliverer.times, calls.times, flows.times, owning.times) == (1, 1, 1, 1)
+    assert (engine.sessions, engine.calls) == (["one"], ["two"])

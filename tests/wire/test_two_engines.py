@@ -19,6 +19,8 @@ import pytest_asyncio
 from maskline.lab.phone import Phone
 from tests.support.fleet import ENGINES, INSIDE, OUTSIDE
 from tests.support.fleet_field import SMALL, VIRTUAL, Couple, Field, Scanner, causes, engine_of, happened, hold, over
+from tests.support.platform_commands import ask_of_the_stopped
+from tests.support.platform_store import services_of
 from tests.support.waiting import until
 
 pytestmark = [
@@ -132,6 +134,47 @@ async def refused(field: Field) -> None:
     caller, _ = await field.pair(await field.phone(), await field.phone(), SMALL)
     field.dial(caller, SMALL, field.carrier.address)
     await over(caller)
+
+
+async def test_the_engine_that_has_a_call_ends_it_by_request(field: Field) -> None:
+    """The command is given once, beside both, and the other calls go on."""
+    talking = await field.talk(4)
+    for name, couples in talking.items():
+        (call, _) = await calls_of(field, name)
+        assert (await field.cli("call", "end", call))["status"] == "ending"
+        await until(partial(gone, couples), what="the end of a call")
+        ((caller, callee),) = gone(couples)
+        await over(caller, callee)
+        assert b"BYE " in seen(caller) and b"BYE " in seen(callee)
+        await field.end(*[couple for couple in couples if couple not in gone(couples)])
+    assert causes(await field.records()) == {"ended_by_request": 2, "normal": 2}
+
+
+def gone(couples: list[Couple]) -> list[Couple]:
+    return [couple for couple in couples if any(phone.ended.is_set() for phone in couple)]
+
+
+async def calls_of(field: Field, name: str) -> list[str]:
+    """Ids of the calls that an engine has."""
+    async with services_of(field.fleet.engines[name]) as services:
+        return [one.call_id for one in await services.store.live_calls(name)]
+
+
+async def test_a_wish_that_an_engine_did_not_live_to_carry_out_is_carried_out_by_its_heir(field: Field) -> None:
+    dead, living = field.fleet.engines
+    await field.turn_to(dead)
+    ((caller, callee),) = (await field.talk(1))[dead]
+    (call,) = await calls_of(field, dead)
+    before = field.recovered(living)
+    await ask_of_the_stopped(field.fleet.engines[dead], call)
+    await asyncio.to_thread(field.fleet.kill, dead)
+    assert not caller.ended.is_set() and not callee.ended.is_set()
+    await field.fleet.bury(dead, 0.0)
+    await over(caller, callee)
+    assert b"BYE " in seen(caller) and b"BYE " in seen(callee)
+    assert field.recovered(living) == before + 1
+    (record,) = [one for one in await field.records() if one["call_id"] == call]
+    assert (record["outcome"], record["cause"], record["recovered"]) == ("completed", "ended_by_request", True)
 
 
 async def test_an_engine_that_is_killed_loses_no_call_whose_parties_talk(field: Field) -> None:

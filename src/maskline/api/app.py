@@ -32,7 +32,7 @@ from maskline.net.guard import AddressGuard
 from maskline.storage.store import Store
 from maskline.workflows.build_outbox import NO_LINKS, param_update_outbox
 from maskline.workflows.exports import ExportPlan, OpenExport
-from maskline.workflows.hooks import Notify, SessionHook, nobody_asks, nobody_waits
+from maskline.workflows.hooks import CallHook, Notify, SessionHook, nobody_asks, nobody_carries, nobody_waits
 from maskline.workflows.open_recording import OpenRecording
 from maskline.workflows.process_recordings import RecordingPlan
 from maskline.workflows.recording_links import RecordingLinks
@@ -64,6 +64,7 @@ def build_http_app(
     export_requested: Notify = nobody_waits,
     guard: AddressGuard | None = None,
     operator: OperatorAccess | None = None,
+    end_asked: CallHook = nobody_carries,
 ) -> AsgiApp:
     """Everything that answers HTTP. `store` is open already; `rate_limit` is requests per account in any five
     seconds (0: no limit); `create_window`, `vts_hosts` and what follows as in `ApiServices`; `health`
@@ -73,7 +74,7 @@ def build_http_app(
         session_defaults or SessionOptions(), public_url, create_window, frozenset(map(str.lower, vts_hosts)),
         update_outbox, committed, created, ended, recordings or RecordingPlan(), links,
         speech or NoSpeech(), eight_strict, requested, exports or ExportPlan(), export_requested,
-        guard or AddressGuard(), operator or OperatorAccess(),
+        guard or AddressGuard(), operator or OperatorAccess(), end_asked,
     )  # fmt: skip
 
     common = (*_watch_routes(registry, health), *_downloads(services))

@@ -19,7 +19,7 @@ from maskline.storage.store import Store
 from maskline.workflows.account_events import AccountEvents
 from maskline.workflows.build_outbox import NO_LINKS, param_update_outbox
 from maskline.workflows.exports import ExportPlan
-from maskline.workflows.hooks import Notify, SessionHook, nobody_asks, nobody_waits
+from maskline.workflows.hooks import CallHook, Notify, SessionHook, nobody_asks, nobody_carries, nobody_waits
 from maskline.workflows.process_recordings import RecordingPlan
 from maskline.workflows.recording_links import RecordingLinks
 from maskline.workflows.update_session import UpdateOutbox
@@ -71,3 +71,5 @@ class ApiServices:
     guard: AddressGuard = field(default_factory=AddressGuard)
     """Which addresses customers may name as receivers."""
     operator: OperatorAccess = field(default_factory=OperatorAccess)
+    end_asked: CallHook = nobody_carries
+    """Called with the id of each call whose end a request asks for."""

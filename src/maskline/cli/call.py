@@ -1,4 +1,4 @@
-"""`maskline call`: what happened in calls, from the call records and the fact log."""
+"""`maskline call`: what happened in calls, from the call records and the fact log; and the end of one."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ from maskline.masking.facts import Fact, fact_details
 from maskline.masking.price import amount_text
 from maskline.services import Services
 from maskline.storage.topics import FACTS, Told
+from maskline.workflows.end_call import EndedCall, end_call
 from maskline.workflows.list_calls import follow_facts, get_call, list_calls
+from maskline.workflows.scope import Scope
 
-app = typer.Typer(name="call", help="Calls: records, and facts as they happen.", no_args_is_help=True)
+app = typer.Typer(name="call", help="Calls: records, facts as they happen, and their end.", no_args_is_help=True)
 
 AccountFilter = Annotated[str | None, typer.Option("--account", metavar="ID", help="Only of this account.")]
 _POLL_SECONDS = 0.3
@@ -74,6 +76,31 @@ def show(
     call, facts = run(work)
     document = describe(call, reveal) | {"facts": [describe_fact(fact) for fact in facts]}
     emit(as_json, document, _page(call, facts, reveal))
+
+
+@app.command("end")
+def end(
+    call_id: Annotated[str, typer.Argument(help="Id of the call.")],
+    account: AccountFilter = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """End a call in progress: both sides are hung up, or the one that rings is called no more."""
+
+    async def work(services: Services) -> EndedCall:
+        async def ask(owner: str) -> EndedCall:
+            return await end_call(services.store, services.clock, Scope(owner), call_id)
+
+        return await find_in_accounts(services, account, "call", ask)
+
+    record = run(work).record
+    said = {
+        "call_id": call_id,
+        "status": "ending" if record is None else "ended",
+        "ended_at": None if record is None else show_time(record.ended_at),
+        "outcome": None if record is None else record.outcome,
+        "cause": None if record is None else record.cause,
+    }
+    emit(as_json, said, pairs(said))
 
 
 @app.command("tail")

@@ -62,8 +62,9 @@ def start_flow(call: Call, inp: i.FlowRequested, now: float, out: list[e.Effect]
     call.record.flow_requested(start.client_request_id)
     flow = FlowSteps(start.flow, start.client_request_id)
     _begin(call, flow, now, out)
-    if start.expired:
-        return end(call, Cause.FLOW_EXPIRED, HungUpBy.PLATFORM, now, out)
+    if start.expired or start.unwanted:
+        cause = Cause.ENDED_BY_REQUEST if start.unwanted else Cause.FLOW_EXPIRED
+        return end(call, cause, HungUpBy.PLATFORM, now, out)
     flow.next()
     call.record.action_begun(flow.name)
     trunk = _trunk_of(first)

@@ -71,6 +71,7 @@ _OUTCOMES: dict[Cause, Outcome] = {
     Cause.NORMAL: Outcome.COMPLETED,
     Cause.CALL_TIME_LIMIT: Outcome.COMPLETED,
     Cause.CANCELED: Outcome.CANCELED,
+    Cause.ENDED_BY_REQUEST: Outcome.CANCELED,
     Cause.BUSY: Outcome.BUSY,
     Cause.BUSY_EVERYWHERE: Outcome.BUSY,
     # 603 counts as busy in the summary of 8x8 (§6.1, last row); the cause keeps the difference.
@@ -140,8 +141,9 @@ _ANSWERS: dict[Cause, int] = {
     Cause.WRONG_PIN: NOWHERE,
     # Somebody may call and be called back later; nothing is wrong with the caller.
     Cause.NO_OTHER_PARTY: 480,
-    # The customer's application wants no conversation; its `hangup` is a person's decline.
+    # The customer's application wants no conversation; its `hangup` is a person's decline. So is a wish for the end.
     Cause.FLOW_ENDED: 603,
+    Cause.ENDED_BY_REQUEST: 603,
     # 480 and not 503, of which carriers conclude that the trunk is down: it is one customer's server.
     Cause.CALL_ACTION_FAILED: 480,
     Cause.CALL_FLOW_INVALID: 480,

@@ -236,7 +236,8 @@ class MediaClosed(Input):
 @dataclass(frozen=True, slots=True)
 class Stopped(Input):
     """We end the call: the media driver reports silence (`MEDIA_TIMEOUT`) or lost it (`MEDIA_UNAVAILABLE`), the
-    account's day is used up (`ACCOUNT_SPENT`), or the engine shuts down (`SHUTDOWN`)."""
+    account's day is used up (`ACCOUNT_SPENT`), somebody asked for its end (`ENDED_BY_REQUEST`), or the engine shuts
+    down (`SHUTDOWN`)."""
 
     cause: Cause
 

@@ -196,6 +196,11 @@ class EngineRunner:
             self._feed(self._core.session_ended, session_id)
             self._arm()
 
+    def end_call(self, call_id: str) -> None:
+        """Somebody asked for its end. One that is ending keeps its cause, and one that is not here is another's."""
+        if self._core is not None:
+            self._deliver(call_id, i.Stopped(Cause.ENDED_BY_REQUEST))
+
     def sessions_on_request(self) -> list[Session]:
         """Whose requested calls are on their way: not connected yet."""
         return [] if self._core is None else self._core.sessions_on_request()

@@ -219,6 +219,8 @@ class StartFlow:
     client_request_id: str = ""
     expired: bool = False
     """`validUntil` has passed: nothing is dialled, the call ends with `FLOW_EXPIRED`."""
+    unwanted: bool = False
+    """Its end was asked for already: nothing is dialled, the call ends with `ENDED_BY_REQUEST`."""
 
 
 Decision = Forward | AskPin | RunFlow | Refuse

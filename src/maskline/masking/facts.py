@@ -78,6 +78,8 @@ class Cause(StrEnum):
     """All tries were used, or too many were wrong before."""
     NO_OTHER_PARTY = "no_other_party"
     """The one party of a single-party session calls, and nobody has called it yet."""
+    ENDED_BY_REQUEST = "ended_by_request"
+    """Somebody asked by API or at the command line that it end."""
     FLOW_ENDED = "flow_ended"
     """The customer's application hung up, or had nothing more to do."""
     CALL_ACTION_FAILED = "call_action_failed"

@@ -252,7 +252,8 @@ def _pin_status(fact: Fact, session: Session) -> tuple[str, int] | None:
 def _whole_call(fact: CallEnded, progress: CallProgress) -> plivo.Ended:
     legs = progress.ended.values()
     total = Charge(sum(leg.charge.billed_duration for leg in legs), sum(leg.charge.amount for leg in legs))
-    return plivo.Ended(sum(leg.duration for leg in legs), total, fact.cause)
+    answered = all(leg.answered for leg in legs)
+    return plivo.Ended(sum(leg.duration for leg in legs), total, fact.cause, answered)
 
 
 def _plivo_row(

@@ -101,7 +101,8 @@ class CallProgress:
         trunk = self.trunks.get(fact.leg, "")
         inbound = fact.leg == LegName.A and not self.requested
         cost = _charge(fact.leg, inbound, answered_at, fact.at, trunk, context, prices)
-        self.ended[fact.leg] = plivo.Ended(plivo.whole_seconds(answered_at, fact.at), cost, fact.cause)
+        seconds, answered = plivo.whole_seconds(answered_at, fact.at), answered_at is not None
+        self.ended[fact.leg] = plivo.Ended(seconds, cost, fact.cause, answered)
 
 
 _MOVES: dict[type[Fact], Callable[[CallProgress, Any, CallContext, PriceTable], None]] = {

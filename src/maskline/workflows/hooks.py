@@ -12,6 +12,8 @@ from maskline.masking.session import Session
 
 Notify = Callable[[], None]
 SessionHook = Callable[[Session], None]
+CallHook = Callable[[str], None]
+"""Takes a call's id."""
 
 
 def nobody_waits() -> None:
@@ -20,3 +22,7 @@ def nobody_waits() -> None:
 
 def nobody_asks(session: Session) -> None:
     """The same, for what is told of a session."""
+
+
+def nobody_carries(call_id: str) -> None:
+    """The same, for what is told of a call."""

@@ -107,7 +107,8 @@ class StartFlows:
             return await self._drop(flow, now, fault)
         expired = flow.leased_before or now >= _deadline(flow)
         virtual = await self._number(flow, asked.flow)
-        start = StartFlow(flow.id, await self._plan(asked.flow, virtual, None), flow.client_request_id, expired)
+        plan = await self._plan(asked.flow, virtual, None)
+        start = StartFlow(flow.id, plan, flow.client_request_id, expired, flow.unwanted)
         if self._begin(start) is None:
             del self._held[flow.id]
         return None

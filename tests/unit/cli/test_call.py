@@ -13,6 +13,7 @@ from maskline.cli import call as call_commands
 from maskline.masking.facts import RecordingStarted
 from maskline.services import Services
 from maskline.storage.crypto import Sealer
+from maskline.storage.kept import LiveCall
 from maskline.storage.postgres import PostgresStore
 from maskline.storage.store import Delivery, RecordedCall
 from tests.support import store_values as values
@@ -89,6 +90,26 @@ def test_the_document_of_a_spool_is_cut_in_the_table_alone(cli: Cli, services: S
 def test_an_unknown_call_is_one_sentence(cli: Cli, recorded: str):
     assert cli("call", "show", "no-such").err == "error: There is no such call.\n"
     assert cli("call", "show", recorded, "--account", values.OTHER.id).code == 1
+
+
+def test_a_call_in_progress_is_asked_to_end(cli: Cli, services: Services, recorded: str):
+    live = LiveCall("call-2", "e1", values.ACCOUNT.id, None, values.T0, b"state")
+    begun = RecordedCall((values.call_facts("call-2")[0],), values.ACCOUNT.id, live=live)
+    asyncio.run(services.store.commit_calls([begun]))
+    assert cli("call", "end", "call-2", "--account", values.OTHER.id).code == 1
+    assert asyncio.run(services.store.calls_to_end("e1")) == []
+    assert "status    ending" in cli("call", "end", "call-2").out
+    document = cli("call", "end", "call-2", "--account", values.ACCOUNT.id, "--json").document
+    assert document == {"call_id": "call-2", "status": "ending", "ended_at": None, "outcome": None, "cause": None}
+    assert asyncio.run(services.store.calls_to_end("e1")) == ["call-2"]
+
+
+def test_of_a_call_that_is_over_the_command_tells_how_it_ended(cli: Cli, recorded: str):
+    assert cli("call", "end", recorded, "--json").document == {
+        "call_id": recorded, "status": "ended", "ended_at": "2023-11-14T22:14:00Z", "outcome": "completed",
+        "cause": "normal",
+    }  # fmt: skip
+    assert cli("call", "end", "no-such").err == "error: There is no such call.\n"
 
 
 def test_tail_prints_facts_in_order_of_commit(cli: Cli, recorded: str):

@@ -480,6 +480,32 @@ def test_a_relay_lost_before_the_answer_refuses_the_caller(state: str) -> None:
     assert result(close(call))[:2] == (Outcome.FAILED, Cause.MEDIA_UNAVAILABLE)
 
 
+@pytest.mark.parametrize("state", ["ports", "dialled", "ringing", "answering"])
+def test_a_call_that_is_ended_by_request_before_its_answer_is_cancelled_and_its_caller_declined(state: str) -> None:
+    call = Driven()
+    if state == "ports":
+        call.feed(received(), i.Forwarded(forward()))
+    else:
+        call.dialled()
+    if state in ("ringing", "answering"):
+        call.feed(i.Progressed(180, "fork-1"))
+    if state == "answering":
+        call.feed(i.Answered(B_SDP))
+    made = call.feed(i.Stopped(Cause.ENDED_BY_REQUEST))
+    assert e.Reject(603) in made
+    assert (e.Cancel(B) in made, e.Bye(B) in made) == (state in ("dialled", "ringing"), state == "answering")
+    assert call.feed(i.Stopped(Cause.ENDED_BY_REQUEST)) == []
+    assert result(close(call)) == (Outcome.CANCELED, Cause.ENDED_BY_REQUEST, HungUpBy.PLATFORM)
+
+
+def test_a_call_that_is_ended_by_request_while_its_parties_talk_was_completed() -> None:
+    call = Driven().talking()
+    made = call.feed(i.Stopped(Cause.ENDED_BY_REQUEST))
+    assert e.Bye(A) in made and e.Bye(B) in made
+    assert call.feed(i.Stopped(Cause.ENDED_BY_REQUEST)) == []
+    assert result(close(call)) == (Outcome.COMPLETED, Cause.ENDED_BY_REQUEST, HungUpBy.PLATFORM)
+
+
 def test_a_shutdown_ends_a_call_that_waits_for_its_ports() -> None:
     call = Driven()
     call.feed(received(), i.Forwarded(forward()), i.Stopped(Cause.SHUTDOWN))

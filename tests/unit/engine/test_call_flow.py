@@ -655,6 +655,8 @@ def test_the_api_asks_for_digits() -> None:
     ("start", "cause"),
     [
         (start_flow(SAY, expired=True), Cause.FLOW_EXPIRED),
+        (start_flow(SAY, unwanted=True), Cause.ENDED_BY_REQUEST),
+        (start_flow(SAY, expired=True, unwanted=True), Cause.ENDED_BY_REQUEST),
         (replace(start_flow(), flow=flow(replace(DIAL, refused=Cause.CALLER_ID_NOT_ALLOWED, trunk=None))),
          Cause.CALLER_ID_NOT_ALLOWED),
     ],
@@ -663,7 +665,8 @@ def test_the_api_asks_for_digits() -> None:
 def test_a_call_that_is_not_to_be_made_leaves_a_record_of_its_first_leg(start: object, cause: Cause) -> None:
     call = Driven(inbound=False)
     call.feed(i.FlowRequested(start))  # type: ignore[arg-type]
-    assert call.none(e.SendInvite) and finish(call) == (ERROR, cause, PLATFORM)
+    outcome = Outcome.CANCELED if cause is Cause.ENDED_BY_REQUEST else ERROR
+    assert call.none(e.SendInvite) and finish(call) == (outcome, cause, PLATFORM)
     (leg,) = call.record.legs
     assert leg.initiated_at == leg.ended_at and leg.answered_at is None
 

@@ -71,6 +71,9 @@ def test_no_response_at_all_is_a_network_error() -> None:
         (Cause.MEDIA_UNAVAILABLE, False, False, Outcome.REJECTED),
         (Cause.MEDIA_UNAVAILABLE, False, True, Outcome.FAILED),
         (Cause.INTERNAL_ERROR, True, True, Outcome.ERROR),
+        (Cause.ENDED_BY_REQUEST, True, True, Outcome.COMPLETED),
+        (Cause.ENDED_BY_REQUEST, False, True, Outcome.CANCELED),
+        (Cause.ENDED_BY_REQUEST, False, False, Outcome.CANCELED),
     ],
 )
 def test_the_outcome_follows_from_cause_and_progress(

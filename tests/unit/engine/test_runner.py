@@ -162,6 +162,25 @@ async def test_stop_hangs_up_what_is_left_and_says_how_many() -> None:
         await office.alice.hears(sip.ByeReceived)
 
 
+async def test_a_call_whose_end_was_asked_for_is_hung_up_on_both_sides() -> None:
+    async with Office() as office:
+        await office.call()
+        office.runner.end_call("another")
+        (call_id,) = office.runner.core.calls
+        office.runner.end_call(call_id)
+        commit = await office.recorder.finished()
+        assert commit.record is not None and commit.record.cause is Cause.ENDED_BY_REQUEST
+        await office.bob.hears(sip.ByeReceived)
+        await office.alice.hears(sip.ByeReceived)
+
+
+async def test_a_wish_for_an_end_before_the_start_changes_nothing() -> None:
+    office = Office()
+    office.runner.end_call("call-1")
+    office.alice.close()
+    office.bob.close()
+
+
 async def test_a_call_that_is_kept_goes_on_in_the_runner_that_comes_next() -> None:
     async with Office() as office:
         usage = await office.call()

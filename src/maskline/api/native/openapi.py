@@ -10,6 +10,7 @@ from typing import Any
 
 import maskline
 from maskline.masking.destinations import REFUSED_KINDS
+from maskline.masking.facts import Outcome
 from maskline.masking.limits import Alarm
 from maskline.storage.store import OUTBOX_STATES
 from maskline.storage.webhook_store import FINISHED_STATES
@@ -77,6 +78,11 @@ _SCHEMAS: dict[str, Any] = {
     "FailingEndpoints": _object({"endpoints": _list("FailingEndpoint")}),
     "Replayed": _object({"replayed": _COUNT}),
     "Enabled": _object({"enabled": _TEXT, "replayed": _COUNT}),
+    "EndOfCall": _object({
+        "callId": _TEXT, "status": {"enum": ["ending", "ended"]}, "endedAt": _TIME_OR_NOT,
+        "outcome": {"enum": [*Outcome, None], "description": "As in `call.ended`; null while it is ending."},
+        "cause": _WORD,
+    }),
     "Error": _object({"error": _object({"code": _TEXT, "message": _TEXT}), "requestId": _TEXT}),
     "Replay": {
         "type": "object",
@@ -113,7 +119,10 @@ def openapi_document() -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {"title": "Maskline", "version": maskline.__version__},
         "security": [{"bearer": []}],
-        "paths": {f"/maskline/v1{path}": operations for path, operations in (_paths() | _operator_paths()).items()},
+        "paths": {
+            f"/maskline/v1{path}": operations
+            for path, operations in (_call_paths() | _paths() | _operator_paths()).items()
+        },
         "webhooks": {event: {"post": _event(sentence)} for event, sentence in EVENTS.items()},
         "components": {
             "securitySchemes": {
@@ -148,6 +157,16 @@ def _paths() -> dict[str, Any]:
             ),
         },
     }  # fmt: skip
+
+
+def _call_paths() -> dict[str, Any]:
+    there = {404: "There is no such call, or it is another account's."}
+    described = _operation("end_call", "End a call, whatever it is doing", "EndOfCall", there, parameters=[_ID])
+    described["responses"] = {
+        "200": _answer("It was over already.", "EndOfCall"), "202": _answer("It is being ended.", "EndOfCall"),
+        **{status: answer for status, answer in described["responses"].items() if status != "200"},
+    }  # fmt: skip
+    return {"/calls/{id}/end": {"post": described}}
 
 
 def _operator_paths() -> dict[str, Any]:

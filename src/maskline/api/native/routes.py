@@ -1,4 +1,5 @@
-"""Maskline's own API below `/maskline/v1`: what became of webhooks, sending them again, and limits.
+"""Maskline's own API below `/maskline/v1`: the end of calls, what became of webhooks, sending them
+again, and limits.
 
 What it is: the section of the dispatcher's table, its authentication by Bearer key and its one error shape, `{"error":
 {"code", "message"}, "requestId"}`. What it is not: rules, which are the workflows'. Who uses it: `api/app.py`.
@@ -26,6 +27,7 @@ from maskline.logs import mask_text
 from maskline.storage.store import OUTBOX_STATES, OutboxRow
 from maskline.storage.webhook_store import FINISHED_STATES, NO_FAILING_ENDPOINT, Attempt, FailingEndpoint, ReplayFilter
 from maskline.webhooks.formats.native import iso_time
+from maskline.workflows.end_call import end_call
 from maskline.workflows.find_account import find_account
 from maskline.workflows.find_by_key import account_of_key
 from maskline.workflows.list_webhooks import find_webhook, list_webhooks, replay_webhook
@@ -40,6 +42,8 @@ from maskline.workflows.scope import Scope
 PREFIX = "/maskline/v1"
 MOST = 200
 """Deliveries in one answer."""
+ENDING, ENDED = "ending", "ended"
+"""`status` of a call whose end was asked for."""
 Operation = Callable[[Request, Scope], Awaitable[Answer]]
 
 
@@ -73,6 +77,7 @@ class NativeDialect:
             Route("/webhooks/replay", {"POST": self._endpoint("replay_deliveries", self._replay)}),
             Route("/webhooks/endpoints", {"GET": self._endpoint("list_endpoints", self._endpoints)}),
             Route("/webhooks/endpoints/{id}/enable", {"POST": self._endpoint("enable_endpoint", self._enable)}),
+            Route("/calls/{id}/end", {"POST": self._endpoint("end_call", self._end_call)}),
             Route("/limits", {"GET": self._endpoint("get_own_limits", self._limits)}),
             *operator_routes(self._services),
         ]
@@ -94,6 +99,20 @@ class NativeDialect:
         code = "wrong_method" if status == 405 else "no_such_resource"
         sentence = "This method is not allowed here." if status == 405 else "There is nothing at this address."
         return Response(status, to_json(fault(code, sentence, services.ids.uuid())), (*HEADERS, *headers))
+
+    # -- calls ---------------------------------------------------------------------------------------------------------
+
+    async def _end_call(self, request: Request, scope: Scope) -> Answer:
+        services = self._services
+        call_id, record = await end_call(
+            services.store, services.clock, scope, request.params["id"], services.end_asked
+        )  # fmt: skip
+        if record is None:
+            return 202, {"callId": call_id, "status": ENDING, "endedAt": None, "outcome": None, "cause": None}
+        return 200, {
+            "callId": call_id, "status": ENDED, "endedAt": iso_time(record.ended_at), "outcome": record.outcome.value,
+            "cause": record.cause.value,
+        }  # fmt: skip
 
     # -- limits --------------------------------------------------------------------------------------------------------
 

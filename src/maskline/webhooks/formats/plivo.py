@@ -30,6 +30,7 @@ CONTENT_TYPE = "application/x-www-form-urlencoded"
 HANGUP_CAUSES: dict[Cause, tuple[str, int]] = {
     Cause.NORMAL: ("Normal Hangup", 4000),
     Cause.CANCELED: ("Canceled", 1000),
+    Cause.ENDED_BY_REQUEST: ("Normal Hangup", 4000),
     Cause.BUSY: ("Busy Line", 3010),
     Cause.BUSY_EVERYWHERE: ("Busy everywhere", 3100),
     Cause.NO_ANSWER: ("No Answer", 3000),
@@ -82,6 +83,9 @@ HANGUP_CAUSES: dict[Cause, tuple[str, int]] = {
     Cause.INTERNAL_ERROR: ("Internal Error", 5010),
 }
 """Cause → (PlivoHangupCause, PlivoHangupCauseCode), all names and codes from the vendor's page (§8)."""
+UNANSWERED_CAUSES: dict[Cause, tuple[str, int]] = {Cause.ENDED_BY_REQUEST: ("Canceled", 1000)}
+"""The same of what was not answered, where the page tells the two apart: "canceled using the Hangup Call API before it
+was answered"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +107,13 @@ class Ended(NamedTuple):
     """Whole seconds talked."""
     charge: Charge
     cause: Cause
+    answered: bool = False
+
+    @property
+    def hangup(self) -> tuple[str, int]:
+        """Name and code."""
+        said = HANGUP_CAUSES[self.cause]
+        return said if self.answered else UNANSWERED_CAUSES.get(self.cause, said)
 
 
 class Style:
@@ -141,7 +152,7 @@ class Style:
         )
 
     def _hangup(self, ended: Ended) -> str:
-        cause, code = HANGUP_CAUSES[ended.cause]
+        cause, code = ended.hangup
         return (
             f"&Amount={amount_text(ended.charge.amount)}&BilledDuration={ended.charge.billed_duration}"
             f"&Duration={ended.duration}{self._name}{_quoted(cause)}{self._code}{code}"

@@ -55,6 +55,7 @@ MATRIX: dict[Status, dict[Status | None, Status]] = {
 UNANSWERED: dict[Cause, Status] = {
     Cause.NORMAL: _X,
     Cause.CANCELED: _X,
+    Cause.ENDED_BY_REQUEST: _X,
     Cause.BUSY: _B,
     Cause.BUSY_EVERYWHERE: _B,
     Cause.NO_ANSWER: _N,

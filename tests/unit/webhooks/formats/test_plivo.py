@@ -127,8 +127,16 @@ def test_numbers_have_no_plus_and_every_value_is_text():
 def test_every_cause_has_a_name_and_a_code_and_codes_agree():
     assert set(plivo.HANGUP_CAUSES) == set(Cause)
     by_code = {}
-    for name, code in plivo.HANGUP_CAUSES.values():
+    for name, code in (*plivo.HANGUP_CAUSES.values(), *plivo.UNANSWERED_CAUSES.values()):
         assert by_code.setdefault(code, name) == name
+
+
+@pytest.mark.row("7.2/PlivoHangupCause", "7.2/PlivoHangupCauseCode")
+@pytest.mark.parametrize(("answered", "said"), [(False, ("Canceled", "1000")), (True, ("Normal Hangup", "4000"))])
+def test_an_end_by_request_is_canceled_before_the_answer_and_normal_after_it(answered, said):
+    shown = form(end=plivo.Ended(0, Charge(0, 0), Cause.ENDED_BY_REQUEST, answered))
+    assert (shown["PlivoHangupCause"], shown["PlivoHangupCauseCode"]) == said
+    assert plivo.Ended(0, Charge(0, 0), Cause.BUSY).hangup == plivo.HANGUP_CAUSES[Cause.BUSY]
 
 
 @pytest.mark.row("7.2/durations")

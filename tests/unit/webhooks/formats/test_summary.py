@@ -142,6 +142,18 @@ def unanswered(name, outcome, cause, **changes):
         pytest.param(
             make_leg(A, cause=Cause.MEDIA_TIMEOUT), make_leg(B, cause=Cause.MEDIA_TIMEOUT), (C, C, C), id="no audio"
         ),
+        pytest.param(
+            make_leg(A, cause=Cause.ENDED_BY_REQUEST), make_leg(B, cause=Cause.ENDED_BY_REQUEST), (C, C, C),
+            id="ended by request",
+        ),
+        pytest.param(
+            unanswered(A, Outcome.CANCELED, Cause.ENDED_BY_REQUEST),
+            unanswered(B, Outcome.CANCELED, Cause.ENDED_BY_REQUEST), (X, X, X), id="ended by request while it rang",
+        ),
+        pytest.param(
+            make_leg(A, outcome=Outcome.CANCELED, cause=Cause.ENDED_BY_REQUEST), None, (X, None, X),
+            id="ended by request while the caller heard a prompt",
+        ),
     ],
 )  # fmt: skip
 def test_each_row_of_the_status_matrix(leg_a, leg_b, expected):
