@@ -189,6 +189,9 @@ def _causes() -> str:
     rows = []
     for cause in facts.Cause:
         name, code = plivo.HANGUP_CAUSES.get(cause, ("", ""))
+        early, early_code = plivo.UNANSWERED_CAUSES.get(cause, ("", ""))
+        if early:
+            name, code = f"{name}, {early} before the answer", f"{code}, {early_code} before the answer"
         error = eight.ERROR_CODES.get(cause)
         rows.append([f"`{cause}`", name, str(code), "" if error is None else f"{error} {eight.ERRORS[error]}"])
     intro = (
