@@ -275,3 +275,15 @@ async def test_of_an_account_whose_sessions_bring_urls_without_end_some_are_reme
     assert {one.url: one.failures for one in await store.failing_endpoints()} == dict.fromkeys(urls[:3], 3)
     await store.note_endpoints([note(0, url=urls[0]), note(1, url=urls[4])], Patience(), now=T0)
     assert {one.url for one in await store.failing_endpoints()} >= {*urls[1:3]}
+
+
+async def test_of_a_backlog_the_oldest_and_the_newest_are_taken(store: Store) -> None:
+    """Else what comes while a receiver has hundreds of thousands of rows would wait behind all of them."""
+    rows = [outbox_row(f"row-{number}", subject=f"call-{number}", due_at=T0 + number) for number in range(9)]
+    await store.announce(rows)
+    taken = await store.lease_outbox("one", now=T0 + 60, until=T0 + 90, limit=5)
+    assert {row.id for row in taken} == {"row-0", "row-1", "row-2", "row-7", "row-8"}
+    (oldest,) = await store.lease_outbox("two", now=T0 + 60, until=T0 + 90, limit=1)
+    assert oldest.id == "row-3"
+    assert await store.lease_outbox("two", now=T0 + 60, until=T0 + 90, limit=0) == []
+    assert len(await store.lease_outbox("two", now=T0 + 60, until=T0 + 90, limit=4)) == 3

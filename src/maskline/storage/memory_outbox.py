@@ -51,10 +51,9 @@ class MemoryOutbox:
     def lease(self, owner: str, *, now: float, until: float, limit: int) -> list[OutboxRow]:
         due = [row for row in self._in_state("due", "leased") if row.due_at <= now]
         due.sort(key=lambda row: row.due_at)
-        leased = [
-            replace(row, state="leased", due_at=until, leases=row.leases + 1)
-            for row in due[: max(limit, 0)]
-        ]  # fmt: skip
+        if len(due) > limit:
+            due = due[: max(limit - limit // 2, 0)] + due[len(due) - max(limit // 2, 0) :]
+        leased = [replace(row, state="leased", due_at=until, leases=row.leases + 1) for row in due]
         for row in leased:
             self._put(row)
             self._owners[row.id] = owner

@@ -925,6 +925,13 @@ WHERE id IN (SELECT id FROM outbox WHERE state IN ('due', 'leased') AND due_at <
     AND state IN ('due', 'leased') AND due_at <= $2
 RETURNING {outbox_columns}
 
+-- name: lease_newest_outbox
+-- The same from the other end.
+UPDATE outbox SET state = 'leased', owner = $1, due_at = $3, leases = leases + 1
+WHERE id IN (SELECT id FROM outbox WHERE state IN ('due', 'leased') AND due_at <= $2 ORDER BY due_at DESC LIMIT $4)
+    AND state IN ('due', 'leased') AND due_at <= $2
+RETURNING {outbox_columns}
+
 -- name: finish_outbox
 -- Write back what became of a leased row, if the lease is still ours; $7 is 0 when it was given back untried.
 WITH done (id, owner, state, due_at, status, error, tried) AS (VALUES

@@ -42,7 +42,10 @@ def add_outbox(connection: SqlConnection, prepared: Sequence[Row]) -> None:
 
 
 def lease(connection: SqlConnection, owner: str, now: float, until: float, limit: int) -> list[Row]:
-    return run(connection, "lease_outbox", owner, now, until, max(limit, 0)).fetchall()
+    oldest = run(connection, "lease_outbox", owner, now, until, max(limit - limit // 2, 0)).fetchall()
+    if len(oldest) < limit - limit // 2 or limit < 2:
+        return oldest
+    return oldest + run(connection, "lease_newest_outbox", owner, now, until, limit // 2).fetchall()
 
 
 def finish(

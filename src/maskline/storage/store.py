@@ -562,8 +562,9 @@ class Store(
     # -- outbox ------------------------------------------------------------------------------------------------
     async def lease_outbox(self, owner: str, *, now: float, until: float, limit: int) -> list[OutboxRow]:
         """Claim due rows: due_at ≤ now, or leased with a lease that is over; a leased row's `due_at` is the end of
-        its lease. Never two rows of one (subject, url) at once: the others are `waiting`, and when one is finished
-        the lowest sequence of them becomes due. Attempts count up on lease."""
+        its lease. Half are those due longest, half the newest: behind a backlog for one receiver nobody else's wait for
+        all of it. Never two rows of one (subject, url) at once: the others are `waiting`, and when one is finished the
+        lowest sequence of them becomes due."""
         ...
 
     async def finish_outbox(self, owner: str, deliveries: Sequence[Delivery], *, now: float) -> list[bool]:

@@ -85,7 +85,9 @@ class Limits:
     queue: int = 32
     """Rows held in memory behind them, until the receiver is known to be fast."""
     tries: int = 1024
-    """Tries at a time in all: bounds sockets, and lets some 250 receivers hang before others wait for them."""
+    """Tries at a time in all: bounds sockets."""
+    trial: int = 256
+    """Of them for the receivers of one account that hang, or are not known yet."""
     batch: int = 256
     """Rows per lease."""
     most: int = 1024
@@ -133,7 +135,7 @@ class Deliverer:
         self.owner = ids.uuid()
         """Set it before the start: by it is known whose leases these are when the process dies."""
         self.health = EndpointHealth(store, clock, tell)
-        self._lanes = Lanes(limits.slots, limits.queue, limits.few)
+        self._lanes = Lanes(limits.slots, limits.queue, limits.few, limits.trial)
         self._tasks: set[asyncio.Task[None]] = set()
         self._held: set[str] = set()
         """Ids of rows in the lanes. A lease that ended while its row waited may be given to us again."""

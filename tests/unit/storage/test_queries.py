@@ -85,6 +85,7 @@ def test_a_query_is_a_look_up_whatever_the_size_of_the_tables(database: sqlite3.
         ("purge_once", "once_to_purge (kept_until<?)"),
         ("sessions_due", "sessions_to_end (expires_at<?)"),
         ("lease_outbox", "outbox_to_send (due_at<?)"),
+        ("lease_newest_outbox", "outbox_to_send (due_at<?)"),
         ("free_outbox", "outbox_to_send (due_at>?)"),
         ("free_recordings", "recordings_to_make (due_at>?)"),
         ("free_requested_calls", "requested_calls_due (leased_until>?)"),

@@ -69,12 +69,64 @@ def test_rows_given_back_come_again_at_the_pace_of_the_lane():
     assert second - first == pytest.approx(5.0, rel=0.01)
 
 
-def test_nothing_is_given_back_for_longer_than_a_minute_or_for_no_time():
+def test_what_is_given_back_beyond_a_minute_comes_back_two_hundred_a_second_at_most():
     lanes = Lanes(slots=1, queue=0)
     fill(lanes, "a", 1)
     times = fill(lanes, "a", 4000)
-    assert max(times) == NOW + 60
-    assert min(times) >= NOW + 0.1
+    assert min(times) >= NOW + 0.1 and times == sorted(times)
+    beyond = [at for at in times if at > NOW + 60]
+    assert len(times) - len(beyond) == pytest.approx(60 / 0.02, rel=0.01)
+    assert max(times) == pytest.approx(NOW + 60 + len(beyond) * 0.005)
+
+
+def test_a_backlog_comes_back_within_half_an_hour_and_as_quickly_as_its_receiver_is():
+    lanes = Lanes(slots=1, queue=0)
+    fill(lanes, "slow", 1)
+    start_all(lanes, "slow")
+    assert fill(lanes, "slow", 400_000)[-1] == NOW + 1800
+    for _ in range(50):
+        fill(lanes, "quick", 1)
+        start_all(lanes, "quick")
+        lanes.ends("quick", 0.001)
+    fill(lanes, "quick", 1025)
+    assert fill(lanes, "quick", 100_000)[-1] < NOW + 130
+
+
+def test_an_account_s_receivers_that_are_not_known_to_be_quick_share_a_part_of_all_tries():
+    lanes = Lanes(slots=4, queue=8, few=2, trial=6)
+    for _ in range(2):  # known to be quick
+        fill(lanes, "A https://quick", 1)
+        start_all(lanes, "A https://quick")
+        lanes.ends("A https://quick", 0.05)
+    for name in ("A https://one", "A https://two"):
+        fill(lanes, name, 4)
+    assert [len(start_all(lanes, name)) for name in ("A https://one", "A https://two")] == [4, 2]
+    first, second = fill(lanes, "A https://three", 2)
+    assert NOW + 0.1 < first < second < NOW + 0.2
+    assert "A https://three" not in lanes._lanes
+    for name in ("A https://quick", "B https://other"):
+        fill(lanes, name, 4)
+        assert len(start_all(lanes, name)) == 4
+    for _ in range(4):
+        lanes.ends("A https://one", 15.0)
+    assert fill(lanes, "A https://three", 1) == [None]
+    assert len(start_all(lanes, "A https://three")) == 1
+
+
+def test_a_lane_that_was_quick_goes_on_though_its_account_s_part_is_used_up():
+    lanes = Lanes(slots=1, queue=8, trial=1)
+    fill(lanes, "A https://was quick", 1)
+    start_all(lanes, "A https://was quick")
+    lanes.ends("A https://was quick", 0.05)
+    fill(lanes, "A https://was quick", 3)
+    assert len(start_all(lanes, "A https://was quick")) == 1
+    fill(lanes, "A https://new", 1)
+    start_all(lanes, "A https://new")
+    lanes.ends("A https://was quick", 15.0)
+    assert len(start_all(lanes, "A https://was quick")) == 1
+    for name in ("A https://was quick", "A https://new"):
+        lanes.ends(name, 0.01)
+    assert not lanes._trials
 
 
 def test_a_lane_that_is_idle_is_forgotten():
