@@ -441,6 +441,24 @@ def test_a_call_that_we_start_is_told_to_its_end_when_the_session_is_deleted_mea
         assert [end["Amount"] for end in ends[-2:]] == ["0.06000", "0.06000"], "who was answered is billed, and told so"
 
 
+@pytest.mark.parametrize(
+    ("before", "legs", "told"),
+    [
+        (FACTS[:3], "a", ["1000", "1000"]),
+        (REQUESTED[:7], "ba", ["1000", "4000", "1000"]),
+        (REQUESTED[:8], "ba", ["4000", "4000", "4000"]),
+    ],
+)  # fmt: skip
+def test_an_end_by_request_is_told_leg_by_leg_and_of_the_whole_call(before, legs, told):
+    """1000 is "canceled", of what was not answered; the whole call is answered when both its legs are."""
+    progress, style, cause = CallProgress(), Style(Generation.CURRENT), Cause.ENDED_BY_REQUEST
+    share(before, progress=progress, session=make_session(), style=style)
+    ends = [leg_ended(9 + i, leg, cause=cause) for i, leg in enumerate(legs)]
+    over = CallEnded(CALL_ID, 12, T0 + 22, Outcome.CANCELED, cause, HungUpBy.PLATFORM)
+    rows = share((*ends, over), progress=progress, session=make_session(), style=style).outbox
+    assert [form(row)["PlivoHangupCauseCode"] for row in rows] == told
+
+
 def test_a_known_caller_whose_session_ends_while_its_pin_is_asked_is_told_to_its_end():
     options = replace(pin_session().options, force_pin_authentication=True)
     session, progress = make_session(options=options), CallProgress()

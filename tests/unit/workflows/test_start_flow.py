@@ -116,6 +116,17 @@ async def test_what_is_too_late_is_begun_as_expired():
     assert dict(world.told()) == {"short": True, "long": False, "plain": True}
 
 
+async def test_what_somebody_asked_to_end_before_it_was_begun_is_begun_as_unwanted():
+    world = await Flows().begin()
+    await world.ask("wanted")
+    await world.ask("unwanted")
+    assert await world.store.ask_call_end(world.acme.id, None, "unwanted", now=world.clock.wall())
+    await world.starts()
+    assert {start.call_id: (start.unwanted, start.expired) for start in world.begun} == {
+        "wanted": (False, False), "unwanted": (True, False),
+    }  # fmt: skip
+
+
 async def test_what_its_process_may_have_dialled_before_it_died_is_not_dialled_again():
     world = await Flows().begin()
     await world.ask(valid_until=world.clock.wall() + 3_600)
