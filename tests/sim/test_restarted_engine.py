@@ -91,6 +91,51 @@ def test_a_call_that_was_ending_ends_as_it_was_about_to() -> None:
     assert [type(fact).__name__ for fact in world.facts][-2:] == ["CallRecovered", "CallEnded"], world.facts
 
 
+RINGING: dict[str, Scenario] = {
+    "plain": Scenario(),
+    "with proof of who we are": Scenario(digest=True),
+    "reliable": Scenario(reliable=True),
+    "at another place": Scenario(kind="fallback"),
+    "without relay": Scenario(relay=False),
+}
+
+
+@pytest.mark.parametrize("name", RINGING)
+@pytest.mark.parametrize("outage", [0.0, 1.0, 4.0])
+def test_who_is_called_rings_no_more_after_a_restart_and_who_answered_meanwhile_is_hung_up_on(
+    name: str, outage: float
+) -> None:
+    """After 4 s the answer, which nobody has heard, is being repeated."""
+    scenario = replace(RINGING[name], cancel_after=20.0)
+    plain = restarted(scenario, dies_at=899.0)
+    rang = plain.record.legs[1].ringing_at
+    assert rang is not None
+    world = restarted(scenario, dies_at=rang - plain.clock.wall(0.0) + 0.4, outage=outage)
+    assert world.record.cause is Cause.ENGINE_RESTARTED
+    told = [data.split()[0] for data in world.to_bob[world.sent_before[1] :]]
+    if outage < 3.0:
+        assert told == [b"CANCEL", b"ACK"]
+    else:
+        assert told[:3] == [b"CANCEL", b"ACK", b"BYE"]
+    assert world.bob.agent.sizes()["usages"] == 0
+
+
+def test_a_first_party_that_we_call_rings_no_more_either() -> None:
+    world = restarted(Scenario(click=True, alice_after=3.0), dies_at=1.5, outage=0.5)
+    assert world.record.cause is Cause.ENGINE_RESTARTED
+    assert [data.split()[0] for data in world.to_alice] == [b"INVITE", b"CANCEL", b"ACK"]
+    assert world.to_bob == []
+
+
+def test_what_is_kept_for_that_is_written_with_what_is_written_anyway() -> None:
+    """Once when the call is sent on, and once more only where the other side asked us who we are."""
+    for scenario, many in ((Scenario(alice_bye=None), 1), (Scenario(alice_bye=None, digest=True), 2)):
+        world = restarted(scenario, dies_at=899.0)
+        before = [commit.kept for commit in world.commits if commit.kept is not None and commit.kept.talk is None]
+        assert len([kept for kept in before if kept.ringing]) == many
+        assert len({kept.ringing for kept in before if kept.ringing}) == many
+
+
 @pytest.mark.parametrize("dies_at", [0.05, 0.5, 2.0])
 def test_a_call_that_was_not_connected_gets_its_one_record_at_once(dies_at: float) -> None:
     scenario = Scenario(cancel_after=9.0, bob_dies=2.5)

@@ -207,6 +207,8 @@ async def test_calls_go_on_when_the_engine_is_killed(field: Field) -> None:
     away = f"{took:.2f} s, {used:.2f} s of it on a CPU"
     print(f"the engine was away for {away}: {within} the {AWAY:.0f} s promised; {COUPLES} calls: {audio}")
     assert not any(phone.ended.is_set() for phone in talking)
+    await asyncio.wait_for(silent.ended.wait(), 30)  # whom nobody calls any more
+    assert any(item.first_line.startswith("CANCEL ") for item in silent.trace)
     assert audio.sent >= 2 * COUPLES * (BEFORE + took + AFTER) * 45
     assert audio.lost <= 2 * COUPLES * GAP / 20
     await asyncio.gather(*(hold_and_resume(*couple[:: 1 if index % 2 else -1]) for index, couple in enumerate(couples)))

@@ -77,9 +77,9 @@ class Call:
     """The rows of `CALL` are carried out by the functions of `call_*.py`, for which everything here is open."""
 
     __slots__ = ("asked", "callee_prompts", "caller_prompts", "capture", "change", "decision", "early_media_ready",
-                 "ends_at", "first", "flow", "hops", "id", "kept", "leg_a", "leg_b", "media", "new_id", "offer_taken",
-                 "parting", "pin", "policy", "rang", "record", "records", "refusal", "request", "state", "talked",
-                 "tries", "voices")  # fmt: skip
+                 "ends_at", "first", "flow", "hops", "id", "kept", "kept_ringing", "leg_a", "leg_b", "media",
+                 "new_id", "offer_taken", "parting", "pin", "policy", "rang", "record", "records", "refusal", "request",
+                 "state", "talked", "tries", "voices")  # fmt: skip
 
     def __init__(
         self, call_id: str, legs: tuple[Leg, Leg], media: CallMedia, record: CallRecordBuilder,
@@ -119,6 +119,8 @@ class Call:
         """Monotonic seconds at which their time is over."""
         self.kept: CallContext | None = None
         """What was last kept of it for the case that this process dies."""
+        self.kept_ringing = ""
+        """Branch of the INVITE of ours that was kept with it; empty: none."""
         self.parting: Parting | None = None
         self.tries: Tries | None = None
         """Of the leg on its way, once its first try failed."""

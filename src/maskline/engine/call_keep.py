@@ -31,10 +31,12 @@ from maskline.engine.ports import CallCommit, CallContext
 from maskline.masking.facts import Cause, Fact, HungUpBy, LegEnded, LegName, Outcome
 from maskline.masking.permit import Permit
 from maskline.masking.session import Session
-from maskline.sip.kept_usage import keep_usage
+from maskline.sip.invite_usage import UsageState
+from maskline.sip.kept_usage import KeptInvite, keep_invite, keep_usage
 
 A, B = LegName.A, LegName.B
 _TALKING = CallState.TALKING
+_CALLING = UsageState.CALLING
 
 
 # -- kept ---------------------------------------------------------------------------------------------------------
@@ -48,15 +50,34 @@ def keep(call: Call, now: float, permit_of: Callable[[str], Permit | None]) -> K
         return None
     talk = _talk_of(call) if call.state is _TALKING and call.change is None else None
     alone = call.talked and call.leg_b.ended  # with a call flow: what was kept of the conversation is past
-    if talk is None and call.kept is context and not alone:
+    if talk is None and call.kept is context and not alone and not _rings_otherwise(call):
         return None
     call.kept = context
+    ringing = () if talk is not None else _ringing(call)
+    call.kept_ringing = ringing[-1].branch if ringing else ""
     session = context.session
     whose = KeptContext(
         context.virtual_number, None if session is None else session.id, context.caller_role, context.shown,
         context.shown_reference_id,
     )  # fmt: skip
-    return KeptCall(VERSION, call.id, call.record.wall(now), whose, call.record.kept(), talk, permit_of(call.id))
+    return KeptCall(
+        VERSION, call.id, call.record.wall(now), whose, call.record.kept(), talk, permit_of(call.id), ringing
+    )
+
+
+def _ringing(call: Call) -> tuple[KeptInvite, ...]:
+    usages = (call.leg_a.usage, call.leg_b.usage)
+    found = [keep_invite(usage) for usage in usages if usage is not None and usage.is_client]
+    return tuple([kept for kept in found if kept is not None])
+
+
+def _rings_otherwise(call: Call) -> bool:
+    """Since it was kept an INVITE of ours went out, or went out again with proof of who we are."""
+    for leg in (call.leg_b, call.leg_a):
+        usage = leg.usage
+        if usage is not None and usage.state is _CALLING and usage.transaction is not None:
+            return usage.transaction.envelope.branch != call.kept_ringing  # type: ignore[union-attr]  # the client's
+    return False
 
 
 def _talk_of(call: Call) -> KeptTalk | None:

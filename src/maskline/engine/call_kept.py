@@ -26,7 +26,7 @@ from maskline.masking.session import Role
 from maskline.media.port import LocalMedia
 from maskline.sdp.secure import Secure
 from maskline.sdp.session import AudioDescription, Codec
-from maskline.sip.kept_usage import KeptUsage
+from maskline.sip.kept_usage import KeptInvite, KeptUsage
 
 VERSION = 2
 """Of the form: one that cannot be read by adding and leaving out fields has another. 1 was the same values as JSON."""
@@ -124,6 +124,8 @@ class KeptCall(NamedTuple):
     talk: KeptTalk | None = None
     permit: Permit | None = None
     """What it uses of its account's limits; None: these are none."""
+    ringing: tuple[KeptInvite, ...] = ()
+    """INVITEs of ours that nobody had answered, to be taken back when the call does not go on."""
 
 
 # -- plain values -------------------------------------------------------------------------------------------------
@@ -136,11 +138,16 @@ def write_call(kept: KeptCall) -> bytes:
     values = (
         kept.version, kept.call_id, kept.at, _of_context(kept.context), _of_record(kept.record),
         None if talk is None else _of_talk(talk), None if kept.permit is None else _of_permit(kept.permit),
+        tuple([_of_invite(one) for one in kept.ringing]),
     )  # fmt: skip
     try:
         return marshal.dumps(values, MARSHAL)
     except ValueError:
         return marshal.dumps(_of_fields(values), MARSHAL)  # one of them is a value's own kind: no reason to lose a call
+
+
+def _of_invite(kept: KeptInvite) -> Plain:
+    return (tuple(kept.flow), *kept[1:])
 
 
 def _of_permit(permit: Permit) -> Plain:

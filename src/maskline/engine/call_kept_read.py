@@ -34,7 +34,7 @@ from maskline.media.port import LocalMedia
 from maskline.sdp.secure import Candidate, Crypto, Ice, Secure
 from maskline.sdp.session import AudioDescription, Codec, RefusedStream
 from maskline.sip.flow import Flow
-from maskline.sip.kept_usage import KeptSession, KeptUsage
+from maskline.sip.kept_usage import KeptInvite, KeptSession, KeptUsage
 
 
 class UnreadableCall(Exception):
@@ -46,7 +46,8 @@ _Time = float | None
 _Text = str | None
 
 KINDS: dict[Any, tuple[Any, ...]] = {
-    KeptCall: (int, str, float, KeptContext, KeptRecord, KeptTalk | None, Permit | None),
+    KeptCall: (int, str, float, KeptContext, KeptRecord, KeptTalk | None, Permit | None, tuple[KeptInvite, ...]),
+    KeptInvite: (Flow, str, str, str, str, str, int, str),
     KeptContext: (VirtualNumber, _Text, Role | None, Number, str),
     VirtualNumber: (
         Number, str, _Text, str, _Text, NumberState, NumberUse, str, Number | None, float, float,

@@ -71,6 +71,8 @@ class Revival:
                 self._counters.recovered += 1
                 perform(*revived, now)
                 return
+        for invite in kept.ringing:
+            self._agent.take_back(invite, now)
         commit(end_begun(kept, past.context, past.facts, wall))
         self._accounts.leave(kept.call_id, now)
         # Whatever the driver still has of it; a daemon is told of it only when it is ours.

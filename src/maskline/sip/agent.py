@@ -28,7 +28,7 @@ from maskline.sip.flow import RELIABLE, Datagram, Flow
 from maskline.sip.grammar import ParseError
 from maskline.sip.headers import MAGIC_COOKIE
 from maskline.sip.invite_usage import InviteUsage, UsageState, leave_connection
-from maskline.sip.kept_usage import KeptUsage, restore_usage
+from maskline.sip.kept_usage import KeptInvite, KeptUsage, restore_usage
 from maskline.sip.message import Request, Response
 from maskline.sip.parser import parse
 from maskline.sip.transaction_server import server_key
@@ -286,6 +286,11 @@ class Agent:
         if kept.session is not None:
             self._client.sessions.resume(usage, kept.session, now)
         return usage
+
+    def take_back(self, kept: KeptInvite, now: float) -> None:
+        """An INVITE that another process sent and that nobody waits for any more: CANCEL it; a 2xx, which may be on its
+        way already, is acknowledged and hung up. No event follows."""
+        self._client.take_back(kept, now)
 
     def let_go(self, usage: InviteUsage, now: float) -> None:
         """Forget it without a word to its peer: its dialog is another endpoint's by now."""

@@ -70,12 +70,13 @@ class OutgoingInvite:
 class AgentClient:
     """Requests we send, and their responses."""
 
-    __slots__ = ("_core", "_reliable", "_requests", "inside", "sessions", "transactions")
+    __slots__ = ("_core", "_reliable", "_requests", "inside", "sessions", "take_back", "transactions")
 
     def __init__(self, core: Core) -> None:
         self._core = core
         self.transactions = ClientTransactions(core)
         self._requests = OutgoingRequests(core, self.transactions)
+        self.take_back = self._requests.take_back
         self._reliable = ReliableReader(core, self._requests)
         self.inside = RequestsInside(core, self._requests)
         self.sessions = self.inside.sessions
@@ -160,9 +161,8 @@ class AgentClient:
         self._requests.start("OPTIONS", envelope, data, flow, None, now, digest=digest)
 
     def receive(self, response: Response, now: float) -> None:
-        transaction = self.transactions.get(response.branch + response.cseq_method)
-        # §8.1.3.3: a second Via shows that the response is another's; Call-ID is a second lock on the branch.
-        if transaction is None or response.split_top_via()[1] or transaction.envelope.call_id != response.call_id:
+        transaction = self.transactions.of(response)
+        if transaction is None:
             self._core.counters.stray += 1
             return
         sent = transaction.data  # the transaction forgets it with the final response

@@ -16,6 +16,7 @@ from maskline.sip.flow import Datagram, Flow, way_of
 from maskline.sip.grammar import has_line_break
 from maskline.sip.headers import MAGIC_COOKIE
 from maskline.sip.invite_usage import InviteUsage
+from maskline.sip.kept_usage import KeptInvite, envelope_of
 from maskline.sip.transaction_client import ClientTransaction, ClientTransactions
 
 LARGE = 1300
@@ -91,6 +92,15 @@ class OutgoingRequests:
         """CANCEL of the usage's INVITE, which from now on has 64*T1 left (§9.1)."""
         transaction = usage.transaction
         assert isinstance(transaction, ClientTransaction)
+        self._cancel(transaction, now)
+
+    def take_back(self, kept: KeptInvite, now: float) -> None:
+        """The same of an INVITE that another process has sent. Nobody waits for its answer, so a 2xx is hung up."""
+        transaction = ClientTransaction("INVITE", envelope_of(kept), b"", kept.flow, None, is_initial=True)
+        self._transactions.adopt(transaction)
+        self._cancel(transaction, now)
+
+    def _cancel(self, transaction: ClientTransaction, now: float) -> None:
         data = self._core.build.request("CANCEL", transaction.envelope)
         self.start("CANCEL", transaction.envelope, data, transaction.flow, None, now)
         self._transactions.limit(transaction, now)

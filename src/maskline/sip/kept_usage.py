@@ -1,16 +1,18 @@
 """What of an INVITE usage is kept across a restart, and the usage made of it again.
 
-What it is: the dialog, the session timer, the realm and the weakest proof of a usage that was answered, as JSON values.
-What it is not: transactions: what was under way when the process died is given up, and the far side sends it again or
-asks anew. Who uses it: the engine keeps, `Agent.restore` makes it go on.
+What it is: the dialog, the session timer, the realm and the weakest proof of a usage that was answered, as JSON values;
+and of one that was not what takes its INVITE back. What it is not: other transactions: what was under way when the
+process died is given up, and the far side sends it again or asks anew. Who uses it: the engine keeps, `Agent.restore`
+makes it go on, `Agent.take_back` has it rung no more.
 """
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from maskline.sip.build import Envelope
 from maskline.sip.dialog import Dialog
-from maskline.sip.flow import Flow
+from maskline.sip.flow import Flow, way_of
 from maskline.sip.invite_usage import InviteUsage, UsageState
 from maskline.sip.session_timer import Terms
 
@@ -42,6 +44,35 @@ class KeptUsage(NamedTuple):
     session: KeptSession | None
     weakest: int = 0
     """Strength of the weakest challenge that was answered, below which none of this dialog is; 0: none was."""
+
+
+class KeptInvite(NamedTuple):
+    """An INVITE of ours without a final response: all that its CANCEL and what may follow it need. Holds URIs with real
+    numbers: seal it."""
+
+    flow: Flow
+    uri: str
+    routes: str
+    from_value: str
+    to_value: str
+    call_id: str
+    cseq: int
+    branch: str
+
+
+def keep_invite(usage: InviteUsage) -> KeptInvite | None:
+    """None when it is not ours, or over."""
+    transaction = usage.transaction
+    if usage.state is not UsageState.CALLING or transaction is None:
+        return None
+    sent: Envelope = transaction.envelope  # type: ignore[union-attr]  # CALLING: it is the client's
+    return KeptInvite(
+        transaction.flow, sent.uri, sent.routes, sent.from_value, sent.to_value, sent.call_id, sent.cseq, sent.branch
+    )
+
+
+def envelope_of(kept: KeptInvite) -> Envelope:
+    return Envelope(*kept[1:], way_of(kept.flow))
 
 
 def keep_usage(usage: InviteUsage) -> KeptUsage | None:

@@ -11,6 +11,7 @@ from maskline.sip.build import Envelope
 from maskline.sip.core import Core
 from maskline.sip.digest_client import DigestClient
 from maskline.sip.flow import Datagram, Flow, way_of
+from maskline.sip.headers import Via
 from maskline.sip.invite_usage import InviteUsage
 from maskline.sip.message import Response
 from maskline.sip.transaction_states import CLIENT_INVITE, CLIENT_OTHER, Action, Input, State, input_of_status, resolve
@@ -79,6 +80,16 @@ class ClientTransactions:
     def get(self, key: str) -> ClientTransaction | None:
         return self._transactions.get(key)
 
+    def of(self, response: Response) -> ClientTransaction | None:
+        """Whose it is. A second Via shows that it is another's (§8.1.3.3), Call-ID is a second lock on the branch. A
+        proxy in front of us may hand over a 2xx as it came to it, under a Via of its own, when who sent the INVITE is
+        gone."""
+        found, others = self._transactions.get(response.branch + response.cseq_method), response.split_top_via()[1]
+        if found is None and others and self._core.config.fronted:
+            line, _, others = others.partition("\n")
+            found = self._transactions.get(Via(line).branch + response.cseq_method)
+        return None if found is None or others or found.envelope.call_id != response.call_id else found
+
     def on_flow(self, flow: Flow) -> list[ClientTransaction]:
         """Those still waiting for an answer from `flow`. A scan: a dead flow is rare and ends them all."""
         waiting = (_CALLING, _TRYING, _PROCEEDING)
@@ -93,6 +104,11 @@ class ClientTransactions:
         core.timers.set((TIMEOUT, key), now + 64 * core.config.t1)
         assert transaction.data is not None
         core.send(transaction.data, transaction.flow)
+
+    def adopt(self, transaction: ClientTransaction) -> None:
+        """One whose INVITE another process has sent: a response may come. `limit` it."""
+        transaction.state = _PROCEEDING
+        self._transactions[transaction.key] = transaction
 
     def fall_back(self, transaction: ClientTransaction, now: float) -> None:
         """Begin again as what `fallback` is."""

@@ -30,7 +30,7 @@ from maskline.media.port import LocalMedia
 from maskline.sdp.secure import Candidate, Crypto, Ice, Secure
 from maskline.sdp.session import AudioDescription, Codec, RefusedStream
 from maskline.sip.flow import Flow
-from maskline.sip.kept_usage import KeptSession, KeptUsage
+from maskline.sip.kept_usage import KeptInvite, KeptSession, KeptUsage
 from tests.support.call_machine import CALLEE, CALLER, NUMBER, VIRTUAL
 
 TRACK = KeptTrack("leg-a", True, "trunk-1", 10.5, None, 12.25)
@@ -43,6 +43,12 @@ KEPT = KeptCall(
 def test_what_was_written_is_read_again() -> None:
     assert read_call(write_call(KEPT)) == KEPT
     assert read_call(write_call(KEPT)).record.caller == CALLER
+
+
+def test_invites_that_wait_are_kept() -> None:
+    invite = KeptInvite(Flow("tls", "192.0.2.9", 5061, "b"), "sip:1@x", "", "<sip:a>;tag=1", "<sip:b>", "c", 2, "z9hG4")
+    kept = KEPT._replace(ringing=(invite, invite._replace(flow=Flow("udp", "192.0.2.8", 5060))))
+    assert read_call(write_call(kept)) == kept
 
 
 def test_a_value_that_is_of_a_kind_of_its_own_is_written_as_a_plain_one() -> None:
