@@ -2,7 +2,8 @@
  *
  * What it is: `sip_flood PORT SECONDS MALFORMED WELL_FORMED SOURCES` sends so many datagrams a second of either kind to
  * 127.0.0.1:PORT, in turns from as many addresses (127.0.1.1 and on), and prints as JSON how many left, in how many
- * seconds, and how many were answered. What it is not: pinned to a core; who starts it does that. Built and started by
+ * seconds, and how many were answered. With SOURCES 0 each comes from an address of its own (127.16.0.0 and on), but one
+ * malformed one in FORGED, which is from 127.0.0.1, as if it were the good calls' trunk's. What it is not: pinned to a core; who starts it does that. Built and started by
  * tools/sip_flood.py. */
 
 #define _GNU_SOURCE
@@ -15,7 +16,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
-enum { MOST_SOURCES = 250, MOST = 512, SIZE = 700 };
+enum { MOST_SOURCES = 250, MOST = 512, SIZE = 700, FORGED = 256 };
 #define BILLION 1000000000LL
 static const int64_t STEP = 1000000LL; /* what is due within a millisecond goes together */
 
@@ -34,6 +35,10 @@ static const char *const WELL_FORMED =
 static char texts[MOST][SIZE];
 static struct iovec parts[MOST];
 static struct mmsghdr messages[MOST];
+static union {
+    char room[CMSG_SPACE(sizeof(struct in_pktinfo))];
+    struct cmsghdr first;
+} whence[MOST];
 
 static int64_t now(void) {
     struct timespec time;
@@ -48,8 +53,8 @@ static void need(int fine, const char *what) {
     }
 }
 
-static int opened(int source) {
-    struct sockaddr_in own = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000101U + (uint32_t)source)};
+static int opened(uint32_t address) {
+    struct sockaddr_in own = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(address)};
     int found = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
     need(found >= 0, "socket");
     need(bind(found, (struct sockaddr *)&own, sizeof own) == 0, "bind");
@@ -62,6 +67,18 @@ static size_t write_one(char *text, uint32_t number, int is_malformed) {
     const char *method = METHODS[number % (sizeof METHODS / sizeof *METHODS)];
     return (size_t)snprintf(text, SIZE, WELL_FORMED, method, number % 10000, number, number, number % 10000, number,
                             method);
+}
+
+/* Any address of 127/8 is this machine's own. */
+static void send_from(int at, uint32_t address) {
+    struct in_pktinfo *info = (struct in_pktinfo *)CMSG_DATA(&whence[at].first);
+    memset(&whence[at], 0, sizeof whence[at]);
+    whence[at].first.cmsg_len = CMSG_LEN(sizeof *info);
+    whence[at].first.cmsg_level = IPPROTO_IP;
+    whence[at].first.cmsg_type = IP_PKTINFO;
+    info->ipi_spec_dst.s_addr = htonl(address);
+    messages[at].msg_hdr.msg_control = whence[at].room;
+    messages[at].msg_hdr.msg_controllen = sizeof whence[at].room;
 }
 
 static int64_t answered(int socket) {
@@ -78,8 +95,11 @@ int main(int count, char **values) {
     double seconds = atof(values[2]);
     int64_t malformed = atoll(values[3]), rate = malformed + atoll(values[4]);
     int sources = atoi(values[5]), sockets[MOST_SOURCES];
-    need(sources > 0 && sources <= MOST_SOURCES && rate > 0, "arguments");
-    for (int source = 0; source < sources; source++) sockets[source] = opened(source);
+    need(sources >= 0 && sources <= MOST_SOURCES && rate > 0, "arguments");
+    int ever_new = sources == 0;
+    sources = ever_new ? 1 : sources;
+    for (int source = 0; source < sources; source++)
+        sockets[source] = opened(ever_new ? INADDR_ANY : 0x7f000101U + (uint32_t)source);
     for (int at = 0; at < MOST; at++) {
         parts[at].iov_base = texts[at];
         messages[at].msg_hdr = (struct msghdr){
@@ -92,7 +112,10 @@ int main(int count, char **values) {
         if (due > MOST) due = MOST;
         for (int64_t one = 0; one < due; one++) {
             uint32_t number = (uint32_t)(sent + refused + one);
-            parts[one].iov_len = write_one(texts[one], number, (int64_t)(number * 2654435761U >> 12) % rate < malformed);
+            int forged = ever_new && number % FORGED == 0;
+            parts[one].iov_len =
+                write_one(texts[one], number, forged || (int64_t)(number * 2654435761U >> 12) % rate < malformed);
+            if (ever_new) send_from((int)one, forged ? INADDR_LOOPBACK : 0x7f100000U + number);
         }
         int left = due > 0 ? sendmmsg(sockets[turn], messages, (unsigned)due, 0) : 0;
         sent += left > 0 ? left : 0;

@@ -28,6 +28,8 @@ RATE = 100
 MALFORMED, WELL_FORMED = 20_000, 20_000
 """Datagrams a second."""
 SOURCES = 8
+EVER_NEW = 0
+"""In place of a number of sources: each datagram has one of its own, but some pretend to be the good calls' trunk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,8 @@ class Flooded:
     drops: int
     """Datagrams lost because the socket's buffer was full."""
     stolen: float
+    grown_kb: int
+    """Memory of the server's processes after the flood, less that before it."""
 
     @property
     def per_second(self) -> float:
@@ -66,7 +70,7 @@ def flood(
     sources: int = SOURCES,
 ) -> Flooded:
     """Calls for so many seconds, and the flood from before their first to after their last."""
-    before = kernel_drops(server)
+    before, held = kernel_drops(server), server.memory_kb()
     arguments = [str(server.sip_port), str(seconds + 3), str(kinds[0]), str(kinds[1]), str(sources)]
     command = pinned(1, [str(program), *arguments], wanted=server.pin)
     with StolenTime() as taken:
@@ -78,7 +82,7 @@ def flood(
             flooding.kill()
     told = json.loads(text)
     drops = kernel_drops(server) - before
-    return Flooded(load, told["sent"], told["seconds"], told["answered"], drops, taken.share)
+    return Flooded(load, told["sent"], told["seconds"], told["answered"], drops, taken.share, server.memory_kb() - held)
 
 
 def kernel_drops(server: Server) -> int:
@@ -91,7 +95,7 @@ def show(one: Flooded) -> None:
         f"{one.per_second:,.0f} datagrams/s of strangers, {one.answered} answered; {load.calls} calls at "
         f"{load.rate:g}/s, {load.failed} failed, {load.retransmissions} sent again; {load.cpu_ms_per_call:.2f} ms "
         f"of CPU per call and its share of the flood; {one.drops} datagrams lost in a full buffer; "
-        f"{one.stolen:.1%} taken by the hypervisor",
+        f"{one.grown_kb / 1024:+.1f} MB; {one.stolen:.1%} taken by the hypervisor",
         flush=True,
     )
 
@@ -100,6 +104,7 @@ def main() -> int:
     exit_on_sigterm()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--ever-new", action="store_true", help="each datagram from an address of its own")
     parser.add_argument("--turns", type=int, default=2, help="of a run without and a run with the flood")
     options = parser.parse_args()
     if not can_flood():
@@ -114,7 +119,7 @@ def main() -> int:
             drive(server, 50, 100)  # first calls pay for imports and first pages
             for _ in range(options.turns):
                 show(flood(server, program, options.seconds, (1, 1)))
-                runs.append(flood(server, program, options.seconds))
+                runs.append(flood(server, program, options.seconds, sources=EVER_NEW if options.ever_new else SOURCES))
                 show(runs[-1])
     except LoadError as error:
         print(f"sip_flood: {error}", file=sys.stderr)
