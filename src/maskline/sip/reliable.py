@@ -117,8 +117,9 @@ class ReliableSender:
         assert isinstance(transaction, ServerTransaction)
         state.rseq += 1
         lines = f"Require: {RELIABLE}\r\nRSeq: {state.rseq}\r\n{what.extra}"
-        data = core.build.response(what.status, transaction.echo, lines, what.body, "application/sdp")
-        state.unacked, state.has_sdp, state.interval = data, bool(what.body), core.config.t1
+        body = b"" if state.settled_sdp else what.body  # once it was answered SDP would be another offer (§13.2.1)
+        data = core.build.response(what.status, transaction.echo, lines, body, "application/sdp")
+        state.unacked, state.has_sdp, state.interval = data, bool(body), core.config.t1
         self._transactions.respond(transaction, what.status, data, now)
         core.timers.set((REPEAT, usage.local_tag), now + state.interval)
         core.timers.set((GIVE_UP, usage.local_tag), now + 64 * core.config.t1)

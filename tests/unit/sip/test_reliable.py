@@ -158,6 +158,23 @@ def test_the_200_waits_for_the_prack_of_an_18x_with_sdp_and_has_none_itself() ->
     assert bench.kinds() == ["InviteAcked"]
 
 
+@pytest.mark.parametrize("late", [False, True])
+def test_after_offer_and_answer_no_18x_has_sdp(late: bool) -> None:
+    """RFC 3261 §13.2.1: no offers in any responses to the initial INVITE then, and SDP would be one. A callee behind us
+    that sends 183 and 180 with SDP is usual."""
+    bench = Bench()
+    usage, first = ringing(bench, 183, SDP, offer=b"" if late else SDP)
+    bench.agent.progress(usage, 180, bench.now, SDP)
+    _, second = bench.put(prack(usage, rseq(first), body=SDP if late else b""))
+    assert (first_lines([second]), parse(second).body) == (["180"], b"")
+    bench.events()
+    bench.agent.progress(usage, 183, bench.now, SDP)
+    _, third = bench.put(prack(usage, rseq(second), cseq=3))
+    assert (first_lines([third]), parse(third).body) == (["183"], b"")
+    bench.agent.answer(usage, bench.now, SDP)
+    assert first_lines(bench.sent()) == ["200"], "it waits for no PRACK of an 18x without SDP"
+
+
 def test_the_200_does_not_wait_for_an_18x_without_sdp_whose_prack_is_still_welcome() -> None:
     bench = Bench()
     usage, data = ringing(bench)
