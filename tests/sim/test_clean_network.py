@@ -5,7 +5,7 @@ import pytest
 from maskline.masking.facts import CallEnded, Cause, HungUpBy, Outcome
 from maskline.sip import events as sip
 from tests.support.engine_world import clean
-from tests.support.sim_scenario import B_SDP, KINDS, RING_TIMEOUT, TIME_LIMIT, Scenario
+from tests.support.sim_scenario import B_MOVED, B_SDP, KINDS, RING_TIMEOUT, TIME_LIMIT, Scenario
 
 CALLER, CALLEE, PLATFORM, CARRIER = HungUpBy.CALLER, HungUpBy.CALLEE, HungUpBy.PLATFORM, HungUpBy.CARRIER
 DONE = Outcome.COMPLETED
@@ -16,6 +16,12 @@ STORIES: dict[str, tuple[Scenario, Outcome, Cause, HungUpBy]] = {
     "both hang up": (Scenario(alice_bye=4.0, bob_bye=4.07), DONE, Cause.NORMAL, CALLER),
     "without relay": (Scenario(relay=False), DONE, Cause.NORMAL, CALLER),
     "time limit": (Scenario(alice_bye=None), DONE, Cause.CALL_TIME_LIMIT, PLATFORM),
+    "early media that moves": (
+        Scenario(rings=((0.5, 183, B_SDP), (1.0, 183, B_MOVED))),
+        DONE,
+        Cause.NORMAL,
+        CALLER,
+    ),
     "early media": (Scenario(rings=((0.5, 183, B_SDP), (1.0, 180, b""))), DONE, Cause.NORMAL, CALLER),
     "late offer": (Scenario(late_offer=True), DONE, Cause.NORMAL, CALLER),
     "hold": (Scenario(alice_hold=2.0), DONE, Cause.NORMAL, CALLER),

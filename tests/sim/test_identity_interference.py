@@ -18,7 +18,7 @@ from maskline.masking.trunk import USUAL_PRESENTATION, Presentation
 from maskline.sip.events import Flow
 from tests.support.hiding_places import HARMLESS, hide
 from tests.support.sim_identity import ANNA, BEN, PRESENTATIONS, IdentityWorld, Person
-from tests.support.sim_scenario import B_SDP, RIGHT_PIN, Scenario
+from tests.support.sim_scenario import B_MOVED, B_SDP, RIGHT_PIN, Scenario
 
 DIAL = Scenario(kind="flow", flow=("dial",), alice_bye=None, bob_bye=10.0)
 MENU = replace(DIAL, flow=("ask",), pins=("12#",), replies=(("say", "dial"),))
@@ -29,6 +29,7 @@ STORIES: dict[str, Scenario] = {
     "late offer": Scenario(late_offer=True),
     "early media": Scenario(rings=((1.0, 183, B_SDP), (2.0, 180, b""))),
     **{f"refused with {status}": Scenario(verdict=status) for status in (302, 404, 480, 486, 488, 500, 503, 603, 606)},
+    "early media that moves": Scenario(rings=((1.0, 183, B_SDP), (2.0, 183, B_MOVED))),
     "out of service": Scenario(verdict=480, rings=()),
     "no answer": Scenario(verdict=None),
     "the callee vanishes": Scenario(bob_dies=6.0),

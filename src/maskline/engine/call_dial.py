@@ -56,7 +56,8 @@ def ring(call: Call, inp: i.Progressed, now: float, out: list[e.Effect]) -> None
     elif call.flow is not None and call.leg_a.answered:
         # Who was answered by us has heard us speak, and hears our tone until there is somebody to talk to.
         _ring_caller(call, inp, now, out)
-    elif media.early_fork is None:
+    elif media.early_fork is None or inp.body != media.taken:
+        # Carriers move early media (an announcement, then ringing), though RFC 3261 §13.2.1 would have us ignore that.
         _take_early_media(call, inp, now, out)
     elif call.early_media_ready:
         pass_early_media(call, inp, now, out)

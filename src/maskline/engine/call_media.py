@@ -182,8 +182,8 @@ class CallMedia:
     """Both legs. Every `take_*` raises `SdpError`, and then the media stays as it was."""
 
     __slots__ = (
-        "_asked", "_caller_has", "_encrypts", "_greeting", "_legs", "_only_g711", "_taken", "early_fork", "is_open",
-        "late", "offered", "offers_early", "relay", "transcodes", "untold",
+        "_asked", "_caller_has", "_encrypts", "_greeting", "_legs", "_only_g711", "early_fork", "is_open",
+        "late", "offered", "offers_early", "relay", "taken", "transcodes", "untold",
     )  # fmt: skip
 
     def __init__(
@@ -197,7 +197,7 @@ class CallMedia:
         self._legs = {LegName.A: LegMedia(session_id_a), LegName.B: LegMedia(session_id_b)}
         self.offered = OUR_OFFER
         """What we offer to the callee: of the caller's codecs those that may pass."""
-        self._asked, self._taken = "sendrecv", b""
+        self._asked, self.taken = "sendrecv", b""
         """The direction in that offer, and its answer."""
         self._only_g711 = False
         self._greeting: bytes | None = None
@@ -320,13 +320,13 @@ class CallMedia:
         """The callee's SDP in a 18x or 2xx, or what it `offered` since. An empty 2xx stands for the early one (a
         reliable 18x had it)."""
         leg, caller = self._legs[LegName.B], self._legs[LegName.A]
-        if body in (b"", self._taken) and leg.far is not None:
+        if body in (b"", self.taken) and leg.far is not None:
             return  # a change since then may be on its way to be attached
         answer = leg.read_answer(body)
         leg.agreed = audible(answer_codecs(preferred(self.offered, leg.prefers), answer.codecs))
         if not self.greeted:
             caller.agreed = self._for_caller(leg.agreed)
-        leg.far, self._taken = answer, body
+        leg.far, self.taken = answer, body
         leg.wish = answer.direction if offered or self._asked == "sendrecv" else "sendrecv"
         if not self.relay:
             caller.local = as_local(answer)

@@ -221,7 +221,9 @@ class ReliableReader:
             return False
         acks.rseqs[dialog.remote_tag] = rseq
         sdp = response.sdp
-        if sdp and dialog.remote_tag not in acks.described:
+        if dialog.remote_tag in acks.described:
+            response.take_part("", b"")  # no offers in responses after the first answer (RFC 3261 §13.2.1)
+        elif sdp:
             acks.described[dialog.remote_tag] = sdp
             if not transaction.carries_offer:
                 acks.due = (dialog, rseq)

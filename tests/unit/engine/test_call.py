@@ -180,6 +180,20 @@ def test_a_repeated_183_waits_for_the_media_of_the_first() -> None:
     assert call.feed(i.Progressed(183, "fork-1", B_SDP)) == []
 
 
+def test_early_media_that_moves_is_followed() -> None:
+    """An announcement and then ringing, from two places of one carrier: 18x of one fork with two SDPs."""
+    call = Driven().dialled()
+    call.feed(i.Progressed(183, "fork-1", B_SDP), i.EarlyMediaReady())
+    made = call.feed(i.Progressed(183, "fork-1", sdp("198.51.100.55", 7000, "0")))
+    (attach,) = [effect for effect in made if isinstance(effect, e.AttachMedia)]
+    assert (attach.far.address, attach.far.port) == ("198.51.100.55", 7000)
+    (progress,) = call.feed(i.EarlyMediaReady())
+    assert isinstance(progress, e.Progress) and parse(progress.body).port == LOCAL_A.port
+    assert call.feed(i.Progressed(183, "fork-1", sdp("198.51.100.56", 7000, "18"))) == [e.Progress(183)], "of no use"
+    call.feed(i.Answered(b""), i.AnswerMediaReady())
+    assert call.call.media.leg(B).far.address == "198.51.100.55"  # type: ignore[union-attr]
+
+
 def test_the_first_fork_with_sdp_is_heard_until_the_answer() -> None:
     call = Driven().dialled()
     call.feed(i.Progressed(183, "fork-1", B_SDP), i.EarlyMediaReady())

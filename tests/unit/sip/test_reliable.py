@@ -430,6 +430,21 @@ def test_what_is_no_sdp_describes_nothing(in_2xx: bytes) -> None:
     assert answered.described == SDP
 
 
+def test_sdp_of_a_second_reliable_18x_is_nothing() -> None:
+    """RFC 3261 §13.2.1: the first is the answer, and offers are not made in responses."""
+    bench = Bench()
+    _, invite = bench.inviting()
+    bench.put(reliable(invite, 5, status=183, body=SDP))
+    (sent,) = bench.put(reliable(invite, 6, body=MOVED))
+    assert read_request(sent).body == b""
+    first, second = bench.events()
+    assert isinstance(first, InviteProgress) and isinstance(second, InviteProgress)
+    assert (first.response.sdp, second.response.sdp) == (SDP, b"")
+    bench.put(response(invite, 200, "b1"))
+    (answered,) = bench.events()
+    assert isinstance(answered, InviteAnswered) and answered.described == SDP
+
+
 def test_an_18x_without_sdp_to_an_invite_without_offer_is_acknowledged_at_once() -> None:
     bench = Bench()
     _, invite = bench.inviting(body=b"")
