@@ -289,11 +289,11 @@ class EngineCore(Outlets):
 
     def _on_progress(self, event: sip.InviteProgress, now: float) -> None:
         response, leg = event.response, leg_of(event.usage)
-        if leg is not None and response.status in (180, 183):
-            body = response.sdp
-            self._to_leg(leg, i.Progressed(response.status, response.to_tag, body, leg.name), now)
+        status, body = response.status, response.sdp
+        if leg is not None and (status in (180, 183) or (body and status != 199)):
+            # Of others what is to be heard: that the callee forwards its calls (181) is nobody's business here.
+            self._to_leg(leg, i.Progressed(180 if status == 180 else 183, response.to_tag, body, leg.name), now)
         else:
-            # 181 tells that the callee forwards its calls, which is nobody's business here.
             self.counters.dropped_progress += 1
 
     def _on_request(self, event: sip.RequestReceived, now: float) -> None:

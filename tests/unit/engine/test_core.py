@@ -157,6 +157,14 @@ def test_an_unreachable_callee_ends_the_call_at_once() -> None:
     assert world.record.ended_at - world.record.started_at < 1.1
 
 
+@pytest.mark.parametrize("status", [181, 182])
+def test_what_is_to_be_heard_with_181_or_182_is_heard_as_183(status: int) -> None:
+    """An announcement of the network, or the music of a queue."""
+    world = clean(Scenario(rings=((0.5, status, B_SDP), (1.0, 199, b""))))
+    assert [data[8:11] for data in world.to_alice if b" INVITE\r\n" in data][:3] == [b"100", b"183", b"200"]
+    assert world.core.counters.dropped_progress == 1
+
+
 def test_181_is_not_passed() -> None:
     world = clean(Scenario(rings=((0.5, 181, b""),)))
     assert world.core.counters.dropped_progress == 1
