@@ -22,7 +22,7 @@ from maskline.storage.crypto import KEY_BYTES, Sealer
 from maskline.storage.filters import SessionFilter
 from maskline.storage.kept import ApiKey, ExportJob, RequestedFlow
 from maskline.storage.postgres import PostgresStore
-from maskline.storage.postgres_connection import Wire
+from maskline.storage.postgres_connection import Wire, connect
 from maskline.storage.postgres_schema import PostgresDatabase
 from maskline.storage.postgres_writer import _LOCK
 from maskline.storage.sql import SqlConnection
@@ -316,6 +316,25 @@ async def test_a_server_without_fsync_is_refused(own_server: PostgresServer) -> 
     own_server.start("fsync=off", "synchronous_commit=off")
     with pytest.raises(ConfigurationError, match="with fsync=off and synchronous_commit=off and would lose"):
         await PostgresDatabase(own_server.url()).create(SEALER)
+
+
+async def test_a_connection_goes_on_waiting_for_the_disk_when_the_server_is_told_not_to(
+    own_server: PostgresServer,
+) -> None:
+    own_server.start()
+    wire, other = await connect(own_server.url()), await asyncpg.connect(own_server.url())
+    await other.execute("ALTER SYSTEM SET synchronous_commit = off")
+    await other.execute("SELECT pg_reload_conf()")
+    for _ in range(200):
+        if await other.fetchval("SELECT current_setting('synchronous_commit')") == "off":
+            break
+        await asyncio.sleep(0.05)
+    await other.close()
+    found, _ = await wire.fetch("SELECT current_setting('synchronous_commit')", ())
+    assert found[0][0] == "on"
+    await wire.close()
+    with pytest.raises(ConfigurationError, match="synchronous_commit=off"):
+        await connect(own_server.url())
 
 
 async def test_a_server_that_is_killed_is_found_again(

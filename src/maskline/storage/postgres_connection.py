@@ -130,17 +130,22 @@ async def connect(url: str, *, at_start: bool = False, unhurried: bool = False) 
 
 
 _UNSAFE = "SELECT name FROM pg_settings WHERE name IN ('fsync', 'synchronous_commit') AND setting = 'off' ORDER BY 1"
+_KEPT = "SELECT set_config('synchronous_commit', current_setting('synchronous_commit'), FALSE)"
+"""What was found holds for as long as the connection: a server that reads another configuration later does not change
+it for those that stand."""
 
 
 async def _check_durability(wire: Wire) -> None:
     try:
         found = await wire.connection.fetch(_UNSAFE)
+        await wire.connection.execute(_KEPT)
     except FAILURES as error:
         raise unavailable(error) from None
     if found:
         names = " and ".join(f"{row[0]}=off" for row in found)
         raise ConfigurationError(
-            f"PostgreSQL runs with {names} and would lose calls it has acknowledged: switch it on in postgresql.conf."
+            f"PostgreSQL runs with {names} and would lose calls it has acknowledged: switch it on, in postgresql.conf "
+            "or wherever it was set (ALTER SYSTEM, ROLE, DATABASE)."
         )
 
 
