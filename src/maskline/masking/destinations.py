@@ -7,6 +7,8 @@ of an account that has rules. Only the real number of who is called is judged, n
 
 from __future__ import annotations
 
+from phonenumbers import SUPPORTED_REGIONS
+
 from maskline.errors import InvalidParameter
 from maskline.masking.dial_plan import leaves_country
 from maskline.masking.e164 import Number
@@ -58,8 +60,10 @@ def longest(prefixes: tuple[str, ...], e164: str) -> str:
 def read_countries(words: tuple[str, ...]) -> tuple[str, ...]:
     """`SG`, `gb` …, each once; raises `InvalidParameter`."""
     codes = tuple(dict.fromkeys(word.strip().upper() for word in words))
-    if not all(len(code) == 2 and code.isascii() and code.isalpha() for code in codes):
-        raise InvalidParameter("Invalid parameter. country is not two letters, such as SG", parameter="country")
+    if not all(code in SUPPORTED_REGIONS for code in codes):
+        raise InvalidParameter(
+            "Invalid parameter. country is not two letters of ISO 3166, such as SG", parameter="country"
+        )
     return codes
 
 

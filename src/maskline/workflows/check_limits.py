@@ -18,7 +18,7 @@ from maskline.clock import Clock
 from maskline.masking.call_record import CallRecord
 from maskline.masking.decision import VirtualNumber
 from maskline.masking.e164 import Number
-from maskline.masking.facts import Cause, LegName
+from maskline.masking.facts import Cause, LegName, Outcome
 from maskline.masking.limits import Limits, day_of
 from maskline.masking.permit import Dialled, Permit
 from maskline.masking.price import Direction
@@ -178,7 +178,7 @@ class CheckLimits:
                 account_id, None, since=today - _LONGEST_CALL, until=wall + 1, after=after, limit=_PAGE
             )
             for record in page:
-                if record.ended_at > today:
+                if record.ended_at > today and _is_counted(record):
                     usage.recall(record.started_at, record.session_id or "", spoken(record, limits))
                     recalled += 1
                 if self.sharing is not None:
@@ -205,7 +205,13 @@ class CheckLimits:
                 return
             usage = self._apply(account_id, found, self._clock.now(), self._clock.wall())
         record = await self._store.call(account_id, call_id)
-        usage.recall(record.started_at, record.session_id or "", spoken(record, usage.limits))
+        if _is_counted(record):
+            usage.recall(record.started_at, record.session_id or "", spoken(record, usage.limits))
+
+
+def _is_counted(record: CallRecord) -> bool:
+    """One that was refused has not entered: it was no attempt in the engine that refused it."""
+    return record.outcome is not Outcome.REJECTED
 
 
 def _named(limits: Limits) -> tuple[str, ...]:

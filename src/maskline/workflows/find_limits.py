@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from maskline.errors import InvalidParameter, NotFound
 from maskline.masking.destinations import Countries
+from maskline.masking.dial_plan import leaves_country
 from maskline.masking.e164 import Number
 from maskline.masking.facts import Cause
 from maskline.masking.limits import Limits
@@ -87,6 +88,8 @@ async def refuse_barred_parties(find: FindLimits, account_id: str, parties: Mapp
     if found is None or not found.own:
         return
     for role, party in parties.items():
+        if party is not None and found.limits.destinations is not None and leaves_country(party.digits):
+            raise InvalidParameter(f"Invalid parameter. {role} is not a valid phone number", parameter=role.value)
         if party is None or (cause := found.judge(party)) is None:
             continue
         raise InvalidParameter(

@@ -82,7 +82,7 @@ def test_countries_and_prefixes_are_read_once_each() -> None:
     assert read_prefixes((" +44", "+1", "+44"), parameter="deny") == ("+44", "+1")
 
 
-@pytest.mark.parametrize("word", ["", "S", "SGP", "S1", "ßß"])
+@pytest.mark.parametrize("word", ["", "S", "SGP", "S1", "ßß", "XX", "UK"])
 def test_what_is_no_country_is_refused(word: str) -> None:
     with pytest.raises(InvalidParameter, match="country is not two letters"):
         read_countries((word,))

@@ -13,7 +13,7 @@ from maskline.logs import EVENTS
 from maskline.masking.call_flow import CallFlow, MakeCall
 from maskline.masking.decision import Forward, Refuse, StartCall
 from maskline.masking.e164 import parse_number
-from maskline.masking.facts import AccountAlarmed, AccountResumed, AccountStopped, Cause, LegName
+from maskline.masking.facts import AccountAlarmed, AccountResumed, AccountStopped, Cause, LegName, Outcome
 from maskline.masking.limits import SAFE_LIMITS, Alarm, Limits
 from maskline.masking.number_kind import Kind
 from maskline.masking.price import Direction
@@ -80,7 +80,7 @@ class Limited(World):
     def enter(self, name, decision):
         return self.book.enter(name, decision.permit, self.clock.now(), self.clock.wall())
 
-    async def record(self, name, seconds, started=-10.0, amount=0, callee=CALLEE):
+    async def record(self, name, seconds, started=-10.0, amount=0, callee=CALLEE, **changes):
         at = self.clock.wall() + started
         legs = (
             make_leg(LegName.A, id=f"{name}-a", initiated_at=at, answered_at=at, ended_at=at + seconds),
@@ -89,7 +89,7 @@ class Limited(World):
                 amount=amount,
             ),
         )  # fmt: skip
-        record = make_record(*legs, id=name, account_id=self.acme.id, session_id=self.session.id)
+        record = make_record(*legs, id=name, account_id=self.acme.id, session_id=self.session.id, **changes)
         await self.store.commit_calls([RecordedCall((), self.acme.id, record=record)])
 
 
@@ -207,6 +207,17 @@ async def test_a_restart_counts_what_the_day_s_records_tell():
     assert await world.cause() is Cause.ACCOUNT_SPENT, "the session's three attempts"
 
 
+async def test_a_call_that_was_refused_is_no_attempt_after_a_restart_either():
+    world = await Limited().start(attempts_per_session=1)
+    await world.record("refused", 0, outcome=Outcome.REJECTED, cause=Cause.ACCOUNT_FULL)
+    world.begin()
+    await world.router.refresh()
+    assert await world.router.limits.recall() == 0
+    assert await world.cause() is None
+    await world.router.limits._recall_call(world.acme.id, "refused")
+    assert await world.cause() is None
+
+
 async def test_what_calls_of_another_engine_count_in_is_there_before_they_go_on_here():
     world = await Limited().start(concurrent=2)
     limits = world.router.limits
@@ -251,6 +262,8 @@ async def test_a_party_that_may_not_be_called_is_refused_with_its_name():
         await world.create(CALLER, LONDON)
     with pytest.raises(InvalidParameter, match="--allow PREFIX"):
         await world.create(CALLER, parse_number("+881612345678"))
+    with pytest.raises(InvalidParameter, match=r"first_party is not a valid phone number$"):
+        await world.create(parse_number("+65001449098790000"), CALLEE)
     await world.limit(countries=("GB",))
     await world.create(OTHER, LONDON)
 
