@@ -33,7 +33,7 @@ HELP = {
     "trunk": "Trunks: the carriers calls come from and go to.",
     "price": "Prices: what the legs of calls cost; without any, all is free.",
     "session": "Masking sessions: who reaches whom through which number.",
-    "call": "Calls: records, and facts as they happen.",
+    "call": "Calls: records, facts as they happen, and their end.",
     "recording": "Recordings of calls and their files.",
     "prompt": "Prompts: what people hear, tried without a call.",
     "webhook": "Webhooks: where they go, what became of them, and sending one again.",
