@@ -262,6 +262,21 @@ def kill_a_writer(path: Path, names: str) -> set[str]:
     return acknowledged
 
 
+async def test_a_webhook_that_cannot_be_opened_is_given_up_and_those_beside_it_are_sent(store: SqliteStore) -> None:
+    await store.announce([outbox_row(f"row-{name}", subject=name) for name in ("broken", "well")])
+    await store.announce([outbox_row("row-behind", subject="broken", sequence=2)])
+    connection = sqlite3.connect(store.path)
+    connection.execute("UPDATE outbox SET content_sealed = x'00' WHERE id = 'row-broken'")
+    connection.commit()
+    (well,) = await store.lease_outbox("me", now=T0, until=T0 + 60, limit=9)
+    assert well.id == "row-well"
+    found = connection.execute("SELECT state, attempts, last_error FROM outbox WHERE id = 'row-broken'").fetchone()
+    connection.close()
+    assert found == ("failed", 1, "its content cannot be opened")
+    (behind,) = await store.lease_outbox("me", now=T0, until=T0 + 60, limit=9)
+    assert behind.id == "row-behind"
+
+
 async def test_a_writer_that_is_killed_loses_no_commit_it_acknowledged(store: SqliteStore) -> None:
     acknowledged = kill_a_writer(store.path, "abcd") | kill_a_writer(store.path, "efgh")
     assert len(acknowledged) >= 300

@@ -31,14 +31,14 @@ from maskline.storage import (
     sql_sessions,
     sql_units,
 )
-from maskline.storage.crypto import Sealer
+from maskline.storage.crypto import SealBroken, Sealer
 from maskline.storage.filters import SessionFilter
 from maskline.storage.kept import LiveCall, Owner, Tenure
 from maskline.storage.live_store import Renewal
 from maskline.storage.session_list import SessionList, session_list
 from maskline.storage.sql import SqlConnection, run
 from maskline.storage.sql_usages import SqlUsages
-from maskline.storage.store import NO_CALL, OUTSIDE_CALLS, Once, OutboxRow, RecordedCall, SessionOutbox
+from maskline.storage.store import NO_CALL, OUTSIDE_CALLS, Delivery, Once, OutboxRow, RecordedCall, SessionOutbox
 
 _CALL = 8
 """Where a row of the query `replay_since` has the columns of the call."""
@@ -256,11 +256,16 @@ class SqlStore(SqlUsages):
     # -- outbox -------------------------------------------------------------------------------------------------------
     async def lease_outbox(self, owner: str, *, now: float, until: float, limit: int) -> list[OutboxRow]:
         leased = await self._write(sql_outbox.lease, owner, now, until, limit)
-        opened = []
+        opened, broken = [], []
         for position, row in enumerate(leased):
             if position % _OPENED_AT_ONCE == 0:
                 await asyncio.sleep(0)
-            opened.append(rows.outbox_from_row(row, self._sealer))
+            try:
+                opened.append(rows.outbox_from_row(row, self._sealer))
+            except SealBroken:  # it must not take those beside it along, at each lease anew
+                broken.append(Delivery(row[0], "failed", now, error="its content cannot be opened"))
+        if broken:
+            await self.finish_outbox(owner, broken, now=now)
         return sorted(opened, key=lambda row: (row.created_at, row.sequence, row.id))
 
     async def outbox(self, account_id: str | None, *, state: str | None = None, limit: int = 50) -> list[OutboxRow]:
