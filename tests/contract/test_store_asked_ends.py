@@ -48,6 +48,7 @@ async def test_the_engine_that_has_the_call_finds_the_wish_until_the_call_is_ove
     # What is kept of the call meanwhile takes nothing away.
     await store.commit_calls([RecordedCall((), ACCOUNT.id, live=live(state=b"later"))])
     assert await store.calls_to_end("e1") == ["call-1"]
+    assert {one.call_id: one.end_asked for one in await store.live_calls("e1")} == {"call-1": True, "call-2": False}
     await store.commit_calls([over()])
     assert await store.calls_to_end("e1") == []
     assert await ask(store) is False
@@ -58,14 +59,14 @@ async def test_whoever_takes_the_call_over_finds_the_wish_and_its_former_engine_
     await store.commit_calls([begun()])
     await ask(store)
     (taken,) = await store.take_live_calls("e2", now=T0 + LEASE + 1, limit=10)
-    assert taken == live(engine_id="e2", taken=1)
+    assert taken == live(engine_id="e2", taken=1, end_asked=True)
     assert (await store.calls_to_end("e1"), await store.calls_to_end("e2")) == ([], ["call-1"])
 
 
 async def test_the_next_start_of_an_engine_finds_the_wish(store: Store) -> None:
     await store.commit_calls([begun()])
     await ask(store)
-    assert len(await store.take_live_calls("e1", now=T0, limit=10, own=True)) == 1
+    assert await store.take_live_calls("e1", now=T0, limit=10, own=True) == [live(taken=1, end_asked=True)]
     assert await store.calls_to_end("e1") == ["call-1"]
 
 

@@ -134,3 +134,33 @@ def test_a_wish_that_the_engine_did_not_live_to_carry_out_is_the_next_ones(scena
     record = world.record
     assert (record.outcome, record.cause, record.recovered) == (Outcome.COMPLETED, Cause.ENDED_BY_REQUEST, True)
     assert [sum(data.startswith(b"BYE ") for data in sent) for sent in (world.to_alice, world.to_bob)] == [1, 1]
+
+
+@pytest.mark.parametrize("outage", [0.0, 5.0])
+def test_a_wish_that_was_there_before_the_next_engine_is_carried_out_at_once(outage: float) -> None:
+    """Its media may be gone already, which must not be what ended it."""
+    world = RestartedWorld(1, LONG, dies_at=9.0, outage=outage, end_asked=True, compares=False)
+    world.run()
+    world.check_nothing_left()
+    record = world.record
+    assert (record.outcome, record.cause, record.recovered) == (Outcome.COMPLETED, Cause.ENDED_BY_REQUEST, True)
+    assert record.ended_at - world.clock.wall(0.0) == pytest.approx(9.0 + outage, abs=0.001)
+    assert [sum(data.startswith(b"BYE ") for data in sent) for sent in (world.to_alice, world.to_bob)] == [1, 1]
+
+
+@pytest.mark.parametrize("dies_at", [0.05, 2.0])
+def test_a_call_that_was_not_connected_and_was_to_end_was_cancelled(dies_at: float) -> None:
+    scenario = replace(LONG, cancel_after=9.0, bob_dies=2.5)
+    world = RestartedWorld(1, scenario, dies_at=dies_at, outage=3.0, end_asked=True, compares=False)
+    world.run()
+    record = world.record
+    assert (record.outcome, record.cause, record.recovered) == (Outcome.CANCELED, Cause.ENDED_BY_REQUEST, True)
+
+
+def test_a_call_that_was_ending_already_keeps_its_cause_also_when_it_was_to_end() -> None:
+    plain = RestartedWorld(1, Scenario(), dies_at=899.0, compares=False)
+    plain.run()
+    dies_at = plain.record.ended_at - plain.clock.wall(0.0) + 0.001
+    world = RestartedWorld(1, Scenario(), dies_at=dies_at, end_asked=True, compares=False)
+    world.run()
+    assert world.record.cause is Cause.NORMAL

@@ -26,6 +26,8 @@ class RestartedWorld(World):
     dies_at: float = 0.0
     outage: float = 0.0
     away: bool = False
+    end_asked: bool = False
+    """Of calls, before the next engine has them."""
     sent_before: tuple[int, int] = (0, 0)
     """Messages to Alice and to Bob until then."""
 
@@ -72,7 +74,10 @@ class RestartedWorld(World):
             commit.call_id: commit.context.session for commit in self.commits if commit.context is not None
         }  # fmt: skip
         told = {call_id: tuple(fact for fact in self.facts if fact.subject == call_id) for call_id in kept}
-        return [CutOff(one, context_of(one, sessions[call_id]), told[call_id]) for call_id, one in kept.items()]
+        return [
+            CutOff(one, context_of(one, sessions[call_id]), told[call_id], end_asked=self.end_asked)
+            for call_id, one in kept.items()
+        ]
 
     def arrive(self, data: bytes, source: object, target: object, now: float) -> None:
         if not (self.away and target == ENGINE):

@@ -176,14 +176,18 @@ def ending_of(kept: KeptCall, past: Iterable[Fact]) -> Ending | None:
     return found
 
 
-def end_begun(kept: KeptCall, context: CallContext, past: Iterable[Fact], wall: float) -> list[CallCommit]:
-    """The end of a call that cannot go on: its last facts and its record. `past` as there."""
+def end_begun(
+    kept: KeptCall, context: CallContext, past: Iterable[Fact], wall: float, *, asked: bool = False
+) -> list[CallCommit]:
+    """The end of a call that cannot go on: its last facts and its record. `past` as there; `asked`: for its end."""
     past = tuple(past)
     record = CallRecordBuilder.restored(context, kept.record, 0.0)
     for fact in past:
         record.fold(fact)
     out: list[Effect] = []
     cut_off = Ending(Outcome.ERROR, Cause.ENGINE_RESTARTED, HungUpBy.PLATFORM, wall)
+    if asked:
+        cut_off = Ending(Outcome.CANCELED, Cause.ENDED_BY_REQUEST, HungUpBy.PLATFORM, wall)
     outcome, cause, by, at = ending_of(kept, past) or cut_off
     record.recovered(wall, out, goes_on=False)
     for leg in (B, A):

@@ -86,6 +86,8 @@ class CutOff:
     """What was written of it, in order."""
     taken: int = 0
     """How often it was taken over; by this its engine is known to have it."""
+    end_asked: bool = False
+    """Somebody had asked for its end, which may have been under way: its media may be gone already."""
 
 
 class Shared(NamedTuple):

@@ -23,7 +23,7 @@ from maskline.engine.ports import CallCommit, CutOff
 from maskline.engine.trunk_book import TrunkBook
 from maskline.engine.trunk_credentials import credentials_for, credentials_of
 from maskline.engine.trunk_gate import TrunkGate
-from maskline.masking.facts import LegName
+from maskline.masking.facts import Cause, HungUpBy, LegName
 from maskline.media.port import HeldLeg, HeldMedia
 from maskline.sip.agent import Agent
 from maskline.sip.kept_usage import KeptUsage
@@ -73,7 +73,7 @@ class Revival:
                 return
         for invite in kept.ringing:
             self._agent.take_back(invite, now)
-        commit(end_begun(kept, past.context, past.facts, wall))
+        commit(end_begun(kept, past.context, past.facts, wall, asked=past.end_asked))
         self._accounts.leave(kept.call_id, now)
         # Whatever the driver still has of it; a daemon is told of it only when it is ours.
         ask(((kept.call_id, e.AdoptMedia(HeldMedia(()))), (kept.call_id, e.CloseMedia())))
@@ -104,6 +104,8 @@ class Revival:
             out.append(e.StartTimer(max(0.0, talk.ends_at - wall)))
         if (ending := ending_of(past.kept, past.facts)) is not None:
             end(call, ending.cause, ending.by, now - (wall - ending.at), out)
+        elif past.end_asked:
+            end(call, Cause.ENDED_BY_REQUEST, HungUpBy.PLATFORM, now, out)
         return call, iter(out)
 
     def _connect(self, call: Call, leg: Leg, kept: KeptUsage, age: float, now: float) -> None:

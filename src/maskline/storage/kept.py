@@ -125,6 +125,8 @@ class LiveCall:
     """`engine.call_kept.VERSION` of who wrote it: only who knows this form can read it."""
     subaccount_id: str | None = None
     """Whose the dialled number is; may ask for its end."""
+    end_asked: bool = False
+    """Somebody has. Keeping the call does not change that."""
 
 
 class Tenure(NamedTuple):

@@ -38,8 +38,11 @@ class MemoryLive:
         self._to_end.add(call_id)
         return True
 
+    def _as_asked(self, call: LiveCall) -> LiveCall:
+        return replace(call, end_asked=call.call_id in self._to_end)
+
     async def calls_to_end(self, engine_id: str) -> list[str]:
-        return [call.call_id for call in await self.live_calls(engine_id) if call.call_id in self._to_end]
+        return [call.call_id for call in await self.live_calls(engine_id) if call.end_asked]
 
     def _is_lost(self, call_id: str, held: Tenure | None) -> bool:
         if held is None:
@@ -48,7 +51,7 @@ class MemoryLive:
         return live is None or (live.engine_id, live.taken) != held
 
     async def live_calls(self, engine_id: str) -> list[LiveCall]:
-        found = [call for call in self._live.values() if call.engine_id == engine_id]
+        found = [self._as_asked(call) for call in self._live.values() if call.engine_id == engine_id]
         return sorted(found, key=lambda call: (call.kept_at, call.call_id))
 
     async def take_live_calls(
@@ -75,7 +78,7 @@ class MemoryLive:
         return sorted(found, key=lambda call: (call.engine_id, call.kept_at, call.call_id))
 
     def _take(self, calls: list[LiveCall], engine_id: str) -> list[LiveCall]:
-        taken = [replace(call, engine_id=engine_id, taken=call.taken + 1) for call in calls]
+        taken = [replace(self._as_asked(call), engine_id=engine_id, taken=call.taken + 1) for call in calls]
         self._live.update({call.call_id: call for call in taken})
         return sorted(taken, key=lambda call: (call.kept_at, call.call_id))
 

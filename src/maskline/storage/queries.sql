@@ -678,8 +678,8 @@ SELECT call_id FROM live_calls WHERE engine_id = $1 AND end_asked_at IS NOT NULL
 
 -- name: live_calls
 -- Those an engine has.
-SELECT call_id, engine_id, account_id, session_id, kept_at, state_sealed, taken, form, subaccount_id FROM live_calls
-WHERE engine_id = $1 ORDER BY kept_at, call_id
+SELECT call_id, engine_id, account_id, session_id, kept_at, state_sealed, taken, form, subaccount_id, end_asked_at
+FROM live_calls WHERE engine_id = $1 ORDER BY kept_at, call_id
 
 -- name: places_elsewhere
 -- That other engines have.
@@ -731,7 +731,7 @@ WHERE engine_id <> $1 AND engine_id NOT IN (SELECT id FROM owners WHERE until > 
 -- The oldest of one engine ($2) for another one that can read them ($4), or for its own next start.
 UPDATE live_calls SET engine_id = $1, taken = taken + 1
 WHERE call_id IN (SELECT call_id FROM live_calls WHERE engine_id = $2 AND form <= $4 ORDER BY kept_at, call_id LIMIT $3)
-RETURNING call_id, engine_id, account_id, session_id, kept_at, state_sealed, taken, form, subaccount_id
+RETURNING call_id, engine_id, account_id, session_id, kept_at, state_sealed, taken, form, subaccount_id, end_asked_at
 
 -- name: leave_unread_calls
 -- What a newer program left under this engine's name is nobody's: for whoever can read it.
@@ -744,7 +744,7 @@ SELECT call_id FROM live_calls WHERE engine_id = $1 AND form > $2
 -- name: take_unread_call
 -- $2, if it is the dead engine's ($3) still.
 UPDATE live_calls SET engine_id = $1, taken = taken + 1 WHERE call_id = $2 AND engine_id = $3
-RETURNING call_id, engine_id, account_id, session_id, kept_at, state_sealed, taken, form, subaccount_id
+RETURNING call_id, engine_id, account_id, session_id, kept_at, state_sealed, taken, form, subaccount_id, end_asked_at
 
 -- name: renew_owner
 -- It lives until then.

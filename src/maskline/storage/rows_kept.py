@@ -58,7 +58,7 @@ def live_call_to_row(call: LiveCall, sealer: Sealer) -> Row:
 
 
 def live_call_from_row(row: Row, sealer: Sealer) -> LiveCall:
-    values = (*row[:5], sealer.unseal(row[5], f"live_calls.state:{row[0]}"), row[6], row[7], row[8])
+    values = (*row[:5], sealer.unseal(row[5], f"live_calls.state:{row[0]}"), *row[6:9], row[9] is not None)
     return LiveCall(*values)
 
 

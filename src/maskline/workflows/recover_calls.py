@@ -42,7 +42,7 @@ async def recover_calls(store: Store, recorder: CallRecording, calls: Sequence[L
             _log.error("call_not_recovered", call_id=live.call_id)
             number = await _number_of(store, live, session, facts)
             kept = kept_of_facts(live.call_id, live.kept_at, number, session, facts)
-        past = CutOff(kept, context_of(kept, session), facts, live.taken)
+        past = CutOff(kept, context_of(kept, session), facts, live.taken, live.end_asked)
         await recorder.resume(past)
         found.append(past)
     if found:
