@@ -181,6 +181,8 @@ class World:
             commit_calls(self.connection, prepared)
         with self.parts.part("commit"):
             self.connection.commit()
+        with self.parts.part("rows"):
+            self.recorder._note_kept(shares)
         for commit in commits:
             if commit.record is not None:
                 self.ended += 1
