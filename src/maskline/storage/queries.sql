@@ -906,16 +906,18 @@ SELECT {fact_columns}, {call_columns}
 FROM facts LEFT JOIN calls ON facts.name = 'CallEnded' AND calls.id = facts.subject
 WHERE facts.position > $1 ORDER BY facts.position LIMIT $2
 
+-- name: busy_lanes
+-- Those of some lanes that have an unfinished row.
+WITH asked (lane) AS (VALUES (CAST($1 AS TEXT)))
+SELECT lane FROM asked
+WHERE EXISTS (SELECT 1 FROM outbox WHERE outbox.lane = asked.lane AND outbox.state IN ('waiting', 'due', 'leased'))
+
 -- name: add_outbox
--- A webhook to deliver. $18 says waiting when an earlier row of the same insert is of its lane; else it is due,
--- unless the lane has an unfinished row.
+-- A webhook to deliver; $18 says waiting where its lane is busy, and due where it is not.
 INSERT INTO outbox
     (id, account_id, subaccount_id, subject, sequence, dialect, event, method, url, content_type, content_sealed,
      created_at, attempts, due_at, lane, last_status, last_error, state)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
-    CASE WHEN EXISTS (SELECT 1 FROM outbox AS ahead
-                      WHERE ahead.lane = $15 AND ahead.state IN ('waiting', 'due', 'leased'))
-    THEN 'waiting' ELSE $18 END)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
 
 -- name: lease_outbox
 -- Take due rows, longest due first. The outer conditions repeat the inner ones for a row that another deliverer

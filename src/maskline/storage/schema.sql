@@ -375,8 +375,10 @@ CREATE INDEX recordings_over ON recordings (started_at) WHERE status IN ('failed
 -- Facts of one subject that were written together: the last of them in columns, `many` counts it too; the others are in
 -- `earlier`, a JSON list, with the numbers and positions right before its own. position: order of commit, taken from a
 -- counter inside the transaction, so that a reader who follows it misses none (a sequence would number before the commit).
+-- SQLite appends rows that are numbered by an INTEGER PRIMARY KEY without looking for their place. (A file that was made
+-- before has them clustered: the same to everybody who reads or writes them.)
 CREATE TABLE facts (
-    position BIGINT PRIMARY KEY,
+    position BIGINT NOT NULL PRIMARY KEY,
     subject TEXT NOT NULL,
     sequence INTEGER NOT NULL,
     at DOUBLE PRECISION NOT NULL,
@@ -384,7 +386,7 @@ CREATE TABLE facts (
     details TEXT NOT NULL,
     many INTEGER NOT NULL,
     earlier TEXT
-) /* clustered */;
+);
 CREATE UNIQUE INDEX facts_by_subject ON facts (subject, sequence);
 
 -- lane: the subject and a hash of the url. One row of a lane at a time is due or leased, the others are waiting.

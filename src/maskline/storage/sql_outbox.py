@@ -27,14 +27,17 @@ from maskline.storage.webhook_store import (
 
 def add_outbox(connection: SqlConnection, prepared: Sequence[Row]) -> None:
     """Raises `Conflict` when an id exists."""
-    if prepared:
-        connection.tell(topics.OUTBOX)
-    lanes: set[str] = set()
+    if not prepared:
+        return
+    connection.tell(topics.OUTBOX)
+    # Asked before: an INSERT that reads its own table has SQLite put all rows into a table of its own first.
+    asked = dict.fromkeys([row[LANE] for row in prepared])
+    busy = {row[0] for row in fetch_all(connection, "busy_lanes", [(lane,) for lane in asked])}
     placed = []
     for row in prepared:
         lane = row[LANE]
-        placed.append((*row, "waiting" if lane in lanes else "due"))
-        lanes.add(lane)
+        placed.append((*row, "waiting" if lane in busy else "due"))
+        busy.add(lane)
     try:
         run_all(connection, "add_outbox", placed)
     except connection.BROKEN:

@@ -144,7 +144,8 @@ def sqlite_schema() -> list[str]:
 
 def as_sqlite(statement: str) -> str:
     """A statement of the common text that makes tables."""
-    return statement.replace("/* clustered */", "WITHOUT ROWID")
+    statement = statement.replace("/* clustered */", "WITHOUT ROWID")
+    return statement.replace("BIGINT NOT NULL PRIMARY KEY", "INTEGER NOT NULL PRIMARY KEY")
 
 
 def prepare(path: Path, patience: float, sealer: Sealer) -> None:

@@ -25,7 +25,9 @@ READS_ALL_ON_PURPOSE = {
 
 SORTS_FEW = {"sessions_on", "lease_export", "number_countries", "take_live_calls"}
 """The live sessions of one number; exports that wait; the numbers of one account; the calls that a dead engine left."""
-GIVEN_ROWS = ("SCAN CONSTANT ROW", "SCAN moved", "SCAN done", "SCAN freed", "SCAN held", "SCAN gone", "SCAN owners")
+GIVEN_ROWS = (
+    "SCAN CONSTANT ROW", "SCAN moved", "SCAN done", "SCAN freed", "SCAN held", "SCAN gone", "SCAN asked", "SCAN owners",
+)  # fmt: skip
 """Steps over the rows of the statement itself, or over owners: one for each process that lives."""
 
 
@@ -81,7 +83,7 @@ def test_a_query_is_a_look_up_whatever_the_size_of_the_tables(database: sqlite3.
         ("outbox_of_all", "outbox_by_time"),
         ("outbox_of_all_in_state", "outbox_by_time"),
         ("calls_to_forget", "calls_by_session (session_id=?)"),
-        ("facts_to_look_at", "PRIMARY KEY (position>?)"),
+        ("facts_to_look_at", "INTEGER PRIMARY KEY (rowid>?)"),
         ("purge_once", "once_to_purge (kept_until<?)"),
         ("sessions_due", "sessions_to_end (expires_at<?)"),
         ("lease_outbox", "outbox_to_send (due_at<?)"),
@@ -90,7 +92,7 @@ def test_a_query_is_a_look_up_whatever_the_size_of_the_tables(database: sqlite3.
         ("free_recordings", "recordings_to_make (due_at>?)"),
         ("free_requested_calls", "requested_calls_due (leased_until>?)"),
         ("free_requested_flows", "requested_flows_due (leased_until>?)"),
-        ("add_outbox", "outbox_lanes (lane=?)"),
+        ("busy_lanes", "outbox_lanes (lane=?)"),
         ("promote_outbox", "outbox_lanes (lane=?)"),
         ("next_outbox_due", "outbox_to_send"),
         ("reset_calls_in_progress", "sessions_in_progress"),
