@@ -35,7 +35,7 @@ TARGET = ROOT / "build" / "compiled"
 JOBS = os.cpu_count() or 1
 _MODULE_BODY = re.compile(r"\n(char CPyDef_\w*__top_level__\(void\) \{)")
 ROOMS = (
-    "timers.py", "clock.py", "system_ids.py", "sip/*.py", "sdp/*.py",
+    "timers.py", "clock.py", "json_text.py", "system_ids.py", "sip/*.py", "sdp/*.py",
     "masking/facts.py", "masking/call_record.py", "masking/e164.py",
     "masking/usage*.py", "masking/meter.py", "masking/permit.py", "masking/price_table.py", "masking/match.py",
     "masking/session.py", "masking/prompt.py", "masking/trunk_choice.py", "masking/trunk_state.py", "masking/price.py",

@@ -7,7 +7,6 @@ or an invoice. Who uses it: `workflows/record_call` when a leg ends, the CLI.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable
 from enum import StrEnum
@@ -67,8 +66,9 @@ def charge(price: Price | None, seconds: float) -> Charge:
     if seconds <= 0:
         return Charge(0, 0)
     increment = 1 if price is None else price.increment
-    # Times are floats of seconds since 1970, good to about 1 µs: 13 s must not become 14 by such dust.
-    billed = math.ceil(round(seconds, 3) / increment) * increment
+    # Times are floats of seconds since 1970, good to about 1 µs: 13 s must not become 14 by such dust. In whole
+    # milliseconds, since to round a float to decimals takes 3,000 instructions.
+    billed = -(-round(seconds * 1000) // (1000 * increment)) * increment
     if price is None:
         return Charge(billed, 0)
     return Charge(billed, price.connection + -(-price.per_minute * billed // 60))

@@ -21,6 +21,8 @@ class PriceTable:
 
     def find(self, trunk_id: str, direction: Direction, number: str) -> Price | None:
         """The row that applies to `number` (E.164 with `+`); None: it is free."""
+        if not self._rows:
+            return None
         for trunk in (trunk_id, None):
             rows = self._rows.get((trunk, direction))
             if rows is not None:

@@ -19,6 +19,7 @@ from typing import Any
 
 from pydantic_core import to_json
 
+from maskline.json_text import json_texts, quoted
 from maskline.masking.call_record import CallParties, CallRecord, FlowRecord, LegRecord, Quality
 from maskline.masking.decision import NumberState, NumberUse, VirtualNumber
 from maskline.masking.e164 import Number
@@ -236,7 +237,7 @@ def call_to_row(record: CallRecord, sealer: Sealer) -> Row:
         record.id, record.account_id, record.subaccount_id, record.session_id,
         record.caller._value_ if record.caller else None, record.virtual_number.e164, record.reference_id,
         record.started_at, record.ended_at, record.outcome._value_, record.cause._value_, record.hung_up_by._value_,
-        f"[{','.join([_leg_to_json(leg) for leg in record.legs])}]",
+        _legs_to_json(record.legs),
         # Room for two legs in any case: its length does not tell whether the second party was dialled.
         sealer.seal(_pack(*numbers).ljust(4 * _WIDTH), f"calls.parties:{record.id}"),
         _seal_flow(record, sealer), record.recovered,
@@ -274,23 +275,25 @@ def hashed_parties(record: CallRecord, sealer: Sealer) -> CallParties:
     )
 
 
-def _leg_to_json(leg: LegRecord) -> str:
-    """A JSON object. What most legs say alike is written once, the rest value by value: as a dictionary it took 28,000
-    instructions."""
-    alike = _said_of_leg(
-        leg.leg._value_, leg.inbound, leg.trunk_id, leg.outcome._value_, leg.cause._value_, leg.sip_status,
-        leg.hung_up_by._value_, leg.reference_id,
-    )  # fmt: skip
-    quality = "" if leg.quality is None else f',"quality":{_quality_to_json(leg.quality)}'
-    return (
-        f'{{"id":{_json(leg.id)},"initiated_at":{_json(leg.initiated_at)},"ringing_at":{_json(leg.ringing_at)},'
-        f'"answered_at":{_json(leg.answered_at)},"ended_at":{_json(leg.ended_at)},"amount":{leg.amount},'
-        f'"billed_duration":{leg.billed_duration}{quality},{alike}'
-    )
-
-
-def _json(value: str | float | None) -> str:
-    return to_json(value).decode()
+def _legs_to_json(legs: Sequence[LegRecord]) -> str:
+    """A JSON list. What most legs say alike is written once, their times together, the rest value by value: as a
+    dictionary each took 28,000 instructions."""
+    found: list[str] = []
+    times = json_texts([at for leg in legs for at in (leg.initiated_at, leg.ringing_at, leg.answered_at, leg.ended_at)])
+    at = 0
+    for leg in legs:
+        alike = _said_of_leg(
+            leg.leg._value_, leg.inbound, leg.trunk_id, leg.outcome._value_, leg.cause._value_, leg.sip_status,
+            leg.hung_up_by._value_, leg.reference_id,
+        )  # fmt: skip
+        quality = "" if leg.quality is None else f',"quality":{_quality_to_json(leg.quality)}'
+        found.append(
+            f'{{"id":{quoted(leg.id)},"initiated_at":{times[at]},"ringing_at":{times[at + 1]},'
+            f'"answered_at":{times[at + 2]},"ended_at":{times[at + 3]},"amount":{leg.amount},'
+            f'"billed_duration":{leg.billed_duration}{quality},{alike}'
+        )
+        at += 4
+    return f"[{','.join(found)}]"
 
 
 def _quality_to_json(quality: Quality) -> str:

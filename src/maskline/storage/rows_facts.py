@@ -14,10 +14,12 @@ from typing import Any
 from pydantic_core import to_json
 
 from maskline.errors import UnreadableFact
+from maskline.json_text import json_texts, quoted
 from maskline.masking.facts import (
     FACT_FIELDS,
     CallEnded,
     CallReceived,
+    CallRouted,
     Fact,
     LegAnswered,
     LegChanged,
@@ -40,12 +42,12 @@ def facts_to_rows(facts: Sequence[Fact]) -> list[Row]:
     found: list[Row] = []
     earlier: list[str] = []
     last = len(facts) - 1
+    times = json_texts([fact.at for fact in facts]) if last else ()
     for index, fact in enumerate(facts):
-        name, values = fact.name, fact_values(fact)
-        text = _said_often(name, values) if type(fact) in _SAID_OFTEN else _details_to_text(name, values)
+        name = fact.name
+        text = _details(fact, name)
         if index < last and type(fact) is not CallEnded and _follows(facts[index + 1], fact):
-            # Not `repr`, which takes 7,500 instructions to write a time of today, and this 400.
-            earlier.append(f'[{to_json(fact.at).decode()},"{name}",{text}]')
+            earlier.append(f'[{times[index]},"{name}",{text}]')
             continue
         before = f"[{','.join(earlier)}]" if earlier else None
         found.append((fact.subject, fact.sequence, fact.at, name, text, len(earlier) + 1, before))
@@ -57,13 +59,55 @@ def _follows(fact: Fact, previous: Fact) -> bool:
     return fact.sequence == previous.sequence + 1 and fact.subject == previous.subject
 
 
+def _details(fact: Fact, name: str) -> str:
+    """The fact's own fields as a JSON object."""
+    if isinstance(fact, CallRouted):
+        return f'{{"session_id":{quoted(fact.session_id)},{_how_routed(fact.caller, fact.matched_by)}'
+    said = _SAID.get(name)
+    if said is None:
+        return _details_to_text(name, fact_values(fact))
+    values = _said_by(fact)
+    text = said.get(values)
+    if text is None:
+        if len(said) >= _SAID_KEPT:
+            said.clear()
+        text = said[values] = _details_to_text(name, values)
+    return text
+
+
+def _said_by(fact: Fact) -> tuple[Any, ...]:
+    """As `fact_values`, of those that every call has, without looking for their fields by name."""
+    if isinstance(fact, LegEnded):
+        return fact.leg, fact.outcome, fact.cause, fact.sip_status, fact.hung_up_by
+    if isinstance(fact, LegAnswered):
+        return (fact.leg,)
+    if isinstance(fact, CallEnded):
+        return fact.outcome, fact.cause, fact.hung_up_by
+    if isinstance(fact, LegDialed):
+        return fact.leg, fact.trunk_id
+    if isinstance(fact, LegRinging):
+        return fact.leg, fact.early_media
+    if isinstance(fact, CallReceived):
+        return fact.trunk_id, fact.virtual_number, fact.verification, fact.attestation
+    return fact_values(fact)
+
+
 def _details_to_text(name: str, values: tuple[Any, ...]) -> str:
     return to_json(dict(zip(FACT_FIELDS[name], values, strict=True))).decode()
 
 
+@lru_cache(maxsize=64)
+def _how_routed(caller: str, matched_by: str) -> str:
+    """The end of an object."""
+    return to_json({"caller": caller, "matched_by": matched_by}).decode()[1:]
+
+
 # Most facts of a call say one of a few things ("leg b answered"), and it has nine of them.
-_said_often = lru_cache(maxsize=8192)(_details_to_text)
-_SAID_OFTEN = frozenset((CallReceived, LegDialed, LegRinging, LegAnswered, LegChanged, LegEnded, CallEnded))
+_SAID: dict[str, dict[tuple[Any, ...], str]] = {
+    kind.name: {} for kind in (CallReceived, LegDialed, LegRinging, LegAnswered, LegChanged, LegEnded, CallEnded)
+}
+_SAID_KEPT = 8192
+"""Of a kind; what is said of numbers and trunks may be more."""
 
 
 def facts_from_row(row: Row, after: int = 0) -> list[tuple[int, Fact]]:

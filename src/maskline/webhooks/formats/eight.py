@@ -15,17 +15,21 @@ store or application away -2002, own limits -2010, faults of ours -2001.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
+from maskline.json_text import quoted
 from maskline.masking.call_record import CallRecord, LegRecord, Quality
 from maskline.masking.facts import Cause, LegName
-from maskline.webhooks.formats.eight_parts import add_numbers, add_reference, direction, envelope
+from maskline.webhooks.formats.eight_parts import direction, envelope
 from maskline.webhooks.formats.shape import Generation, Shape
 from maskline.webhooks.formats.summary import (
     Status,
+    compact_json,
     last_action,
     leg_times,
     session_times,
+    shown_numbers,
     summarize,
 )
 
@@ -91,51 +95,57 @@ _VERSIONS: dict[Generation, int | None] = {Generation.G2: None, Generation.G3: N
 
 
 def session_summary(record: CallRecord, shape: Shape) -> bytes:
-    """The body for one finished call, as its receiver wants it."""
+    """The body for one finished call, as its receiver wants it. Written as text, since every call has one: as
+    dictionaries it took 76,000 instructions."""
     summary = summarize(record)
     start, end = session_times(record)
     leg_a, leg_b = record.legs[0], record.leg(LegName.B)
-    payload: dict[str, Any] = {
-        "sessionId": record.id,
-        "subAccountId": shape.sub_account_id,
-        "sessionStatus": _word(summary.session, shape),
-        "startTime": start,
-        "endTime": end,
-        "lastAction": last_action(record)._value_,
-        "callCount": len(record.legs),
-    }
+    more, told_b = "", ""
     if shape.generation is not Generation.G2:
         if record.flow is not None and record.flow.client_request_id:
-            payload["clientRequestId"] = record.flow.client_request_id
+            more = f',"clientRequestId":{quoted(record.flow.client_request_id)}'
         if summary.error is not None:
             code = ERROR_CODES.get(summary.error, _UNKNOWN_ERROR)
-            payload["errorDetails"] = {"errorMsg": ERRORS[code], "errorCode": code}
-    details: dict[str, Any] = {}
+            more += f',"errorDetails":{{"errorMsg":{quoted(ERRORS[code])},"errorCode":{code}}}'
     if leg_b is not None and summary.b is not None:
-        details["callB"] = _leg(leg_b, summary.b, shape)
-    details["callA"] = _leg(leg_a, summary.a, shape)
-    payload["details"] = details
-    return envelope(EVENT, DESCRIPTION, payload, _VERSIONS[shape.generation])
+        told_b = f'"callB":{_leg(leg_b, summary.b, shape)},'
+    text = (
+        f'{{"payload":{{"sessionId":{quoted(record.id)},"subAccountId":{quoted(shape.sub_account_id)},'
+        f'"sessionStatus":"{_word(summary.session, shape)}","startTime":"{start}","endTime":"{end}",'
+        f'"lastAction":"{last_action(record)._value_}","callCount":{len(record.legs)}{more},'
+        f'"details":{{{told_b}"callA":{_leg(leg_a, summary.a, shape)}}}}},{_ending(_VERSIONS[shape.generation])}'
+    )
+    return text.encode()
 
 
-def _leg(leg: LegRecord, status: Status, shape: Shape) -> dict[str, Any]:
+@lru_cache(maxsize=4)
+def _ending(version: int | None) -> str:
+    """What stands behind the payload."""
+    return envelope(EVENT, DESCRIPTION, {}, version).decode().removeprefix('{"payload":{},')
+
+
+def _leg(leg: LegRecord, status: Status, shape: Shape) -> str:
     times = leg_times(leg)
-    body: dict[str, Any] = {
-        "callId": leg.id,
-        "callDirection": direction(leg.inbound),
-        "callType": "PSTN",
-        "initiatedTimestamp": times.initiated,
-    }
-    if times.connected is not None:
-        body["connectedTimestamp"] = times.connected
-    body["disconnectedTimestamp"] = times.disconnected
-    add_numbers(body, leg.inbound, leg.source, leg.destination, shape)
-    add_reference(body, leg.inbound, leg.reference_id)
-    body["callStatus"] = _word(status, shape)
-    body["callDuration"] = times.duration
+    source, destination = shown_numbers(leg.inbound, leg.source, leg.destination, shape.redactor)
+    connected = "" if times.connected is None else f'"connectedTimestamp":"{times.connected}",'
+    reference = "destinationRefId" if leg.inbound else "sourceRefId"
+    quality = ""
     if leg.quality is not None and times.connected is not None and shape.generation is not Generation.G2:
-        body["callQuality"] = _quality(leg.quality)
-    return body
+        quality = f',"callQuality":{compact_json(_quality(leg.quality)).decode()}'
+    return (
+        f'{{"callId":{quoted(leg.id)},"callDirection":"{direction(leg.inbound)}","callType":"PSTN",'
+        f'"initiatedTimestamp":"{times.initiated}",{connected}"disconnectedTimestamp":"{times.disconnected}",'
+        f"{_said('source', source)}{_said('destination', destination)}"
+        f'"sourceFormat":"MSISDN","destinationFormat":"MSISDN",'
+        f"{_said('sourceCountryCode', None if leg.source is None else leg.source.country)}"
+        f"{_said('destinationCountryCode', leg.destination.country)}{_said(reference, leg.reference_id or None)}"
+        f'"callStatus":"{_word(status, shape)}","callDuration":{times.duration}{quality}}}'
+    )
+
+
+def _said(key: str, value: str | None) -> str:
+    """What there is not has no key (C9): a withheld number, the country of a number that no plan knows."""
+    return "" if value is None else f'"{key}":{quoted(value)},'
 
 
 def _word(status: Status, shape: Shape) -> str:
