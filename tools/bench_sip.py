@@ -1,11 +1,12 @@
 """`make bench`: calls a second that one core carries, what they cost, how late they are, and what they leave behind.
 
 What it is: SIPp against a `maskline serve` of its own, pinned to a core, for each row of a table: without records (a
-recorder that drops what it gets, which only `tools/serve_unrecorded.py` has); with them, as in production; and with
-them and what `make compile` has made, where that was run. For a row: memory of held calls on a fresh process; the
-highest rate that holds, confirmed for a minute; CPU per call there and at half of it; after 50,000 calls the delay that
-is added at half load, from a packet capture (needs root); memory after 200,000. What it is not: a test; its status is 1
-when no rate holds or a caller's number gets through.
+recorder that drops what it gets, which only `tools/serve_unrecorded.py` has); with them, as in production but that the
+webhook of each call is written and not sent (`tools/serve_undelivered.py` says why); and with them and what
+`make compile` has made, where that was run. For a row: memory of held calls on a fresh process; the highest rate that
+holds, confirmed for a minute; CPU per call there and at half of it; after 50,000 calls the delay that is added at half
+load, from a packet capture (needs root); memory after 200,000. What it is not: a test; its status is 1 when no rate
+holds or a caller's number gets through.
 Figures are per core of this machine and compare only with figures taken on it.
 """
 
@@ -14,10 +15,12 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -31,13 +34,16 @@ from tools.sip_wire import can_capture, forwarding_delays, leaks, percentile  # 
 
 COMPILED = ROOT / "build" / "compiled"
 """What `make compile` leaves."""
-_PRODUCT = ("-m", "maskline")
-PROGRAMS: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
-    "no records": ((str(ROOT / "tools" / "serve_unrecorded.py"),), {}),
-    "records": (_PRODUCT, {}),
-    "compiled": (_PRODUCT, {"PYTHONPATH": str(COMPILED)}),
+_TOOLS = ROOT / "tools"
+PROGRAMS: dict[str, tuple[str, dict[str, str]]] = {
+    "no records": ("serve_unrecorded.py", {}),
+    "records": ("serve_undelivered.py", {}),
+    "compiled": ("serve_undelivered.py", {"PYTHONPATH": str(COMPILED)}),
 }
-"""What Python runs for each row, and with which environment."""
+"""What Python runs for each row, and with which environment. Webhooks are written and not sent: sending is another
+part's work, which `make bench-vca` measures, and its receiver would share SIPp's core."""
+SUMMARY, NOWHERE = "eight.session_summary", "http://127.0.0.1:9009/"
+"""The webhook that each call has."""
 LEAK_RATE, LEAK_SECONDS = 100, 10
 LATENCY_SECONDS = 20
 PROFILE_SECONDS = 15
@@ -68,6 +74,8 @@ class Row:
     old_mb: float = 0.0
     """The same after all calls."""
     all_calls: int = 0
+    webhooks: int = 0
+    """Rows of the outbox in the end: one for each call that was taken."""
     leaked: int = 0
 
 
@@ -141,11 +149,15 @@ def bench(name: str, options: argparse.Namespace) -> Row:
     say(f"{name}: a new server, {options.sessions} sessions …")
     try:
         program, environment = PROGRAMS[name]
-        if options.trace and program == _PRODUCT:
-            program = (str(ROOT / "tools" / "serve_traced.py"),)
-        with serving(folder, pin=True, program=program, **environment) as server:
-            provision(server, options.sessions)
-            return measure(name, Process(server, options), options)
+        if options.trace and program == "serve_undelivered.py":
+            program = "serve_traced.py"
+        environment = {**environment, "MASKLINE_EGRESS_ALLOW": "127.0.0.0/8"}
+        with serving(folder, pin=True, program=(str(_TOOLS / program),), **environment) as server:
+            account = provision(server, options.sessions)
+            server.command("webhook", "set", SUMMARY, NOWHERE, "--account", account["auth_id"])
+            row = measure(name, Process(server, options), options)
+            row.webhooks = written_webhooks(folder)
+            return row
     finally:
         if options.trace:
             show_trace(folder / "serve.log")
@@ -153,6 +165,12 @@ def bench(name: str, options: argparse.Namespace) -> Row:
             print(folder)
         else:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def written_webhooks(folder: Path) -> int:
+    with closing(sqlite3.connect(f"file:{folder / 'maskline.db'}?mode=ro", uri=True)) as database:
+        (found,) = database.execute("SELECT count(*) FROM outbox").fetchone()
+        return int(found)
 
 
 def show_trace(log: Path) -> None:
@@ -264,8 +282,8 @@ def print_table(rows: Sequence[Row]) -> None:
         )
     for row in rows:
         print(
-            f"{row.name}: {row.leaked} callers' numbers seen by the callee; {row.taken:.1%} of the CPU taken by the "
-            "hypervisor in the search (above 2 % delays say little)"
+            f"{row.name}: {row.webhooks} webhooks written, none of them sent; {row.leaked} callers' numbers seen by "
+            f"the callee; {row.taken:.1%} of the CPU taken by the hypervisor in the search (over 2 % delays say little)"
         )
     sys.stdout.flush()
 

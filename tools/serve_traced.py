@@ -1,9 +1,10 @@
 """`maskline` that tells once a second what its event loop, its recorder and its writer are at: `bench_sip.py --trace`.
 
-What it is: the product with a line a second on standard error: commits not written, how late the loop is, CPU of each
-thread, the writer's turns with what of them was statements and what the commit, collections of garbage, the size of the
-write-ahead log, and what the hypervisor took. "3x40<20" is three times, 40 ms in all, 20 ms at most. What it is not: a
-setting; it watches from outside of the product's modules and costs some microseconds a turn.
+What it is: the product, its webhooks not sent (`serve_undelivered.py`), with a line a second on standard error: commits
+not written, how late the loop is, CPU of each thread, the writer's turns with what of them was statements and what the
+commit, collections of garbage, the size of the write-ahead log, and what the hypervisor took. "3x40<20" is three times,
+40 ms in all, 20 ms at most. What it is not: a setting; it watches from outside of the product's modules and costs some
+microseconds a turn.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [os.environ.get("PYTHONPATH") or str(ROOT / "src")]
+sys.path[:0] = [str(ROOT), os.environ.get("PYTHONPATH") or str(ROOT / "src")]
 
 from maskline.app import Application  # noqa: E402
 from maskline.cli.main import run  # noqa: E402
 from maskline.storage.sqlite_connection import Connection  # noqa: E402
 from maskline.storage.sqlite_writer import GroupWriter  # noqa: E402
+from tools.serve_undelivered import hold_webhooks  # noqa: E402
 
 STEP = 0.005
 """Seconds between two looks at how late the loop is."""
@@ -164,6 +166,7 @@ def main() -> None:
         self.tracing = asyncio.ensure_future(tell(self))  # type: ignore[attr-defined]
 
     Application.start = start_traced  # type: ignore[method-assign]
+    hold_webhooks()
     watch_writer()
     watch_garbage()
     run()
