@@ -16,10 +16,11 @@ import aiohttp
 
 from maskline.lab.phone import Behaviour, Phone
 from maskline.masking.e164 import parse_number
+from tests.support.crash_ends import CARRIED_OUT, Ends
 from tests.support.crash_exports import Exports
 from tests.support.crash_field import HOST, Customer, Field
 from tests.support.crash_inbox import CrashInbox
-from tests.support.crash_plan import COUPLES, PEOPLE, TALKS, Plan, Talk
+from tests.support.crash_plan import COUPLES, PATIENT, PEOPLE, TALKS, Plan, Talk
 
 RECORDED_CALLS = 2
 """Each costs a second of CPU to be made into a file."""
@@ -124,6 +125,7 @@ class Load:
         self._inbox = inbox
         self._client = Client(field.platform.url, customer, self.ledger)
         self.exports = Exports(field, customer)
+        self.ends = Ends(field, customer)
         self.somebody_talks = asyncio.Event()
         """Set with each call that is answered."""
         self._stopping = False
@@ -149,6 +151,7 @@ class Load:
                     group.create_task(self._write(writer))
                 for couple in range(COUPLES):
                     group.create_task(self._couple(couple))
+                group.create_task(self._patient_couple())
         finally:
             asking.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -174,6 +177,7 @@ class Load:
 
     async def close(self) -> None:
         await self._client.close()
+        await self.ends.close()
         for phone in self._phones:
             self._field.carrier.lines.pop(phone.number.digits, None)
             phone.close()
@@ -266,6 +270,38 @@ class Load:
                     phones[place] = await self._again(phone)
             await self._call(phones[0], phones[1], virtual, talk)
             await asyncio.sleep(talk.pause)
+
+    async def _patient_couple(self) -> None:
+        """Both talk until somebody else's wish is carried out."""
+        own = self._plan.random("wishes")
+        names = self._plan.people[PEOPLE + 2 * PATIENT :][:2]
+        session = await self._create(names, "create", f"{self._plan.seed}-patient")
+        assert session is not None, "numbers are enough for them"
+        caller, callee = [await self._phone(number) for number in names]
+        while not self._stopping:
+            caller, callee = await self._again(caller), await self._again(callee)
+            callee.ring_for = 0.05
+            self.ledger.calls += 1
+            caller.dial(parse_number(session.number), self._field.carrier.address)
+            await _either(caller.answered, caller.ended, _GIVES_UP)
+            call = await self.ends.find(session.id, caller.ended) if caller.answered.is_set() else ""
+            if call:
+                self.ledger.answered += 1
+                await asyncio.sleep(own.uniform(0.0, 0.5))
+                if await self.ends.ask(call):
+                    await self._told(caller, callee)
+            for phone in (caller, callee):
+                _leave(phone)
+            await _either(caller.ended, caller.ended, 2.0)
+            await asyncio.sleep(AGAIN)
+
+    async def _told(self, *phones: Phone) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CARRIED_OUT):
+                for phone in phones:
+                    await phone.ended.wait()
+        if not all(phone.ended.is_set() for phone in phones):
+            self.ledger.wrong.append(f"the wish for the end of a call was not carried out for {CARRIED_OUT:.0f} s")
 
     async def keep_talking(self) -> None:
         """Couples who talk now, and go on when parts die; whose calls are written down."""

@@ -18,6 +18,8 @@ NUMBERS = 24
 COUPLES = 3
 TALKS = 4
 """Couples who talk before anything dies, and hang up after it."""
+PATIENT = COUPLES + TALKS
+"""Number of the couple that never hangs up: the ends of its calls are asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ class Plan:
         """Real telephones, the last of them the couples'; no two runs are likely to share one."""
         own = self.random("people")
         found: dict[str, None] = {}
-        while len(found) < PEOPLE + 2 * (COUPLES + TALKS):
+        while len(found) < PEOPLE + 2 * (PATIENT + 1):
             found[f"+65{own.choice('89')}1{own.randrange(10**6):06}"] = None
         return list(found)
 

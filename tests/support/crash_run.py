@@ -84,12 +84,13 @@ class Run:
             verdict.wrong = await judge(self._field, customer, load.ledger, self._inbox, self.plan.people)
             verdict.wrong += await load.exports.judge()
             log = await read_log(self._field, customer)
+            verdict.wrong += load.ends.judge(log.ends, self.plan.keeps_audio)
         finally:
             watching.cancel()
             await load.close()
             await self._inbox.close()
-        tables = len(load.exports.asked)
-        verdict.line = self._line(verdict, load.ledger, log, tables, settled, time.monotonic() - began)
+        asked = len(load.exports.asked), len(load.ends.asked)
+        verdict.line = self._line(verdict, load.ledger, log, asked, settled, time.monotonic() - began)
         return verdict
 
     async def _disturb(self, load: Load) -> None:
@@ -160,7 +161,7 @@ class Run:
             await self._field.rows(query, customer.account_id, time.time() + 0.5)
 
     def _line(
-        self, verdict: Verdict, ledger: Ledger, log: Log, tables: int, settled: float, seconds: float
+        self, verdict: Verdict, ledger: Ledger, log: Log, asked: tuple[int, int], settled: float, seconds: float
     ) -> str:  # fmt: skip
         kills = ", ".join(f"{kill.part} after {kill.after:.2f} s" for kill in self.plan.kills)
         causes = ", ".join(f"{many} {cause}" for cause, many in log.causes.most_common(4))
@@ -169,7 +170,7 @@ class Run:
             f"{word} {verdict.kind} seed {verdict.seed}: killed {kills}; {len(ledger.sessions)} sessions, "
             f"{ledger.calls} calls ({ledger.answered} answered; {causes}), {ledger.repeats} requests sent again, "
             f"{log.count} facts, "
-            f"{tables} tables of calls, "
+            f"{asked[0]} tables of calls, {asked[1]} ends asked for, "
             f"{len(self._inbox.ids)} webhooks in {len(self._inbox.arrivals)} tries ({self._inbox.faults} refused); "
             f"{''.join(f'taken over after {one:.1f} s; ' for one in self._taken_over)}"
             f"at rest after {settled:.1f} s; {seconds:.1f} s"

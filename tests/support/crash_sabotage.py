@@ -26,6 +26,7 @@ SEEN_AS = {
     "eternal": "webhooks never came to rest",
     "generous": "one caller",
     "absent": "fetching it is answered",
+    "deaf": "was not carried out",
 }
 """Sabotage → what the suite has to say of it."""
 KINDS = {"asynchronous": "postgresql"}
@@ -161,6 +162,13 @@ def _absent() -> None:
     process_exports.ProcessExports._finish = absent  # type: ignore[method-assign]
 
 
+def _deaf() -> None:
+    """No engine does anything about the wish that a call ends."""
+    from maskline.engine.runner import EngineRunner
+
+    EngineRunner.end_call = lambda *_: None  # type: ignore[method-assign]
+
+
 _SPOILERS: dict[str, Callable[[], None]] = {
     "early": _early,
     "asynchronous": _asynchronous,
@@ -170,4 +178,5 @@ _SPOILERS: dict[str, Callable[[], None]] = {
     "eternal": _eternal,
     "generous": _generous,
     "absent": _absent,
+    "deaf": _deaf,
 }
