@@ -36,6 +36,7 @@ from maskline.sip.transaction_server import server_key
 __all__ = ["Agent", "AgentConfig", "OutgoingInvite"]
 
 _BLANK = b"\r\n\x00 \t"
+_BLANKS = frozenset((b"", b"\r", b"\n", b"\x00", b" ", b"\t"))
 
 
 class Agent:
@@ -55,7 +56,7 @@ class Agent:
         """One datagram from `flow`."""
         counters = self._core.counters
         counters.received += 1
-        if not data.strip(_BLANK):
+        if data[:1] in _BLANKS and not data.strip(_BLANK):
             counters.keepalives += 1
             return
         try:
