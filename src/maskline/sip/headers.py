@@ -28,9 +28,11 @@ _VIA = re.compile(
 _CSEQ = re.compile(r"([0-9]{1,20})[ \t]+([A-Za-z0-9\-.!%*_+`'~]+)")
 # What nearly every peer writes, in one match; anything else takes the long way, with the same result.
 _PLAIN_VIA = re.compile(
-    r"SIP/2\.0/([A-Z]+) ([A-Za-z0-9.\-]+)(?::([0-9]{1,5}))?(?:;rport)?;branch=([A-Za-z0-9\-.!%*_+`'~]+)(?:;rport)?"
+    r"SIP/2\.0/([A-Z]+) ([A-Za-z0-9.\-]++)(?::([0-9]{1,5}+)|)(?:;rport|);branch=([A-Za-z0-9\-.!%*_+`'~]++)(?:;rport|)"
 )
-_PLAIN_ADDRESS = re.compile(r"(?:\"([^\"\\]*+)\"[ \t]*+|([^\"<]*+))<([!#-;=?-~]++)>(?:;tag=([A-Za-z0-9\-.!%*_+`'~]+))?")
+_PLAIN_ADDRESS = re.compile(
+    r"(?:\"([^\"\\]*+)\"[ \t]*+|([^\"<]*+))<([!#-;=?-~]++)>(?:;tag=([A-Za-z0-9\-.!%*_+`'~]++)|)"
+)
 
 
 class Via:
