@@ -42,8 +42,8 @@ def caller_of(request: Request, how: Presentation = USUAL_PRESENTATION, places: 
     not count either. Between the two stands Remote-Party-ID, of trunks that want it from us too: others may pass on
     what a phone wrote there."""
     is_somebody = False
-    for element in request.values("p-asserted-identity"):
-        number, named = _read(element, how, places)
+    for address in _asserted(request):
+        number, named = _read(address, how, places)
         if number is not None:
             return number
         is_somebody = is_somebody or named
@@ -55,10 +55,17 @@ def caller_of(request: Request, how: Presentation = USUAL_PRESENTATION, places: 
     return None if is_somebody else _number_of(request.from_address, how, places)
 
 
-def _read(element: str, how: Presentation, places: Sequence[str]) -> tuple[Number | None, bool]:
+def _asserted(request: Request) -> list[Address]:
+    """The agent lets none through that cannot be read."""
+    try:
+        return request.asserted
+    except ParseError:
+        return []
+
+
+def _read(address: Address, how: Presentation, places: Sequence[str]) -> tuple[Number | None, bool]:
     """The number, and whether this names somebody all the same if it is none."""
     try:
-        address = Address(element)
         user, context = address.uri.user, _context_of(address)
     except ParseError:
         return None, False
@@ -69,14 +76,15 @@ def _read_remote_party(element: str, how: Presentation, places: Sequence[str]) -
     """The same of a Remote-Party-ID (draft-ietf-sip-privacy-01 §6): one that nobody checked says nothing, and who wants
     to be nobody is."""
     try:
-        said = Address(element).parameters
+        address = Address(element)
+        said = address.parameters
     except ParseError:
         return None, False
     if said.get("party", "calling").lower() != "calling" or said.get("screen", "").lower() == "no":
         return None, False
     if said.get("privacy", "off").lower().startswith(_WITHHELD):
         return None, True
-    return _read(element, how, places)
+    return _read(address, how, places)
 
 
 def _number_of(address: Address, how: Presentation, places: Sequence[str]) -> Number | None:

@@ -11,7 +11,6 @@ from typing import NamedTuple
 from maskline.sip.build import AgentConfig, Builder
 from maskline.sip.flow import Flow
 from maskline.sip.grammar import ParseError
-from maskline.sip.headers import Address
 from maskline.sip.invite_usage import InviteUsage, UsageState
 from maskline.sip.message import Request
 from maskline.sip.option_tags import SHORTEST
@@ -136,5 +135,5 @@ def _check_scheme(request: Request, flow: Flow) -> Refusal | None:
 
 def _check_identities(request: Request) -> None:
     """P-Asserted-Identity decides who calls; it must not fail later, in the engine's hands."""
-    for value in request.values("p-asserted-identity"):
-        _ = Address(value).uri
+    for address in request.asserted:
+        _ = address.uri

@@ -86,12 +86,11 @@ class Dialog:
 
     def is_confirmed_by(self, response: Response) -> bool:
         """Whether the 2xx says the same of target and routes as the 1xx that made this early dialog."""
-        contact = response.contact
-        return (
-            contact is not None
-            and contact.uri_text == self.remote_target
-            and (self.route_set == _route_set(response)[::-1])
-        )
+        if response.headers.get("contact") != f"<{self.remote_target}>":  # as nearly every peer writes it
+            contact = response.contact
+            if contact is None or contact.uri_text != self.remote_target:
+                return False
+        return self.route_set == _route_set(response)[::-1]
 
     def next_cseq(self) -> int:
         self.local_cseq += 1

@@ -168,13 +168,21 @@ class Message:
 class Request(Message):
     """A request. `method` keeps its case: methods are case-sensitive (§7.1)."""
 
-    __slots__ = ("_uri", "method", "uri_text")
+    __slots__ = ("_asserted", "_uri", "method", "uri_text")
 
     def __init__(self, method: str, uri_text: str, headers: dict[str, str], body: bytes) -> None:
         super().__init__(headers, body)
         self.method = method
         self.uri_text = uri_text
         self._uri: Uri | None = None
+        self._asserted: list[Address] | None = None
+
+    @property
+    def asserted(self) -> list[Address]:
+        """Each P-Asserted-Identity."""
+        if self._asserted is None:
+            self._asserted = [Address(text) for text in self.values("p-asserted-identity")]
+        return self._asserted
 
     @property
     def request_uri(self) -> Uri:

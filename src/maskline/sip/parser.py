@@ -11,6 +11,7 @@ Nothing but `ParseError` leaves this module. Who uses it: `agent`, tests.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from maskline.sip.grammar import (
     HEADER_KEYS,
@@ -44,6 +45,8 @@ _USUAL_METHODS = frozenset(("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "PRACK"
 _STATUSES = {str(status): status for status in range(100, 700)}
 _VERSION = re.compile(r"SIP/([0-9]+\.[0-9]+)", re.IGNORECASE)
 _FOLDS = (" ", "\t")
+_is_plain_target = lru_cache(maxsize=64)(is_plain)
+"""Remembered, since inside a dialog it is one of our own Contacts."""
 _MANDATORY = ("call-id", "cseq", "via", "from", "to")
 _SINGLE = frozenset(("from", "to", "call-id", "cseq", "content-length", "max-forwards", "content-type"))
 
@@ -137,7 +140,8 @@ def _request(start: str, headers: dict[str, str], body: bytes, fault: ParseError
         _check_fields(request)
         if request.cseq_method != request.method:
             raise ParseError(400, "CSeq method mismatch")
-        if not is_plain(parts[1]) and request.request_uri.headers:
+        # Inside a dialog nobody reads it.
+        if not (request.to_tag and _is_plain_target(parts[1])) and request.request_uri.headers:
             raise ParseError(400, "Headers in Request-URI")  # §19.1.5, RFC 4475 §3.1.2.11 escruri
         _ = request.max_forwards
     except ParseError as error:
