@@ -140,6 +140,12 @@ class Builder:
         `rport` (RFC 3581). Of a malformed request it echoes what is there."""
         headers = request.headers
         top, others = _mark_source(request, flow)
+        if request.is_usual and not others:
+            tag = f";tag={to_tag}" if to_tag and not request.to_tag else ""
+            return (
+                f"Via: {top}\r\nFrom: {headers['from']}\r\nTo: {headers['to']}{tag}\r\n"
+                f"Call-ID: {headers['call-id']}\r\nCSeq: {headers['cseq']}\r\n"
+            )
         lines = [f"Via: {top}\r\n"]
         if others:
             lines += [f"Via: {other}\r\n" for other in others.split("\n") if other]

@@ -51,6 +51,11 @@ class Message:
         """What the parser read in one go; without it each is read from its header at first use."""
         self._branch, self._sent_by, self._from_tag, self._to_tag = branch, sent_by, from_tag, to_tag
 
+    @property
+    def is_usual(self) -> bool:
+        """The mandatory headers are as nearly every peer writes them; there may be more than one Via."""
+        return self._branch is not None
+
     def take_part(self, kind: str, content: bytes) -> None:
         """Of a body of several parts this one is all that anybody reads; empty: of this body nothing is."""
         self._whole_body, self.body = self.body, content

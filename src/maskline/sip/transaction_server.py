@@ -7,17 +7,29 @@ finished transaction keeps only its last response and where it goes. What it is 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from maskline.sip.core import Core
 from maskline.sip.flow import Flow
 from maskline.sip.headers import MAGIC_COOKIE
 from maskline.sip.invite_usage import InviteUsage
 from maskline.sip.message import Request
-from maskline.sip.transaction_states import SERVER_INVITE, SERVER_OTHER, Action, Input, State, input_of_status, resolve
+from maskline.sip.transaction_states import (
+    SERVER_INVITE,
+    SERVER_OTHER,
+    Action,
+    Input,
+    Row,
+    State,
+    input_of_status,
+    resolve,
+)
 from maskline.sip.uri import is_name
 
 RETRANSMIT, TIMEOUT, LINGER = "sr", "st", "sl"
 
 MergeKey = tuple[str, str, int, str]
+_Step = Callable[[Core, "ServerTransaction", float], None]
 
 
 class ServerTransaction:
@@ -87,14 +99,14 @@ class ServerTransactions:
 
     def respond(self, transaction: ServerTransaction, status: int, data: bytes, now: float) -> bool:
         """Send a response; False when the request has its final response already."""
-        signal = input_of_status(status)
-        if (transaction.state, signal) not in (_INVITE if transaction.method == "INVITE" else _OTHER):
+        row = _row(transaction, input_of_status(status))
+        if row is None:
             return False
         transaction.response = data
         if status >= 200:
             transaction.request = None
             transaction.echo = ""
-        self._feed(transaction, signal, now)
+        self._follow(transaction, row, now)
         return True
 
     def receive_again(self, transaction: ServerTransaction, now: float) -> None:
@@ -112,9 +124,10 @@ class ServerTransactions:
             self._feed(transaction, _TIMERS[timer], now)
 
     def _feed(self, transaction: ServerTransaction, signal: Input, now: float) -> bool:
-        row = (_INVITE if transaction.method == "INVITE" else _OTHER).get((transaction.state, signal))
-        if row is None:
-            return False
+        row = _row(transaction, signal)
+        return row is not None and self._follow(transaction, row, now)
+
+    def _follow(self, transaction: ServerTransaction, row: Row[_Step], now: float) -> bool:
         transaction.state, steps, report = row
         for step in steps:
             step(self._core, transaction, now)
@@ -211,6 +224,10 @@ _STEPS = {
     Action.LINGER_L: _linger_l,
 }
 _INVITE, _OTHER = resolve(SERVER_INVITE, _STEPS), resolve(SERVER_OTHER, _STEPS)
+
+
+def _row(transaction: ServerTransaction, signal: Input) -> Row[_Step] | None:
+    return (_INVITE if transaction.method == "INVITE" else _OTHER).get((transaction.state, signal))
 
 
 def server_key(request: Request, method: str) -> str:

@@ -151,7 +151,8 @@ def input_of_status(status: int) -> Input:
     return _SUCCESS if status < 300 else _FAILURE
 
 
-Steps = dict[tuple[State, Input], tuple[State, tuple[Step, ...], Action | None]]
+Row = tuple[State, tuple[Step, ...], Action | None]
+Steps = dict[tuple[State, Input], Row[Step]]
 
 
 def resolve(table: Table, steps: dict[Action, Step]) -> Steps[Step]:
