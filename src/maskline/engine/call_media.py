@@ -32,6 +32,7 @@ from maskline.sdp.negotiate import (
     filter_codecs,
     has_audio,
     mirror_direction,
+    shared_codecs,
 )
 from maskline.sdp.parse import parse
 from maskline.sdp.secure import Secure
@@ -47,7 +48,7 @@ _PACKET_TIMES = frozenset({10, 20, 30, 40, 60})
 
 def common(codecs: tuple[Codec, ...], others: tuple[Codec, ...]) -> tuple[Codec, ...]:
     """Those of `codecs` that `others` have too. Raises `SdpError` (488) when no audio codec is among them."""
-    return audible(tuple([codec for codec in codecs if any(codec.matches(other) for other in others)]))
+    return audible(shared_codecs(codecs, others))
 
 
 def audible(codecs: tuple[Codec, ...]) -> tuple[Codec, ...]:
@@ -334,7 +335,7 @@ class CallMedia:
     def _for_caller(self, agreed: tuple[Codec, ...]) -> tuple[Codec, ...]:
         """Of what the callee took that which the caller has; if nothing, the first of the caller's own, which is what a
         driver transcodes to (seen with rtpengine), or the caller's law of G.711, which every relay translates to."""
-        both = tuple([codec for codec in agreed if any(codec.matches(own) for own in self._caller_has)])
+        both = shared_codecs(agreed, self._caller_has)
         return both if has_audio(both) else voice_and_events(self._caller_has, () if self.transcodes else G711)
 
     def sdp_for_caller(self) -> bytes:

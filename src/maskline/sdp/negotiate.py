@@ -79,6 +79,12 @@ def _answered(offered: tuple[Codec, ...], answered: tuple[Codec, ...]) -> tuple[
     return tuple(result) if has_audio(result) else ()
 
 
+@lru_cache(maxsize=256)
+def shared_codecs(codecs: tuple[Codec, ...], others: tuple[Codec, ...]) -> tuple[Codec, ...]:
+    """Those of `codecs` that are among `others`, whatever the payload types."""
+    return tuple([codec for codec in codecs if any(codec.matches(other) for other in others)])
+
+
 def has_audio(codecs: Iterable[Codec]) -> bool:
     """Whether there is more than telephone events and comfort noise."""
     for codec in codecs:  # noqa: SIM110 - a generator costs three times as much, five times a call

@@ -47,7 +47,7 @@ _PORT = re.compile(r"([0-9]{1,5})(?: .*)?")
 # An SDP as most carriers write it, up to the formats of its only stream; what follows is the same in every call of a
 # carrier, so `_stream` remembers what it means. Anything else takes the long way, with the same result.
 _USUAL = re.compile(
-    rb"v=0\r\no=[^\r\n]*+\r\ns=[^\r\n]*+\r\nc=IN IP4 ([0-9.]{7,15})\r\nt=[^\r\n]*+\r\n"
+    rb"v=0\r\no=.*\r\ns=.*\r\nc=IN IP4 ([0-9.]{7,15})\r\nt=.*\r\n"
     rb"m=audio ([0-9]{1,5}) (RTP/AVP [^\x00]*+)",
 )
 _USUAL_STREAM = re.compile(
@@ -97,9 +97,10 @@ def parse(body: bytes, content_type: str = "application/sdp") -> AudioDescriptio
 
 def _usual(match: re.Match[bytes]) -> AudioDescription | None:
     """None: it is not usual enough."""
-    address, port_text, block = match.groups()
-    port, rtcp_port = int(port_text), 0
-    if block.find(b"\r\na=rtcp:") >= 0:  # its port is another in every call
+    written, port_text, block = match.groups()
+    address, port, rtcp_port = written.decode(), int(port_text), 0
+    found = _streams.get(block)
+    if found is None and block.find(b"\r\na=rtcp:") >= 0:  # its port is another in every call
         before, _, rest = block.partition(b"\r\na=rtcp:")
         rtcp_text, after, rest = rest.partition(b"\r\n")
         block = before + after + rest
@@ -108,13 +109,13 @@ def _usual(match: re.Match[bytes]) -> AudioDescription | None:
             return None
     if port > 65_535:
         return None
-    found = _streams.get(block) or _stream(block)
+    found = found or _streams.get(block) or _stream(block)
     if found is None:
         return None
     codecs, direction, ptime = found
-    if port and _check_address(address.decode()) and direction == "sendrecv":
+    if port and _check_address(address) and direction == "sendrecv":
         direction = "sendonly"  # as in `_describe`
-    return AudioDescription(address.decode(), port, rtcp_port or min(port + 1, 65_535), codecs, direction, ptime)
+    return AudioDescription(address, port, rtcp_port or min(port + 1, 65_535), codecs, direction, ptime)
 
 
 def _stream(block: bytes) -> _Stream | None:

@@ -30,7 +30,9 @@ class Codec(NamedTuple):
 
     def matches(self, other: Codec) -> bool:
         """Same encoding, whatever the payload type (RFC 3264 §6.1)."""
-        return self.name == other.name and self[2:4] == other[2:4]
+        return (
+            self.name == other.name and self.clock_rate == other.clock_rate and self.channels == other.channels
+        )  # fmt: skip
 
 
 class RefusedStream(NamedTuple):
