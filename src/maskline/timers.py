@@ -52,7 +52,8 @@ class Timers(Generic[K]):
 
     def cancel(self, key: K) -> None:
         """Forget `key`; unknown keys are ignored, since a timer may have just fired."""
-        self._live.pop(key, None)
+        if key in self._live:  # not `pop`, which takes twice as long compiled
+            del self._live[key]
 
     def next_deadline(self) -> float | None:
         live = self._live

@@ -35,6 +35,7 @@ class CallBook:
         "_encrypts",
         "_ids",
         "_in_session",
+        "_new_id",
         "_policy",
         "_relay",
         "_session_of",
@@ -53,6 +54,7 @@ class CallBook:
         encrypts: bool = False,
     ) -> None:
         self._ids = ids
+        self._new_id = ids.uuid
         self._clock = clock
         self._relay = relay
         self._transcodes = transcodes
@@ -75,22 +77,22 @@ class CallBook:
     def open(self, now: float, *, inbound: bool = True, call_id: str = "") -> Call:
         """A new call, its legs still without dialogs. `inbound`: its leg A is a caller's, not one that we dial.
         `call_id`: the id it was given already; empty: a new one."""
-        ids = self._ids
-        leg_a, leg_b = Leg(LegName.A, ids.uuid(), inbound=inbound), Leg(LegName.B, ids.uuid(), inbound=False)
-        call_id, sdp_ids = call_id or ids.uuid(), ids.token(8)
+        new_id = self._new_id
+        leg_a, leg_b = Leg(LegName.A, new_id(), inbound=inbound), Leg(LegName.B, new_id(), inbound=False)
+        call_id, sdp_ids = call_id or new_id(), self._ids.token(8)
         media = CallMedia(
             self._relay, int(sdp_ids[:8], 16), int(sdp_ids[8:], 16),
             transcodes=self._transcodes, encrypts=self._encrypts,
         )  # fmt: skip
         record = CallRecordBuilder(call_id, leg_a.id, leg_b.id, self._clock.wall(now) - now)
-        call = self.calls[call_id] = Call(call_id, (leg_a, leg_b), media, record, ids.uuid, self._policy)
+        call = self.calls[call_id] = Call(call_id, (leg_a, leg_b), media, record, new_id, self._policy)
         leg_a.call = leg_b.call = call
         return call
 
     def restore(self, past: CutOff, talk: KeptTalk, now: float) -> Call:
         """A call that a process before this one had; in its session, its legs still without dialogs."""
         call = self.calls[past.kept.call_id] = restore(
-            past.kept, talk, past.context, past.facts, self._clock.wall(now) - now, self._ids.uuid, self._policy,
+            past.kept, talk, past.context, past.facts, self._clock.wall(now) - now, self._new_id, self._policy,
             transcodes=self._transcodes, encrypts=self._encrypts,
         )  # fmt: skip
         if past.context.session is not None:

@@ -16,11 +16,13 @@ _NAMES = tuple(TimerName)
 
 
 class CallTimers:
-    __slots__ = ("_timers", "next_deadline")
+    __slots__ = ("_timers",)
 
     def __init__(self) -> None:
         self._timers: Timers[tuple[str, TimerName]] = Timers()
-        self.next_deadline = self._timers.next_deadline
+
+    def next_deadline(self) -> float | None:
+        return self._timers.next_deadline()
 
     def start(self, call: Call, effect: e.StartTimer, now: float) -> None:
         self._timers.set((call.id, effect.timer), now + effect.seconds)

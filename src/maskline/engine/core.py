@@ -234,8 +234,7 @@ class EngineCore(Outlets):
     # -- outputs ----------------------------------------------------------------------------------------------
 
     def next_deadline(self) -> float | None:
-        found = (self.agent.next_deadline(), self._timers.next_deadline())
-        return min([each for each in found if each is not None], default=None)
+        return _earlier(self.agent.next_deadline(), self._timers.next_deadline())
 
     # -- agent events -----------------------------------------------------------------------------------------
 
@@ -386,3 +385,9 @@ class EngineCore(Outlets):
         self.gate.leave(call.id)
         self.accounts.leave(call.id, now)
         self._book.forget(call)
+
+
+def _earlier(one: float | None, other: float | None) -> float | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return one if one < other else other

@@ -40,6 +40,7 @@ class Revival:
         self._book = book
         self._gate = gate
         self._accounts = accounts
+        self._permit_of = accounts.permit_of
         self._trunks = trunks
         self._counters = counters
         self._note_fault = note_fault
@@ -47,7 +48,7 @@ class Revival:
     def keep(self, call: Call, now: float) -> KeptCall | None:
         """As `call_keep.keep`. A call that cannot be kept is a call all the same."""
         try:
-            return keep(call, now, self._accounts.permit_of)
+            return keep(call, now, self._permit_of)
         except Exception as fault:  # noqa: BLE001 - as said
             self._note_fault(fault)
             return None

@@ -198,7 +198,9 @@ def match_inbound(trunks: Iterable[Trunk], flow: Flow) -> tuple[Trunk, ...]:
         if flow.name and trunk.tls_name and flow.name != trunk.tls_name:
             continue
         (exact if trunk.port == flow.port else found).append(trunk)
-    return tuple(dict.fromkeys(exact or found or too_large))
+    meant = exact or found or too_large
+    # To hash a trunk is to hash all that it says.
+    return tuple(meant) if len(meant) < 2 else tuple(dict.fromkeys(meant))
 
 
 def of_account(trunks: tuple[Trunk, ...], account_id: str) -> Trunk | None:
