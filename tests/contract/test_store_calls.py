@@ -251,12 +251,6 @@ async def test_a_row_that_waited_is_not_sent_before_its_own_time(store: Store) -
     assert await store.next_outbox_due() == T0 + 50
 
 
-async def test_a_lease_takes_the_longest_due_first_and_no_more_than_asked(store: Store) -> None:
-    await put(store, *(outbox_row(f"row-{i}", subject=f"call-{i}", due_at=T0 - i) for i in range(5)))
-    assert {row.id for row in await lease(store, limit=2)} == {"row-4", "row-3"}
-    assert await lease(store, limit=0) == []
-
-
 async def test_the_outbox_is_listed_newest_first_by_account_and_state(store: Store) -> None:
     rows = [outbox_row(f"row-{i}", subject=f"call-{i}", created_at=T0 + i) for i in range(3)]
     await put(store, *rows, outbox_row("theirs", account_id=OTHER.id, subject="x"))
