@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
 
-from maskline.errors import Conflict, NotFound
+from maskline.errors import Conflict, InvalidParameter, NotFound
 from maskline.masking.decision import NumberState, NumberUse
 from maskline.masking.destinations import Destinations
 from maskline.masking.e164 import Number
@@ -16,7 +17,7 @@ from maskline.masking.number_kind import Kind
 from maskline.masking.policy import AccountPolicy
 from maskline.masking.price import Direction, Price
 from maskline.masking.session import PoolMode, SessionOptions
-from maskline.storage.store import Endpoint, Once, Store
+from maskline.storage.store import Account, Endpoint, Once, Store
 from tests.support.store_values import (
     ACCOUNT,
     ALICE,
@@ -44,6 +45,17 @@ async def test_an_account_is_read_back_with_its_token(store: Store) -> None:
 async def test_an_unknown_account_is_not_found(store: Store) -> None:
     with pytest.raises(NotFound):
         await store.account("MA-nobody")
+
+
+async def test_the_character_nul_is_the_askers_fault_and_nobody_elses(store: Store) -> None:
+    """PostgreSQL's text has no such character; JSON and paths have."""
+    named = [replace(ACCOUNT, id=f"MA-{number}", name=name) for number, name in enumerate(("one", "t\0o", "three"))]
+    read = await asyncio.gather(store.account("MA\0"), store.account(SUB.id), return_exceptions=True)
+    added = await asyncio.gather(*map(store.add_account, named), return_exceptions=True)
+    assert isinstance(read[0], NotFound | InvalidParameter)
+    assert read[1] == SUB
+    assert isinstance(added[1], Account | InvalidParameter)
+    assert [await store.account(each.id) for each in (named[0], named[2])] == [added[0], added[2]]
 
 
 async def test_an_account_is_added_once(store: Store) -> None:

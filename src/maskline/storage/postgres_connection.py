@@ -17,7 +17,7 @@ from typing import Any, ClassVar, TypeVar
 import asyncpg
 from greenlet import getcurrent, greenlet
 
-from maskline.errors import ConfigurationError, StoreUnavailable
+from maskline.errors import ConfigurationError, InvalidParameter, StoreUnavailable
 from maskline.setting_values import database_place
 from maskline.storage.queries import blocks_of, load_queries, repeat_values
 
@@ -78,11 +78,16 @@ class Wire:
         self._prepared: dict[str, Any] = {}
 
     async def fetch(self, text: str, values: Sequence[Any]) -> tuple[list[Any], str]:
-        """Rows, and how the server sums up what it did. The text stays prepared."""
+        """Rows, and how the server sums up what it did. The text stays prepared.
+
+        Raises `InvalidParameter` for a value with NUL, which is a character in JSON and in paths, and none here."""
         statement = self._prepared.get(text)
         if statement is None:
             statement = self._prepared[text] = await self.connection.prepare(text)
-        found = await statement.fetch(*values)
+        try:
+            found = await statement.fetch(*values)
+        except asyncpg.CharacterNotInRepertoireError:
+            raise InvalidParameter("A text holds the character NUL, which the database cannot keep.") from None
         return found, statement.get_statusmsg()
 
     async def execute(self, script: str) -> str:
@@ -240,7 +245,7 @@ class UnitConnection:
         except asyncpg.IntegrityConstraintViolationError:
             self.spoiled = True
             raise ConstraintBroken from None
-        except asyncpg.PostgresError:
+        except (asyncpg.PostgresError, InvalidParameter):
             self.spoiled = True
             raise
 
