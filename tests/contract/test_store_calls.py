@@ -208,7 +208,8 @@ async def test_a_row_given_back_untried_was_still_taken_by_those_who_died_of_it(
 
 
 async def test_results_are_written_back_in_groups_each_by_its_own_lease(store: Store) -> None:
-    await put(store, *(outbox_row(f"row-{i}", subject=f"call-{i}") for i in range(3)))
+    waited = (3, 1, 2)  # a lease takes from both ends
+    await put(store, *(outbox_row(f"row-{i}", subject=f"call-{i}", due_at=T0 - waited[i]) for i in range(3)))
     await lease(store, "one", limit=2)
     await lease(store, "two")
     done = [Delivery(f"row-{i}", "done", 0.0, 200) for i in (2, 0, 1, 0, 9)]
