@@ -168,6 +168,14 @@ def test_an_empty_accept_or_identity_encoding_refuses_nothing() -> None:
     assert bench.kinds() == ["InviteReceived"]
 
 
+@pytest.mark.parametrize("accept", ["text/plain", "text/*, multipart/mixed;q=0.3"])
+def test_who_takes_no_sdp_is_answered_406(accept: str) -> None:
+    """RFC 3261 §21.4.7: all that we could answer with is SDP."""
+    bench = Bench()
+    assert bench.statuses(request("INVITE", branch="a", headers=f"Accept: {accept}\r\n", body=SDP)) == [406]
+    assert bench.kinds() == []
+
+
 def test_a_body_we_cannot_decode_is_415_with_what_we_can() -> None:
     bench = Bench()
     answer = bench.put(request("INVITE", branch="a", headers="Content-Encoding: gzip\r\n", body=SDP))[0]

@@ -9,7 +9,9 @@ import pytest
 from maskline.sip.dialog import Dialog, dialog_of_request
 from maskline.sip.events import Flow
 from maskline.sip.grammar import ParseError
-from tests.support.sip_wire import PEER, read_request, request
+from maskline.sip.message import Response
+from maskline.sip.parser import parse
+from tests.support.sip_wire import PEER, read_request, request, response
 
 
 def dialog(
@@ -117,3 +119,19 @@ def test_behind_a_nat_of_ours_a_private_contact_is_not_followed(contact: str, na
     assert made.hop.host == host
     assert made.target == f"sip:b@{contact}:5070", "whatever the way, the Request-URI is theirs"
     assert Dialog.restore(made.snapshot()).hop == made.hop
+
+
+@pytest.mark.parametrize(
+    ("contact", "is_the_same"),
+    [
+        ("<sip:b@192.0.2.7>", True),
+        ('"Bob" <sip:b@192.0.2.7>;expires=60', True),
+        ("<sip:b@192.0.2.8>", False),
+        ("sip:b@192.0.2.7", True),
+        ("", False),
+    ],
+)
+def test_a_2xx_confirms_the_early_dialog_that_says_the_same_however_written(contact: str, is_the_same: bool) -> None:
+    answer = parse(response(request("INVITE", branch="b"), 200, contact=contact))
+    assert isinstance(answer, Response)
+    assert dialog().is_confirmed_by(answer) == is_the_same
