@@ -39,6 +39,8 @@ class Field:
         self._dialled = self._seen = 0
         self._accounts: dict[str, str] = {}
         """By virtual number."""
+        self._own_phones: set[str] = set()
+        """Transports whose trunk there is."""
 
     # -- life -----------------------------------------------------------------------------------------------------
 
@@ -92,6 +94,9 @@ class Field:
                          client_trusted=self.authority.path) if name else None  # fmt: skip
         await phone.open(host, transport, None if files is None else Tls(files))
         named = ("--tls-name", name) if name else ()
+        if transport in self._own_phones:  # a second try of the test
+            await self.cli("trunk", "remove", transport)
+        self._own_phones.add(transport)
         await self.trunk(transport, phone.address, "--transport", transport, "--prefix", phone.number.e164, *named)
         return phone
 
@@ -116,13 +121,17 @@ class Field:
         for caller, _ in made:
             self.dial(caller, virtual, self.carrier.address)
         for caller, callee in made:
-            try:
-                await happened(callee.ringing, callee.answered if answer else caller.ringing)
-            except TimeoutError:
-                told = [item.first_line for item in caller.trace + callee.trace]
-                calls = (await self.cli("call", "list", "--limit", "4"))["calls"]
-                raise AssertionError(f"{told}\n{calls}") from None
+            await self.comes_to_that(caller, callee, callee.ringing, callee.answered if answer else caller.ringing)
         return made
+
+    async def comes_to_that(self, caller: Phone, callee: Phone, *events: asyncio.Event) -> None:
+        """Between the two; an error says what came instead."""
+        try:
+            await happened(*events)
+        except TimeoutError:
+            told = [item.first_line for item in caller.trace + callee.trace]
+            calls = (await self.cli("call", "list", "--limit", "4"))["calls"]
+            raise AssertionError(f"{told}\n{calls}") from None
 
     async def talk(self, couples: int, virtual: Number = VIRTUAL) -> dict[str, list[Couple]]:
         """Established calls, by the engine that has each."""
