@@ -126,7 +126,7 @@ fuzz-corpus: dev ## the same, and what reaches something new is saved in tests/f
 
 .PHONY: load
 load: dev ## the tests that measure: calls per second, packets lost, latency (no coverage, nothing beside them)
-	MASKLINE_LOAD_SECONDS=$(LOAD_SECONDS) $(PYTEST) -m load $(WIRE_SUITES)
+	MASKLINE_LOAD_SECONDS=$(LOAD_SECONDS) $(PYTEST) -m load $(AGAIN) $(WIRE_SUITES)
 
 .PHONY: hundred
 hundred: dev ## the engine killed -9 under 100 calls with audio, with either relay; on a machine that does nothing else
