@@ -20,8 +20,9 @@ pytestmark = [
     pytest.mark.skipif(not can_flood(), reason="sipp (Debian: sip-tester) or a C compiler is not installed"),
 ]
 
-ATTEMPTS = 3
-"""Another program on the machine can take the time of a call and never gives any: the best of three runs is ours."""
+ATTEMPTS = 5
+"""Another program on the machine can take the time of a call and never gives any: the best of these runs is ours. Where
+the hypervisor takes 2 to 8 % of the time, two in five lose some calls (of twelve runs in turns, on two revisions)."""
 SECONDS = 6
 OWN_CROWD = 0.9
 """Flooder, server and SIPps wait for each other too."""
