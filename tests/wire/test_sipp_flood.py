@@ -22,7 +22,7 @@ pytestmark = [
 
 ATTEMPTS = 5
 """Another program on the machine can take the time of a call and never gives any: the best of these runs is ours. Where
-the hypervisor takes 2 to 8 % of the time, two in five lose some calls (of twelve runs in turns, on two revisions)."""
+the hypervisor took 2 to 8 % of the time, five of nine runs lost some calls, in turns on two revisions."""
 SECONDS = 6
 OWN_CROWD = 0.9
 """Flooder, server and SIPps wait for each other too."""
