@@ -1,7 +1,7 @@
 """Phones around a fleet: a carrier over UDP, telephones that are trunks of their own over TCP and TLS, and a scanner.
 
 What it is: the numbers, trunks, sessions and phones of tests with two engines behind Kamailio, and what tests ask of
-them all. What it is not: the processes (`fleet.py`), or a judge. Who uses it: tests/wire/test_two_engines.py.
+them all. What it is not: the processes (`fleet.py`). Who uses it: tests/wire/test_two_engines.py, test_proxy_edges.py.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import re
 import socket
 import urllib.request
 from collections import Counter
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from maskline.masking.e164 import Number, parse_number
 from maskline.net.tls import Tls, TlsFiles
 from tests.support.certificates import Authority
 from tests.support.fleet import OUTSIDE, Fleet, ProxyTls
+from tests.support.programs import need
 from tests.support.waiting import until
 
 OUTER, STRANGER = "127.0.0.65", "127.0.0.66"
@@ -178,6 +181,24 @@ class Field:
         assert len(found) == dialled
         self._seen = dialled
         return list(found[: dialled - seen])
+
+
+@asynccontextmanager
+async def opened_field(folder: Path) -> AsyncIterator[Field]:
+    need("kamailio", "kamcmd", "rtpengine")
+    made = Field(folder)
+    try:
+        await made.open()
+        yield made
+    finally:
+        made.close()
+
+
+def assert_unseen(phone: Phone, hidden: Iterable[str]) -> None:
+    """None of it came to the phone."""
+    for item in phone.trace:
+        for each in hidden:
+            assert item.sent or each.encode() not in item.data, item.data.decode()
 
 
 def causes(records: list[dict[str, Any]]) -> Counter[str]:

@@ -14,6 +14,7 @@ import pytest
 
 from maskline.lab.platform import Platform
 from tests.support.heard_field import DRIVERS, STORIES, Evening
+from tests.support.programs import need
 from tests.support.sipp_field import TCP_SLOT, Field, FieldCall, ended
 from tests.support.wire_court import Court
 from tests.support.wire_tap import WireTap
@@ -80,9 +81,7 @@ def new_call(request: pytest.FixtureRequest, field: Field) -> Iterator[Callable[
 @pytest.fixture(scope="session")
 def evenings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Evening]]:
     """The wanted drivers' platforms with all wanted calls on their way: nearly all of their time is waiting."""
-    missing = [program for program in ("baresip", "sipp", "rtpengine") if shutil.which(program) is None]
-    if missing:
-        pytest.skip(f"{', '.join(missing)} not installed (tools/apt-packages.txt)")
+    need("baresip", "sipp", "rtpengine")
     if os.geteuid() != 0:
         pytest.skip("SIPp plays captures, and they are listened to, over raw sockets: root alone may")
     wanted = [(_parameter(item), getattr(item, "originalname", "")) for item in request.session.items]

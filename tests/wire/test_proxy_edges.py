@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import shutil
 from collections.abc import AsyncIterator
 
 import pytest
@@ -12,7 +11,7 @@ import pytest_asyncio
 
 from maskline.lab.phone import Phone
 from tests.support.fleet import ENGINES, INSIDE
-from tests.support.fleet_field import VIRTUAL, Couple, Field, causes, engine_of, over
+from tests.support.fleet_field import VIRTUAL, Couple, Field, assert_unseen, causes, engine_of, opened_field, over
 from tests.support.waiting import until
 
 pytestmark = [
@@ -23,15 +22,8 @@ OF_A_REFUSAL = {"via", "from", "to", "call-id", "cseq", "retry-after", "server",
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def opened(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Field]:
-    missing = [program for program in ("kamailio", "kamcmd", "rtpengine") if shutil.which(program) is None]
-    if missing:
-        pytest.skip(f"{', '.join(missing)} not installed (tools/apt-packages.txt)")
-    made = Field(tmp_path_factory.mktemp("edges"))
-    try:
-        await made.open()
+    async with opened_field(tmp_path_factory.mktemp("edges")) as made:
         yield made
-    finally:
-        made.close()
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -43,9 +35,7 @@ async def field(opened: Field) -> AsyncIterator[Field]:
     phones = opened.phones[before:]
     for phone in phones:
         others = [one.number.digits for one in phones if one is not phone]
-        for item in phone.trace:
-            for hidden in (INSIDE, *ENGINES, "X-Maskline", *others):
-                assert item.sent or hidden.encode() not in item.data, item.data.decode()
+        assert_unseen(phone, (INSIDE, *ENGINES, "X-Maskline", *others))
 
 
 async def ringing(field: Field, engine: str) -> Couple:

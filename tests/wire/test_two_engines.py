@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import signal
 from collections.abc import AsyncIterator
 from functools import partial
@@ -18,7 +17,19 @@ import pytest_asyncio
 
 from maskline.lab.phone import Phone
 from tests.support.fleet import ENGINES, INSIDE, OUTSIDE
-from tests.support.fleet_field import SMALL, VIRTUAL, Couple, Field, Scanner, causes, engine_of, hold, over
+from tests.support.fleet_field import (
+    SMALL,
+    VIRTUAL,
+    Couple,
+    Field,
+    Scanner,
+    assert_unseen,
+    causes,
+    engine_of,
+    hold,
+    opened_field,
+    over,
+)
 from tests.support.platform_commands import ask_of_the_stopped
 from tests.support.platform_store import services_of
 from tests.support.waiting import until
@@ -30,15 +41,8 @@ pytestmark = [
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def opened(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Field]:
-    missing = [program for program in ("kamailio", "kamcmd", "rtpengine") if shutil.which(program) is None]
-    if missing:
-        pytest.skip(f"{', '.join(missing)} not installed (tools/apt-packages.txt)")
-    made = Field(tmp_path_factory.mktemp("fleet"))
-    try:
-        await made.open()
+    async with opened_field(tmp_path_factory.mktemp("fleet")) as made:
         yield made
-    finally:
-        made.close()
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -48,9 +52,7 @@ async def field(opened: Field) -> AsyncIterator[Field]:
     before = len(opened.phones)
     yield opened
     for phone in opened.phones[before:]:
-        for item in phone.trace:
-            for inside in (INSIDE, *ENGINES, "X-Maskline"):
-                assert item.sent or inside.encode() not in item.data, item.data.decode()
+        assert_unseen(phone, (INSIDE, *ENGINES, "X-Maskline"))
 
 
 async def test_calls_go_to_engines_in_turns_and_what_belongs_to_them_to_the_one_that_has_them(field: Field) -> None:
