@@ -117,6 +117,7 @@ class Alice(Phone):
                 "sip:anonymous@anonymous.invalid" if withheld else f"sip:{CALLER.digits}@{ALICE.host}",
                 f"sip:{VIRTUAL.e164}@{ENGINE.host}", b"" if s.late_offer else A_SDP, max_forwards=s.max_forwards,
                 headers=(*(() if withheld else (identity,)),
+                         *(() if s.expires is None else (("Expires", str(s.expires)),)),
                          ("Subject", f"from {CALLER.digits}"), ("X-Account", "wonderland")),
                 credentials=proof(ENGINE) if s.digest else None,
                 reliable="required" if s.reliable else "off", session_seconds=s.session,

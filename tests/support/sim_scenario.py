@@ -46,6 +46,8 @@ class Scenario:
     late_offer: bool = False
     cancel_after: float | None = None
     """Alice gives up, after her INVITE."""
+    expires: int | None = None
+    """What her INVITE says of it, and she does nothing."""
     alice_bye: float | None = 8.0
     """After her answer."""
     alice_acks: bool = True

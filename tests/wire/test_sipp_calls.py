@@ -141,6 +141,20 @@ def test_a_caller_who_cancels_while_it_rings(new_call: NewCall) -> None:
 
 
 @OVER_BOTH
+def test_an_invite_that_expires_is_as_good_as_cancelled(new_call: NewCall) -> None:
+    """RFC 3261 §13.3.1."""
+    call = new_call()
+    call.caller.invite(headers=["Expires: 1"]).expect(180).refused(487)
+    call.callee.invited().progress().expect("CANCEL").reply("200 OK")
+    call.callee.reply("487 Request Terminated", method="INVITE", to_tag=call.callee.tag).expect("ACK")
+    call.run()
+    assert call.calling.heard == ["180 INVITE", "487 INVITE"]
+    assert call.called.heard == ["INVITE", "CANCEL", "ACK"]
+    assert "\nExpires:" not in call.called.got("INVITE").text
+    assert call.ended_as() == ("canceled", "canceled", "caller")
+
+
+@OVER_BOTH
 def test_an_answer_that_crosses_the_cancel_is_hung_up(new_call: NewCall) -> None:
     """RFC 3261 §9.1: the 200 was on its way; it is acknowledged and ended by BYE, the caller's 487 stands."""
     call = new_call()

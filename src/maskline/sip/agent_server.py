@@ -40,7 +40,14 @@ from maskline.sip.grammar import ParseError
 from maskline.sip.invite_usage import InviteUsage, UsageState
 from maskline.sip.message import Request
 from maskline.sip.reliable import ReliableSender
-from maskline.sip.transaction_server import ServerTransaction, ServerTransactions, answer_flow, merge_key, server_key
+from maskline.sip.transaction_server import (
+    EXPIRY,
+    ServerTransaction,
+    ServerTransactions,
+    answer_flow,
+    merge_key,
+    server_key,
+)
 from maskline.sip.transaction_states import State
 
 
@@ -108,7 +115,7 @@ class AgentServer:
         elif request.method == "INVITE":
             self._open_usage(request, flow, now)
         else:
-            key = self._start(request, flow, core.ids.token(8), None).key
+            key = self._start(request, flow, core.ids.token(8), None, now).key
             core.emit(RequestReceived(key, request, flow, None))
 
     def _open_usage(self, request: Request, flow: Flow, now: float) -> None:
@@ -124,7 +131,7 @@ class AgentServer:
         core.usages[local_tag] = usage
         if "require" in request.headers:
             self._reliable.open(usage, "require")
-        transaction = usage.transaction = self._start(request, flow, local_tag, usage)
+        transaction = usage.transaction = self._start(request, flow, local_tag, usage, now)
         self.answers.send(transaction, 100, now, _timestamp(request))
         core.emit(InviteReceived(usage, request, flow, () if core.doorman is None else core.doorman.proved))
 
@@ -144,7 +151,7 @@ class AgentServer:
         if refusal is not None:
             self.refuse(request, flow, refusal)
             return
-        transaction = self._start(request, flow, usage.local_tag, usage)
+        transaction = self._start(request, flow, usage.local_tag, usage, now)
         if request.method == "BYE":
             self._receive_bye(usage, dialog, transaction, request, now)
         elif request.method == "OPTIONS":
@@ -218,10 +225,16 @@ class AgentServer:
         if transaction is None:
             self.refuse(request, flow, Refusal(481))
             return
-        build, usage = self._core.build, transaction.usage
+        build = self._core.build
         self._core.send(build.response(200, build.echo(request, flow, transaction.tag)), answer_flow(request, flow))
-        if usage is None or transaction.state is not State.PROCEEDING:
-            return  # answered already: a CANCEL changes nothing any more (§9.2)
+        self._terminate(transaction, request, now)
+
+    def _terminate(self, transaction: ServerTransaction, request: Request, now: float) -> None:
+        """Their INVITE is wanted no more: they say so in this request. Once it is answered that changes nothing
+        (§9.2)."""
+        usage = transaction.usage
+        if usage is None or usage.is_over or transaction.state is not State.PROCEEDING:
+            return
         self.answers.send(transaction, 487, now)
         if usage.transaction is transaction:
             # For whoever has answered, the caller hung up: that the answer was held back is the agent's own affair.
@@ -273,6 +286,9 @@ class AgentServer:
         if timer[0] == "s":
             self.transactions.fire(timer, key, now)
             return
+        if timer == EXPIRY:
+            self._expire(key, now)
+            return
         usage = (self._reliable if timer[0] == "p" else self._repeats).fire(timer, key, now)
         if usage is None:
             return
@@ -281,17 +297,28 @@ class AgentServer:
         else:
             self._core.emit(AckMissing(usage))
 
+    def _expire(self, key: str, now: float) -> None:
+        """§13.3.1: as if its CANCEL came, which its sender owes us at this moment (§13.2.1)."""
+        transaction = self.transactions.get(key)
+        assert transaction is not None, "its final response stops the timer"
+        assert transaction.request is not None, "so it has none"
+        self._terminate(transaction, transaction.request, now)
+
     # ---- shared
 
     def _send_waiting_bye(self, usage: InviteUsage, now: float) -> None:
         extra, usage.bye_headers = usage.bye_headers or "", None
         self._client.bye(usage, now, extra)
 
-    def _start(self, request: Request, flow: Flow, tag: str, usage: InviteUsage | None) -> ServerTransaction:
+    def _start(
+        self, request: Request, flow: Flow, tag: str, usage: InviteUsage | None, now: float
+    ) -> ServerTransaction:  # fmt: skip
         merge = None if request.to_tag else merge_key(request)
         key, echo = server_key(request, request.method), self._core.build.echo(request, flow, tag)
         transaction = ServerTransaction(key, request, answer_flow(request, flow), tag, echo, usage, merge)
         self.transactions.start(transaction)
+        if "expires" in request.headers and request.method == "INVITE":
+            self.transactions.expire(transaction, request, now)
         return transaction
 
 

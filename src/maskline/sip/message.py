@@ -203,6 +203,17 @@ class Request(Message):
         hops = _HOPS.get(value)
         return parse_number(value, 255, "Max-Forwards") if hops is None else hops
 
+    @property
+    def expires(self) -> int | None:
+        """Seconds of Expires, or None when absent or malformed: nobody needs it to answer (RFC 3261 §8.2)."""
+        value = self.headers.get("expires")
+        if value is None:
+            return None
+        try:
+            return parse_number(value, 2**32 - 1, "Expires")
+        except ParseError:
+            return None
+
     def __repr__(self) -> str:
         return f"Request({self.method})"
 

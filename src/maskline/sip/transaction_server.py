@@ -2,7 +2,8 @@
 
 What it is: the interpreter of `SERVER_INVITE` and `SERVER_OTHER`, and the matching of requests to them. A
 finished transaction keeps only its last response and where it goes. What it is not: dialogs or meaning;
-`agent_server` is its user. Timers: G under "sr", H under "st", I/J/L under "sl".
+`agent_server` is its user. Timers: G under "sr", H under "st", I/J/L under "sl"; Expires under "x", which is the
+agent's.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from maskline.sip.transaction_states import (
 )
 from maskline.sip.uri import is_name
 
-RETRANSMIT, TIMEOUT, LINGER = "sr", "st", "sl"
+RETRANSMIT, TIMEOUT, LINGER, EXPIRY = "sr", "st", "sl", "x"
 
 MergeKey = tuple[str, str, int, str]
 _Step = Callable[[Core, "ServerTransaction", float], None]
@@ -97,6 +98,12 @@ class ServerTransactions:
         if transaction.merge_key is not None:
             self._merged[transaction.merge_key] = transaction.key
 
+    def expire(self, transaction: ServerTransaction, request: Request, now: float) -> None:
+        """§13.3.1: an INVITE may say how long it stands without a final response."""
+        seconds = request.expires
+        if seconds is not None:
+            self._core.timers.set((EXPIRY, transaction.key), now + seconds)
+
     def respond(self, transaction: ServerTransaction, status: int, data: bytes, now: float) -> bool:
         """Send a response; False when the request has its final response already."""
         row = _row(transaction, input_of_status(status))
@@ -104,6 +111,9 @@ class ServerTransactions:
             return False
         transaction.response = data
         if status >= 200:
+            assert transaction.request is not None, "this is the first final response"
+            if "expires" in transaction.request.headers:
+                self._core.timers.cancel((EXPIRY, transaction.key))
             transaction.request = None
             transaction.echo = ""
         self._follow(transaction, row, now)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from maskline.sip.events import Flow, InviteAcked, InviteReceived, RequestReceived
-from maskline.sip.invite_usage import UsageState
+from maskline.sip.events import Flow, InviteAcked, InviteReceived, OfferCancelled, RequestReceived
+from maskline.sip.invite_usage import InviteUsage, UsageState
 from maskline.sip.parser import parse
 from tests.support.sip_wire import SDP, Bench, read_request, request, response
 
@@ -359,6 +359,109 @@ def test_cancel_of_a_re_invite_ends_only_that() -> None:
     assert bench.sent() == []
     assert usage.state is UsageState.CONFIRMED
     assert bench.statuses(request("INVITE", branch="re2", cseq=3, to_tag=usage.id, body=SDP)) == [100]
+
+
+def test_cancel_of_a_re_invite_in_a_dialog_that_is_another_endpoints_changes_nothing() -> None:
+    bench = Bench()
+    usage = bench.answered()
+    bench.put(request("INVITE", branch="re", cseq=2, to_tag=usage.id, body=SDP, headers="Expires: 5\r\n"))
+    bench.agent.let_go(usage, bench.now)
+    bench.events()
+    assert bench.statuses(request("CANCEL", branch="re", cseq=2, to_tag=usage.id)) == [200]
+    assert bench.pass_time(10) == []
+    assert bench.kinds() == []
+
+
+# ---- Expires (§13.3.1)
+
+
+def expiring(bench: Bench, value: str) -> InviteUsage:
+    return bench.invited(headers=f"Expires: {value}\r\n")
+
+
+@pytest.mark.parametrize("status", [0, 180])
+def test_an_invite_without_answer_when_its_time_is_over_is_as_good_as_cancelled(status: int) -> None:
+    bench = Bench()
+    usage = expiring(bench, "30")
+    if status:
+        bench.agent.progress(usage, status, bench.now)
+        bench.sent()
+    assert bench.pass_time(29.9) == []
+    assert bench.kinds() == []
+    (refusal,) = bench.pass_time(0.2)
+    assert refusal.startswith(b"SIP/2.0 487 ")
+    assert bench.kinds() == ["InviteCancelled"]
+    assert usage.is_over
+    # Their own CANCEL, due at the same moment.
+    assert bench.statuses(request("CANCEL", branch="inv")) == [200]
+    bench.put(request("ACK", branch="inv", to_tag=usage.id))
+    bench.pass_time(40)
+    assert not any(bench.agent.sizes().values())
+
+
+def test_an_invite_that_stands_for_no_time_at_all_is_over_at_once() -> None:
+    bench = Bench()
+    expiring(bench, "0")
+    assert [data[:12] for data in bench.pass_time(0)] == [b"SIP/2.0 487 "]
+
+
+@pytest.mark.parametrize(
+    "value", ["", "-1", "+1", "1.5", "soon", "1;x", "Thu, 01 Dec 2040 16:00:00 GMT", "4294967296", "9" * 400]
+)
+def test_an_expiry_that_nobody_can_read_is_none(value: str) -> None:
+    """§8.2: a header that is not needed is ignored when it is malformed."""
+    bench = Bench()
+    usage = expiring(bench, value)
+    assert bench.pass_time(600) == []
+    assert usage.state is UsageState.INCOMING
+    assert bench.agent.sizes()["timers"] == 0
+
+
+def test_whatever_is_answered_in_time_does_not_expire() -> None:
+    bench = Bench()
+    for value, ours in (("30", 200), ("4294967295", 486)):
+        usage = expiring(bench, value)
+        if ours == 200:
+            bench.agent.answer(usage, bench.now, SDP)
+            bench.put(request("ACK", branch="ack", to_tag=usage.id))
+        else:
+            bench.agent.reject(usage, ours, bench.now)
+            bench.put(request("ACK", branch="inv", to_tag=usage.id))
+        bench.sent()
+        bench.events()
+        assert bench.pass_time(64) == []
+        assert bench.kinds() == []
+        assert bench.agent.sizes()["timers"] == 0
+
+
+def test_an_answer_that_waits_for_a_prack_is_hung_up_when_the_invite_expires() -> None:
+    bench = Bench()
+    usage = expiring(bench, "3\r\nRequire: 100rel")
+    bench.agent.progress(usage, 183, bench.now, body=SDP)
+    bench.agent.answer(usage, bench.now, SDP)
+    bench.sent()
+    assert [data[:12] for data in bench.pass_time(3.1) if b"487" in data[:12]] == [b"SIP/2.0 487 "]
+    assert bench.kinds() == ["ByeReceived"]
+
+
+def test_a_re_invite_that_expires_leaves_the_dialog_as_it_was() -> None:
+    bench = Bench()
+    usage = bench.answered()
+    bench.put(request("INVITE", branch="re", cseq=2, to_tag=usage.id, body=SDP, headers="Expires: 2\r\n"))
+    (event,) = bench.events()
+    assert isinstance(event, RequestReceived)
+    assert [data[:12] for data in bench.pass_time(2)] == [b"SIP/2.0 487 "]
+    assert bench.events() == [OfferCancelled(usage, event.key)]
+    assert usage.state is UsageState.CONFIRMED
+
+
+def test_no_other_request_expires() -> None:
+    bench = Bench()
+    usage = bench.answered()
+    before = bench.agent.sizes()["timers"]
+    bench.put(request("UPDATE", branch="up", cseq=2, to_tag=usage.id, body=SDP, headers="Expires: 2\r\n"))
+    assert bench.agent.sizes()["timers"] == before
+    assert bench.pass_time(5) == []
 
 
 # ---- BYE

@@ -71,6 +71,15 @@ def test_retry_after_is_read_or_absent(text: str, seconds: int | None) -> None:
     assert Response(503, "", {}, b"").retry_after is None
 
 
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("0", 0), ("4294967295", 4_294_967_295), ("4294967296", None), ("5;x", None)]
+)
+def test_an_expiry_is_read_or_absent(text: str, seconds: int | None) -> None:
+    assert request(expires=text).expires == seconds
+    assert request().expires is None
+    assert request(expires="5\n6").expires is None
+
+
 def test_messages_show_no_numbers_in_a_traceback() -> None:
     assert repr(request()) == "Request(INVITE)"
     response = Response(200, "OK", {}, b"")
