@@ -126,6 +126,15 @@ def test_a_number_in_parts_beside_the_session_description_does_not_cross(story: 
     assert any(world.ben.number.digits.encode() in data.partition(b"\r\n\r\n")[2] for data in told)
 
 
+@pytest.mark.parametrize("story", ["answered", "late offer"])
+def test_a_number_in_parts_without_a_session_description_does_not_cross(story: str) -> None:
+    world = play(story, ("optional parts",), "plus")
+    assert world.record.outcome is Outcome.COMPLETED
+    invite, *_ = [data for data in world.from_alice if data.startswith(b"INVITE ")]
+    assert (b"multipart/mixed" in invite) == (story == "late offer")
+    assert traces(world.from_alice, world.anna.number) and traces(world.from_bob, world.ben.number)
+
+
 @settings(max_examples=80, deadline=None, derandomize=True, database=None)
 @given(
     st.sampled_from(list(STORIES)), st.sampled_from(list(TEXTS)), st.lists(st.sampled_from(PLACES), max_size=12),

@@ -119,7 +119,8 @@ LONGER = (
     other(BEN, "1242", "10.1.1.1", "203.0.113.202", "-who-lives-far-away.example"),
 )
 NEUTRAL = [
-    name for name in HARMLESS if name not in ("modes of a codec", "Max-Forwards", "body") and "Reason" not in name
+    *(name for name in HARMLESS if name not in ("modes of a codec", "Max-Forwards", "body") and "Reason" not in name),
+    "optional parts",
 ]
 """Places that say nothing but who somebody is."""
 TALKATIVE = tuple(replace(one, rewrite=hide(NEUTRAL, one.number, "plus")) for one in ALIKE)

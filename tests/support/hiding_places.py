@@ -249,6 +249,14 @@ def _body(data: bytes, digits: str, spelling: str) -> bytes:
     return head + fill(kind + _BODY.decode(), digits, spelling).encode()
 
 
+def _optional(data: bytes, digits: str, spelling: str) -> bytes:
+    """The same of parts that nobody has to understand, which makes a message that says no more than before."""
+    if data.partition(b"\r\n\r\n")[2]:
+        return data
+    part = rb"(?m)^(Content-Type: (?:text|application)/[^\r]*\r\n)"
+    return re.sub(part, rb"\1Content-Disposition: x; handling=optional\r\n", _body(data, digits, spelling))
+
+
 def _wrapped(data: bytes, digits: str, spelling: str) -> bytes:
     """SDP behind the last part of a multipart body; an INVITE with it is refused."""
     head, _, body = data.partition(b"\r\n\r\n")
@@ -296,6 +304,7 @@ PARTS: dict[str, Place] = {
     "direction": _part(r"^a=sendrecv", "a=inactive"),
     "type of the body": _part(r"^(Content-Type: application/sdp)", r'\1;charset={d};x="{t}"'),
     "body": _body,
+    "optional parts": _optional,
     "wrapped body": _wrapped,
     "parts beside the body": _beside,
 }
@@ -345,7 +354,8 @@ PLACES = (*PARTS, *LINES, *SDP)
 HARMLESS = tuple(
     name for name in PLACES
     if name not in ("URI of From", "URI of To", "Contact with headers", "Contact elsewhere", "token before From",
-                    "wrapped body", "parts beside the body", "direction", "payload types", "user of From", "user of To")
+                    "optional parts", "wrapped body", "parts beside the body", "direction", "payload types",
+                    "user of From", "user of To")
     and LINES.get(name) not in LOUD_HEADERS
 )  # fmt: skip
 """Places that leave a call in one piece all together."""

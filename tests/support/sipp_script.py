@@ -31,6 +31,12 @@ def sdp(direction: str = "sendrecv", *, version: int = 1, codecs: Sequence[int] 
     )
 
 
+def isup(handling: str, number: str) -> str:
+    """A body of one part, as of a gateway between SIP and the telephone network."""
+    head = f"Content-Type: application/ISUP;version=itu-t92+\nContent-Disposition: signal;handling={handling}\n"
+    return f"--b1\n{head}\n{number}\n--b1--\n"
+
+
 def message(first_line: str, headers: Sequence[str], body: str, kind: str = "application/sdp") -> str:
     lines = [first_line, *headers]
     if body:
@@ -148,7 +154,7 @@ class Caller(Script):
 
     def invite(
         self, *, body: str | None = None, headers: Sequence[str] = (), max_forwards: int = 70, vias: Sequence[str] = (),
-        contact: str = "", repeat: bool = True, again: bool = False,
+        contact: str = "", repeat: bool = True, again: bool = False, kind: str = "application/sdp",
     ) -> Self:  # fmt: skip
         """The first INVITE; `again`: the same bytes a second time, as when the answer was lost."""
         self.sequence = 1
@@ -165,6 +171,7 @@ class Caller(Script):
                     *headers,
                 ],
                 self.offer if body is None else body,
+                kind,
             ),
             repeat=repeat,
         )  # fmt: skip

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.short_sessions import limit_calls
 from tests.support.sipp_field import OVER_BOTH, Field, FieldCall
-from tests.support.sipp_script import sdp
+from tests.support.sipp_script import isup, sdp
 
 pytestmark = pytest.mark.wire
 NewCall = Callable[..., FieldCall]
@@ -100,6 +100,17 @@ def test_an_offer_that_comes_late(new_call: NewCall) -> None:
     call.run()
     relayed(call, call.callee_number, call.calling.got("200 INVITE").body)
     assert call.called.got("INVITE").line("m=audio ")
+    assert call.ended_as() == ("completed", "normal", "caller")
+
+
+def test_a_late_offer_of_a_gateway_that_speaks_sip_i(new_call: NewCall) -> None:
+    """RFC 3204, RFC 5621 §8.2: ISUP that nobody has to understand, and no offer beside it."""
+    call = new_call()
+    call.caller.invite(body=isup("optional", call.caller_number), kind="multipart/mixed;boundary=b1")
+    call.caller.expect(180).expect(200).ack(sdp(owner=call.caller_number, codecs=(0, 101))).pause(0.2).hang_up()
+    call.callee.invited().progress().answer().let_go()
+    call.run()
+    assert call.called.got("INVITE").header("Content-Type") == "application/sdp"
     assert call.ended_as() == ("completed", "normal", "caller")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from tests.support.sipp_field import FieldCall
-from tests.support.sipp_script import FOLD, Caller, message
+from tests.support.sipp_script import FOLD, Caller, isup, message
 
 pytestmark = pytest.mark.wire
 NewCall = Callable[..., FieldCall]
@@ -122,6 +122,7 @@ def test_a_withheld_number_is_told_by_the_asserted_identity(new_call: NewCall) -
         ({"max_forwards": 1}, 483, True),
         ({"headers": ["Require: 100rel, teleport"]}, 420, False),
         ({"headers": ["Content-Encoding: gzip"]}, 415, False),
+        ({"body": isup("required", "4711"), "kind": "multipart/mixed;boundary=b1"}, 415, False),
         ({"headers": ["Accept: application/pidf+xml"]}, 406, False),
         ({"body": "no session at all\n"}, 400, True),
     ],

@@ -23,27 +23,33 @@ _AS_IT_IS = frozenset(("", "binary", "8bit", "7bit"))
 class _Part(NamedTuple):
     kind: str
     disposition: str
-    is_required: bool
-    """Who does not understand it must refuse the whole (RFC 5621 §8.2)."""
+    handling: str
+    """`required`: who does not understand it must refuse the whole; `optional`: need not (RFC 5621 §8.2)."""
     content: bytes
 
 
-def sdp_of_parts(body: bytes, content_type: str) -> bytes:
-    """The first part that describes the session. Empty: there is none, another part insists on being understood, or
-    this is no multipart body. `content_type`: the header's value. Only a part that says `handling=required` insists:
-    ISUP without a word of it comes from gateways that do not expect anybody to read it."""
+def sdp_of_parts(body: bytes, content_type: str) -> bytes | None:
+    """The first part that describes the session; empty: there is none, and each part says that nobody has to understand
+    it. None: somebody has to, or this is no multipart body. `content_type`: the header's value.
+
+    Beside SDP only a part that says `handling=required` insists: ISUP without a word of it comes from gateways that do
+    not expect anybody to read it. Without SDP the standard holds, by which a part without a word is required (RFC 3261
+    §20.11): it may have been an offer, in a form that is not read here."""
     try:
         boundary = parse_parameters("".join(content_type.partition(";")[1:])).get("boundary", "")
         parts = _parts(body, boundary) if _BOUNDARY.fullmatch(boundary) else []
     except ParseError:
-        return b""
-    found = b""
+        return None
+    found: bytes | None = None
+    others = []
     for part in parts:
         if part.kind == "application/sdp" and part.disposition in ("", "session"):
-            found = found or part.content
-        elif part.is_required:
-            return b""
-    return found if not found or found.endswith(b"\r\n") else found + b"\r\n"
+            found = part.content if found is None else found
+        else:
+            others.append(part.handling)
+    if found is not None:
+        return found.removesuffix(b"\r\n") + b"\r\n" if found and "required" not in others else None
+    return b"" if others and all(handling == "optional" for handling in others) else None
 
 
 def _parts(body: bytes, boundary: str) -> list[_Part]:
@@ -74,4 +80,4 @@ def _part(text: bytes) -> _Part:
         kind = ""
     disposition, semicolon, parameters = headers.get("content-disposition", "").partition(";")
     handling = parse_parameters(semicolon + parameters).get("handling", "")
-    return _Part(kind, disposition.strip(" \t").lower(), handling.lower() == "required", content)
+    return _Part(kind, disposition.strip(" \t").lower(), handling.lower(), content)

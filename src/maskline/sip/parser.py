@@ -202,8 +202,8 @@ def _check_fields(message: Message) -> None:
         _cut_body(message, length)
     if "content-type" in headers and headers["content-type"][:10].lower() == "multipart/":
         sdp = sdp_of_parts(message.body, headers["content-type"])
-        if sdp:
-            message.take_part("application/sdp", sdp)
+        if sdp is not None:
+            message.take_part("application/sdp" if sdp else "", sdp)
 
 
 def _check_each(message: Message) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from maskline.sip.events import InviteAcked, InviteReceived, RequestReceived
 from maskline.sip.message import Request, Response
 from maskline.sip.multipart import MAX_PARTS, sdp_of_parts
 from maskline.sip.parser import parse
@@ -72,6 +73,8 @@ def test_the_part_that_describes_the_session_is_taken_and_no_other(content_type:
         (MIXED, wrapped(with_handling(PART, b"session;;"))),
         (MIXED, wrapped((b"Content-Type: application/sdp\r\nContent-Transfer-Encoding: base64", SDP))),
         (MIXED, wrapped((b"Content-Type: application/sdp\r\nContent-Encoding: gzip", SDP))),
+        (MIXED, wrapped((PART[0], b""))),
+        (MIXED, wrapped((PART[0], b""), PART)),
         (MIXED, wrapped(with_handling(PART, b"early-session"))),
         (MIXED, wrapped(PART, with_handling(ISUP, b"signal; Handling=Required"))),
         (MIXED, wrapped(with_handling(ISUP, b"signal; handling=required"), PART)),
@@ -79,16 +82,48 @@ def test_the_part_that_describes_the_session_is_taken_and_no_other(content_type:
         (MIXED, wrapped((MIXED.replace("b1", "b2").encode(), wrapped(PART, boundary=b"b2")))),
     ],
 )
-def test_what_is_cut_wrongly_or_insists_on_more_describes_nothing(content_type: str, body: bytes) -> None:
-    assert sdp_of_parts(body, content_type) == b""
+def test_what_is_cut_wrongly_or_insists_on_more_has_to_be_refused(content_type: str, body: bytes) -> None:
+    assert sdp_of_parts(body, content_type) is None
+
+
+NEED_NOT = b"signal; Handling=Optional"
+LIST = (b"Content-Type: application/resource-lists+xml", b"<resource-lists/>")
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        (with_handling(ISUP, NEED_NOT),),
+        (with_handling(LIST, b'recipient-list;handling="optional"'), with_handling(ISUP, NEED_NOT)),
+        (with_handling(PART, b"early-session;handling=optional"),),
+    ],
+)
+def test_parts_that_nobody_has_to_understand_describe_nothing(parts: tuple[tuple[bytes, bytes], ...]) -> None:
+    assert sdp_of_parts(wrapped(*parts), MIXED) == b""
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        (with_handling(ISUP, NEED_NOT), PIDF),
+        (with_handling(ISUP, NEED_NOT), with_handling(LIST, b"recipient-list")),
+        (with_handling(ISUP, NEED_NOT), with_handling(LIST, b"recipient-list;handling=required")),
+        (with_handling(ISUP, b"signal;handling=some-day"),),
+        (with_handling(ISUP, NEED_NOT), (PART[0], b"")),
+        (with_handling(ISUP, NEED_NOT), (PART[0] + b"\r\nContent-Encoding: gzip", SDP)),
+    ],
+)
+def test_without_sdp_a_part_of_which_nothing_is_said_is_required(parts: tuple[tuple[bytes, bytes], ...]) -> None:
+    """RFC 3261 §20.11, RFC 3204 §3."""
+    assert sdp_of_parts(wrapped(*parts), MIXED) is None
 
 
 def test_as_many_parts_as_are_read_are_read() -> None:
     assert sdp_of_parts(wrapped(*[PIDF] * (MAX_PARTS - 1), PART), MIXED) == SDP
 
 
-def sent(method: str, body: bytes, **more: object) -> bytes:
-    return request(method, branch="a", body=body, **more).replace(b"application/sdp", MIXED.encode(), 1)  # type: ignore[arg-type]
+def sent(method: str, body: bytes, branch: str = "a", **more: object) -> bytes:
+    return request(method, branch=branch, body=body, **more).replace(b"application/sdp", MIXED.encode(), 1)  # type: ignore[arg-type]
 
 
 def test_nobody_above_the_parser_sees_the_other_parts() -> None:
@@ -114,6 +149,28 @@ def test_an_invite_in_several_parts_is_taken_and_one_that_insists_on_another_ref
     bench = Bench()
     bench.put(sent("INVITE", wrapped(ISUP, PART)))
     assert bench.kinds() == ["InviteReceived"]
-    bench = Bench()
-    assert bench.statuses(sent("INVITE", wrapped(with_handling(ISUP, b"signal;handling=required"), PART))) == [415]
-    assert bench.kinds() == []
+    for parts in ((PART,), ()):
+        bench = Bench()
+        (refusal,) = bench.put(sent("INVITE", wrapped(with_handling(ISUP, b"signal;handling=required"), *parts)))
+        assert refusal.startswith(b"SIP/2.0 415 ") and b"\r\nAccept: application/sdp\r\n" in refusal
+        assert bench.kinds() == []
+
+
+def test_requests_of_parts_that_need_not_be_understood_have_no_body() -> None:
+    """A late offer of SIP-I; inside the dialog a re-INVITE without offer, and an UPDATE that only refreshes."""
+    bench, body = Bench(), wrapped(with_handling(ISUP, NEED_NOT))
+    bench.put(sent("INVITE", body))
+    (event,) = bench.events()
+    assert isinstance(event, InviteReceived)
+    assert (event.request.body, event.request.sdp, event.request.whole_body) == (b"", b"", body)
+    usage = event.usage
+    bench.agent.answer(usage, bench.now, SDP)
+    bench.sent()
+    bench.put(sent("ACK", wrapped(with_handling(ISUP, NEED_NOT), PART), to_tag=usage.id))
+    assert bench.events() == [InviteAcked(usage, SDP)]
+    for number, method in enumerate(("UPDATE", "INVITE"), 2):
+        bench.put(sent(method, body, f"in{number}", to_tag=usage.id, cseq=number))
+        (asked,) = bench.events()
+        assert isinstance(asked, RequestReceived)
+        assert asked.request.body == b""
+        bench.agent.respond(asked.key, 200, bench.now)
