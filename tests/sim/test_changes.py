@@ -7,12 +7,18 @@ told of the other is what the other says, so no answer was lost on the way acros
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 
 from maskline.masking.facts import Cause
+from maskline.masking.trunk import Reliable
+from maskline.sdp.negotiate import has_audio
+from maskline.sdp.parse import parse
+from maskline.sdp.session import Codec
+from tests.support.call_machine import sdp
 from tests.support.engine_world import World, clean
-from tests.support.sim_scenario import Scenario
+from tests.support.sim_scenario import A_MEDIA, B_MEDIA, Scenario
 from tests.support.sim_seeds import blocks
 
 BLOCK = 50
@@ -84,3 +90,60 @@ def test_what_the_phones_say_in_the_end(
     assert (world.alice.handset.said, world.alice.handset.told) == alice
     assert (world.bob.handset.said, world.bob.handset.told) == bob
     assert world.record.cause is Cause.NORMAL
+
+
+# -- a callee that answers otherwise than its 18x said ----------------------------------------------------------------
+
+
+def spoken(messages: list[bytes]) -> list[Codec]:
+    """The favourite of each description in them, in order; its reader speaks the last one."""
+    bodies = [data.partition(b"\r\n\r\n")[2] for data in messages]
+    return [
+        next(codec for codec in parse(body).codecs if has_audio((codec,))) for body in bodies if body.startswith(b"v=0")
+    ]
+
+
+def first_counts(messages: list[bytes]) -> list[bytes]:
+    """What a caller reads of them that goes by RFC 3261 §13.2.1: of the responses to its INVITE the first description,
+    and then our offers."""
+    answers = [data for data in messages if data.startswith(b"SIP/2.0 ") and b"\r\nCSeq: 1 INVITE" in data]
+    described = [data for data in answers if b"\r\n\r\nv=0" in data]
+    return [*described[:1], *(data for data in messages if data.startswith(b"INVITE "))]
+
+
+WIDE = sdp(A_MEDIA, 4000, "9 0 8 101")
+
+
+def b_sdp(codecs: str) -> bytes:
+    return sdp(B_MEDIA, 6000, codecs)
+
+
+@pytest.mark.parametrize("reliable", [False, True])
+@pytest.mark.parametrize(
+    ("early", "answer", "told"),
+    [
+        ("9 101", "8 101", True),
+        ("9 8 101", "8 0 101", True),
+        ("8 101", "9 101", True),
+        ("9 101", "9 101", False),
+        ("9 8 101", "9 101", False),
+        ("8 9 101", "9 8 101", False),
+    ],
+)
+def test_a_caller_speaks_what_its_callee_answered_in_the_end(
+    reliable: bool, early: str, answer: str, told: bool
+) -> None:
+    """What the first answer named is what a caller speaks; another answer can only be told by an offer of ours."""
+    rings = ((1.0, 183, b_sdp(early)),)
+    world = World(1, Scenario(reliable=reliable, rings=rings, offer=WIDE, answer=b_sdp(answer), verdict_after=4.0))
+    # Who has answered by a reliable 18x cannot answer otherwise.
+    world.trunks = (world.trunks[0], *[replace(trunk, reliable=Reliable.OFF) for trunk in world.trunks[1:]])
+    world.run().check()
+    assert any(data.startswith(b"PRACK ") for data in world.from_alice) == reliable
+    assert world.record.cause is Cause.NORMAL
+    read = spoken(first_counts(world.to_alice))
+    assert len(read) == 1 + told
+    assert read[-1] in parse(b_sdp(answer)).codecs
+    assert world.compared == 1
+    # Nothing of it is the callee's business.
+    assert sum(data.startswith(b"INVITE ") for data in world.to_bob) == 1

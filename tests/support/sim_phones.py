@@ -13,7 +13,7 @@ from maskline.sip.invite_usage import InviteUsage, UsageState
 from maskline.sip.transaction_client import ClientTransaction
 from tests.support.call_machine import CALLER, VIRTUAL
 from tests.support.sim_handset import Handset
-from tests.support.sim_scenario import A_MEDIA, A_MOVED, A_SDP, ALICE, B_MEDIA, B_MOVED, B_SDP, ENGINE, REALM, proof
+from tests.support.sim_scenario import A_MEDIA, A_MOVED, A_SDP, ALICE, B_MEDIA, B_MOVED, ENGINE, REALM, proof
 
 if TYPE_CHECKING:
     from tests.support.engine_world import World
@@ -115,7 +115,7 @@ class Alice(Phone):
             OutgoingInvite(
                 ENGINE, f"sip:{VIRTUAL.e164}@{ENGINE.host}",
                 "sip:anonymous@anonymous.invalid" if withheld else f"sip:{CALLER.digits}@{ALICE.host}",
-                f"sip:{VIRTUAL.e164}@{ENGINE.host}", b"" if s.late_offer else A_SDP, max_forwards=s.max_forwards,
+                f"sip:{VIRTUAL.e164}@{ENGINE.host}", b"" if s.late_offer else s.offer, max_forwards=s.max_forwards,
                 headers=(*(() if withheld else (identity,)),
                          *(() if s.expires is None else (("Expires", str(s.expires)),)),
                          ("Subject", f"from {CALLER.digits}"), ("X-Account", "wonderland")),
@@ -218,7 +218,7 @@ class Bob(Phone):
         verdict = self.verdict
         if verdict == 200:
             if self.usage.state is UsageState.INCOMING:
-                self.agent.answer(self.usage, now, B_SDP, session_seconds=s.session)
+                self.agent.answer(self.usage, now, s.answer, session_seconds=s.session)
                 self.at(120.0 if s.bob_bye is None else s.bob_bye, self.bye)
         else:
             headers = (("Contact", "<sip:+999@elsewhere.example>"),) if verdict == 302 else ()

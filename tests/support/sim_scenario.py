@@ -44,6 +44,9 @@ class Scenario:
     """What everybody does. Times are seconds after the moment they refer to; None: never."""
 
     late_offer: bool = False
+    offer: bytes = A_SDP
+    answer: bytes = B_SDP
+    """Bob's, whatever his 18x said."""
     cancel_after: float | None = None
     """Alice gives up, after her INVITE."""
     expires: int | None = None

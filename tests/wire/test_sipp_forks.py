@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.support.sipp_field import OVER_BOTH, FieldCall
+from tests.support.sipp_script import sdp
 
 pytestmark = pytest.mark.wire
 NewCall = Callable[..., FieldCall]
@@ -22,6 +23,23 @@ def test_the_fork_that_answers_wins(new_call: NewCall) -> None:
     call.run()
     assert call.called.got("ACK").header("To").endswith("two")
     assert call.called.got("BYE").header("To").endswith("two")
+    assert call.ended_as() == ("completed", "normal", "caller")
+
+
+@OVER_BOTH
+def test_a_fork_that_answers_with_another_codec_than_was_heard_is_told_to_the_caller(new_call: NewCall) -> None:
+    """The answer in the 183 counts for a caller that goes by RFC 3261 §13.2.1: only an offer of ours changes it."""
+    call = new_call()
+    caller, callee = call.caller, call.callee
+    caller.invite().expect(183).answered().expect("INVITE")
+    caller.reply("200 OK", body=sdp(version=2, codecs=(0, 101)), headers=[f"Contact: {caller.contact}"]).expect("ACK")
+    caller.pause(0.1).hang_up()
+    callee.invited().progress("183 Session Progress", sdp(codecs=(8, 101), owner=callee.number), fork="one")
+    callee.pause(0.3).answer_again(fork="two").let_go()
+    call.run()
+    heard = call.calling.got("183 INVITE"), call.calling.got("INVITE")
+    assert [seen.line("m=audio ").split()[2] for seen in heard] == ["8", "0"]
+    assert call.called.heard == ["INVITE", "ACK", "BYE"]
     assert call.ended_as() == ("completed", "normal", "caller")
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from maskline.engine import effects as e
 from maskline.engine import inputs as i
-from maskline.engine.call_change import tell_rest
+from maskline.engine.call_change import is_promise_broken, tell_rest
 from maskline.engine.call_end import lose
 from maskline.engine.call_record_builder import UNAVAILABLE
 from maskline.engine.call_retry import has_next
@@ -100,7 +100,11 @@ def pass_early_media(call: Call, inp: i.Input, now: float, out: list[e.Effect]) 
     call.early_media_ready = True
     if not call.media.greeted:
         media = call.media
-        body = media.greeting() if media.offers_early else media.sdp_for_caller()
+        if media.offers_early:
+            body = media.greeting()
+        else:
+            body = media.sdp_for_caller()
+            call.promised = call.promised or media.leg(A).agreed
         call.leg_a.step(LegSignal.RING, out, e.Progress(183, body))
 
 
@@ -181,5 +185,8 @@ def answer(call: Call, inp: i.Input, now: float, out: list[e.Effect]) -> None:
     if options.record and (call.media.leg(A).far is not None or not call.media.relay):
         start_recording(call, now, out)
     media = call.media
-    media.untold = tuple([name for name in (A, B) if media.leg(name).wish != media.leg(name).told])
+    untold = [name for name in (A, B) if media.leg(name).wish != media.leg(name).told]
+    if B not in untold and is_promise_broken(call):
+        untold.append(B)
+    media.untold = tuple(untold)
     tell_rest(call, out)

@@ -325,3 +325,76 @@ def test_a_driver_that_fails_then_ends_the_call() -> None:
     (attach,) = call.feed(i.Acked(A, A_SDP))
     call.feed(i.MediaFailed(attach.then))  # type: ignore[attr-defined]
     assert call.only(e.Reject).status == 503
+
+
+# -- a callee that answers otherwise than its 18x ---------------------------------------------------------------------
+
+WIDE = sdp(codecs="9 0 8 101")
+
+
+def b_sdp(codecs: str, direction: str = "sendrecv") -> bytes:
+    return sdp("198.51.100.99", 6000, codecs, direction)
+
+
+def favourites(made: list[e.Effect]) -> list[tuple[LegName, int]]:
+    return [(each.leg, parse(each.body).codecs[0].payload_type) for each in made if isinstance(each, e.SendOffer)]
+
+
+def hearing(early: str, offer: bytes = WIDE) -> Driven:
+    call = Driven().dialled(body=offer)
+    call.feed(i.Progressed(183, "fork-1", b_sdp(early)), i.EarlyMediaReady())
+    return call
+
+
+def test_what_a_caller_was_answered_first_and_its_callee_does_not_take_is_changed_by_an_offer() -> None:
+    call = hearing("9 101")
+    call.feed(i.Answered(b_sdp("8 101")))
+    made = call.feed(i.AnswerMediaReady())
+    assert favourites(made) == [(A, 8)]
+    opened = [effect for effect in made if isinstance(effect, e.OpenMedia)]
+    assert [(one.legs, one.codecs[0].name) for one in opened] == [((A,), "PCMA")]
+    agreed = call.feed(i.OfferAnswered(A, 200, sdp(codecs="8 101")))
+    (attach,) = [effect for effect in agreed if isinstance(effect, e.AttachMedia)]
+    assert attach.leg is A and [codec.name for codec in attach.far.codecs] == ["PCMA", "telephone-event"]
+    assert call.call.change is None and call.call.promised == ()
+    # Once is enough.
+    call.feed(i.LateMediaReady(first=False))
+    assert favourites(call.feed(i.Offered(A, "k", sdp(codecs="8 101", direction="sendonly")))) == [(B, 8)]
+
+
+def test_a_caller_that_refuses_it_talks_on_as_it_was() -> None:
+    call = hearing("9 101")
+    call.feed(i.Answered(b_sdp("8 101")), i.AnswerMediaReady())
+    assert call.feed(i.OfferAnswered(A, 488)) == []
+    assert call.call.state is CallState.TALKING
+
+
+def test_early_media_that_moved_does_not_count_but_what_was_said_first() -> None:
+    call = hearing("9 101")
+    call.feed(i.Progressed(183, "fork-1", b_sdp("8 101")), i.EarlyMediaReady(), i.Answered(b_sdp("8 101")))
+    assert favourites(call.feed(i.AnswerMediaReady())) == [(A, 8)]
+    back = hearing("9 101")
+    back.feed(i.Progressed(183, "fork-1", b_sdp("8 101")), i.EarlyMediaReady(), i.Answered(b_sdp("9 101")))
+    assert favourites(back.feed(i.AnswerMediaReady())) == []
+
+
+def test_a_caller_that_dropped_the_codec_itself_before_the_answer_knows() -> None:
+    call = hearing("9 8 101")
+    made = call.feed(update(A, sdp(codecs="8 101")))
+    call.feed(*[one.then for one in made if isinstance(one, e.AttachMedia)])
+    call.feed(i.Answered(b_sdp("8 101")))
+    assert favourites(call.feed(i.AnswerMediaReady())) == []
+
+
+def test_a_hold_and_another_codec_are_told_in_one_offer() -> None:
+    call = hearing("9 101")
+    call.feed(i.Answered(b_sdp("8 101", "sendonly")))
+    (offer,) = [one for one in call.feed(i.AnswerMediaReady()) if isinstance(one, e.SendOffer)]
+    said = parse(offer.body)
+    assert (offer.leg, said.direction, said.codecs[0].payload_type) == (A, "sendonly", 8)
+
+
+def test_a_caller_that_has_none_of_what_the_callee_takes_is_told_nothing_since_the_driver_translates() -> None:
+    call = hearing("0 101", offer=sdp(codecs="0 101"))
+    call.feed(i.Answered(b_sdp("8 101")))
+    assert favourites(call.feed(i.AnswerMediaReady())) == []
