@@ -147,3 +147,14 @@ def test_a_caller_speaks_what_its_callee_answered_in_the_end(
     assert world.compared == 1
     # Nothing of it is the callee's business.
     assert sum(data.startswith(b"INVITE ") for data in world.to_bob) == 1
+
+
+@pytest.mark.parametrize("method", ["", "+"])
+@pytest.mark.parametrize("who", ["alice", "bob"])
+def test_who_drops_what_the_other_speaks_is_spoken_to_otherwise(who: str, method: str) -> None:
+    """Both speak G722 and could speak PCMA; one goes on with G.711 alone."""
+    world = clean(Scenario(offer=WIDE, answer=b_sdp("9 8 101"), presses=((2.0, who, f"{method}8"),)))
+    assert (world.record.cause, world.compared) == (Cause.NORMAL, 1)
+    asked, told = (world.to_bob, world.to_alice) if who == "alice" else (world.to_alice, world.to_bob)
+    assert spoken([data for data in asked if data.startswith(b"INVITE ")])[-1].name == "PCMA"
+    assert spoken(told)[-1].name == "PCMA"

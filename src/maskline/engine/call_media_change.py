@@ -23,7 +23,7 @@ from maskline.engine.call_media import (
 )
 from maskline.masking.facts import LegName
 from maskline.media.port import LocalMedia
-from maskline.sdp.negotiate import answer_codecs, answered_direction, filter_codecs, has_audio
+from maskline.sdp.negotiate import answer_codecs, answered_direction, filter_codecs, has_audio, shared_codecs
 from maskline.sdp.session import AudioDescription, Codec
 
 _G711 = ("PCMU", "PCMA")
@@ -53,17 +53,28 @@ def crosses(media: CallMedia, name: LegName, said: AudioDescription) -> bool:
     """Whether the other side has to be told of this offer, or answer. Raises `SdpError` (488) when no codec of it may
     pass at all."""
     leg = media.leg(name)
-    return said.direction != leg.wish or _switches(media, leg, said) or (not media.relay and _moves(leg, said))
+    return said.direction != leg.wish or _switches(media, name, said) or (not media.relay and _moves(leg, said))
 
 
-def _switches(media: CallMedia, leg: LegMedia, said: AudioDescription) -> bool:
-    """Nothing that was agreed is left; or what it now likes best it never named before, so the other side had no say.
-    A list that is only shorter, or in another order, changes nothing that the other side would have to know."""
+def _switches(media: CallMedia, name: LegName, said: AudioDescription) -> bool:
+    """Nothing that was agreed is left, or not what the other side speaks; or what it now likes best it never named
+    before, so the other side had no say. A list that is shorter in another way, or in another order, changes nothing
+    that the other side would have to know."""
+    leg = media.leg(name)
     assert leg.far is not None, "a leg that changes had media"
     best = next(codec for codec in _passing(media, said) if has_audio((codec,)))
     if not any(codec.matches(best) for codec in leg.far.codecs):
         return True
-    return not has_audio([codec for codec in leg.agreed if any(codec.matches(other) for other in said.codecs)])
+    return not has_audio(shared_codecs(leg.agreed, said.codecs)) or _is_lost(media, name, leg.far, said)
+
+
+def _is_lost(media: CallMedia, name: LegName, before: AudioDescription, said: AudioDescription) -> bool:
+    """Whether what the other side speaks was understood before, and is not any more. A relay makes one law of G.711 of
+    the other."""
+    spoken = next(codec for codec in media.leg(OTHER[name]).agreed if has_audio((codec,)))
+    if shared_codecs((spoken,), said.codecs) or not shared_codecs((spoken,), before.codecs):
+        return False
+    return not (media.relay and spoken.name in _G711 and any(codec.name in _G711 for codec in said.codecs))
 
 
 def _moves(leg: LegMedia, said: AudioDescription) -> bool:
@@ -78,7 +89,7 @@ def _passing(media: CallMedia, said: AudioDescription) -> tuple[Codec, ...]:
 def propose_offer(media: CallMedia, name: LegName, said: AudioDescription) -> MediaChange:
     """The offer to the other side for this one. Raises `SdpError` (488)."""
     leg, other = media.leg(name), media.leg(OTHER[name])
-    switches = _switches(media, leg, said)
+    switches = _switches(media, name, said)
     codecs = _passing(media, said) if switches else common(leg.agreed, said.codecs)
     return _offer(media, other, said, codecs, said.direction, switches=switches)
 

@@ -227,6 +227,32 @@ def test_a_list_in_another_order_or_shorter_is_no_other_codec() -> None:
     assert call.none(e.SendOffer)
 
 
+@pytest.mark.parametrize(("leg", "favourite"), [(A, B), (B, A)])
+def test_a_list_without_what_the_other_side_speaks_is_another_codec(leg: LegName, favourite: LegName) -> None:
+    """A gateway that goes back to G.711 for a fax, for one."""
+    call = Driven()
+    call.dialled(body=sdp(codecs="9 0 8 101"))
+    call.feed(i.Answered(sdp("198.51.100.99", 6000, "9 8 101")), i.AnswerMediaReady(), i.Acked(A))
+    (*_, offer) = call.feed(i.Offered(leg, "k1", sdp(codecs="8 101")))
+    assert isinstance(offer, e.SendOffer) and offer.leg is favourite
+    assert names(offer.body) == ["PCMA", "PCMU", "telephone-event"]
+
+
+@pytest.mark.parametrize("relay", [True, False])
+def test_the_other_law_of_g711_is_for_the_relay_to_make(relay: bool) -> None:
+    call = Driven(relay).dialled()
+    call.feed(i.Answered(sdp("198.51.100.99", 6000, "0 8 101")), *([i.AnswerMediaReady()] if relay else []), i.Acked(A))
+    call.feed(i.Offered(A, "k1", sdp(codecs="8 101")))
+    assert call.none(e.SendOffer) == relay
+
+
+def test_what_was_translated_before_is_no_loss() -> None:
+    call = Driven()
+    call.dialled(body=sdp(codecs="0 101")).feed(i.Answered(sdp("198.51.100.99", 6000, "8 101")), i.AnswerMediaReady())
+    call.feed(i.Acked(A), i.Offered(A, "k1", sdp(codecs="0 101", port=4010)))
+    assert call.none(e.SendOffer)
+
+
 def test_a_recorded_call_keeps_to_what_recordings_are_made_of() -> None:
     call = Driven().talking(forward(record=True))
     assert call.feed(i.Offered(A, "k1", sdp(codecs="9")))[-1] == e.RespondRequest(A, "k1", 488)
