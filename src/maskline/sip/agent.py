@@ -294,7 +294,9 @@ class Agent:
         self._client.take_back(kept, now)
 
     def let_go(self, usage: InviteUsage, now: float) -> None:
-        """Forget it without a word to its peer: its dialog is another endpoint's by now."""
+        """Forget it, and what its peer asks in it, without a word: its dialog is another endpoint's by now."""
+        for key in usage.unanswered or ():
+            self._server.transactions.drop(key)
         usage.unanswered = None
         self._core.end(usage, now)
 

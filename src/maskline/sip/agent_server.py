@@ -233,7 +233,7 @@ class AgentServer:
         """Their INVITE is wanted no more: they say so in this request. Once it is answered that changes nothing
         (§9.2)."""
         usage = transaction.usage
-        if usage is None or usage.is_over or transaction.state is not State.PROCEEDING:
+        if usage is None or transaction.state is not State.PROCEEDING:
             return
         self.answers.send(transaction, 487, now)
         if usage.transaction is transaction:

@@ -119,6 +119,12 @@ class ServerTransactions:
         self._follow(transaction, row, now)
         return True
 
+    def drop(self, key: str) -> None:
+        """Forget one that has no final response, and never will."""
+        transaction = self._transactions[key]
+        self._core.timers.cancel((EXPIRY, key))
+        self._forget(transaction)
+
     def receive_again(self, transaction: ServerTransaction, now: float) -> None:
         self._core.counters.retransmits_absorbed += 1
         self._feed(transaction, _REQUEST, now)
