@@ -25,6 +25,8 @@ EVENTS: dict[str, str] = {
     "lease_over": "The database could not be told in time that this process lives; it takes no new calls until it can.",
     "leases_freed": "What a dead process had taken, such as webhooks to send, is free again; others go on with it.",
     "calls_lost": "Another engine has calls that were ours; they are forgotten here, and go on there.",
+    "engine_id_in_use": "The engine's id was another machine's a moment ago; the start waits up to 16 s for its end.",
+    "engine_id_shared": "Two engines have one id: each takes the other's calls. Give each a MASKLINE_ENGINE_ID.",
     "server_started": "All parts run; calls and requests are accepted.",
     "server_stopping": "A signal or a failing part began the stop; new calls are refused.",
     "server_stopped": "All parts have ended.",

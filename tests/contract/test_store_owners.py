@@ -47,11 +47,12 @@ async def clock_of(store: Store) -> float:
 
 async def test_who_says_that_it_lives_is_among_the_owners_until_it_ends(store: Store) -> None:
     first = await store.renew_owner(ONE, now=T0)
-    assert (first.in_time, first.others) == (False, ())
+    assert (first.in_time, first.others, first.mine) == (False, (), None)
     second = await store.renew_owner(TWO, now=T0 + 1)
     assert [(one.id, one.until) for one in second.living("engine", "serve")] == [("e1", first.now + LEASE)]
     assert second.living("api") == []
-    assert (await store.renew_owner(ONE, now=T0 + 2)).in_time
+    again = await store.renew_owner(ONE, now=T0 + 2)
+    assert again.in_time and again.mine == ONE._replace(until=first.until)
     await store.end_owner("e1")
     await store.end_owner("unknown")
     assert next((one.id, one.until) for one in await store.owners()) == ("e1", 0.0)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -72,6 +74,32 @@ async def test_from_an_empty_database_to_calls_before_and_after_a_crash_of_the_s
         await inbox.close()
         code = await asyncio.to_thread(platform.stop)
     assert code == 0
+
+
+async def test_of_two_engines_of_one_id_the_second_does_not_start_until_the_first_is_dead(
+    server: PostgresServer, tmp_path: Path
+) -> None:
+    options = {"MASKLINE_MEDIA": "none", "MASKLINE_DATABASE_URL": server.url(), "MASKLINE_ENGINE_ID": "e1"}
+    key = tmp_path / "maskline.key"
+    here, there = (
+        Platform(tmp_path / name, command="engine", **options, MASKLINE_KEY_FILE=str(key)) for name in ("here", "there")
+    )
+    for each in (here, there):
+        each.folder.mkdir()
+    await run(here, "migrate")
+    try:
+        await here.start()
+        with pytest.raises(LabError, match=r"engine with the id e1 is running on .*MASKLINE_ENGINE_ID"):
+            await there.start()
+        os.kill(here.pid, signal.SIGKILL)
+        await there.start()
+        assert len(there.log_lines("engine_id_in_use")) == 2
+        assert await asyncio.to_thread(there.stop) == 0
+        await here.start()
+        assert here.log_lines("engine_id_") == []
+    finally:
+        for each in (here, there):
+            await asyncio.to_thread(each.stop)
 
 
 async def provision(platform: Platform, carrier: Carrier, inbox: Inbox) -> dict[str, str]:

@@ -26,6 +26,13 @@ class Renewal(NamedTuple):
     """All but itself."""
     now: float
     """By which their `until` is judged."""
+    mine: Owner | None = None
+    """What was there under its own id before."""
+
+    @property
+    def until(self) -> float:
+        """Until when it lives from now on."""
+        return self.now + LEASE
 
     def living(self, *kinds: str) -> list[Owner]:
         return [one for one in self.others if one.until > self.now and one.kind in kinds]

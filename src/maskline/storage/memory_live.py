@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from maskline.storage.kept import LiveCall, Owner, Tenure
-from maskline.storage.live_store import LEASE, REMEMBERED, Renewal
+from maskline.storage.live_store import REMEMBERED, Renewal
 
 
 class MemoryLive:
@@ -88,13 +88,14 @@ class MemoryLive:
     async def renew_owner(self, owner: Owner, *, now: float) -> Renewal:
         before = self._owners.get(owner.id)
         others = tuple([one for one in await self.owners() if one.id != owner.id])
-        self._owners[owner.id] = owner._replace(until=now + LEASE)
+        renewal = Renewal(before is not None and before.until > now, others, now, before)
+        self._owners[owner.id] = owner._replace(until=renewal.until)
         if before is None or not before.until:
             leavers = {call.engine_id for call in self._live.values()}
             old = [one.id for one in others if one.until < now - REMEMBERED and one.id not in leavers]
             for owner_id in old:
                 del self._owners[owner_id]
-        return Renewal(before is not None and before.until > now, others, now)
+        return renewal
 
     async def end_owner(self, owner_id: str) -> None:
         if owner_id in self._owners:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 
 from maskline.storage import rows_kept, topics
 from maskline.storage.kept import Owner
-from maskline.storage.live_store import LEASE, REMEMBERED, Renewal
+from maskline.storage.live_store import REMEMBERED, Renewal
 from maskline.storage.rows import Row
 from maskline.storage.sql import SqlConnection, fetch_all, run
 
@@ -18,11 +18,13 @@ from maskline.storage.sql import SqlConnection, fetch_all, run
 def renew(connection: SqlConnection, owner: Owner, ours: float) -> Renewal:
     now = connection.wall(ours)
     known = [rows_kept.owner_from_row(row) for row in run(connection, "owners").fetchall()]
-    before = next((one.until for one in known if one.id == owner.id), 0.0)
-    run(connection, "renew_owner", owner.id, owner.kind, owner.name, now + LEASE, owner.address)
+    mine = next((one for one in known if one.id == owner.id), None)
+    before = 0.0 if mine is None else mine.until
+    renewal = Renewal(before > now, tuple([one for one in known if one.id != owner.id]), now, mine)
+    run(connection, "renew_owner", owner.id, owner.kind, owner.name, renewal.until, owner.address)
     if not before:
         run(connection, "forget_owners", now - REMEMBERED)
-    return Renewal(before > now, tuple([one for one in known if one.id != owner.id]), now)
+    return renewal
 
 
 def end(connection: SqlConnection, owner_id: str) -> None:

@@ -29,6 +29,7 @@ from maskline.storage.live_store import LEASE, Renewal
 from maskline.storage.store import Store
 from maskline.workflows.record_call import CallRecording
 from maskline.workflows.recover_calls import recover_calls
+from maskline.workflows.wait_for_namesake import wait_for_namesake
 
 _log = structlog.get_logger("maskline.own_calls")
 
@@ -76,6 +77,9 @@ class OwnCalls:
         """The last renewal, by the database's clock as the next."""
         self._watching_since: float | None = None
         """None: the database was away at our last look."""
+        self._said: float | None = None
+        """Until when we live, as we wrote it; None: whether that was written is not known."""
+        self._has_namesake = False
         self._others: list[Owner] = []
         self._read: list[LiveCall] = []
         """Taken over, and not in the engine yet."""
@@ -108,7 +112,9 @@ class OwnCalls:
         self._wake.set()
 
     async def prepare(self) -> None:
-        """Before anything is leased: an earlier process of our name is dead. Raises `StoreUnavailable`."""
+        """Before anything is leased: an earlier process of our name is dead. Raises `ConfigurationError` when it is
+        not, and `StoreUnavailable`."""
+        await wait_for_namesake(self._store, self._clock, self.owner)
         await self._free([self.owner.id])
 
     async def begin(self) -> list[CutOff]:
@@ -149,7 +155,7 @@ class OwnCalls:
             if self._carrier is not None:
                 await self._settle(renewal, self._carrier, ended_only)
         except (StoreUnavailable, TimeoutError):
-            self._watching_since = None
+            self._watching_since = self._said = None
             if not self.lapsed and self._clock.now() - self._renewed_at >= LEASE:
                 self._lapse()
             return False
@@ -166,9 +172,19 @@ class OwnCalls:
     def _note(self, renewal: Renewal, at: float) -> None:
         self._renewed_at = at
         self._others = renewal.living(*ENGINES)
+        self._look_for_namesake(renewal)
         if self.lapsed:
             self.lapsed = False
             self._suspend(False)
+
+    def _look_for_namesake(self, renewal: Renewal) -> None:
+        """Who alone has its id finds what it said itself, or less where the database has lost that."""
+        mine, said = renewal.mine, self._said
+        self._said = renewal.until
+        has_namesake = mine is not None and said is not None and mine.until > said
+        if mine is not None and has_namesake and not self._has_namesake:
+            _log.error("engine_id_shared", engine_id=mine.id, host=mine.name, address=mine.address)
+        self._has_namesake = has_namesake
 
     def _lapse(self) -> None:
         self.lapsed = True

@@ -318,3 +318,40 @@ async def test_what_an_earlier_process_of_the_same_name_had_leased_is_free_befor
     await store.lease_outbox("e1", now=clock.wall(), until=clock.wall() + 120, limit=1)
     await one.owning.prepare()
     assert [row.state for row in await store.outbox(None)] == ["due"]
+
+
+async def test_two_engines_of_one_id_are_told_once_and_who_alone_has_it_never() -> None:
+    _, clock, (one, two, alone) = world("e1", "e1", "e2")
+    two.owning.owner = two.owning.owner._replace(name="other", address="192.0.2.2:5060")
+    with capture_logs() as lines:
+        for each in (one, two, alone):
+            await each.owning.begin()
+            clock.advance(own_calls.RENEW_SECONDS / 3)
+        for _ in range(3):
+            for each in (one, two, alone):
+                await each.owning._step()
+                clock.advance(own_calls.RENEW_SECONDS / 3)
+    told = [(line["event"], line["engine_id"], line["host"], line["address"]) for line in lines]
+    assert told == [
+        ("engine_id_shared", "e1", "other", "192.0.2.2:5060"), ("engine_id_shared", "e1", "host", "192.0.2.1:5060"),
+    ]  # fmt: skip
+
+
+async def test_a_renewal_of_which_nothing_was_heard_is_no_namesake() -> None:
+    class Cut(Store):
+        async def renew_owner(self, owner: Owner, *, now: float) -> Renewal:
+            renewal = await super().renew_owner(owner, now=now)
+            if self.cut:
+                raise StoreUnavailable
+            return renewal
+
+        cut = False
+
+    store, clock = Cut(), VirtualClock()
+    one = Process(store, clock, "e1")
+    with capture_logs() as lines:
+        await one.owning.begin()
+        for store.cut in (True, False, False):
+            clock.advance(own_calls.RENEW_SECONDS)
+            await one.owning._step()
+    assert lines == []
