@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,8 @@ from maskline.storage.crypto import KEY_BYTES, SealBroken, Sealer
 from maskline.storage.filters import SessionFilter
 from maskline.storage.kept import ApiKey
 from maskline.storage.sqlite import SqliteStore
-from maskline.storage.store import Endpoint, Once
+from maskline.storage.store import Delivery, Endpoint, Once
+from maskline.storage.webhook_store import Attempt
 from tests.support.store_values import (
     ACCOUNT,
     ALICE,
@@ -275,6 +277,24 @@ async def test_a_webhook_that_cannot_be_opened_is_given_up_and_those_beside_it_a
     assert found == ("failed", 1, "its content cannot be opened")
     (behind,) = await store.lease_outbox("me", now=T0, until=T0 + 60, limit=9)
     assert behind.id == "row-behind"
+
+
+async def test_a_webhook_that_cannot_be_opened_is_listed_as_such_with_those_beside_it(store: SqliteStore) -> None:
+    await store.announce([outbox_row(f"row-{name}", subject=name, created_at=T0 + n) for n, name in enumerate("bw")])
+    (leased, _) = await store.lease_outbox("me", now=T0, until=T0 + 60, limit=9)
+    tried = Attempt(leased.id, 1, T0, 5, 500, "", "it is full")
+    await store.finish_outbox("me", [Delivery(leased.id, "due", T0 + 9, status=500, attempt=tried)], now=T0)
+    connection = sqlite3.connect(store.path)
+    connection.execute("UPDATE outbox SET content_sealed = x'00', last_error = 'before' WHERE id = 'row-b'")
+    connection.execute("UPDATE attempts SET answer_sealed = x'00' WHERE outbox_id = 'row-b'")
+    connection.commit()
+    connection.close()
+    well, broken = await store.outbox(None)
+    assert (well.id, well.body, well.last_error) == ("row-w", outbox_row().body, "")
+    assert (broken.id, broken.body, broken.authorization, broken.secret) == ("row-b", b"", "", "")
+    assert (broken.last_error, broken.last_status) == ("its content cannot be opened", 500)
+    assert await store.webhook(ACCOUNT.id, "row-b") == broken
+    assert await store.attempts("row-b") == [replace(tried, answer="its content cannot be opened")]
 
 
 async def test_a_writer_that_is_killed_loses_no_commit_it_acknowledged(store: SqliteStore) -> None:

@@ -14,7 +14,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from functools import lru_cache
-from hashlib import blake2b
 from typing import Any
 
 from pydantic_core import to_json
@@ -32,7 +31,7 @@ from maskline.masking.session import Interaction, PoolMode, Role, Session, Sessi
 from maskline.storage.crypto import Sealer
 from maskline.storage.kept import RequestedFlow
 from maskline.storage.rows_limits import limits_from_text, limits_to_text
-from maskline.storage.store import Account, Endpoint, OutboxRow
+from maskline.storage.store import Account, Endpoint
 
 Row = Sequence[Any]
 
@@ -359,41 +358,3 @@ def requested_flow_from_row(row: Row, sealer: Sealer) -> RequestedFlow:
 
 def _flow_context(flow_id: str) -> str:
     return f"requested_flows.content:{flow_id}"
-
-
-# -- outbox ------------------------------------------------------------------------------------------------------
-LANE = 14
-"""Where `outbox_to_row` puts the lane."""
-
-
-def outbox_to_row(row: OutboxRow, sealer: Sealer) -> Row:
-    """Without the state, which depends on the lane and is the last column."""
-    content = _credentials(row.authorization, row.secret) + row.body
-    # The subject comes first: subjects are time-ordered, so rows of one moment are neighbours in the index.
-    lane = f"{row.subject} {_url_mark(row.url)}"
-    return (
-        row.id, row.account_id, row.subaccount_id, row.subject, row.sequence, row.dialect, row.event, row.method,
-        row.url, row.content_type, sealer.seal(content, f"outbox.content:{row.id}"), row.created_at, row.attempts,
-        row.due_at, lane, row.last_status, row.last_error,
-    )  # fmt: skip
-
-
-@lru_cache(maxsize=4096)
-def _credentials(authorization: str, secret: str) -> bytes:
-    """What stands before the body. Remembered, like the mark, since an endpoint is told of many calls."""
-    first, second = authorization.encode(), secret.encode()
-    return len(first).to_bytes(4, "big") + len(second).to_bytes(4, "big") + first + second
-
-
-@lru_cache(maxsize=4096)
-def _url_mark(url: str) -> str:
-    return blake2b(url.encode(), digest_size=8).hexdigest()
-
-
-def outbox_from_row(row: Row, sealer: Sealer) -> OutboxRow:
-    content = sealer.unseal(row[10], f"outbox.content:{row[0]}")
-    secret = 8 + int.from_bytes(content[:4], "big")
-    end = secret + int.from_bytes(content[4:8], "big")
-    authorization, secret_text = content[8:secret].decode(), content[secret:end].decode()
-    values = (*row[:10], content[end:], authorization, *row[11:17], secret_text, *row[17:])
-    return OutboxRow(*values)

@@ -16,7 +16,7 @@ from maskline.masking.e164 import Number
 from maskline.masking.facts import Fact
 from maskline.masking.price import Price
 from maskline.masking.trunk import Trunk
-from maskline.storage import rows, rows_facts, rows_trunk
+from maskline.storage import rows, rows_facts, rows_outbox, rows_trunk
 from maskline.storage.crypto import Sealer
 from maskline.storage.sql import SqlBase, SqlConnection, run
 from maskline.storage.sql_outbox import add_outbox
@@ -92,11 +92,11 @@ class SqlConfiguration(SqlBase):
         outbox: Sequence[OutboxRow] = (),
     ) -> bool:  # fmt: skip
         row = (*rows.account_changes_to_row(account, self._sealer), None if was is None else was.modified_at)
-        prepared = [rows.outbox_to_row(one, self._sealer) for one in outbox]
+        prepared = [rows_outbox.outbox_to_row(one, self._sealer) for one in outbox]
         return await self._write(_update_account, self._sealer, account, row, once, facts, prepared)
 
     async def remove_subaccount(self, account_id: str, now: float, *, outbox: Sequence[OutboxRow] = ()) -> None:
-        prepared = [rows.outbox_to_row(row, self._sealer) for row in outbox]
+        prepared = [rows_outbox.outbox_to_row(row, self._sealer) for row in outbox]
         await self._write(_remove_subaccount, account_id, now, prepared)
 
     async def _check_owner(self, account_id: str, subaccount_id: str | None) -> None:
@@ -107,7 +107,7 @@ class SqlConfiguration(SqlBase):
 
     # -- numbers ----------------------------------------------------------------------------------------------------
     async def add_number(self, number: VirtualNumber, now: float, *, outbox: Sequence[OutboxRow] = ()) -> None:
-        prepared = [rows.outbox_to_row(row, self._sealer) for row in outbox]
+        prepared = [rows_outbox.outbox_to_row(row, self._sealer) for row in outbox]
         await self._write(_add_number, self._sealer, number, now, prepared)
 
     async def numbers(self, account_id: str) -> list[VirtualNumber]:
@@ -123,11 +123,11 @@ class SqlConfiguration(SqlBase):
     async def update_number(
         self, number: VirtualNumber, now: float, *, once: Once | None = None, outbox: Sequence[OutboxRow] = ()
     ) -> bool:
-        prepared = [rows.outbox_to_row(row, self._sealer) for row in outbox]
+        prepared = [rows_outbox.outbox_to_row(row, self._sealer) for row in outbox]
         return await self._write(_update_number, self._sealer, number, once, now, prepared)
 
     async def announce(self, outbox: Sequence[OutboxRow]) -> None:
-        await self._write(add_outbox, [rows.outbox_to_row(row, self._sealer) for row in outbox])
+        await self._write(add_outbox, [rows_outbox.outbox_to_row(row, self._sealer) for row in outbox])
 
     async def number(self, number: Number) -> VirtualNumber | None:
         # A call asks for its number and whether its parties have one. Parties are mostly people whom nobody has met

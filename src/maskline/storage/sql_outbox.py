@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 
 from maskline.errors import Conflict, NotFound
 from maskline.storage import topics
-from maskline.storage.rows import LANE, Row
+from maskline.storage.rows import Row
+from maskline.storage.rows_outbox import LANE
 from maskline.storage.sql import SqlConnection, fetch_all, run, run_all
 from maskline.storage.store import PENDING_STATES, Delivery
 from maskline.storage.webhook_store import (

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from maskline.errors import Conflict, NotFound
 from maskline.masking.facts import Fact
 from maskline.masking.recording import Recording, RecordingResult, RecordingStatus
-from maskline.storage import rows, rows_facts
+from maskline.storage import rows, rows_facts, rows_outbox
 from maskline.storage.crypto import Sealer
 from maskline.storage.filters import RecordingFilter
 from maskline.storage.rows import Row
@@ -72,7 +72,7 @@ class SqlRecordings(SqlKept):
         self, owner: str, result: RecordingResult, *, facts: Sequence[Fact] = (), outbox: Sequence[OutboxRow] = ()
     ) -> bool:
         fact_rows = rows_facts.facts_to_rows(facts)
-        prepared = [rows.outbox_to_row(row, self._sealer) for row in outbox]
+        prepared = [rows_outbox.outbox_to_row(row, self._sealer) for row in outbox]
         return await self._write(_finish, owner, result, fact_rows, prepared)
 
     async def drop_spool(self, recording_id: str) -> None:

@@ -23,6 +23,7 @@ from maskline.storage import (
     rows,
     rows_facts,
     rows_kept,
+    rows_outbox,
     sql_forget,
     sql_outbox,
     sql_owners,
@@ -80,7 +81,7 @@ class SqlStore(SqlUsages):
         self, account_id: str, session_id: str, change: SessionChange, *,
         outbox: Sequence[OutboxRow] = (), once: Once | None = None,
     ) -> Session:  # fmt: skip
-        prepared = [rows.outbox_to_row(row, self._sealer) for row in outbox]
+        prepared = [rows_outbox.outbox_to_row(row, self._sealer) for row in outbox]
         return await self._write_small(
             sql_sessions.update_session, self._sealer, account_id, session_id, change, prepared, once
         )
@@ -88,7 +89,7 @@ class SqlStore(SqlUsages):
     async def end_session(
         self, account_id: str, session_id: str, *, now: float, by_request: bool, outbox: Sequence[OutboxRow]
     ) -> Session:
-        prepared = [rows.outbox_to_row(row, self._sealer) for row in outbox]
+        prepared = [rows_outbox.outbox_to_row(row, self._sealer) for row in outbox]
         return await self._write_small(
             sql_sessions.end_session, self._sealer, account_id, session_id, now=now, by_request=by_request,
             outbox=prepared,
@@ -101,7 +102,7 @@ class SqlStore(SqlUsages):
 
     def _prepared(self, outbox: SessionOutbox) -> Callable[[Session], list[rows.Row]]:
         """What units of work call: webhooks that name the session as it comes to be."""
-        return lambda session: [rows.outbox_to_row(row, self._sealer) for row in outbox(session)]
+        return lambda session: [rows_outbox.outbox_to_row(row, self._sealer) for row in outbox(session)]
 
     async def sessions_on(self, number: Number, *, now: float, limit: int) -> list[Session]:
         found = await self._list(lambda c: run(c, "sessions_on", number.e164, now, max(limit, 0)).fetchall())
@@ -166,7 +167,7 @@ class SqlStore(SqlUsages):
     async def drop_requested_call(
         self, owner: str, session_id: str, fact: CallNotStarted, outbox: Sequence[OutboxRow]
     ) -> bool:
-        prepared = [rows.outbox_to_row(row, self._sealer) for row in outbox]
+        prepared = [rows_outbox.outbox_to_row(row, self._sealer) for row in outbox]
         return await self._write_small(
             sql_requests.drop, owner, session_id, rows_facts.facts_to_rows([fact])[0], prepared
         )
@@ -261,9 +262,9 @@ class SqlStore(SqlUsages):
             if position % _OPENED_AT_ONCE == 0:
                 await asyncio.sleep(0)
             try:
-                opened.append(rows.outbox_from_row(row, self._sealer))
+                opened.append(rows_outbox.outbox_from_row(row, self._sealer))
             except SealBroken:  # it must not take those beside it along, at each lease anew
-                broken.append(Delivery(row[0], "failed", now, error="its content cannot be opened"))
+                broken.append(Delivery(row[0], "failed", now, error=rows_outbox.UNOPENED))
         if broken:
             await self.finish_outbox(owner, broken, now=now)
         return sorted(opened, key=lambda row: (row.created_at, row.sequence, row.id))
@@ -272,7 +273,7 @@ class SqlStore(SqlUsages):
         values = [value for value in (account_id, max(limit, 0), state) if value is not None]
         query = f"outbox_of_{'all' if account_id is None else 'account'}{'' if state is None else '_in_state'}"
         found = await self._list(lambda connection: run(connection, query, *values).fetchall())
-        return [rows.outbox_from_row(row, self._sealer) for row in found]
+        return [rows_outbox.outbox_listed(row, self._sealer) for row in found]
 
     async def outbox_state(self, row_id: str) -> str | None:
         found = await self._rows("outbox_state", row_id)

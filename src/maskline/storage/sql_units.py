@@ -15,7 +15,7 @@ from maskline.errors import IdempotencyMismatch
 from maskline.masking.facts import CallRequested
 from maskline.masking.recording import RecordingEnd
 from maskline.masking.session import Interaction
-from maskline.storage import rows, rows_facts, rows_kept, sql_owners, topics
+from maskline.storage import rows, rows_facts, rows_kept, rows_outbox, sql_owners, topics
 from maskline.storage.crypto import Sealer
 from maskline.storage.rows import Row
 from maskline.storage.sql import SqlConnection, run, run_all
@@ -136,7 +136,7 @@ def call_rows(call: RecordedCall, sealer: Sealer) -> CallRows:
         record=rows.call_to_row(call.record, sealer) if call.record else None,
         interaction=rows.interaction_to_row(session_id, done) if session_id and done else None,
         move=_move(session_id, call.calls_in_progress_delta, done) if session_id else None,
-        outbox=tuple(rows.outbox_to_row(row, sealer) for row in call.outbox),
+        outbox=tuple(rows_outbox.outbox_to_row(row, sealer) for row in call.outbox),
         requested=tuple([fact for fact in call.facts[:1] if type(fact) is CallRequested]),
         recording=rows.recording_to_row(call.recording, sealer) if call.recording else None,
         recording_end=call.recording_end,

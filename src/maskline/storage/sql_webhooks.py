@@ -10,8 +10,9 @@ from collections.abc import Sequence
 
 from maskline.errors import NotFound
 from maskline.storage import sql_forget, sql_outbox
-from maskline.storage.crypto import Sealer
-from maskline.storage.rows import Row, outbox_from_row, outbox_to_row
+from maskline.storage.crypto import SealBroken, Sealer
+from maskline.storage.rows import Row
+from maskline.storage.rows_outbox import UNOPENED, outbox_listed, outbox_to_row
 from maskline.storage.sql import SqlConnection, run
 from maskline.storage.sql_flows import SqlFlows
 from maskline.storage.store import Delivery, OutboxRow
@@ -43,7 +44,7 @@ class SqlWebhooks(SqlFlows):
         found = await self._rows("outbox_row", row_id, account_id)
         if not found:
             raise NotFound(NO_WEBHOOK)
-        return outbox_from_row(found[0], self._sealer)
+        return outbox_listed(found[0], self._sealer)
 
     async def attempts(self, row_id: str) -> list[Attempt]:
         return [_attempt_from_row(row, self._sealer) for row in await self._rows("attempts", row_id)]
@@ -95,7 +96,10 @@ def _attempt_to_row(attempt: Attempt, sealer: Sealer) -> Row:
 
 
 def _attempt_from_row(row: Row, sealer: Sealer) -> Attempt:
-    answer = sealer.unseal(row[6], _answer_context(row[0])).decode() if row[6] else ""
+    try:
+        answer = sealer.unseal(row[6], _answer_context(row[0])).decode() if row[6] else ""
+    except SealBroken:
+        answer = UNOPENED
     values = (*row[:6], answer)
     return Attempt(*values)
 

@@ -573,7 +573,8 @@ class Store(
         ...
 
     async def outbox(self, account_id: str | None, *, state: str | None = None, limit: int = 50) -> list[OutboxRow]:
-        """Newest first; of all accounts when `account_id` is None."""
+        """Newest first; of all accounts when `account_id` is None. One whose content was damaged has none, and a
+        `last_error` that says so."""
         ...
 
     async def announce(self, outbox: Sequence[OutboxRow]) -> None:

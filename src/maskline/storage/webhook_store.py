@@ -154,11 +154,11 @@ def tell_nobody(endpoint: FailingEndpoint) -> Sequence[OutboxRow]:
 
 class WebhookStore(Protocol):
     async def webhook(self, account_id: str, row_id: str) -> OutboxRow:
-        """By account and id. Raises `NotFound`."""
+        """By account and id; as of a damaged one, see `outbox`. Raises `NotFound`."""
         ...
 
     async def attempts(self, row_id: str) -> list[Attempt]:
-        """Of one webhook, in order; kept as long as it is."""
+        """Of one webhook, in order; kept as long as it is. An answer that was damaged says so."""
         ...
 
     async def note_endpoints(
