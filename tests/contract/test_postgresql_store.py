@@ -137,6 +137,14 @@ async def test_a_server_that_does_not_wait_for_the_disk_is_refused() -> None:
         await PostgresStore(url, SEALER).open()
 
 
+async def test_a_server_that_takes_no_writes_is_refused() -> None:
+    url = operator().create("standby")
+    await PostgresDatabase(url).create(SEALER)
+    operator().run("standby", "ALTER DATABASE standby SET default_transaction_read_only = on")
+    with pytest.raises(StoreUnavailable, match=r"cannot be used \(it takes no writes: a standby, or "):
+        await PostgresStore(url, SEALER).open()
+
+
 async def test_a_writer_sees_the_one_before_it_whatever_the_servers_isolation_is() -> None:
     url = operator().create("strict")
     await PostgresDatabase(url).create(SEALER)
@@ -316,6 +324,14 @@ async def test_a_server_without_fsync_is_refused(own_server: PostgresServer) -> 
     own_server.start("fsync=off", "synchronous_commit=off")
     with pytest.raises(ConfigurationError, match="with fsync=off and synchronous_commit=off and would lose"):
         await PostgresDatabase(own_server.url()).create(SEALER)
+
+
+async def test_of_several_servers_the_one_that_takes_writes_is_connected_to(own_server: PostgresServer) -> None:
+    own_server.start("default_transaction_read_only=on")
+    wire = await connect(f"{own_server.url()},{server().folder}")
+    found, _ = await wire.fetch("SELECT current_setting('unix_socket_directories')", ())
+    assert found[0][0] == str(server().folder)
+    await wire.close()
 
 
 async def test_a_connection_goes_on_waiting_for_the_disk_when_the_server_is_told_not_to(

@@ -58,6 +58,8 @@ class ConstraintBroken(Exception):
 
 def reason(error: BaseException) -> str:
     """The name of what went wrong; unlike PostgreSQL's sentence it can contain no value."""
+    if isinstance(error, asyncpg.TargetServerAttributeNotMatched):
+        return "it takes no writes: a standby, or default_transaction_read_only is on"
     if isinstance(error, OSError) and error.strerror and not isinstance(error, TimeoutError):
         return error.strerror
     return type(error).__name__
@@ -119,6 +121,8 @@ async def connect(url: str, *, at_start: bool = False, unhurried: bool = False) 
         connection = await asyncpg.connect(
             url, timeout=CONNECT_SECONDS, command_timeout=None if unhurried else ANSWER_SECONDS,
             statement_cache_size=0, server_settings=_SESSION | _UNHURRIED if unhurried else _SESSION,
+            # Of several hosts the one that is the primary now, and no reading from a standby, which is behind.
+            target_session_attrs="read-write",
         )  # fmt: skip
     except (*FAILURES, ValueError) as error:
         if at_start:
