@@ -8,10 +8,10 @@ from typing import Annotated, Any
 import typer
 
 from maskline.cli.context import run
-from maskline.cli.output import JsonFlag, emit, pairs
+from maskline.cli.output import JsonFlag, emit, pairs, warn
 from maskline.errors import InvalidParameter
 from maskline.masking.limits import Limits
-from maskline.masking.price import amount_text
+from maskline.masking.price import Direction, amount_text
 from maskline.rules import account_events
 from maskline.services import Services
 from maskline.storage.store import Account
@@ -100,10 +100,20 @@ def limits(
 
     async def work(services: Services) -> Account:
         if wish == LimitsWish():
-            return await find_account(services.store, account_id)
-        return await set_limits(services.store, services.clock, account_id, wish)
+            account = await find_account(services.store, account_id)
+        else:
+            account = await set_limits(services.store, services.clock, account_id, wish)
+        if account.limits is not None and account.limits.spend_per_day:
+            await _warn_of_free_calls(services)
+        return account
 
     _emit(work, as_json)
+
+
+async def _warn_of_free_calls(services: Services) -> None:
+    prices = await services.store.prices()
+    if not any(one.direction is Direction.OUTBOUND and (one.per_minute or one.connection) for one in prices):
+        warn("no outbound leg has a price, so money is never spent: maskline price set")
 
 
 def stop(account_id: AccountId, as_json: JsonFlag = False) -> None:

@@ -50,6 +50,18 @@ def test_limits_are_changed_and_shown(cli: Cli) -> None:
     assert "none" in cli("account", "limits", account).out
 
 
+def test_a_limit_on_money_is_warned_of_where_nothing_costs_any(cli: Cli) -> None:
+    account = cli("account", "create", "Acme", "--json").document["auth_id"]
+    assert cli("account", "limits", account, "--minutes", "5").err == ""
+    assert cli("price", "set", "--direction", "inbound", "--prefix", "+", "--per-minute", "0.01").code == 0
+    assert cli("price", "set", "--direction", "outbound", "--prefix", "+44", "--per-minute", "0").code == 0
+    for words in (("--spend", "250"), ()):
+        result = cli("account", "limits", account, *words)
+        assert (result.code, "no outbound leg has a price" in result.err) == (0, True)
+    assert cli("price", "set", "--direction", "outbound", "--prefix", "+44", "--per-minute", "0.01").code == 0
+    assert cli("account", "limits", account, "--spend", "300").err == ""
+
+
 def test_what_cannot_be_meant_is_one_sentence(cli: Cli) -> None:
     account = cli("account", "create", "Acme", "--json").document["auth_id"]
     wrong = cli("account", "limits", account, "--time-zone", "Mars/Olympus")
