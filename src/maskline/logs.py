@@ -60,6 +60,7 @@ EVENTS: dict[str, str] = {
     "call_action_failed": "A customer's application gave no call flow; one line in 10 s per (sub)account and fault.",
     "call_action_off": "Nobody was asked about a call: its number's webhook is disabled; one line per account in 10 s.",
     "calls_recovered": "The engine had died: `talking` of its calls go on, `ended` were not connected yet.",
+    "endpoints_unreadable": "An endpoint of this account was damaged: its calls are kept, webhooks not. Set it anew.",
     "call_not_recovered": "What was kept of a call cannot be read; it ends here, with a record of what its facts tell.",
     "calls_unread": "A newer version of Maskline left calls that this one cannot read; they wait for one that can.",
     "engine_fault": "A datagram, timer or step of a call met a bug; the engine goes on.",

@@ -17,9 +17,9 @@ from maskline.errors import ConfigurationError, NotFound, StoreUnavailable
 from maskline.masking.session import Session, SessionOptions
 from maskline.storage.crypto import KEY_BYTES, SealBroken, Sealer
 from maskline.storage.filters import SessionFilter
-from maskline.storage.kept import ApiKey
+from maskline.storage.kept import ApiKey, LiveCall
 from maskline.storage.sqlite import SqliteStore
-from maskline.storage.store import Delivery, Endpoint, Once
+from maskline.storage.store import Delivery, Endpoint, Once, RecordedCall
 from maskline.storage.webhook_store import Attempt
 from tests.support.store_values import (
     ACCOUNT,
@@ -29,6 +29,7 @@ from tests.support.store_values import (
     T0,
     TRUNK,
     VN1,
+    call_facts,
     call_record,
     new_session,
     outbox_row,
@@ -295,6 +296,17 @@ async def test_a_webhook_that_cannot_be_opened_is_listed_as_such_with_those_besi
     assert (broken.last_error, broken.last_status) == ("its content cannot be opened", 500)
     assert await store.webhook(ACCOUNT.id, "row-b") == broken
     assert await store.attempts("row-b") == [replace(tried, answer="its content cannot be opened")]
+
+
+async def test_a_call_that_cannot_be_opened_keeps_no_other_from_being_taken_over(store: SqliteStore) -> None:
+    for at, call_id in enumerate(("call-1", "call-2")):
+        live = LiveCall(call_id, "dead", ACCOUNT.id, None, T0 + at, b"state")
+        await store.commit_calls([RecordedCall(call_facts(call_id)[:1], ACCOUNT.id, live=live)])
+    with sqlite3.connect(store.path) as connection:
+        connection.execute("UPDATE live_calls SET state_sealed = x'00' WHERE call_id = 'call-1'")
+    connection.close()
+    for taken in (await store.take_live_calls("e", now=T0, limit=9), await store.live_calls("e")):
+        assert [(one.call_id, one.state) for one in taken] == [("call-1", b""), ("call-2", b"state")]
 
 
 async def test_a_writer_that_is_killed_loses_no_commit_it_acknowledged(store: SqliteStore) -> None:

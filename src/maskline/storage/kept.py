@@ -118,7 +118,7 @@ class LiveCall:
     kept_at: float
     """Wall seconds."""
     state: bytes = field(repr=False)
-    """`engine.call_kept`; holds real numbers and keys: sealed at rest."""
+    """`engine.call_kept`; holds real numbers and keys: sealed at rest. Empty: it cannot be opened."""
     taken: int = 0
     """How often it was taken over."""
     form: int = 1

@@ -40,7 +40,8 @@ class Renewal(NamedTuple):
 
 class LiveCallStore(Protocol):
     async def live_calls(self, engine_id: str) -> list[LiveCall]:
-        """Calls of this engine that have no record, in order of their keeping. Raises `SealBroken`."""
+        """Calls of this engine that have no record, in order of their keeping; here and below the `state` of one that
+        was damaged is empty."""
         ...
 
     async def take_live_calls(
@@ -50,7 +51,7 @@ class LiveCallStore(Protocol):
         `limit` at most, with `ended_only` of those alone that said that they end, or of whom nothing is known; or, with
         `own`, what an earlier start of it left. Their former engine's commits for them are
         refused from now on. None of a later form than `form`: these are for who can read them, those of our own are
-        nobody's from now on. Raises `SealBroken`."""
+        nobody's from now on."""
         ...
 
     async def unread_calls(self, engine_id: str, *, now: float, form: int) -> list[str]:

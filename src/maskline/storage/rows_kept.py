@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import astuple
 
-from maskline.storage.crypto import Sealer
+from maskline.storage.crypto import SealBroken, Sealer
 from maskline.storage.kept import ApiKey, ExportJob, LiveCall, Owner, PushConfig
 from maskline.storage.rows import Row
 
@@ -58,7 +58,12 @@ def live_call_to_row(call: LiveCall, sealer: Sealer) -> Row:
 
 
 def live_call_from_row(row: Row, sealer: Sealer) -> LiveCall:
-    values = (*row[:5], sealer.unseal(row[5], f"live_calls.state:{row[0]}"), *row[6:9], row[9] is not None)
+    """One that was damaged is empty: it is to end, and must not keep others from going on."""
+    try:
+        state = sealer.unseal(row[5], f"live_calls.state:{row[0]}")
+    except SealBroken:
+        state = b""
+    values = (*row[:5], state, *row[6:9], row[9] is not None)
     return LiveCall(*values)
 
 

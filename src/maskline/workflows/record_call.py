@@ -26,12 +26,13 @@ from maskline.engine.ports import CallCommit, CutOff
 from maskline.errors import StoreUnavailable
 from maskline.ids import Ids
 from maskline.masking.price_table import PriceTable
+from maskline.storage.crypto import SealBroken
 from maskline.storage.kept import LiveCall, Tenure
 from maskline.storage.store import RecordedCall, Store
 from maskline.webhooks.formats.plivo import DEFAULT_STYLE, Style
 from maskline.workflows.build_outbox import NO_LINKS, Rules, build_share
 from maskline.workflows.call_progress import CallProgress
-from maskline.workflows.receivers import Audience, owner_of, read_audience
+from maskline.workflows.receivers import NOBODY, Audience, owner_of, read_audience
 from maskline.workflows.recording_links import RecordingLinks
 
 T = TypeVar("T")
@@ -302,7 +303,11 @@ class CallRecording:
             self._version = version
         owners = {owner_of(one.context) for one in commits if one.context is not None}
         for owner in owners - self._receivers.keys():
-            self._receivers[owner] = await read_audience(self._store, owner, self._redaction_key)
+            try:
+                self._receivers[owner] = await read_audience(self._store, owner, self._redaction_key)
+            except SealBroken:  # waiting would not mend it, and all calls of all accounts would wait
+                _log.error("endpoints_unreadable", account_id=owner)
+                self._receivers[owner] = NOBODY
 
     async def _persistently(self, action: Callable[[], Awaitable[T]]) -> T:
         """Repeat while the store is away, with growing pauses."""

@@ -21,6 +21,7 @@ from maskline.masking.decision import VirtualNumber
 from maskline.masking.e164 import Number
 from maskline.masking.facts import Fact
 from maskline.masking.session import Session
+from maskline.storage.crypto import SealBroken
 from maskline.storage.kept import LiveCall
 from maskline.storage.store import Store
 from maskline.workflows.record_call import CallRecording
@@ -67,11 +68,12 @@ async def _number_of(
 
 
 async def _session_of(store: Store, live: LiveCall) -> Session | None:
-    """Without its earlier calls, as a call is routed."""
+    """Without its earlier calls, as a call is routed. None for one that was deleted or damaged, too: its call goes on
+    as what was kept of it says."""
     if live.session_id is None:
         return None
     try:
         session = await store.session(live.account_id, live.session_id)
-    except NotFound:
+    except (NotFound, SealBroken):
         return None
     return replace(session, interactions=())

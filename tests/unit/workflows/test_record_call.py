@@ -7,12 +7,14 @@ from contextlib import asynccontextmanager
 
 import pytest
 import structlog
+from structlog.testing import capture_logs
 
 from maskline.clock import VirtualClock
 from maskline.engine.ports import CallCommit
 from maskline.errors import StoreUnavailable
 from maskline.ids import SeededIds
 from maskline.masking.facts import LegDialed, LegRinging
+from maskline.storage.crypto import SealBroken
 from maskline.storage.memory import MemoryStore
 from maskline.storage.store import Account, Endpoint
 from maskline.workflows.record_call import CallRecording, together
@@ -242,6 +244,32 @@ async def test_summaries_go_to_endpoints_as_they_are_configured_now():
         }
         assert b'"subAccountId":"Acme"' in rows["call-1"].body
         assert b'"subAccountId":"named"' in rows["call-2"].body
+
+
+async def test_an_endpoint_that_was_damaged_keeps_no_call_waiting_and_is_read_again_once_it_was_set_anew():
+    class Damaged(Wavering):
+        async def endpoints(self, account_id):
+            if account_id in damaged:
+                raise SealBroken
+            return await super().endpoints(account_id)
+
+    damaged, store = {SUBACCOUNT}, Damaged()
+    await store.add_account(Account(ACCOUNT, "Acme", None, ("token",), T0))
+    await store.add_account(Account(SUBACCOUNT, "riders", ACCOUNT, ("token",), T0))
+    for owner in (ACCOUNT, SUBACCOUNT):
+        await store.set_endpoint(Endpoint(owner, "eight.session_summary", f"https://{owner}.example/"))
+    with capture_logs() as lines:
+        async with recording(store) as recorder:
+            recorder.record(commit("call-1", record=make_record(id="call-1"), subaccount_id=SUBACCOUNT))
+            recorder.record(commit("call-2", record=make_record(id="call-2")))
+            await recorder.flush()
+            assert store.written == ["call-1", "call-2"]
+            damaged.clear()
+            await store.set_endpoint(Endpoint(SUBACCOUNT, "eight.session_summary", "https://anew.example/"))
+            recorder.record(commit("call-3", record=make_record(id="call-3"), subaccount_id=SUBACCOUNT))
+            await recorder.flush()
+    assert [(line["event"], line["account_id"]) for line in lines] == [("endpoints_unreadable", SUBACCOUNT)]
+    assert sorted(row.subject for row in await store.outbox(None)) == ["call-2", "call-3"]
 
 
 async def test_what_is_remembered_of_a_call_ends_with_its_record():

@@ -33,6 +33,7 @@ from maskline.masking.facts import (
     Outcome,
 )
 from maskline.masking.session import Role, Session
+from maskline.storage.crypto import SealBroken
 from maskline.storage.kept import LiveCall, Tenure
 from maskline.storage.memory import MemoryStore
 from maskline.storage.store import RecordedCall
@@ -202,11 +203,13 @@ async def test_who_took_a_call_over_writes_it_on_by_the_tenure_it_has() -> None:
     assert len(await store.facts(CALL_ID)) == 3
 
 
-async def ended_from_facts(store: MemoryStore, facts: tuple[Fact, ...], session: Session | None) -> CallRecord:
+async def ended_from_facts(
+    store: MemoryStore, facts: tuple[Fact, ...], session: Session | None, state: bytes = b"[99]"
+) -> CallRecord:
     """Whose state cannot be read: taken by an engine, ended and recorded."""
     if session is not None:
         store._sessions[session.id] = session
-    live = LiveCall(CALL_ID, "e", "MA", None if session is None else session.id, T0, b"[99]")
+    live = LiveCall(CALL_ID, "e", "MA", None if session is None else session.id, T0, state)
     await store.commit_calls([RecordedCall(facts, "MA", live=live)])
     async with recording(store) as recorder:
         with structlog.testing.capture_logs() as lines:
@@ -219,10 +222,11 @@ async def ended_from_facts(store: MemoryStore, facts: tuple[Fact, ...], session:
     return await store.call("MA", CALL_ID)
 
 
-async def test_what_cannot_be_read_is_said_and_has_a_record_of_its_facts() -> None:
+@pytest.mark.parametrize("state", [b"[99]", b""])
+async def test_what_cannot_be_read_is_said_and_has_a_record_of_its_facts(state: bytes) -> None:
     session = replace(make_session(), account_id="MA")
     dialed = (LegDialed(CALL_ID, 3, T0 + 1, "b", "trunk-2"), LegAnswered(CALL_ID, 4, T0 + 2, "b"))
-    record = await ended_from_facts(MemoryStore(), (*begun(), *dialed), session)
+    record = await ended_from_facts(MemoryStore(), (*begun(), *dialed), session, state)
     assert (record.outcome, record.cause) == (Outcome.ERROR, Cause.ENGINE_RESTARTED)
     assert (record.session_id, record.caller, record.virtual_number) == (session.id, Role.FIRST, VIRTUAL)
     a, b = record.legs
@@ -230,6 +234,19 @@ async def test_what_cannot_be_read_is_said_and_has_a_record_of_its_facts() -> No
     assert (b.source, b.destination, b.trunk_id) == (VIRTUAL, session.second_party, "trunk-2")
     assert (record.started_at, b.answered_at, record.ended_at) == (T0, T0 + 2, T0 + 9)
     assert a.id != b.id
+
+
+async def test_a_call_whose_session_was_damaged_goes_on_as_it_was_kept() -> None:
+    class Damaged(MemoryStore):
+        async def session(self, account_id: str, session_id: str) -> Session:
+            raise SealBroken
+
+    store = Damaged()
+    live = LiveCall(CALL_ID, "e", "MA", "session-1", T0, write_call(kept()))
+    await store.commit_calls([RecordedCall(begun(), "MA", live=live)])
+    async with recording(store) as recorder:
+        (past,) = await recover_calls(store, recorder, await store.live_calls("e"))
+    assert (past.kept, past.context.session) == (kept(), None)
 
 
 async def test_one_that_was_ending_and_cannot_be_read_ends_with_its_cause() -> None:
