@@ -321,6 +321,7 @@ class Deliverer:
             headers |= plivo_headers(request, keys, decimal_nonce(self._ids.token(16)))
         else:
             headers |= own_headers(row.id, row.attempts)
+            headers["x-maskline-sequence"] = str(row.sequence)
         if row.replayed:
             headers["x-maskline-replay"] = str(row.replayed)
         return await self._sender.send(request, headers, rules, now=now)

@@ -165,17 +165,17 @@ async def test_a_row_with_a_secret_is_signed_anew_at_each_try_beside_its_authori
     assert first["webhook-signature"] != second["webhook-signature"]
 
 
-@pytest.mark.parametrize("dialect", ["eight", "wavecell"])
+@pytest.mark.parametrize("dialect", ["eight", "wavecell", "native"])
 async def test_each_try_says_its_event_and_how_many_tries_came_before(dialect):
     world = World(Network(shaky=[DOWN, DOWN, OK]))
     async with world.running():
-        await world.add(row("one", "shaky", dialect=dialect))
-        for tries, pause in ((1, 1.0), (2, 10.0), (3, 0.0)):
+        await world.add(row("one", "shaky", dialect=dialect, sequence=17))
+        for tries, pause in ((1, 6.0), (2, 360.0), (3, 0.0)):
             await world.network.reached(tries)
             world.clock.advance(pause)
     told = [headers for _, _, headers, _ in world.network.sent]
     assert [headers["x-maskline-retry"] for headers in told] == ["0", "1", "2"]
-    assert {headers["x-maskline-event-id"] for headers in told} == {"one"}
+    assert {(headers["x-maskline-event-id"], headers["x-maskline-sequence"]) for headers in told} == {("one", "17")}
     assert not [headers for headers in told if "webhook-signature" in headers], "it has no secret"
 
 
