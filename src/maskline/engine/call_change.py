@@ -124,10 +124,10 @@ def propose(call: Call, inp: i.Offered, said: AudioDescription, out: list[e.Effe
     _send(call, change, out)
 
 
-def tell_other_side(call: Call, name: LegName, out: list[e.Effect]) -> None:
+def tell_other_side(call: Call, name: LegName, out: list[e.Effect], *, switches: bool = False) -> None:
     """What this leg's far side said in an ACK concerns the other one too. A change that is under way tells it."""
     if call.bridged and call.change is None:
-        _tell(call, Change(name, None, tell(call.media, name), ChangeState.TOLD), out)
+        _tell(call, Change(name, None, tell(call.media, name, switches=switches), ChangeState.TOLD), out)
 
 
 def tell_rest(call: Call, out: list[e.Effect]) -> None:

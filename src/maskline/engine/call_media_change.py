@@ -65,12 +65,12 @@ def _switches(media: CallMedia, name: LegName, said: AudioDescription) -> bool:
     best = next(codec for codec in _passing(media, said) if has_audio((codec,)))
     if not any(codec.matches(best) for codec in leg.far.codecs):
         return True
-    return not has_audio(shared_codecs(leg.agreed, said.codecs)) or _is_lost(media, name, leg.far, said)
+    return not has_audio(shared_codecs(leg.agreed, said.codecs)) or is_lost(media, name, leg.far, said)
 
 
-def _is_lost(media: CallMedia, name: LegName, before: AudioDescription, said: AudioDescription) -> bool:
-    """Whether what the other side speaks was understood before, and is not any more. A relay makes one law of G.711 of
-    the other."""
+def is_lost(media: CallMedia, name: LegName, before: AudioDescription, said: AudioDescription) -> bool:
+    """Whether what the other side speaks was understood on this one `before`, and is not any more as it is `said` now.
+    A relay makes one law of G.711 of the other."""
     spoken = next(codec for codec in media.leg(OTHER[name]).agreed if has_audio((codec,)))
     if shared_codecs((spoken,), said.codecs) or not shared_codecs((spoken,), before.codecs):
         return False
@@ -97,7 +97,11 @@ def propose_offer(media: CallMedia, name: LegName, said: AudioDescription) -> Me
 def tell(media: CallMedia, name: LegName, *, direction: str = "", switches: bool = False) -> MediaChange:
     """The offer that tells the other side how this one is now."""
     leg = media.leg(name)
-    made = _offer(media, media.leg(OTHER[name]), leg.far, leg.agreed, direction or leg.wish, switches=switches)
+    codecs = leg.agreed
+    if switches:
+        assert leg.far is not None, "it has another codec than before"
+        codecs = common(codecs, leg.far.codecs)
+    made = _offer(media, media.leg(OTHER[name]), leg.far, codecs, direction or leg.wish, switches=switches)
     return replace(made, said=None)
 
 

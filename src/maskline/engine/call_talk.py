@@ -16,7 +16,7 @@ from maskline.engine import inputs as i
 from maskline.engine.call_change import change_over, is_refused, propose, tell_other_side
 from maskline.engine.call_change_here import answer_early, answer_here
 from maskline.engine.call_end import end
-from maskline.engine.call_media_change import crosses
+from maskline.engine.call_media_change import crosses, is_lost
 from maskline.engine.call_record_builder import UNAVAILABLE
 from maskline.engine.call_states import CallState
 from maskline.masking.facts import Cause, HungUpBy, LegName
@@ -34,6 +34,7 @@ def take_ack(call: Call, inp: i.Acked, now: float, out: list[e.Effect]) -> None:
         return
     before, wish = leg.far, leg.wish
     first = before is None
+    could = leg.written if before is None else before
     try:
         moved = call.media.take_answer(inp.leg, inp.body)
     except SdpError:
@@ -45,8 +46,11 @@ def take_ack(call: Call, inp: i.Acked, now: float, out: list[e.Effect]) -> None:
         call.record.changed(inp.leg, now, out)
     if moved:
         out.append(e.AttachMedia(inp.leg, leg.far_media(), _joins(call), i.LateMediaReady(first)))
-    if leg.wish != wish or not (call.media.relay or leg.far == before):
-        tell_other_side(call, inp.leg, out)
+    assert could is not None, "it answered something"
+    assert leg.far is not None, "that was its answer"
+    switches = call.bridged and is_lost(call.media, inp.leg, could, leg.far)
+    if leg.wish != wish or switches or not (call.media.relay or leg.far == before):
+        tell_other_side(call, inp.leg, out, switches=switches)
 
 
 def _joins(call: Call) -> bool:

@@ -230,12 +230,32 @@ def test_a_list_in_another_order_or_shorter_is_no_other_codec() -> None:
 @pytest.mark.parametrize(("leg", "favourite"), [(A, B), (B, A)])
 def test_a_list_without_what_the_other_side_speaks_is_another_codec(leg: LegName, favourite: LegName) -> None:
     """A gateway that goes back to G.711 for a fax, for one."""
-    call = Driven()
-    call.dialled(body=sdp(codecs="9 0 8 101"))
-    call.feed(i.Answered(sdp("198.51.100.99", 6000, "9 8 101")), i.AnswerMediaReady(), i.Acked(A))
+    call = wide()
+    call.feed(i.Acked(A))
     (*_, offer) = call.feed(i.Offered(leg, "k1", sdp(codecs="8 101")))
     assert isinstance(offer, e.SendOffer) and offer.leg is favourite
     assert names(offer.body) == ["PCMA", "PCMU", "telephone-event"]
+
+
+def wide(body: bytes = sdp(codecs="9 0 8 101")) -> Driven:
+    """The callee speaks G722 and could speak PCMA."""
+    call = Driven()
+    call.dialled(body=body)
+    call.feed(i.Answered(sdp("198.51.100.99", 6000, "9 8 101")), i.AnswerMediaReady())
+    return call
+
+
+@pytest.mark.parametrize(("codecs", "told"), [("8 101", ["PCMA", "PCMU", "telephone-event"]), ("9 101", None)])
+def test_an_answer_in_an_ack_without_what_the_other_side_speaks_is_told_to_it(codecs: str, told: list[str]) -> None:
+    late, asks = wide(b""), wide()
+    asks.feed(i.Acked(A), i.Offered(A, "k1", b""))
+    for call in (late, asks):
+        offers = [each for each in call.feed(i.Acked(A, sdp(codecs=codecs))) if isinstance(each, e.SendOffer)]
+        assert [(each.leg, names(each.body)) for each in offers] == ([(B, told)] if told else [])
+        if told:
+            made = call.feed(i.OfferAnswered(B, 200, sdp("198.51.100.99", 6000, "8 101")))
+            attached = [each for each in made if isinstance(each, e.AttachMedia)]
+            assert [(each.leg, each.far.codecs[0].name) for each in attached] == [(B, "PCMA")]
 
 
 @pytest.mark.parametrize("relay", [True, False])
