@@ -110,6 +110,30 @@ def test_another_codec_is_agreed_with_the_other_side(new_call: NewCall) -> None:
     assert call.calling.got("200 INVITE", 1).line("m=audio ").endswith("RTP/AVP 9 101")
 
 
+@OVER_BOTH
+@pytest.mark.parametrize("late", [False, True])
+def test_a_side_that_goes_back_to_g711_has_the_other_one_do_so_too(new_call: NewCall, late: bool) -> None:
+    """Both speak G722 and could speak PCMA; the caller goes on without G722, by its offer or by its answer to ours."""
+    call = new_call()
+    caller, callee = call.caller, call.callee
+    narrow = sdp(version=2, codecs=(8, 101), owner=caller.number)
+    caller.offer = caller.offer.replace("RTP/AVP 0", "RTP/AVP 9 0")
+    caller.invite().expect(180).answered().pause(0.1)
+    callee.answer_body = sdp(codecs=(8, 101), owner=callee.number).replace("RTP/AVP 8", "RTP/AVP 9 8")
+    callee.invited().progress().answer()
+    if late:
+        caller.request("INVITE").expect(100, optional=True).expect(200).ack(narrow).pause(1.0)
+    else:
+        answered(caller.request("INVITE", body=narrow))
+    caller.hang_up()
+    asked(callee, sdp(version=2, codecs=(8, 101), owner=callee.number))
+    callee.let_go()
+    call.run()
+    assert call.calling.got("200 INVITE").line("m=audio ").endswith("RTP/AVP 9 8 101")
+    assert offers(call.called)[1].line("m=audio ").endswith("RTP/AVP 8 0 101")
+    assert call.ended_as() == ("completed", "normal", "caller")
+
+
 @pytest.mark.parametrize(("status", "here"), [("488 Not Acceptable Here", 488), ("603 Decline", 488), ("500 Bug", 500)])
 def test_what_the_other_side_refuses_is_refused_and_the_call_goes_on(new_call: NewCall, status: str, here: int) -> None:
     call = new_call()
