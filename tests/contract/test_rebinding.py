@@ -84,7 +84,7 @@ async def test_a_webhook_reaches_nothing_inside(inside: Inside) -> None:
         request = Request("POST", inside.url, b"{}")
         answer = await WebhookSender(poster).send(request, {}, CallbackRules(total=3.0), now=0.0)
         found.append(answer.result.fault)
-        poster._names.clear()  # as if the time were over for which a name is remembered
+        poster._names.forget()  # as if the time were over for which a name is remembered
     await poster.close()
     assert found[1:] == [Fault.FORBIDDEN, Fault.FORBIDDEN]
 
@@ -96,7 +96,7 @@ async def test_a_question_to_an_application_reaches_nothing_inside(inside: Insid
     for _ in range(3):
         with pytest.raises(AnswerFault):
             await asker.ask(Question("event", inside.url, b"{}", "", ""))
-        poster._names.clear()
+        poster._names.forget()
     await poster.close()
 
 

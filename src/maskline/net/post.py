@@ -24,20 +24,17 @@ from aiohttp.abc import AbstractResolver
 
 from maskline.net.egress import EgressError, Failure, checked_url
 from maskline.net.guard import AddressGuard, Network
+from maskline.net.known_names import KnownNames
 from maskline.net.names import ThreadedNames
 from maskline.net.post_connection import PostConnection, Posted, broken
 from maskline.values import dataclass
 
 _KEEP = 15.0
 """Seconds that an unused connection is kept."""
-_NAMES_FOR = 30.0
-"""Seconds for which the addresses of a name are remembered."""
 _NEXT_ADDRESS = 1.0
 """Seconds after which the next address of a name is tried; the last one has what is left."""
 _MOST_ADDRESSES = 4
 _MOST_TARGETS = 4_096
-_MOST_NAMES = 4_096
-"""Remembered ones, beyond which those whose time is over are forgotten: sessions bring URLs of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +62,7 @@ class Poster:
         self._resolver = resolver
         self._tls = tls
         self._targets: dict[tuple[str, str, bool], _Target] = {}
-        self._names: dict[tuple[str, int], tuple[float, asyncio.Task[list[str]]]] = {}
+        self._names = KnownNames(self._look_up)
         self._idle: dict[tuple[str, int, bool], list[PostConnection]] = {}
         self._open: set[PostConnection] = set()
 
@@ -77,11 +74,7 @@ class Poster:
         """Give up what is going on."""
         for connection in list(self._open):
             connection.abort(broken())
-        looking = [task for _, task in self._names.values()]
-        for task in looking:
-            task.cancel()
-        await asyncio.gather(*looking, return_exceptions=True)
-        self._names.clear()
+        await self._names.close()
         if self._resolver is not None:
             await self._resolver.close()
 
@@ -159,32 +152,11 @@ class Poster:
     async def _addresses(self, key: tuple[str, int, bool]) -> list[str]:
         """One at least, each of which may be reached."""
         host, port, _ = key
-        addresses = [host] if _is_address(host) else await self._looked_up(host, port)
+        addresses = [host] if _is_address(host) else await self._names.addresses(host, port)
         if not all(self._guard.allows(address) for address in addresses):
             words = "an internal address, which only MASKLINE_EGRESS_ALLOW opens"
             raise EgressError(Failure.FORBIDDEN_ADDRESS, words)
         return addresses[:_MOST_ADDRESSES]
-
-    async def _looked_up(self, host: str, port: int) -> list[str]:
-        """Asked once for all who wait, and not again for a while."""
-        now = asyncio.get_running_loop().time()
-        until, task = self._names.get((host, port), (now, None))
-        if task is None or now >= until:
-            if len(self._names) >= _MOST_NAMES:
-                self._names = {name: known for name, known in self._names.items() if now < known[0]}
-            task = asyncio.ensure_future(self._look_up(host, port))
-            self._names[host, port] = now + _NAMES_FOR, task
-        try:
-            addresses = await asyncio.shield(task)
-        except OSError:
-            addresses = []
-        except UnicodeError:  # a label that is empty, or longer than 63
-            self._names.pop((host, port), None)
-            raise EgressError(Failure.INVALID_URL, "not a URL that can be called") from None
-        if not addresses:
-            self._names.pop((host, port), None)
-            raise EgressError(Failure.UNKNOWN_NAME, "the name is unknown")
-        return addresses
 
     async def _look_up(self, host: str, port: int) -> list[str]:
         assert self._resolver is not None, "open() comes first"

@@ -6,14 +6,17 @@ import asyncio
 import base64
 import socket
 import ssl
+import threading
 
 import pytest
 import uvloop
 
 from maskline.lab.ports import free_port
 from maskline.lab.private_ca import issue
+from maskline.net import known_names
 from maskline.net import post as post_module
 from maskline.net.egress import EgressError, Failure
+from maskline.net.names import ThreadedNames
 from maskline.net.post import Poster
 from tests.support.scripted_server import Answer, scripted
 from tests.support.waiting import until
@@ -287,14 +290,43 @@ async def test_a_name_is_asked_for_again_after_a_while_and_after_a_failure(poste
         url = f"http://app.example:{server.port}"
         assert await fails(posting, url) is Failure.UNKNOWN_NAME
         await post(posting, url)
-        monkeypatch.setattr(post_module, "_NAMES_FOR", 0.0)
-        posting._names.clear()
+        monkeypatch.setattr(known_names, "FRESH", 0.0)
+        posting._names.forget()
         for connection in list(posting._open):
             connection.abort(EgressError(Failure.BROKEN, ""))
         await post(posting, url)
         for connection in list(posting._open):
             connection.abort(EgressError(Failure.BROKEN, ""))
         assert await fails(posting, url) is Failure.FORBIDDEN_ADDRESS
+
+
+async def test_names_whose_servers_hang_stop_no_name_that_was_known(poster, monkeypatch):
+    hang = threading.Event()
+
+    def look_up(host, port, *_, **__):
+        if host.startswith("dead"):
+            hang.wait(30)
+            raise socket.gaierror(socket.EAI_AGAIN, "away")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    posting = await poster(resolver=ThreadedNames(threads=2))
+    try:
+        async with RawServer(*[OK] * 2) as server:
+            url = f"http://app.example:{server.port}"
+            await post(posting, url)
+            monkeypatch.setattr(known_names, "FRESH", 0.0)
+            for connection in list(posting._open):
+                connection.abort(EgressError(Failure.BROKEN, ""))
+            dead = [asyncio.ensure_future(fails(posting, f"http://dead{n}.example", connect=1.0)) for n in range(4)]
+            await asyncio.sleep(0)
+            assert (await post(posting, url, connect=20.0, total=20.0)).status == 200
+            assert not any(one.done() for one in dead)
+            assert await fails(posting, "http://new.example", connect=0.2) is Failure.CONNECT_TIMEOUT
+            hang.set()
+            await asyncio.gather(*dead)
+    finally:
+        hang.set()
 
 
 async def test_a_refused_and_a_slow_connection_are_told_apart(poster, monkeypatch):
@@ -330,15 +362,6 @@ async def test_what_is_not_a_web_address_is_invalid(poster, url):
 @pytest.mark.parametrize("host", ["a..b", ".example", "a" * 64 + ".example"])
 async def test_a_host_that_is_no_name_is_invalid(poster, host):
     assert await fails(await poster(), f"http://{host}/") is Failure.INVALID_URL
-
-
-async def test_names_whose_time_is_over_are_forgotten_when_there_are_many(poster, monkeypatch):
-    monkeypatch.setattr(post_module, "_MOST_NAMES", 1)
-    monkeypatch.setattr(post_module, "_NAMES_FOR", 0.0)
-    posting = await poster(allowed=[], resolver=Names(a_example=[["10.0.0.1"]], b_example=[["10.0.0.1"]]))
-    for host in ("a.example", "b.example"):
-        assert await fails(posting, f"http://{host}/") is Failure.FORBIDDEN_ADDRESS
-    assert list(posting._names) == [("b.example", 80)]
 
 
 async def test_user_info_in_a_url_is_basic_authorization_unless_another_is_given(poster, monkeypatch):
