@@ -15,8 +15,8 @@ from maskline.storage.rows import Row
 from maskline.storage.store import OutboxRow
 
 UNOPENED = "its content cannot be opened"
-LANE = 14
-"""Where `outbox_to_row` puts the lane."""
+SEQUENCE, LANE = 4, 14
+"""Where `outbox_to_row` puts these."""
 
 
 def outbox_to_row(row: OutboxRow, sealer: Sealer) -> Row:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from maskline.errors import Conflict, NotFound
 from maskline.storage import topics
 from maskline.storage.rows import Row
-from maskline.storage.rows_outbox import LANE
+from maskline.storage.rows_outbox import LANE, SEQUENCE
 from maskline.storage.sql import SqlConnection, fetch_all, run, run_all
 from maskline.storage.store import PENDING_STATES, Delivery
 from maskline.storage.webhook_store import (
@@ -26,13 +26,14 @@ from maskline.storage.webhook_store import (
 )
 
 
-def add_outbox(connection: SqlConnection, prepared: Sequence[Row]) -> None:
-    """Raises `Conflict` when an id exists."""
+def add_outbox(connection: SqlConnection, prepared: Sequence[Row], first: int | None = None) -> None:
+    """`first`: the sequence of what nothing of its subject comes before, so that nobody need look. Raises `Conflict`
+    when an id exists."""
     if not prepared:
         return
     connection.tell(topics.OUTBOX)
     # Asked before: an INSERT that reads its own table has SQLite put all rows into a table of its own first.
-    asked = dict.fromkeys([row[LANE] for row in prepared])
+    asked = dict.fromkeys([row[LANE] for row in prepared if row[SEQUENCE] != first])
     busy = {row[0] for row in fetch_all(connection, "busy_lanes", [(lane,) for lane in asked])}
     placed = []
     for row in prepared:

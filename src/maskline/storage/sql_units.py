@@ -33,6 +33,8 @@ def advance(connection: SqlConnection, counter: str, by: int = 1) -> int:
 
 
 _PURGE_EVERY = 16
+_FIRST_OF_CALL = 1
+"""Sequence of a call's first webhook (`CallProgress.next_row`)."""
 
 
 # -- once ----------------------------------------------------------------------------------------------------------
@@ -173,7 +175,7 @@ def commit_calls(connection: SqlConnection, calls: Iterable[CallRows]) -> list[s
     run_all(connection, "move_sessions", _one_move_per_session([call.move for call in calls if call.move]))
     add_recordings(connection, calls)
     keep_live_calls(connection, calls)
-    add_outbox(connection, [row for call in calls for row in call.outbox])
+    add_outbox(connection, [row for call in calls for row in call.outbox], _FIRST_OF_CALL)
     for call in calls:
         for fact in call.requested:
             if fact.session_id:
