@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+import sqlite3
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from maskline.storage.crypto import KEY_BYTES, Sealer
-from maskline.storage.sql import run
-from maskline.storage.sqlite_connection import Connection, connect, prepare
+from maskline.storage.sql import run, run_all
+from maskline.storage.sqlite_connection import Connection, connect, prepare, unjournaled
+from maskline.storage.sqlite_writer import GroupWriter
 
 
 @pytest.fixture
@@ -69,3 +73,39 @@ def test_a_commit_without_facts_leaves_the_counter_alone(connections: tuple[Conn
     begin(one).commit()
     assert one.total_changes == 0
     assert kept(other) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "done"),
+    [
+        ("INSERT INTO a VALUES (?1)\nON CONFLICT (b) DO UPDATE SET c = 1", "INSERT OR FAIL INTO a"),
+        ("WITH a (b) AS (VALUES (?1))\nUPDATE c\nSET d = 1", "\nUPDATE OR FAIL c\nSET"),
+        ("WITH a (b) AS (VALUES (?1))\nDELETE FROM c", "\nDELETE FROM c"),
+        ("SELECT a FROM b", "SELECT a FROM b"),
+    ],
+)  # fmt: skip
+def test_a_statement_of_many_rows_keeps_no_journal_of_its_own(text: str, done: str) -> None:
+    assert done in unjournaled(text)
+    assert unjournaled(text).count("FAIL") == done.count("FAIL")
+
+
+async def test_a_row_that_cannot_be_kept_takes_those_before_it_along_and_nobody_elses(tmp_path: Path) -> None:
+    path = tmp_path / "c.db"
+    prepare(path, 1, Sealer(bytes(KEY_BYTES)))
+    writer = GroupWriter(lambda: connect(path, 1))
+    writer.start()
+
+    def add(**counters: int | None) -> Callable[[sqlite3.Connection], int]:
+        return lambda connection: run_all(cast(Connection, connection), "reach_counter", [*counters.items()])
+
+    try:
+        done = await asyncio.gather(
+            writer.submit(add(one=1)), writer.submit(add(two=1, broken=None)), writer.submit(add(three=1)),
+            return_exceptions=True,
+        )  # fmt: skip
+        names = await writer.submit(lambda connection: connection.execute("SELECT name FROM counters").fetchall())
+    finally:
+        await writer.stop()
+    assert [type(one) for one in done] == [int, sqlite3.IntegrityError, int]
+    assert {("one",), ("three",)} <= {*names}
+    assert ("two",) not in names
