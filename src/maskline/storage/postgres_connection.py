@@ -280,6 +280,9 @@ class UnitConnection:
         found = self._answer(self._wire.fetch("SELECT extract(epoch FROM clock_timestamp())::double precision", []))
         return float(found[0][0][0])
 
+    def erase(self) -> None:
+        """Its vacuum does, later."""
+
     def tell(self, topic: str, about: str = "") -> None:
         self.told[f"{topic} {about}".rstrip()] = None
 

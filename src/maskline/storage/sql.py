@@ -60,6 +60,11 @@ class SqlConnection(Protocol):
         """Wall seconds: the server's on PostgreSQL, since processes on several machines judge by them; else `ours`."""
         ...
 
+    def erase(self) -> None:
+        """What this transaction deletes is not to be found in the database's file any more, as far as the database can
+        do that at once: SQLite overwrites it, PostgreSQL when it cleans up."""
+        ...
+
     def tell(self, topic: str, about: str = "") -> None:
         """Tell other processes with the commit (`topics.py`)."""
         ...

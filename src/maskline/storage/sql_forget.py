@@ -19,6 +19,7 @@ from maskline.storage.webhook_store import FAILING_LONGER
 
 def forget(connection: SqlConnection, sealer: Sealer, before: float, now: float, limit: int) -> int:
     """See `Store.forget`."""
+    connection.erase()
     done = _sessions(connection, sealer, before, now, limit)
     done += _strays(connection, before, limit - done)
     done += forget_webhooks(connection, before, limit - done)
@@ -29,6 +30,7 @@ def forget(connection: SqlConnection, sealer: Sealer, before: float, now: float,
 
 def forget_webhooks(connection: SqlConnection, before: float, limit: int) -> int:
     """See `WebhookStore.forget_webhooks`."""
+    connection.erase()
     gone = run(connection, "forget_outbox", before, max(limit, 0)).fetchall()
     if gone:
         run_all(connection, "forget_attempts", gone)

@@ -72,6 +72,7 @@ class Connection(sqlite3.Connection):
 
     BROKEN: ClassVar[type[Exception]] = sqlite3.IntegrityError
     _last_position: int | None = None
+    _erases = False
 
     def run(self, name: str, *values: Any) -> sqlite3.Cursor:
         return self.execute(SQL[name], values)
@@ -107,6 +108,10 @@ class Connection(sqlite3.Connection):
         self._last_position = before + count
         return before
 
+    def erase(self) -> None:
+        self._erases = True
+        self.execute("PRAGMA secure_delete=ON")
+
     def wall(self, ours: float) -> float:
         return ours
 
@@ -118,10 +123,19 @@ class Connection(sqlite3.Connection):
             self.run("set_counter", "facts", self._last_position)
         super().commit()
         self._last_position = None
+        if self._erases:
+            self._leave()
 
     def rollback(self) -> None:
         self._last_position = None
         super().rollback()
+        if self._erases:
+            self._leave()
+
+    def _leave(self) -> None:
+        """What is deleted from now on stays on its page until something else is written there."""
+        self._erases = False
+        self.execute("PRAGMA secure_delete=OFF")
 
 
 def connect(path: Path, patience: float) -> Connection:
@@ -138,6 +152,8 @@ def connect(path: Path, patience: float) -> Connection:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA cache_size=-32768")
+        # Debian's SQLite overwrites whatever is deleted. What calls replace and delete is sealed; who forgets says so.
+        connection.execute("PRAGMA secure_delete=OFF")
         # A checkpoint writes each changed page once, however often it changed: fewer of them write less.
         connection.execute("PRAGMA wal_autocheckpoint=4000")
     except sqlite3.Error:

@@ -75,6 +75,33 @@ def test_a_commit_without_facts_leaves_the_counter_alone(connections: tuple[Conn
     assert kept(other) == 0
 
 
+@pytest.mark.parametrize("erased", [True, False])  # False is the control: by itself SQLite leaves it where it is
+def test_what_is_forgotten_is_overwritten_in_the_file(tmp_path: Path, erased: bool) -> None:
+    path = tmp_path / "c.db"
+    prepare(path, 1, Sealer(bytes(KEY_BYTES)))
+    connection = connect(path, 1)
+    try:
+        connection.execute("INSERT INTO counters VALUES ('of what is forgotten', 0)")
+        begin(connection)
+        if erased:
+            connection.erase()
+        connection.execute("DELETE FROM counters WHERE name = 'of what is forgotten'")
+        connection.commit()
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    finally:
+        connection.close()
+    assert (b"what is forgotten" in path.read_bytes()) is not erased
+
+
+def test_overwriting_ends_with_its_transaction_however_that_ends(connections: tuple[Connection, Connection]) -> None:
+    one, _ = connections
+    for end in (one.commit, one.rollback):
+        begin(one).erase()
+        assert one.execute("PRAGMA secure_delete").fetchone() == (1,)
+        end()
+        assert one.execute("PRAGMA secure_delete").fetchone() == (0,)
+
+
 @pytest.mark.parametrize(
     ("text", "done"),
     [
