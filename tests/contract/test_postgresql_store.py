@@ -137,6 +137,15 @@ async def test_a_server_that_does_not_wait_for_the_disk_is_refused() -> None:
         await PostgresStore(url, SEALER).open()
 
 
+async def test_a_database_that_cannot_keep_all_texts_gets_no_tables() -> None:
+    operator().run("postgres", "DROP DATABASE IF EXISTS latin")
+    operator().run("postgres", "CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
+    database = PostgresDatabase(server().url("latin"))
+    with pytest.raises(ConfigurationError, match=r"encoding is LATIN1, .* --encoding UTF8"):
+        await database.create(SEALER)
+    assert await database.is_empty()
+
+
 async def test_a_server_that_takes_no_writes_is_refused() -> None:
     url = operator().create("standby")
     await PostgresDatabase(url).create(SEALER)

@@ -47,6 +47,7 @@ class PostgresDatabase:
         try:
             await wire.execute(_BEGIN)
             if await _is_empty(wire):
+                await _check_encoding(wire)
                 for statement in schema_statements():
                     await wire.execute(statement)
                 await wire.fetch(SQL["add_key_check"], (_KEY_CHECK, sealed))
@@ -86,6 +87,16 @@ async def check(wire: Wire, sealer: Sealer) -> None:
         sealer.unseal(found[0][0], f"key_check.value:{_KEY_CHECK}")
     except SealBroken:
         raise ConfigurationError("The key file (MASKLINE_KEY_FILE) does not belong to this database.") from None
+
+
+async def _check_encoding(wire: Wire) -> None:
+    """With another one a text that it has no signs for, such as a customer's name, would fail the commit it is in."""
+    found, _ = await wire.fetch("SELECT current_setting('server_encoding')", ())
+    if found[0][0] not in ("UTF8", "SQL_ASCII"):
+        raise ConfigurationError(
+            f"The database's encoding is {found[0][0]}, which cannot keep all texts: make it anew with createdb "
+            "--encoding UTF8 --template template0."
+        )
 
 
 async def _is_empty(wire: Wire) -> bool:
