@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from maskline.errors import ConfigurationError, NotFound, StoreUnavailable
+from maskline.masking.facts import SessionCreated, SessionExpired
 from maskline.masking.session import Session, SessionOptions
 from maskline.storage.crypto import KEY_BYTES, SealBroken, Sealer
 from maskline.storage.filters import SessionFilter
@@ -26,6 +27,7 @@ from tests.support.store_values import (
     ALICE,
     BOB,
     CAROL,
+    DAVE,
     T0,
     TRUNK,
     VN1,
@@ -296,6 +298,27 @@ async def test_a_webhook_that_cannot_be_opened_is_listed_as_such_with_those_besi
     assert (broken.last_error, broken.last_status) == ("its content cannot be opened", 500)
     assert await store.webhook(ACCOUNT.id, "row-b") == broken
     assert await store.attempts("row-b") == [replace(tried, answer="its content cannot be opened")]
+
+
+async def test_a_session_that_cannot_be_opened_ends_and_is_forgotten_with_the_others(store: SqliteStore) -> None:
+    await store.create_session(new_session("damaged"))
+    await store.create_session(new_session("well", first_party=CAROL, second_party=DAVE, created_at=T0 + 1))
+    with sqlite3.connect(store.path) as connection:
+        connection.execute("UPDATE sessions SET parties_sealed = x'00' WHERE id = 'damaged'")
+    connection.close()
+    over = T0 + 700
+    assert [one.id for one in await store.sessions_due(over, 9)] == ["well"]
+    facts = await store.facts("damaged")
+    assert [(type(fact), fact.sequence, fact.at) for fact in facts] == [
+        (SessionCreated, 1, T0), (SessionExpired, 2, over)
+    ]  # fmt: skip
+    await store.end_session(ACCOUNT.id, "well", now=over, by_request=False, outbox=[])
+    assert await store.sessions_due(over, 9) == []
+    assert await store.forget(over + 1, T0 + 10**7, 9) == 2
+    assert (await store.counts())["sessions"] == 0
+    # The pair is free again by its time.
+    again = await store.create_session(new_session("again", created_at=T0 + 10**6))
+    assert again.id == "again"
 
 
 async def test_a_call_that_cannot_be_opened_keeps_no_other_from_being_taken_over(store: SqliteStore) -> None:

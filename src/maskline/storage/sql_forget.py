@@ -12,7 +12,7 @@ from itertools import takewhile
 from maskline.masking.claims import claims_of
 from maskline.masking.session import Session
 from maskline.storage import rows
-from maskline.storage.crypto import Sealer
+from maskline.storage.crypto import SealBroken, Sealer
 from maskline.storage.sql import SqlConnection, run, run_all
 from maskline.storage.webhook_store import FAILING_LONGER
 
@@ -50,17 +50,23 @@ def _sessions(connection: SqlConnection, sealer: Sealer, before: float, now: flo
         done += len(calls)
         if done >= limit:
             break
-        _session(connection, sealer, rows.session_from_row(row, sealer), now)
+        try:
+            _claims(connection, sealer, rows.session_from_row(row, sealer), now)
+        except SealBroken:
+            """Whose claims they were cannot be read; they are free by their time, and forgotten by their number."""
+        _session(connection, session_id)
         done += 1
     return done
 
 
-def _session(connection: SqlConnection, sealer: Sealer, session: Session, now: float) -> None:
+def _claims(connection: SqlConnection, sealer: Sealer, session: Session, now: float) -> None:
     for key, number, _ in claims_of(session):
         run(connection, "forget_claim", sealer.key_hash(key), number.e164, session.id, now)
-    run(connection, "forget_interactions", session.id)
-    run(connection, "forget_facts", session.id)
-    run(connection, "forget_session", session.id)
+
+
+def _session(connection: SqlConnection, session_id: str) -> None:
+    for query in ("forget_interactions", "forget_facts", "forget_session"):
+        run(connection, query, session_id)
 
 
 def _subject(connection: SqlConnection, call_id: str) -> None:

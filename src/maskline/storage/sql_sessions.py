@@ -43,6 +43,8 @@ from maskline.storage.store import Once
 _KEYS_AT_ONCE = 4
 """Keys that `claims_of_keys` takes; a session has no more: two parties, two PINs."""
 _PINS_AT_ONCE = 8
+_EXPIRES_AT = 8
+"""Where a session's row has it."""
 
 
 def read_session(connection: SqlConnection, sealer: Sealer, account_id: str, session_id: str) -> Session:
@@ -224,6 +226,17 @@ def end_session(
     add_facts(connection, rows_facts.facts_to_rows([fact]))
     add_outbox(connection, outbox)
     return session
+
+
+def end_damaged(connection: SqlConnection, damaged: Sequence[Row], now: float) -> None:
+    """Sessions that are over and whose parties nobody can read: no claim of theirs is known, which is free by its time,
+    and no webhook could tell of them. `damaged`: rows as of `sessions_due`."""
+    for row in damaged:
+        session_id, expires_at = row[0], row[_EXPIRES_AT]
+        run(connection, "end_session", session_id, now, expires_at)
+        connection.tell(topics.SESSION, session_id)
+        fact = SessionExpired(session_id, next_sequence(connection, session_id), now, expires_at, (), False)
+        add_facts(connection, rows_facts.facts_to_rows([fact]))
 
 
 def replace_numbers(

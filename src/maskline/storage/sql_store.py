@@ -109,13 +109,16 @@ class SqlStore(SqlUsages):
         return [rows.session_from_row(row, self._sealer) for row in found]
 
     async def sessions_due(self, wall: float, limit: int) -> list[Session]:
-        found = await self._rows("sessions_due", wall, limit)
-        return [
-            rows.session_from_row(
-                row, self._sealer, tuple(map(rows.interaction_from_row, await self._rows("interactions", row[0])))
-            )
-            for row in found
-        ]
+        due, damaged = [], []
+        for row in await self._rows("sessions_due", wall, limit):
+            interactions = tuple(map(rows.interaction_from_row, await self._rows("interactions", row[0])))
+            try:
+                due.append(rows.session_from_row(row, self._sealer, interactions))
+            except SealBroken:  # it must not keep all others from ending
+                damaged.append(row)
+        if damaged:
+            await self._write(sql_sessions.end_damaged, damaged, wall)
+        return due
 
     async def session_for_call(self, caller: Number, virtual_number: Number) -> Session | None:
         return await self._session_of(party_key(caller), virtual_number)

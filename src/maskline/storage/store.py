@@ -468,7 +468,8 @@ class Store(
         ...
 
     async def sessions_due(self, wall: float, limit: int) -> list[Session]:
-        """Live sessions whose time is over, oldest first; the caller ends each."""
+        """Live sessions whose time is over, oldest first; the caller ends each. One that was damaged is ended here,
+        since nobody else could."""
         ...
 
     async def session_for_call(self, caller: Number, virtual_number: Number) -> Session | None:
