@@ -31,7 +31,7 @@ from maskline.sip.events import Flow
 from maskline.sip.invite_usage import UsageState
 from tests.support.call_machine import BRIEFING, CALLEE, CALLER, CLIP, NUMBER, VIRTUAL, WELCOME, asking
 from tests.support.sim_flow import SimApplication
-from tests.support.sim_handset import agree
+from tests.support.sim_handset import agree, understands
 from tests.support.sim_media import SimMedia
 from tests.support.sim_phones import Alice, Bob
 from tests.support.sim_scenario import (
@@ -310,6 +310,8 @@ class World:
             return
         alice, bob = self.alice.handset, self.bob.handset
         assert agree(alice, bob) and agree(bob, alice), [(one.wish, one.said, one.told) for one in (alice, bob)]
+        heard = [understands(*two, relay=self.scenario.relay) for two in ((alice, bob), (bob, alice))]
+        assert all(heard), [(one.speaks, one.knows) for one in (alice, bob)]
         self.compared += 1
 
     def check(self) -> None:

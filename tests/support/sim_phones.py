@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from maskline.ids import SeededIds
+from maskline.sdp.parse import parse
 from maskline.sip import events as sip
 from maskline.sip.agent import Agent, AgentConfig, OutgoingInvite
 from maskline.sip.events import Flow
@@ -33,7 +34,9 @@ class Phone:
             self.agent.challenge(lambda flow: (proof(ENGINE),), REALM)
         self.usage: InviteUsage | None = None
         self.heard: list[sip.Event] = []
-        self.handset = Handset(*((A_MEDIA, 4000, "0 8 101") if name == "alice" else (B_MEDIA, 6000, "0 101")))
+        said = parse(world.scenario.offer if name == "alice" else world.scenario.answer)
+        codecs = " ".join([str(codec.payload_type) for codec in said.codecs])
+        self.handset = Handset(*((A_MEDIA, 4000) if name == "alice" else (B_MEDIA, 6000)), codecs)
 
     def at(self, delay: float, act: Callable[[float], None]) -> None:
         self.world.schedule(delay, lambda now: (act(now), self.world.pump(now)))
@@ -107,6 +110,8 @@ class Phone:
 
 
 class Alice(Phone):
+    answered = False
+
     def call(self, now: float) -> None:
         s = self.world.scenario
         identity = ("P-Asserted-Identity", f'"Alice Wonder" <sip:{CALLER.e164}@carrier.example>')
@@ -146,11 +151,22 @@ class Alice(Phone):
             self.stay()
         elif isinstance(event, sip.InviteProgress):
             self.agent.prack(event.usage, now, A_SDP)  # only to an offer in it
+            self.hear(event.response.sdp)
         elif isinstance(event, sip.InviteAnswered):
+            self.hear(event.response.sdp)
             if s.alice_acks:
                 # With SDP it is the offer to an INVITE without one.
                 self.agent.ack(event.usage, now, A_SDP if s.late_offer and event.response.body else b"")
             self.stay()
+
+    def hear(self, body: bytes) -> None:
+        """Of the answers to her INVITE the first counts (RFC 3261 §13.2.1)."""
+        if body and not self.answered:
+            self.answered = True
+            if self.world.scenario.late_offer:
+                self.handset.answers(body, A_SDP)
+            else:
+                self.handset.begins(self.world.scenario.offer, body)
 
     def stay(self) -> None:
         """She is on the line: what she does from now on, and when she hangs up."""
@@ -218,6 +234,9 @@ class Bob(Phone):
         verdict = self.verdict
         if verdict == 200:
             if self.usage.state is UsageState.INCOMING:
+                if not self.usage.is_described(self.usage.dialog.remote_tag if self.usage.dialog else ""):
+                    assert self.usage.request is not None, "unanswered"
+                    self.handset.answers(self.usage.request.body, s.answer)
                 self.agent.answer(self.usage, now, s.answer, session_seconds=s.session)
                 self.at(120.0 if s.bob_bye is None else s.bob_bye, self.bye)
         else:

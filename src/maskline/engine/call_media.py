@@ -351,12 +351,6 @@ class CallMedia:
 
     # -- changes ----------------------------------------------------------------------------------------------
 
-    def offer_again(self, name: LegName, other: LegName | None = None) -> bytes:
-        """Our offer for a re-INVITE that came without one: what it has, as far as the side at `other` wants it."""
-        leg = self._legs[name]
-        leg.awaits_answer = True
-        return leg.offer(leg.agreed, "sendrecv" if other is None else self._legs[other].wish)
-
     def take_answer(self, name: LegName, body: bytes) -> bool:
         """The answer in an ACK; False when there is nothing new to attach."""
         leg = self._legs[name]

@@ -72,9 +72,20 @@ def is_lost(media: CallMedia, name: LegName, before: AudioDescription, said: Aud
     """Whether what the other side speaks was understood on this one `before`, and is not any more as it is `said` now.
     A relay makes one law of G.711 of the other."""
     spoken = next(codec for codec in media.leg(OTHER[name]).agreed if has_audio((codec,)))
-    if shared_codecs((spoken,), said.codecs) or not shared_codecs((spoken,), before.codecs):
-        return False
-    return not (media.relay and spoken.name in _G711 and any(codec.name in _G711 for codec in said.codecs))
+    return bool(shared_codecs((spoken,), before.codecs)) and not _understands(media, said, spoken)
+
+
+def _understands(media: CallMedia, said: AudioDescription, codec: Codec) -> bool:
+    if shared_codecs((codec,), said.codecs):
+        return True
+    return media.relay and codec.name in _G711 and any(other.name in _G711 for other in said.codecs)
+
+
+def _heard(media: CallMedia, codecs: tuple[Codec, ...], said: AudioDescription) -> tuple[Codec, ...]:
+    """Of these those that who said so understands: by its last word that may be less than was agreed once. All of them
+    where it is none: then the driver translates."""
+    kept = tuple([codec for codec in codecs if not has_audio((codec,)) or _understands(media, said, codec)])
+    return kept if has_audio(kept) else codecs
 
 
 def _moves(leg: LegMedia, said: AudioDescription) -> bool:
@@ -91,26 +102,40 @@ def propose_offer(media: CallMedia, name: LegName, said: AudioDescription) -> Me
     leg, other = media.leg(name), media.leg(OTHER[name])
     switches = _switches(media, name, said)
     codecs = _passing(media, said) if switches else common(leg.agreed, said.codecs)
-    return _offer(media, other, said, codecs, said.direction, switches=switches)
+    return _offer(media, other, said, codecs, said.direction, to=said, switches=switches)
 
 
 def tell(media: CallMedia, name: LegName, *, direction: str = "", switches: bool = False) -> MediaChange:
-    """The offer that tells the other side how this one is now."""
+    """The offer that tells the other side how this one is now; with a `direction` of its own, that it is gone."""
     leg = media.leg(name)
     codecs = leg.agreed
     if switches:
         assert leg.far is not None, "it has another codec than before"
         codecs = common(codecs, leg.far.codecs)
-    made = _offer(media, media.leg(OTHER[name]), leg.far, codecs, direction or leg.wish, switches=switches)
+    other, to = media.leg(OTHER[name]), None if direction else leg.far
+    made = _offer(media, other, leg.far, codecs, direction or leg.wish, to=to, switches=switches)
     return replace(made, said=None)
+
+
+def offer_again(media: CallMedia, name: LegName, *, bridged: bool) -> bytes:
+    """Our offer for a re-INVITE that came without one: what it has, as far as the other side wants it."""
+    leg, other = media.leg(name), media.leg(OTHER[name])
+    leg.awaits_answer = True
+    if not bridged or other.far is None:
+        return leg.offer(leg.agreed, "sendrecv")
+    return leg.offer(_heard(media, leg.agreed, other.far), other.wish)
 
 
 def _offer(
     media: CallMedia, other: LegMedia, said: AudioDescription | None, codecs: tuple[Codec, ...], direction: str, *,
-    switches: bool,
+    to: AudioDescription | None, switches: bool,
 ) -> MediaChange:  # fmt: skip
+    """`to`: whom `other` is to talk to then, if to anybody."""
     local_before = other.local
-    offered = _on(other, _preferred_by(other, media, codecs)) if switches else other.agreed
+    if switches:
+        offered = _on(other, _preferred_by(other, media, codecs))
+    else:
+        offered = other.agreed if to is None else _heard(media, other.agreed, to)
     if not media.relay and said is not None:
         other.local = as_local(said)
     body = other.offer(offered, direction, None if said is None else said.ptime)

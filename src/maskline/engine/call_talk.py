@@ -16,7 +16,7 @@ from maskline.engine import inputs as i
 from maskline.engine.call_change import change_over, is_refused, propose, tell_other_side
 from maskline.engine.call_change_here import answer_early, answer_here
 from maskline.engine.call_end import end
-from maskline.engine.call_media_change import crosses, is_lost
+from maskline.engine.call_media_change import crosses, is_lost, offer_again
 from maskline.engine.call_record_builder import UNAVAILABLE
 from maskline.engine.call_states import CallState
 from maskline.masking.facts import Cause, HungUpBy, LegName
@@ -67,7 +67,7 @@ def change(call: Call, inp: i.Offered, now: float, out: list[e.Effect]) -> None:
     elif call.change is not None:
         out.append(e.RespondRequest(inp.leg, inp.key, 491))
     elif not inp.body:
-        body = call.media.offer_again(inp.leg, _OTHER[inp.leg] if call.bridged else None)
+        body = offer_again(call.media, inp.leg, bridged=call.bridged)
         out.append(e.RespondRequest(inp.leg, inp.key, 200, body))
     else:
         _take_offer(call, inp, now, out)

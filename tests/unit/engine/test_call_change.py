@@ -258,6 +258,30 @@ def test_an_answer_in_an_ack_without_what_the_other_side_speaks_is_told_to_it(co
             assert [(each.leg, each.far.codecs[0].name) for each in attached] == [(B, "PCMA")]
 
 
+def test_nobody_is_offered_again_what_the_other_side_has_dropped() -> None:
+    call = wide()
+    call.feed(i.Acked(A))
+    offer = asked(call, body=sdp(codecs="8 101"))
+    assert names(offer.body) == ["PCMA", "PCMU", "telephone-event"]
+    settled(call, call.feed(i.OfferAnswered(B, 200, sdp("198.51.100.99", 6000, "8 101"))))
+    # The caller took up G722 again, of which the callee has not heard.
+    call.call.media.leg(A).agreed = parse(sdp(codecs="9 8 101")).codecs
+    (response,) = call.feed(i.Offered(A, "k2", b""))
+    assert isinstance(response, e.RespondRequest) and names(response.body) == ["PCMA", "telephone-event"]
+    call.feed(i.Acked(A, sdp(codecs="8 101")))
+    assert names(asked(call, B, sdp("198.51.100.99", 6000, "8 101", "sendonly"), "k3").body) == [
+        "PCMA",
+        "telephone-event",
+    ]
+
+
+def test_what_only_the_driver_can_translate_is_offered_again() -> None:
+    call = Driven()
+    call.dialled(body=sdp(codecs="0 101")).feed(i.Answered(sdp("198.51.100.99", 6000, "8 101")), i.AnswerMediaReady())
+    (response,) = call.feed(i.Acked(A), i.Offered(A, "k1", b""))
+    assert isinstance(response, e.RespondRequest) and names(response.body) == ["PCMU", "telephone-event"]
+
+
 @pytest.mark.parametrize("relay", [True, False])
 def test_the_other_law_of_g711_is_for_the_relay_to_make(relay: bool) -> None:
     call = Driven(relay).dialled()
