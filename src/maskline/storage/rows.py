@@ -18,7 +18,7 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from maskline.json_text import json_texts, quoted
+from maskline.json_text import json_texts
 from maskline.masking.call_record import CallParties, CallRecord, FlowRecord, LegRecord, Quality
 from maskline.masking.decision import NumberState, NumberUse, VirtualNumber
 from maskline.masking.e164 import Number
@@ -287,7 +287,7 @@ def _legs_to_json(legs: Sequence[LegRecord]) -> str:
         )  # fmt: skip
         quality = "" if leg.quality is None else f',"quality":{_quality_to_json(leg.quality)}'
         found.append(
-            f'{{"id":{quoted(leg.id)},"initiated_at":{times[at]},"ringing_at":{times[at + 1]},'
+            f'{{"id":"{leg.id}","initiated_at":{times[at]},"ringing_at":{times[at + 1]},'
             f'"answered_at":{times[at + 2]},"ended_at":{times[at + 3]},"amount":{leg.amount},'
             f'"billed_duration":{leg.billed_duration}{quality},{alike}'
         )

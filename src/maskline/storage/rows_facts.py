@@ -14,7 +14,7 @@ from typing import Any
 from pydantic_core import to_json
 
 from maskline.errors import UnreadableFact
-from maskline.json_text import json_texts, quoted
+from maskline.json_text import json_texts
 from maskline.masking.facts import (
     FACT_FIELDS,
     CallEnded,
@@ -42,7 +42,7 @@ def facts_to_rows(facts: Sequence[Fact]) -> list[Row]:
     found: list[Row] = []
     earlier: list[str] = []
     last = len(facts) - 1
-    times = json_texts([fact.at for fact in facts]) if last else ()
+    times = json_texts([fact.at for fact in facts[:-1]]) if last else ()
     for index, fact in enumerate(facts):
         name = fact.name
         text = _details(fact, name)
@@ -62,7 +62,7 @@ def _follows(fact: Fact, previous: Fact) -> bool:
 def _details(fact: Fact, name: str) -> str:
     """The fact's own fields as a JSON object."""
     if isinstance(fact, CallRouted):
-        return f'{{"session_id":{quoted(fact.session_id)},{_how_routed(fact.caller, fact.matched_by)}'
+        return f'{{"session_id":"{fact.session_id}",{_how_routed(fact.caller, fact.matched_by)}'
     said = _SAID.get(name)
     if said is None:
         return _details_to_text(name, fact_values(fact))

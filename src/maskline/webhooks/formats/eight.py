@@ -110,7 +110,7 @@ def session_summary(record: CallRecord, shape: Shape) -> bytes:
     if leg_b is not None and summary.b is not None:
         told_b = f'"callB":{_leg(leg_b, summary.b, shape)},'
     text = (
-        f'{{"payload":{{"sessionId":{quoted(record.id)},"subAccountId":{quoted(shape.sub_account_id)},'
+        f'{{"payload":{{"sessionId":"{record.id}","subAccountId":{quoted(shape.sub_account_id)},'
         f'"sessionStatus":"{_word(summary.session, shape)}","startTime":"{start}","endTime":"{end}",'
         f'"lastAction":"{last_action(record)._value_}","callCount":{len(record.legs)}{more},'
         f'"details":{{{told_b}"callA":{_leg(leg_a, summary.a, shape)}}}}},{_ending(_VERSIONS[shape.generation])}'
@@ -128,24 +128,28 @@ def _leg(leg: LegRecord, status: Status, shape: Shape) -> str:
     times = leg_times(leg)
     source, destination = shown_numbers(leg.inbound, leg.source, leg.destination, shape.redactor)
     connected = "" if times.connected is None else f'"connectedTimestamp":"{times.connected}",'
-    reference = "destinationRefId" if leg.inbound else "sourceRefId"
+    label = ""
+    if leg.reference_id:
+        key = "destinationRefId" if leg.inbound else "sourceRefId"
+        label = f'"{key}":{quoted(leg.reference_id)},'
     quality = ""
     if leg.quality is not None and times.connected is not None and shape.generation is not Generation.G2:
         quality = f',"callQuality":{compact_json(_quality(leg.quality)).decode()}'
     return (
-        f'{{"callId":{quoted(leg.id)},"callDirection":"{direction(leg.inbound)}","callType":"PSTN",'
+        f'{{"callId":"{leg.id}","callDirection":"{direction(leg.inbound)}","callType":"PSTN",'
         f'"initiatedTimestamp":"{times.initiated}",{connected}"disconnectedTimestamp":"{times.disconnected}",'
-        f"{_said('source', source)}{_said('destination', destination)}"
+        f"{_plain('source', source)}{_plain('destination', destination)}"
         f'"sourceFormat":"MSISDN","destinationFormat":"MSISDN",'
-        f"{_said('sourceCountryCode', None if leg.source is None else leg.source.country)}"
-        f"{_said('destinationCountryCode', leg.destination.country)}{_said(reference, leg.reference_id or None)}"
+        f"{_plain('sourceCountryCode', None if leg.source is None else leg.source.country)}"
+        f"{_plain('destinationCountryCode', leg.destination.country)}{label}"
         f'"callStatus":"{_word(status, shape)}","callDuration":{times.duration}{quality}}}'
     )
 
 
-def _said(key: str, value: str | None) -> str:
-    """What there is not has no key (C9): a withheld number, the country of a number that no plan knows."""
-    return "" if value is None else f'"{key}":{quoted(value)},'
+def _plain(key: str, value: str | None) -> str:
+    """What there is not has no key (C9): a withheld number, the country of a number that no plan knows. Of characters
+    that mean nothing in JSON, like ids."""
+    return "" if value is None else f'"{key}":"{value}",'
 
 
 def _word(status: Status, shape: Shape) -> str:
