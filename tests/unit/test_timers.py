@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from maskline.timers import _LOOK, Timers
+import random
+
+from maskline.timers import _GONE, _LINES, _LOOK, Timers
 
 
 def test_keys_come_by_deadline_and_of_one_deadline_in_the_order_they_were_set() -> None:
@@ -57,5 +59,48 @@ def test_what_is_dead_is_forgotten_in_time_and_the_rest_keeps_its_order() -> Non
         timers.cancel(key)
     for key in (1, 2, 3):
         timers.set(key, 5.0)
-    assert [*timers._due] == [5.0]
+    assert [len(line) for line in timers._lines] == [0, 3]
     assert [*timers.expired(5.0)] == [1, 2, 3]
+
+
+def test_durations_make_lines_of_their_own_and_ties_between_lines_keep_their_order() -> None:
+    timers: Timers[str] = Timers()
+    for key, deadline in (("a", 10.0), ("b", 3.0), ("c", 9.0), ("d", 2.0), ("e", 3.0), ("f", 2.0), ("g", 9.0)):
+        timers.set(key, deadline)
+    assert [len(line) for line in timers._lines] == [1, 3, 2, 1]
+    assert [*timers.expired(20.0)] == ["d", "f", "b", "e", "c", "g", "a"]
+
+
+def test_any_durations_whatever_fire_in_order_and_make_few_lines() -> None:
+    """Against a list that is sorted, with keys set again, cancelled and fired in between."""
+    chance = random.Random(7)
+    timers: Timers[int] = Timers()
+    expected: dict[int, tuple[float, int]] = {}
+    now = 0.0
+    for step in range(20_000):
+        key = chance.randrange(2_000)
+        if chance.random() < 0.3:
+            timers.cancel(key)
+            expected.pop(key, None)
+        else:
+            deadline = now + chance.choice((0.5, 5.0, 32.0, chance.randrange(100)))
+            timers.set(key, deadline)
+            expected[key] = (deadline, step)
+        assert timers.next_deadline() == min(expected.values(), default=(None, 0))[0]
+        if chance.random() < 0.02:
+            now += chance.randrange(40) / 8
+            due = sorted((when, key) for key, when in expected.items() if when[0] <= now)
+            assert [*timers.expired(now)] == [key for _, key in due]
+            for _, fired in due:
+                del expected[fired]
+    assert len(timers) == len(expected)
+    assert len(timers._lines) <= _LINES
+
+
+def test_a_long_line_gives_back_the_places_of_what_is_over() -> None:
+    timers: Timers[int] = Timers()
+    for key in range(3 * _GONE):
+        timers.set(key, float(key))
+    assert len([*timers.expired(2.0 * _GONE)]) == 2 * _GONE + 1
+    assert len(timers._lines[0]._keys) < 2 * _GONE
+    assert timers.next_deadline() == 2.0 * _GONE + 1
