@@ -16,18 +16,18 @@ import time
 from collections.abc import Iterator
 
 _forks = itertools.count(1)
-_process = 0
+_MARK = [0]
+"""In a list, since compiled code finds what is bound once without a look-up."""
 
 
 def process_mark() -> int:
     """Another number in a forked child than in its parent: what must not be used by both is made anew when it changes.
     `os.getpid` would tell the same by a system call, eleven times a call."""
-    return _process
+    return _MARK[0]
 
 
 def _note_fork() -> None:
-    global _process
-    _process = next(_forks)
+    _MARK[0] = next(_forks)
 
 
 if hasattr(os, "register_at_fork"):
@@ -54,24 +54,23 @@ class SystemIds:
         # Not a Mersenne twister: a tag that can be predicted lets a stranger forge a BYE.
         self._bits = random.SystemRandom()
         self._process = process_mark()
-        self._pieces: Iterator[bytes] = iter(())
+        self._pieces: Iterator[str] = iter(())
         self._moment, self._moment_text = 0, ""
         """The millisecond of the newest UUID, and how all of that begin: under load it has several."""
 
-    def _piece(self) -> bytes:
-        """16 random bytes, handed out once."""
-        if self._process == _process:
-            piece = next(self._pieces, None)
-            if piece is not None:
+    def _piece(self) -> str:
+        """32 random hexadecimal digits, handed out once."""
+        if self._process == _MARK[0]:
+            for piece in self._pieces:  # the next one, if one is left: `next` compiled is a look-up and a call
                 return piece
-        block = os.urandom(_BLOCK)
-        pieces = iter([block[at : at + _PIECE] for at in range(0, _BLOCK, _PIECE)])
+        digits = os.urandom(_BLOCK).hex()
+        pieces = iter([digits[at : at + 2 * _PIECE] for at in range(0, 2 * _BLOCK, 2 * _PIECE)])
         first = next(pieces)
-        self._pieces, self._process = pieces, _process
+        self._pieces, self._process = pieces, _MARK[0]
         return first
 
     def token(self, nbytes: int = 8) -> str:
-        return self._piece()[:nbytes].hex() if nbytes <= _PIECE else secrets.token_hex(nbytes)
+        return self._piece()[: 2 * nbytes] if nbytes <= _PIECE else secrets.token_hex(nbytes)
 
     def uuid(self) -> str:
         """Version 7 (RFC 9562 §5.7): milliseconds since 1970, then 74 random bits.
@@ -84,7 +83,7 @@ class SystemIds:
         if moment != self._moment:
             text = moment.to_bytes(6, "big").hex()
             self._moment, self._moment_text = moment, f"{text[:8]}-{text[8:]}-7"
-        text = self._piece()[:10].hex()
+        text = self._piece()
         return f"{self._moment_text}{text[:3]}-{_VARIANTS[text[3]]}{text[4:7]}-{text[7:19]}"
 
     def credential_id(self, prefix: str) -> str:
