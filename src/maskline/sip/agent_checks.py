@@ -52,11 +52,13 @@ def check_outside_dialog(request: Request, flow: Flow, config: AgentConfig, buil
         refusal = _check_scheme(request, flow)
         if refusal is not None:
             return refusal
+        contact = request.contact
+        others = (request.uri_text, "" if contact is None else contact.uri_text)  # looked at anyway
         for address in (request.from_address, request.to_address):
-            if not is_plain(address.uri_text):
+            if address.uri_text not in others and not is_plain(address.uri_text):
                 _ = address.uri
-        if request.contact is not None:
-            _ = request.contact.uri
+        if contact is not None:
+            _ = contact.uri
         _check_identities(request)
     except ParseError as error:
         return Refusal(error.status, reason=error.reason)

@@ -31,7 +31,7 @@ _PLAIN_VIA = re.compile(
     r"SIP/2\.0/([A-Z]+) ([A-Za-z0-9.\-]++)(?::([0-9]{1,5}+)|)(?:;rport|);branch=([A-Za-z0-9\-.!%*_+`'~]++)(?:;rport|)"
 )
 _PLAIN_ADDRESS = re.compile(
-    r"(?:\"([^\"\\]*+)\"[ \t]*+|([^\"<]*+))<([!#-;=?-~]++)>(?:;tag=([A-Za-z0-9\-.!%*_+`'~]++)|)"
+    r"(?:\"([^\"\\]*+)\"[ \t]*+|([^\"<]*+))<([!-=?-~][^>]*+(?<=[!-~]))>(?:;tag=([A-Za-z0-9\-.!%*_+`'~]++)|)"
 )
 
 
@@ -92,6 +92,10 @@ class Address:
     def __init__(self, text: str) -> None:
         self._uri: Uri | None = None
         self._parameters: dict[str, str] | None = None
+        self.uri_text = _bare(text)
+        if self.uri_text:
+            self.display = self.tag = ""
+            return
         match = _PLAIN_ADDRESS.fullmatch(text)
         if match is not None:
             quoted, display, self.uri_text, tag = match.groups()
@@ -138,6 +142,14 @@ class Address:
 
     def __repr__(self) -> str:
         return "Address(•••)"
+
+
+def _bare(text: str) -> str:
+    """The URI of an address that says nothing else, as most Contacts do; empty: there is more to it."""
+    if not text.startswith("<") or text.find(">") != len(text) - 1:
+        return ""
+    uri_text = text[1:-1]
+    return uri_text if uri_text == uri_text.strip() else ""
 
 
 def parse_cseq(text: str) -> tuple[int, str]:

@@ -23,8 +23,8 @@ class Message:
     """What requests and responses share. The parser sets every attribute; treat it as read-only."""
 
     __slots__ = (
-        "_branch", "_contact", "_from", "_from_tag", "_sent_by", "_to", "_to_tag", "_via", "_whole_body", "body",
-        "call_id", "cseq", "cseq_method", "headers",
+        "_branch", "_contact", "_from", "_from_tag", "_sent_by", "_to", "_to_tag", "_via", "_via_host", "_whole_body",
+        "body", "call_id", "cseq", "cseq_method", "headers",
     )  # fmt: skip
 
     headers: dict[str, str]
@@ -44,12 +44,13 @@ class Message:
         self._via: Via | None = None
         self._contact: Address | None = None
         self._branch: str | None = None
-        self._sent_by = ""
+        self._sent_by = self._via_host = ""
         self._from_tag = self._to_tag = ""
 
-    def note_usual(self, branch: str, sent_by: str, from_tag: str, to_tag: str) -> None:
-        """What the parser read in one go; without it each is read from its header at first use."""
-        self._branch, self._sent_by, self._from_tag, self._to_tag = branch, sent_by, from_tag, to_tag
+    def note_usual(self, branch: str, via_host: str, from_tag: str, to_tag: str) -> None:
+        """What the parser read in one go; without it each is read from its header at first use. `via_host`: with its
+        port, as it is written."""
+        self._branch, self._via_host, self._from_tag, self._to_tag = branch, via_host, from_tag, to_tag
 
     @property
     def is_usual(self) -> bool:
@@ -95,10 +96,13 @@ class Message:
     @property
     def sent_by(self) -> str:
         """Host and port of the topmost Via, in one form whatever way they are written."""
-        if self._branch is not None:
-            return self._sent_by
-        via = self.via
-        return f"{via.host}|{via.port}"
+        if not self._sent_by:
+            if self._branch is not None:
+                host, _, port = self._via_host.partition(":")
+                self._sent_by = f"{host.lower()}|{port or None}"
+            else:
+                self._sent_by = f"{self.via.host}|{self.via.port}"
+        return self._sent_by
 
     def split_top_via(self) -> tuple[str, str]:
         """Text of the topmost Via element and of all others (lines joined by a line feed, may be empty)."""

@@ -19,7 +19,7 @@ _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _HOST = r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._\-]+)"
 _HOST_PART = re.compile(_HOST + r"(?::([0-9]{1,5}))?(;[^?]*)?(?:\?(.*))?", re.DOTALL)
 _PLAIN = re.compile(
-    r"(sips?):(?:([A-Za-z0-9+.\-_*#]++)@|)([A-Za-z0-9.\-]++)(?::([1-5][0-9]{4}|[1-9][0-9]{0,3})|)(;[A-Za-z0-9.=;\-]*+|)"
+    r"(sips?):(?:([A-Za-z0-9+.\-_*#]++)@|)([A-Za-z0-9.\-]++)(?::([1-9][0-9]{0,3}+|[1-5][0-9]{4}+)|)(;[A-Za-z0-9.=;\-]*+|)"
 )
 # What nearly every peer writes, in one match; anything else takes the long way, with the same result.
 _HOST_PORT = re.compile(_HOST + r"[ \t]*(?::[ \t]*([0-9]{1,5}))?")
