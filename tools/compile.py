@@ -1,10 +1,11 @@
 """`make compile`: a copy of the package whose hot pure rooms are compiled by mypyc, in build/compiled.
 
-What it is: an option for those who want more calls per core and have a C compiler. The copy is run by putting it before
-the installed package: `PYTHONPATH=build/compiled .venv/bin/maskline serve`; `maskline --version` then says so. What it
-is not: part of the wheel, which stays pure Python. Nothing is written beside the sources, so what was compiled before
-never hides a change of them; run it again then. Needed: cc and the headers of Python, and the mypy of the dev packages,
-which brings mypyc (docs/decisions tells what it gains).
+What it is: an option for those who want more calls per core and have a C compiler. The copy is run by putting it
+before the installed package: `PYTHONPATH=build/compiled .venv/bin/maskline serve`; `maskline --version` then says so.
+What it is not: part of the wheel, which stays pure Python. Nothing is written beside the sources, so what was compiled
+before never hides a change of them; run it again then. With GCC everything is compiled twice, the second time by
+counts of which branches the benchmark's calls took (docs/decisions/0088-compiled-by-counts.md). Needed: cc and the
+headers of Python, and the mypy of the dev packages, which brings mypyc (docs/decisions tells what it gains).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import argparse
 import os
 import re
 import shutil
+import subprocess
 import sys
 import sysconfig
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from mypyc.build import mypycify
-from setuptools import setup  # type: ignore[import-untyped]
+from setuptools import Extension, setup  # type: ignore[import-untyped]
 from setuptools.command.build_ext import build_ext  # type: ignore[import-untyped]
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -31,6 +33,7 @@ from tools.native_tuples import tuples  # noqa: E402
 from tools.native_values import DECLARE, DECLARED_IN, native  # noqa: E402
 
 TARGET = ROOT / "build" / "compiled"
+OBJECTS = ROOT / "build" / "mypyc-objects"
 
 JOBS = os.cpu_count() or 1
 _MODULE_BODY = re.compile(r"\n(char CPyDef_\w*__top_level__\(void\) \{)")
@@ -61,6 +64,10 @@ from a compiled one."""
 COMPILER = ["-fvisibility=hidden", "-fno-plt"]
 LINKER = ["-Wl,-Bsymbolic", "-Wl,-z,now"]
 """A function of ours calls another one directly, and not by way of a table that another library could change."""
+COUNTED, BY_COUNTS = "-fprofile-generate", "-fprofile-use"
+UNCOUNTED_AS_USUAL = ["-fprofile-partial-training", "-fprofile-correction", "-Wno-missing-profile"]
+"""What no call of the benchmark came by is compiled as without counts, not for size."""
+TRAINING = ("--calls", "2500")
 LEFT_OUT: frozenset[str] = frozenset(())
 """Of these what stays Python."""
 
@@ -112,12 +119,45 @@ class Compile(build_ext):  # type: ignore[misc]  # setuptools has no types
         super().build_extensions()
 
 
+def counts_branches() -> bool:
+    """Whether the compiler is GCC, whose options these are."""
+    command = (sysconfig.get_config_var("CC") or "cc").split()
+    told = subprocess.run([command[0], "--version"], capture_output=True, text=True, check=False).stdout
+    return "Free Software Foundation" in told
+
+
+def build(extensions: list[Any], compiler: list[str], linker: list[str]) -> None:
+    """All of them anew, with these options besides."""
+    made = [
+        Extension(
+            one.name, one.sources, include_dirs=one.include_dirs, depends=one.depends,
+            extra_compile_args=[*one.extra_compile_args, *COMPILER, *compiler],
+            extra_link_args=[*one.extra_link_args, *LINKER, *linker],
+        )
+        for one in extensions
+    ]  # fmt: skip
+    where = ["--build-lib", str(TARGET), "--build-temp", str(OBJECTS)]
+    setup(
+        name="maskline-compiled", ext_modules=made, cmdclass={"build_ext": Compile},
+        script_args=["--quiet", "build_ext", "--force", *where],
+    )  # fmt: skip
+
+
+def train() -> None:
+    """Calls by which each branch is counted. Raises `CalledProcessError` when they fail."""
+    bench = [sys.executable, str(ROOT / "tools" / "bench_call.py"), *TRAINING]
+    settings = {**os.environ, "PYTHONPATH": str(TARGET)}
+    subprocess.run(bench, cwd=ROOT, env=settings, check=True, stdout=subprocess.DEVNULL)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--level", default="2", help="optimisation of the C compiler, 0 to 3")
+    parser.add_argument("--quick", action="store_true", help="compile once, without the counts of calls that were run")
     options = parser.parse_args()
     need_compiler()
-    shutil.rmtree(TARGET, ignore_errors=True)
+    for folder in (TARGET, OBJECTS):
+        shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(ROOT / "src", TARGET, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     os.chdir(TARGET)  # mypyc names modules by paths relative to where it stands
     names = modules(Path("maskline"))
@@ -126,17 +166,13 @@ def main() -> None:
     extensions = mypycify(
         settings, opt_level=options.level, debug_level="0", multi_file=True, target_dir=str(ROOT / "build" / "mypyc")
     )
-    for extension in extensions:
-        extension.extra_compile_args += COMPILER
-        extension.extra_link_args += LINKER
     trim([source for extension in extensions for source in extension.sources])
-    temporary = str(ROOT / "build" / "mypyc-objects")
-    setup(
-        name="maskline-compiled",
-        ext_modules=extensions,
-        cmdclass={"build_ext": Compile},
-        script_args=["--quiet", "build_ext", "--build-lib", str(TARGET), "--build-temp", temporary],
-    )
+    if options.quick or not counts_branches():
+        build(extensions, [], [])
+    else:
+        build(extensions, [COUNTED], [COUNTED])
+        train()
+        build(extensions, [BY_COUNTS, *UNCOUNTED_AS_USUAL], [BY_COUNTS])
     sys.stdout.write(f"{len(names)} modules are compiled in {TARGET.relative_to(ROOT)}\n")
 
 
