@@ -82,9 +82,10 @@ class KnownNames:
         for task in asked:
             task.cancel()
         await asyncio.gather(*asked, return_exceptions=True)
-        self._names.clear()
+        self.forget()
 
     def forget(self) -> None:
+        """What is known: each name is asked for anew."""
         self._names.clear()
 
     def _begin(self, key: Key, now: float) -> _Name:

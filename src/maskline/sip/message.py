@@ -211,12 +211,7 @@ class Request(Message):
     def expires(self) -> int | None:
         """Seconds of Expires, or None when absent or malformed: nobody needs it to answer (RFC 3261 §8.2)."""
         value = self.headers.get("expires")
-        if value is None:
-            return None
-        try:
-            return parse_number(value, 2**32 - 1, "Expires")
-        except ParseError:
-            return None
+        return None if value is None else _seconds(value, "Expires")
 
     def __repr__(self) -> str:
         return f"Request({self.method})"
@@ -236,12 +231,15 @@ class Response(Message):
     def retry_after(self) -> int | None:
         """Seconds of Retry-After, or None when absent or malformed."""
         value = self.headers.get("retry-after")
-        if value is None:
-            return None
-        try:
-            return parse_number(value.partition("(")[0].partition(";")[0].strip(), 2**32 - 1, "Retry-After")
-        except ParseError:
-            return None
+        return None if value is None else _seconds(value.partition("(")[0].partition(";")[0].strip(), "Retry-After")
 
     def __repr__(self) -> str:
         return f"Response({self.status} {self.cseq_method})"
+
+
+def _seconds(text: str, what: str) -> int | None:
+    """Of a header that nobody needs to answer; None when malformed."""
+    try:
+        return parse_number(text, 2**32 - 1, what)
+    except ParseError:
+        return None
