@@ -79,9 +79,15 @@ def modules(package: Path) -> list[str]:
     return [f"{package.name}/{name}" for name in names if name not in LEFT_OUT]
 
 
+def compiler() -> str:
+    """The C compiler that will run; empty: there is none."""
+    first = (sysconfig.get_config_var("CC") or "cc").split()[0]
+    return shutil.which(first) or shutil.which("cc") or ""
+
+
 def need_compiler() -> None:
     """End the program in one sentence when C cannot be compiled here."""
-    if shutil.which((sysconfig.get_config_var("CC") or "cc").split()[0]) is None and shutil.which("cc") is None:
+    if not compiler():
         raise SystemExit("make compile needs a C compiler: install one (Debian: gcc, libc6-dev).")
     if not (Path(sysconfig.get_path("include")) / "Python.h").exists():
         raise SystemExit("make compile needs Python.h: install the headers of this Python (Debian: python3-dev).")
@@ -121,18 +127,17 @@ class Compile(build_ext):  # type: ignore[misc]  # setuptools has no types
 
 def counts_branches() -> bool:
     """Whether the compiler is GCC, whose options these are."""
-    command = (sysconfig.get_config_var("CC") or "cc").split()
-    told = subprocess.run([command[0], "--version"], capture_output=True, text=True, check=False).stdout
+    told = subprocess.run([compiler(), "--version"], capture_output=True, text=True, check=False).stdout
     return "Free Software Foundation" in told
 
 
-def build(extensions: list[Any], compiler: list[str], linker: list[str]) -> None:
+def build(extensions: list[Any], to_compile: list[str], to_link: list[str]) -> None:
     """All of them anew, with these options besides."""
     made = [
         Extension(
             one.name, one.sources, include_dirs=one.include_dirs, depends=one.depends,
-            extra_compile_args=[*one.extra_compile_args, *COMPILER, *compiler],
-            extra_link_args=[*one.extra_link_args, *LINKER, *linker],
+            extra_compile_args=[*one.extra_compile_args, *COMPILER, *to_compile],
+            extra_link_args=[*one.extra_link_args, *LINKER, *to_link],
         )
         for one in extensions
     ]  # fmt: skip
