@@ -4,7 +4,7 @@ What it is: a token bucket for each trunk's address, so that one carrier's fault
 count of strangers. Strangers get silence whatever they send; one that goes on is banned for a while, which closes
 connections before they are read and writes one line, in a form that never changes, for the firewall (contrib/fail2ban).
 Memory is bounded: with more strangers than `MAX_STRANGERS` those who began first are forgotten, since sources of
-datagrams can be forged. What it is not: a rule who is a stranger (`trunk_book.py`). Its user: `intake.py`.
+datagrams can be forged, and so are addresses of trunks, which may have whole networks. What it is not: a rule who is a stranger (`trunk_book.py`). Its user: `intake.py`.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ class Guard:
         bans nobody. `vain_rate`: as `rate`, but of datagrams that came to nothing."""
         self.rate = rate
         self.vain_rate = vain_rate
-        self._vain: dict[str, tuple[float, float]] = {}
+        self._vain: OrderedDict[str, tuple[float, float]] = OrderedDict()
         """As `_buckets`, of addresses that have sent such."""
         self.ban_seconds = ban_seconds
-        self._buckets: dict[str, tuple[float, float]] = {}
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
         """Tokens and when they were counted, by address of a trunk."""
         # The first of a plain dict is found by walking over those deleted before it: 8.6 us for each new one, now 1.0.
         self._strangers: OrderedDict[str, tuple[int, float]] = OrderedDict()
@@ -58,13 +58,17 @@ class Guard:
         self._lines, self._lines_since = 0, float("-inf")
 
     def spend(self, host: str, now: float) -> bool:
-        """Whether another datagram of this trunk's address may be read. Addresses are as many as trunks have."""
-        tokens, at = self._buckets.get(host, (2.0 * self.rate, now))
-        tokens = min(2.0 * self.rate, tokens + (now - at) * self.rate) - 1.0
+        """Whether another datagram of this trunk's address may be read."""
+        buckets = self._buckets
+        held = buckets.get(host)
+        if held is None:
+            _make_room(buckets)
+            held = 2.0 * self.rate, now
+        tokens = min(2.0 * self.rate, held[0] + (now - held[1]) * self.rate) - 1.0
         if tokens < 0.0:
-            self._buckets[host] = (tokens + 1.0, now)
+            buckets[host] = (tokens + 1.0, now)
             return False
-        self._buckets[host] = (tokens, now)
+        buckets[host] = (tokens, now)
         return True
 
     def is_in_vain(self, host: str, now: float) -> bool:
@@ -75,8 +79,11 @@ class Guard:
     def charge(self, host: str, now: float, cost: float = 1.0) -> None:
         """What came from there came to nothing; with a negative `cost`, it did come to something after all."""
         most = 2.0 * self.vain_rate
-        tokens, at = self._vain.get(host, (most, now))
-        tokens = min(most, min(most, tokens + (now - at) * self.vain_rate) - cost)
+        held = self._vain.get(host)
+        if held is None:
+            _make_room(self._vain)
+            held = most, now
+        tokens = min(most, min(most, held[0] + (now - held[1]) * self.vain_rate) - cost)
         self._vain[host] = (tokens, now)
 
     def is_banned(self, host: str, now: float) -> bool:
@@ -132,3 +139,9 @@ class Guard:
         if self._lines < MAX_LINES:
             self._lines += 1
             self.told.append(host)
+
+
+def _make_room(buckets: OrderedDict[str, tuple[float, float]]) -> None:
+    """For one more address. Whoever is forgotten begins with a full bucket."""
+    if len(buckets) >= MAX_STRANGERS:
+        buckets.popitem(last=False)

@@ -100,3 +100,11 @@ def test_what_comes_to_nothing_has_a_rate_of_its_own() -> None:
     for _ in range(20):
         guard.charge(WHO, 500.0)
     assert guard.is_in_vain(WHO, 500.0), "nothing is saved up"
+
+
+def test_forged_addresses_of_a_trunks_network_fill_no_memory() -> None:
+    guard = Guard(rate=10.0, vain_rate=10.0)
+    for number in range(MAX_STRANGERS + 500):
+        assert guard.spend(f"host-{number}", 0.0)
+        guard.charge(f"host-{number}", 0.0)
+    assert (guard.sizes()["buckets"], guard.sizes()["vain"]) == (MAX_STRANGERS, MAX_STRANGERS)
