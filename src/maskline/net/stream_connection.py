@@ -7,6 +7,8 @@ open one (`streams.py`, its only user).
 from __future__ import annotations
 
 import asyncio
+import os
+import ssl
 from typing import TYPE_CHECKING, cast
 
 from maskline.sip.flow import Flow
@@ -147,3 +149,14 @@ class StreamConnection(asyncio.Protocol):
         self.why = self.why or why
         if self._transport is not None:
             self._transport.abort()
+
+
+def reason_of(error: Exception) -> str:
+    """Why a connection of ours did not come about."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"certificate: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS: {(error.reason or 'handshake failed').replace('_', ' ').lower()}"
+    if isinstance(error, TimeoutError):
+        return "timed out"
+    return os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)

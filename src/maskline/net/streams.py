@@ -14,9 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import socket
-import ssl
 import struct
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
@@ -24,7 +22,7 @@ from dataclasses import dataclass, field
 
 from maskline.errors import ConfigurationError
 from maskline.net.guests import Guests
-from maskline.net.stream_connection import StreamConnection
+from maskline.net.stream_connection import StreamConnection, reason_of
 from maskline.net.tls import Tls, peer_names
 from maskline.sip.flow import Flow
 
@@ -241,7 +239,7 @@ class Streams:
             if self._table.get(flow) is connection:
                 del self._table[flow]
                 self.counters.failed += 1
-                self._events.on_failed(flow, _reason(error))
+                self._events.on_failed(flow, reason_of(error))
                 self.on_batch()
 
     # -- accepting --------------------------------------------------------------------------------------------
@@ -353,8 +351,17 @@ class Streams:
         self._events.on_closed(connection.flow)
         for alias in [flow for flow, one in self._aliases.items() if one is connection]:
             del self._aliases[alias]
+            self._pass_on(alias, connection.flow.name)
             self._events.on_closed(alias)
         self.on_batch()
+
+    def _pass_on(self, alias: Flow, name: str) -> None:
+        """To the newest of the connections that this peer holds besides: a short one must not cost it its calls."""
+        for flow, one in reversed(self._table.items()):
+            is_meant = not one.ours and (flow.transport, flow.name) == (alias.transport, name)
+            if is_meant and not one.why and alias in self._events.aliases(flow):
+                self._aliases[alias] = one
+                return
 
     def _leave(self, host: str) -> None:
         self._sources[host] -= 1
@@ -386,13 +393,3 @@ def _drop(sock: socket.socket) -> None:
     with contextlib.suppress(OSError):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
     sock.close()
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"certificate: {error.verify_message}"
-    if isinstance(error, ssl.SSLError):
-        return f"TLS: {(error.reason or 'handshake failed').replace('_', ' ').lower()}"
-    if isinstance(error, TimeoutError):
-        return "timed out"
-    return os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)

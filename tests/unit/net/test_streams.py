@@ -373,6 +373,27 @@ async def test_an_alias_takes_the_connection_of_the_peer(made: Made) -> None:
     assert trunk in station.closed and not station.streams._aliases
 
 
+async def test_an_alias_goes_on_by_another_connection_of_the_peer(made: Made) -> None:
+    station = made()
+    trunk = Flow("tcp", "127.0.0.1", 5999)
+    _, stranger = await plain(station)
+    await station.until(lambda: station.streams.figures().open_now["tcp"] == 1)
+    station.alias = (trunk,)
+    lasting, kept = await plain(station)
+    await station.until(lambda: station.streams.figures().open_now["tcp"] == 2)
+    _, short = await plain(station)
+    await station.until(lambda: station.streams.figures().open_now["tcp"] == 3)
+    short.close()
+    await station.until(lambda: trunk in station.closed)
+    station.streams.send(MESSAGE, trunk)
+    assert await lasting.readexactly(len(MESSAGE)) == MESSAGE
+    station.alias = ()
+    kept.close()
+    await station.until(lambda: station.closed.count(trunk) == 2)
+    assert not station.streams._aliases, "the one left is nobody's who asked"
+    stranger.close()
+
+
 async def test_after_the_end_nothing_is_done_or_said(made: Made) -> None:
     station = made()
     _, writer = await plain(station)
