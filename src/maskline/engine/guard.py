@@ -4,7 +4,8 @@ What it is: a token bucket for each trunk's address, so that one carrier's fault
 count of strangers. Strangers get silence whatever they send; one that goes on is banned for a while, which closes
 connections before they are read and writes one line, in a form that never changes, for the firewall (contrib/fail2ban).
 Memory is bounded: with more strangers than `MAX_STRANGERS` those who began first are forgotten, since sources of
-datagrams can be forged, and so are addresses of trunks, which may have whole networks. What it is not: a rule who is a stranger (`trunk_book.py`). Its user: `intake.py`.
+datagrams can be forged, and so are addresses of trunks, which may have whole networks. What it is not: a rule who is a
+stranger (`trunk_book.py`). Its user: `intake.py`.
 """
 
 from __future__ import annotations

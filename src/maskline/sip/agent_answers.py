@@ -7,16 +7,25 @@ requests get here (`agent_server`), repetition (`agent_repeats`, `reliable`, `tr
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from maskline.sip.agent_checks import OFFER_METHODS
 from maskline.sip.agent_repeats import Repeats
 from maskline.sip.agent_sessions import SessionKeeper
 from maskline.sip.build import Headers, header_lines, record_routes
 from maskline.sip.core import Core
-from maskline.sip.flow import way_of
+from maskline.sip.flow import Flow, way_of
 from maskline.sip.invite_usage import InviteUsage, UsageState
 from maskline.sip.message import Request
 from maskline.sip.reliable import HeldAnswer, ReliableSender
-from maskline.sip.transaction_server import ServerTransaction, ServerTransactions
+from maskline.sip.transaction_server import ServerTransaction, ServerTransactions, answer_flow
+
+
+class Unkept(NamedTuple):
+    """A request that is answered without a transaction, its key for the answer."""
+
+    request: Request
+    flow: Flow
 
 
 class Answers:
@@ -80,12 +89,12 @@ class Answers:
     def respond(self, key: object, status: int, now: float, body: bytes, content_type: str, headers: Headers) -> None:
         transaction = self._transactions.get(key) if isinstance(key, str) else None
         if transaction is None or transaction.request is None:
-            return  # cancelled, or its call is over
+            if isinstance(key, Unkept):
+                self._respond_unkept(key.request, key.flow, status, headers)
+            return  # else it was cancelled, or its call is over
         usage, build, method = transaction.usage, self._core.build, transaction.method
         extra = header_lines(headers)
-        if method == "OPTIONS":
-            extra = f"{build.allow}{build.accept}{build.supported}{extra}"
-        elif method in OFFER_METHODS and status < 300:
+        if method in OFFER_METHODS and status < 300:
             extra = f"{build.contact(way_of(transaction.flow), transaction.request.uri_text)}{extra}"
             if usage is not None and status >= 200:
                 extra = self._renewed(usage, transaction.request, body, now) + extra
@@ -101,6 +110,14 @@ class Answers:
             self.send(transaction, status, now, extra, body, content_type)
         if method == "PRACK":
             self.go_on(usage, now)
+
+    def _respond_unkept(self, request: Request, flow: Flow, status: int, headers: Headers) -> None:
+        """OPTIONS outside any dialog. A copy of it gets a copy of the answer (§8.2.7), and nobody can fill our memory
+        with transactions that each stand for half a minute."""
+        build = self._core.build
+        extra = f"{build.allow}{build.accept}{build.supported}{header_lines(headers)}"
+        echo = build.echo(request, flow, build.stateless_tag(request))
+        self._core.send(build.response(status, echo, extra), answer_flow(request, flow))
 
     @staticmethod
     def _note_change(usage: InviteUsage, request: Request) -> None:

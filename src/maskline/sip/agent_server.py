@@ -7,7 +7,7 @@ without asking is answered here. What it is not: checks of a request alone (`age
 
 from __future__ import annotations
 
-from maskline.sip.agent_answers import Answers
+from maskline.sip.agent_answers import Answers, Unkept
 from maskline.sip.agent_auth import ask_for_proof
 from maskline.sip.agent_checks import (
     OFFER_METHODS,
@@ -115,8 +115,7 @@ class AgentServer:
         elif request.method == "INVITE":
             self._open_usage(request, flow, now)
         else:
-            key = self._start(request, flow, core.ids.token(8), None, now).key
-            core.emit(RequestReceived(key, request, flow, None))
+            core.emit(RequestReceived(Unkept(request, flow), request, flow, None))
 
     def _open_usage(self, request: Request, flow: Flow, now: float) -> None:
         core = self._core

@@ -118,7 +118,7 @@ class RequestReceived:
     """A request the user must answer with `agent.respond(event.key, status, …)`: in-dialog re-INVITE, UPDATE,
     INFO, a PRACK that makes an offer (usage set), or OPTIONS outside a dialog (usage None)."""
 
-    key: str
+    key: object
     request: Request
     flow: Flow
     usage: InviteUsage | None

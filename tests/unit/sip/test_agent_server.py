@@ -6,6 +6,7 @@ import pytest
 
 from maskline.sip.events import Flow, InviteAcked, InviteReceived, OfferCancelled, RequestReceived
 from maskline.sip.invite_usage import InviteUsage, UsageState
+from maskline.sip.message import Response
 from maskline.sip.parser import parse
 from tests.support.sip_wire import SDP, Bench, read_request, request, response
 
@@ -145,6 +146,29 @@ def test_methods_we_do_not_serve_are_refused_without_state(method: str, status: 
     assert not any(bench.agent.sizes().values())
     if status in (405, 501):
         assert header_of(answers[0], "Allow") == "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK"
+
+
+@pytest.mark.parametrize("status", [200, 503])
+def test_options_outside_a_dialog_are_answered_without_state(status: int) -> None:
+    bench = Bench()
+    data = request("OPTIONS", branch="o")
+    answers: list[bytes] = []
+    for _ in range(2):
+        assert bench.put(data) == []
+        (event,) = bench.events()
+        assert isinstance(event, RequestReceived) and event.usage is None
+        assert not any(bench.agent.sizes().values())
+        bench.agent.respond(event.key, status, bench.now, headers=(("Retry-After", "2"),))
+        answers += bench.sent()
+    answer = parse(answers[0])
+    assert isinstance(answer, Response) and (answer.status, answer.body) == (status, b"")
+    assert answer.to_tag and header_of(answers[0], "Retry-After") == "2"
+    assert (header_of(answers[0], "Allow") or "").startswith("INVITE") and header_of(
+        answers[0], "Accept"
+    ) == "application/sdp"
+    assert answers == [answers[0]] * 2, "a copy gets a copy"
+    assert not any(bench.agent.sizes().values()), "nothing stands for half a minute"
+    assert bench.agent.counters.refused == 0
 
 
 def test_unknown_extensions_are_named_known_ones_pass() -> None:
