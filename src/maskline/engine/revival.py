@@ -76,6 +76,7 @@ class Revival:
             self._agent.take_back(invite, now)
         commit(end_begun(kept, past.context, past.facts, wall, asked=past.end_asked))
         self._accounts.leave(kept.call_id, now)
+        self._gate.leave(kept.call_id)
         # Whatever the driver still has of it; a daemon is told of it only when it is ours.
         ask(((kept.call_id, e.AdoptMedia(HeldMedia(()))), (kept.call_id, e.CloseMedia())))
 
@@ -118,7 +119,7 @@ class Revival:
         usage = leg.usage = self._agent.restore(kept, age, now, credentials)
         usage.owner = leg
         if trunk is not None:
-            self._gate.take(call.id, leg.name, trunk, now)
+            self._gate.restore(call.id, leg.name, trunk, now)
 
 
 def held_media(call: Call) -> HeldMedia:

@@ -216,6 +216,10 @@ class TrunkState:
             load.tokens -= 1
         return True
 
+    def restore(self, trunk: Trunk, now: float) -> None:
+        """A call that an engine before this one began: it is there, whatever the limits are, and leaves as others."""
+        self._loaded(trunk, now).calls += 1
+
     def leave(self, trunk_id: str) -> None:
         load = self._load.get(trunk_id)
         if load is not None and load.calls:
