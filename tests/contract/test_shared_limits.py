@@ -1,4 +1,4 @@
-"""Limits of an account that two engines hold together: two routers with a store each, on one database."""
+"""Limits of an account and of trunks that two engines hold together: two routers with a store each, on one database."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from maskline.masking.decision import Forward, Refuse
 from maskline.masking.facts import AccountAlarmed, AccountStopped, CallEnded, Cause, HungUpBy, LegName, Outcome
 from maskline.masking.limits import Alarm, Limits, Watch
 from maskline.masking.permit import Permit
+from maskline.masking.trunk import Trunk, TrunkLimits
 from maskline.masking.usage_day import Past
 from maskline.storage.postgres import PostgresStore
 from maskline.storage.store import RecordedCall, Store
@@ -258,3 +259,53 @@ async def test_a_call_of_an_account_that_is_limited_since_then_is_passed_over(pa
         await pair.b.store.call(MA, "b-1")
     await pair.second()
     assert pair.b.seconds() == 5
+
+
+def limited(**limits: Any) -> Trunk:
+    return replace(TRUNK, limits=TrunkLimits(**limits))
+
+
+async def test_calls_at_a_time_on_a_trunk_are_those_of_all_engines(pair: Pair) -> None:
+    await pair.start(concurrent=1)
+    trunk, now = limited(concurrent=10), pair.clock.now()
+    a, b = pair.a.router.table.state, pair.b.router.table.state
+    assert all(a.enter(trunk, now) for _ in range(6))
+    await pair.second()
+    assert [b.enter(trunk, pair.clock.now()) for _ in range(5)] == [True] * 4 + [False]
+    await pair.second()
+    await pair.second()
+    assert not a.has_room(trunk, pair.clock.now())
+    for _ in range(18):
+        await pair.second()
+    assert not a.has_room(trunk, pair.clock.now()), "an engine that lives tells it again"
+    b.leave(trunk.id)
+    await pair.second()
+    await pair.second()
+    assert a.enter(trunk, pair.clock.now()) and not a.has_room(trunk, pair.clock.now())
+
+
+async def test_what_an_engine_that_died_had_on_a_trunk_counts_for_a_quarter_of_a_minute(pair: Pair) -> None:
+    await pair.start(concurrent=1)
+    trunk, b = limited(concurrent=1), pair.b.router.table.state
+    assert pair.a.router.table.state.enter(trunk, pair.clock.now())
+    await pair.second()
+    pair.clock.advance(HELD_FOR - 1)
+    await pair.b.router.watch()
+    assert not b.has_room(trunk, pair.clock.now())
+    pair.clock.advance(1)
+    await pair.b.router.watch()
+    assert b.has_room(trunk, pair.clock.now())
+
+
+async def test_calls_a_second_of_a_trunk_hold_over_engines_in_the_long_run(pair: Pair) -> None:
+    await pair.start(concurrent=1)
+    trunk, began = limited(calls_per_second=2), 0
+    for _ in range(10):
+        for engine in (pair.a, pair.b):
+            state = engine.router.table.state
+            for _ in range(4):
+                if state.enter(trunk, pair.clock.now()):
+                    began += 1
+                    state.leave(trunk.id)
+        await pair.second()
+    assert 20 <= began <= 26, "ten seconds of two, and the first of each engine before they knew of each other"

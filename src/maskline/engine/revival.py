@@ -119,7 +119,7 @@ class Revival:
         usage = leg.usage = self._agent.restore(kept, age, now, credentials)
         usage.owner = leg
         if trunk is not None:
-            self._gate.restore(call.id, leg.name, trunk, now)
+            self._gate.restore(call.id, leg.name, trunk)
 
 
 def held_media(call: Call) -> HeldMedia:

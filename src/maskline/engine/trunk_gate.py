@@ -62,10 +62,10 @@ class TrunkGate:
         self._places.setdefault(call_id, {})[leg] = trunk.id
         return True
 
-    def restore(self, call_id: str, leg: LegName, trunk: Trunk, now: float) -> None:
+    def restore(self, call_id: str, leg: LegName, trunk: Trunk) -> None:
         """The place of a leg that an engine before this one had."""
         if trunk.limits.concurrent or trunk.limits.calls_per_second:
-            self._state.restore(trunk, now)
+            self._state.restore(trunk)
             self._places.setdefault(call_id, {})[leg] = trunk.id
 
     def admit(self, call_id: str, forwarded: i.Forwarded, now: float) -> i.Input:

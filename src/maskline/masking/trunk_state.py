@@ -2,7 +2,7 @@
 
 What it is: the memory that the choice of a trunk asks and the engine fills. What it is not: DNS, SIP or a clock; times
 are the monotonic `now` of the caller. Who uses it: `workflows/trunk_table.py` (choice, targets), `engine/core.py`
-(results of calls and of OPTIONS), metrics. One object a process.
+(results of calls and of OPTIONS), `workflows/share_usage.py` (what other engines carry), metrics. One object a process.
 
 An address is *down* after `MISSES` health checks in a row without a good answer, and is not dialled until one is good.
 It is *avoided* for some seconds after a call to it timed out or got a 503: dialled last, since one call may have failed
@@ -11,10 +11,11 @@ for reasons of its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import IntEnum
 from typing import NamedTuple
 
+from maskline.masking.meter import Bucket
 from maskline.masking.trunk import Trunk, own_target
 from maskline.sip.flow import Flow
 from maskline.sip.locate import Chance, Place, in_order
@@ -26,6 +27,8 @@ Within it lie four copies of either."""
 AVOID_SECONDS = 30.0
 LONGEST_AVOID = 300.0
 """A Retry-After above this is a carrier's slip that would cost its customer the day."""
+MOST_DEBT = 5.0
+"""Seconds: after a database was away for a minute the calls of other engines in that minute must not cost the next."""
 
 
 class Health(IntEnum):
@@ -71,16 +74,28 @@ class _Checked:
 class _Load:
     """What a trunk with limits carries."""
 
-    __slots__ = ("calls", "filled_at", "tokens")
+    __slots__ = ("begun", "bucket", "calls", "rate")
 
     def __init__(self) -> None:
         self.calls = 0
-        self.tokens = float("inf")
-        self.filled_at = 0.0
+        self.begun = 0
+        """Calls since this process began."""
+        self.rate = 0.0
+        """Calls a second, as last asked for."""
+        self.bucket = Bucket()
+
+
+class Carried(NamedTuple):
+    """What one engine has on a trunk with limits."""
+
+    trunk_id: str
+    calls: int
+    begun: int
+    """Since its process began."""
 
 
 class TrunkState:
-    __slots__ = ("_avoided", "_checked", "_load", "_places", "_plain")
+    __slots__ = ("_avoided", "_checked", "_elsewhere", "_load", "_places", "_plain")
 
     def __init__(self) -> None:
         self._places: dict[str, tuple[Place, ...]] = {}
@@ -92,6 +107,8 @@ class TrunkState:
         self._checked: dict[Flow, _Checked] = {}
         self._load: dict[str, _Load] = {}
         """Of trunks with limits only, by id."""
+        self._elsewhere: dict[str, int] = {}
+        """Calls that other engines of the same database have on them, as last heard."""
 
     # -- where they are -----------------------------------------------------------------------------------------
 
@@ -203,8 +220,10 @@ class TrunkState:
         limits = trunk.limits
         if not limits.concurrent and not limits.calls_per_second:
             return True
-        load = self._loaded(trunk, now)
-        return (not limits.concurrent or load.calls < limits.concurrent) and load.tokens >= 1
+        load = self._loaded(trunk)
+        if limits.concurrent and load.calls + self._elsewhere.get(trunk.id, 0) >= limits.concurrent:
+            return False
+        return not load.rate or load.bucket.has_room(load.rate, now)
 
     def enter(self, trunk: Trunk, now: float) -> bool:
         """One more call of either direction, unless it is full. Each that entered leaves once."""
@@ -213,12 +232,13 @@ class TrunkState:
         load = self._load.get(trunk.id)
         if load is not None:
             load.calls += 1
-            load.tokens -= 1
+            load.begun += 1
+            load.bucket.take()
         return True
 
-    def restore(self, trunk: Trunk, now: float) -> None:
+    def restore(self, trunk: Trunk) -> None:
         """A call that an engine before this one began: it is there, whatever the limits are, and leaves as others."""
-        self._loaded(trunk, now).calls += 1
+        self._loaded(trunk).calls += 1
 
     def leave(self, trunk_id: str) -> None:
         load = self._load.get(trunk_id)
@@ -230,18 +250,29 @@ class TrunkState:
         load = self._load.get(trunk_id)
         return 0 if load is None else load.calls
 
-    def _loaded(self, trunk: Trunk, now: float) -> _Load:
+    def _loaded(self, trunk: Trunk) -> _Load:
         load = self._load.get(trunk.id)
         if load is None:
             load = self._load[trunk.id] = _Load()
-        rate = trunk.limits.calls_per_second
-        if rate:
-            # A bucket of one second: as many at once as are allowed in it, one at least.
-            load.tokens = min(max(rate, 1.0), load.tokens + (now - load.filled_at) * rate)
-            load.filled_at = now
-        else:
-            load.tokens = float("inf")
+        load.rate = trunk.limits.calls_per_second
         return load
+
+    # -- other engines of the same database -----------------------------------------------------------------------
+
+    def carried(self) -> list[Carried]:
+        """What there is to tell them."""
+        return [Carried(trunk_id, load.calls, load.begun) for trunk_id, load in self._load.items()]
+
+    def hear(self, calls: Mapping[str, int]) -> None:
+        """What all of them have at this moment, by trunk."""
+        self._elsewhere = dict(calls)
+
+    def begun_elsewhere(self, trunk_id: str, calls: int, now: float) -> None:
+        """Calls that began there since they were last heard of use up calls a second here, some seconds' at most."""
+        load = self._load.get(trunk_id)
+        if load is not None and load.rate:
+            load.bucket.has_room(load.rate, now)
+            load.bucket.take(min(calls, 1 + int(MOST_DEBT * load.rate)))
 
 
 def _first() -> float:

@@ -54,9 +54,10 @@ class Running(NamedTuple):
 
 
 class Share(NamedTuple):
-    """What one engine has of an account at a moment."""
+    """What one engine has of an account at a moment, or of a trunk."""
 
     account_id: str
+    """Or the name of a trunk, of which places and calls begun are told and nothing else."""
     number: str
     """As in `Wish`."""
     places: int

@@ -84,7 +84,7 @@ class CheckLimits:
     def share(self, engine_id: str) -> None:
         """Before anything is counted: hold limits together with the other engines of the database."""
         self.book.share()
-        self.sharing = ShareUsage(self._store, self._clock, engine_id, self.book, self._recall_call)
+        self.sharing = ShareUsage(self._store, self._clock, engine_id, self.book, self._table.state, self._recall_call)
 
     async def __call__(self, virtual: VirtualNumber, session_id: str, dials: Sequence[ToDial]) -> Allowed | Cause:
         """Whether a call on `virtual` may dial these at this moment, or why not. Raises `StoreUnavailable`."""

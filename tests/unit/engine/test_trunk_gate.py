@@ -79,13 +79,13 @@ def test_calls_of_an_engine_before_have_their_places_however_many_they_are(world
     """What may begin in a second is no bound for those that began long ago."""
     slow = replace(ONE, limits=TrunkLimits(calls_per_second=2.0, concurrent=4))
     for call_id in "abc":
-        world.gate.restore(call_id, B, slow, 0.0)
+        world.gate.restore(call_id, B, slow)
     assert world.state.calls("1") == 3
     assert world.gate.take("d", B, slow, 0.0), "nor do they take anything of that"
     assert not world.gate.take("e", B, slow, 0.0)
     world.gate.leave("b")
     assert world.gate.take("e", B, slow, 0.0)
-    world.gate.restore("f", B, FREE, 0.0)
+    world.gate.restore("f", B, FREE)
     assert "f" not in world.gate._places
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from maskline.masking.trunk import Trunk, TrunkLimits
-from maskline.masking.trunk_state import AVOID_SECONDS, LONGEST_AVOID, Health, TrunkState
+from maskline.masking.trunk_state import AVOID_SECONDS, LONGEST_AVOID, MOST_DEBT, Health, TrunkState
 from maskline.sip.flow import Flow
 from maskline.sip.locate import Place
 
@@ -145,6 +145,34 @@ def test_a_rate_below_one_lets_a_call_through_now_and_then(state: TrunkState) ->
 def test_a_limit_that_was_taken_away_binds_no_more(state: TrunkState) -> None:
     assert state.enter(replace(PLAIN, limits=TrunkLimits(calls_per_second=0.1)), 0.0)
     assert state.enter(replace(PLAIN, limits=TrunkLimits(concurrent=5)), 0.0)
+
+
+def test_calls_of_other_engines_count_as_last_heard(state: TrunkState) -> None:
+    trunk = replace(PLAIN, limits=TrunkLimits(concurrent=3))
+    state.hear({"t": 2, "other": 9})
+    assert [state.enter(trunk, 0.0) for _ in range(2)] == [True, False]
+    assert [(one.trunk_id, one.calls, one.begun) for one in state.carried()] == [("t", 1, 1)]
+    state.hear({})
+    assert [state.enter(trunk, 0.0) for _ in range(3)] == [True, True, False]
+    state.leave("t")
+    assert [(one.calls, one.begun) for one in state.carried()] == [(2, 3)]
+    state.restore(trunk)
+    assert [(one.calls, one.begun) for one in state.carried()] == [(3, 3)], "one that goes on has not begun now"
+
+
+def test_calls_begun_elsewhere_are_taken_from_the_rate_for_some_seconds_at_most(state: TrunkState) -> None:
+    trunk = replace(PLAIN, limits=TrunkLimits(calls_per_second=2.0))
+    state.begun_elsewhere("t", 5, 0.0)
+    assert state.enter(trunk, 0.0), "on a trunk that was never asked for nothing is counted"
+    state.begun_elsewhere("t", 2, 0.0)
+    assert [state.has_room(trunk, now) for now in (0.0, 0.9, 1.0)] == [False, False, True]
+    state.begun_elsewhere("t", 10_000, 1.0)
+    assert not state.has_room(trunk, 1.0 + MOST_DEBT)
+    assert state.has_room(trunk, 1.0 + MOST_DEBT + 1.0)
+    unlimited = replace(PLAIN, limits=TrunkLimits(concurrent=2))
+    assert state.has_room(unlimited, 7.0)
+    state.begun_elsewhere("t", 10_000, 7.0)
+    assert state.has_room(unlimited, 7.0)
 
 
 def test_addresses_are_counted_by_state(state: TrunkState) -> None:
