@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 _DECORATORS = ("maskline.values.dataclass", "dataclasses.dataclass")
 _FIELDS = ("dataclasses.field", "maskline.values.field")
+_LEAF = "maskline.values.leaf"
 _OPTIONS = frozenset(("frozen", "slots", "eq"))
 """Of the decorator those that are known here."""
 DECLARE = '''"""Made by `make compile`: tells the standard library of classes that were dataclasses."""
@@ -103,9 +104,14 @@ def _imported(tree: ast.Module, module: str) -> Iterator[tuple[str, str]]:
 def _written_out(module: Module, known: Mapping[str, Module]) -> str:
     lines = module.text.splitlines(keepends=True)
     found = [one for node in module.classes.values() if (one := _judge(module, node, known)) is not None]
+    leaves = {node.name: mark for node in module.classes.values() if (mark := _leaf(module, node)) is not None}
+    values = {one.node.name for one in found}
     acyclic = _acyclic(module, found)
-    for name in acyclic - {one.node.name for one in found}:
+    for name in acyclic - values:
         lines[module.classes[name].lineno - 1] = f"{_ACYCLIC}\n{lines[module.classes[name].lineno - 1]}"
+    for name, mark in leaves.items():
+        lines[mark.lineno - 1] = "" if name in values else f"{_ACYCLIC}\n"
+    acyclic |= leaves.keys()
     for one in reversed(found):
         end = one.node.end_lineno
         assert end is not None
@@ -117,7 +123,7 @@ def _written_out(module: Module, known: Mapping[str, Module]) -> str:
                 _replace(lines, item, f"    {ast.unparse(item.target)}: {ast.unparse(item.annotation)}\n")
         # A value of values that nothing changes is in no cycle: without this the collector would look at it.
         _replace(lines, one.decorator, f"{_ACYCLIC}\n" if one.node.name in acyclic else "")
-    if found:
+    if found or leaves:
         future = next(node for node in module.tree.body if isinstance(node, ast.ImportFrom))
         lines.insert(future.lineno, "if _CHECKING: from mypy_extensions import mypyc_attr as _mypyc_attr\n")
         lines.insert(future.lineno, _TYPES)
@@ -137,6 +143,11 @@ def _acyclic(module: Module, found: list[_Class]) -> set[str]:
     return (known - markers) | used
 
 
+def _leaf(module: Module, node: ast.ClassDef) -> ast.expr | None:
+    """The decorator that says that nothing of this class leads back to it."""
+    return next((one for one in node.decorator_list if module.full(one) == _LEAF), None)
+
+
 def _is_marker(node: ast.ClassDef) -> bool:
     plain = not node.bases and not node.decorator_list
     return plain and all(isinstance(item, ast.Expr) or ast.unparse(item) == "__slots__ = ()" for item in node.body)
@@ -151,7 +162,8 @@ def _judge(module: Module, node: ast.ClassDef, known: Mapping[str, Module]) -> _
     """The dataclass with the fields of those it inherits from; None: no dataclass, or not one for us."""
     decorator = next((one for one in node.decorator_list if module.full(_called(one)) in _DECORATORS), None)
     own = {item.name for item in node.body if isinstance(item, ast.FunctionDef)}
-    if decorator is None or len(node.decorator_list) > 1 or "__init__" in own or node.keywords:
+    others = [one for one in node.decorator_list if one is not decorator and module.full(one) != _LEAF]
+    if decorator is None or others or "__init__" in own or node.keywords:
         return None
     options = _options(decorator)
     if options.keys() - _OPTIONS or own & {"__eq__", "__hash__", "__repr__"}:

@@ -24,7 +24,7 @@ from __future__ import annotations
 from dataclasses import field
 from typing import ClassVar
 
-from maskline.values import dataclass
+from maskline.values import dataclass, leaf
 
 
 class Root:
@@ -58,6 +58,18 @@ class Child(Person):
 @dataclass(frozen=True, order=True)
 class Sorted:
     rank: int
+
+
+@leaf
+class Plain:
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+
+@leaf
+@dataclass(slots=True)
+class Changing:
+    place: str = ""
 '''
 OTHER = """from __future__ import annotations
 
@@ -128,8 +140,16 @@ def test_what_nothing_changes_is_said_to_be_in_no_cycle() -> None:
     marked = [line for line in native({"base": BASE})["base"].splitlines() if line.startswith(("@_mypyc", "class"))]
     assert marked == [
         "@_mypyc_attr(acyclic=True)", "class Root:", "@_mypyc_attr(acyclic=True)", "class Person(Root):",
-        "class Child(Person):", "class Sorted:",
+        "class Child(Person):", "class Sorted:", "@_mypyc_attr(acyclic=True)", "class Plain:",
+        "@_mypyc_attr(acyclic=True)", "class Changing:",
     ]  # fmt: skip
+
+
+def test_a_leaf_is_what_it_was(made: dict[str, Any]) -> None:
+    assert made["Plain"]().notes == []
+    assert made["Changing"]("x") == made["Changing"]("x") != made["Changing"]()
+    text = "from __future__ import annotations\n\nfrom maskline.values import leaf\n\n\n@leaf\nclass One:\n    pass\n"
+    assert "mypy_extensions" in native({"alone": text})["alone"]
 
 
 COLOURS = """from __future__ import annotations

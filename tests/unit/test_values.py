@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from maskline.values import dataclass
+from maskline.values import dataclass, leaf
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +51,7 @@ def test_what_is_only_equal_to_itself_hashes_as_itself() -> None:
     one = Itself("a")
     assert {one: 1}[one] == 1
     assert Itself("a") != one
+
+
+def test_a_leaf_is_the_class_itself() -> None:
+    assert leaf(Value) is Value

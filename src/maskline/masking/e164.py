@@ -15,6 +15,7 @@ import phonenumbers
 
 from maskline.errors import InvalidParameter
 from maskline.masking.number_plan import shared_region
+from maskline.values import leaf
 
 _SEPARATORS = re.compile(r"[\s().\-/]")
 _DIGITS = re.compile(r"\+?[1-9][0-9]{2,16}\Z")
@@ -53,6 +54,7 @@ _LINES = {
 }
 
 
+@leaf
 class Number:
     """A telephone number in E.164 form, or the 3 to 17 digits that a national plan needs.
 

@@ -15,7 +15,7 @@ from maskline.sip.flow import Flow
 from maskline.sip.grammar import ParseError, has_line_break
 from maskline.sip.message import Request
 from maskline.sip.uri import bracketed
-from maskline.values import dataclass
+from maskline.values import dataclass, leaf
 
 REASONS = {
     100: "Trying", 180: "Ringing", 181: "Call Is Being Forwarded", 182: "Queued", 183: "Session Progress", 200: "OK",
@@ -63,6 +63,7 @@ class AgentConfig:
         return self.other_host if self.other_host and (":" in flow.host) != (":" in self.host) else self.host
 
 
+@leaf
 @dataclass(slots=True)
 class Envelope:
     """Where a request goes and whose it is: all that its ACK and CANCEL need to be written later."""

@@ -17,11 +17,13 @@ from maskline.sip.grammar import ParseError
 from maskline.sip.headers import Address
 from maskline.sip.message import Message, Request, Response
 from maskline.sip.uri import Uri
+from maskline.values import leaf
 
 MAX_ROUTES = 32
 """Record-Route entries of one dialog; more is a loop or an attack."""
 
 
+@leaf
 class Dialog:
     """One dialog. `hop` is where its next request is sent, `target` and `routes` how it is addressed."""
 

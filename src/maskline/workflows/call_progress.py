@@ -23,12 +23,14 @@ from maskline.masking.facts import (
 from maskline.masking.price import Charge, Direction, charge
 from maskline.masking.price_table import PriceTable
 from maskline.storage.kept import Tenure
+from maskline.values import leaf
 from maskline.webhooks.formats import plivo
 from maskline.workflows.recording_outbox import RecordingProgress
 
 FREE = Charge(0, 0)
 
 
+@leaf
 class CallProgress:
     """What must be remembered of one call between its commits; dropped with its record."""
 

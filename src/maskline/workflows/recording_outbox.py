@@ -17,7 +17,7 @@ from maskline.masking.facts import Fact, RecordingNotStarted, RecordingStarted, 
 from maskline.masking.recording import Recording, RecordingEnd, RecordingStatus
 from maskline.masking.session import Session, SessionOptions
 from maskline.storage.store import OutboxRow
-from maskline.values import dataclass
+from maskline.values import dataclass, leaf
 from maskline.webhooks.formats import plivo, plivo_recordings
 from maskline.webhooks.formats.plivo_recordings import RecordingTold
 from maskline.workflows.recording_links import RecordingLinks
@@ -26,6 +26,7 @@ TOLD_FACTS = frozenset({RecordingStarted, RecordingNotStarted, RecordingStopped}
 _NO_SESSION = SessionOptions()
 
 
+@leaf
 class RecordingProgress:
     """What must be remembered of a call's recording between its commits."""
 
