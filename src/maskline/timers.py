@@ -8,9 +8,10 @@ that sleeps; the owner asks `next_deadline()` and calls `expired(now)`.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Hashable, Iterator
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
+
+from maskline.values import leaf
 
 _LOOK = 64
 """Timers set between two looks at how much is dead."""
@@ -22,144 +23,174 @@ _GONE = 1024
 """Entries of a line that are over before their place is given back."""
 _NEVER = float("inf")
 
-K = TypeVar("K", bound=Hashable)
+Kind = TypeVar("Kind", bound=Hashable)
+Key = TypeVar("Key", bound=Hashable)
 
 
-class _Line(Generic[K]):
-    """Entries by deadline, as three lists side by side: no object for each."""
+@leaf
+class _Entry:
+    """A timer as it was set once."""
 
-    __slots__ = ("_deadlines", "_gone", "_keys", "_serials", "first", "last")
+    __slots__ = ("deadline", "key", "kind", "lives", "serial")
+
+    def __init__(self, deadline: float, serial: int, kind: Any, key: Any) -> None:
+        self.deadline = deadline
+        self.serial = serial
+        self.kind = kind
+        self.key = key
+        self.lives = True
+        """It was neither cancelled nor set anew."""
+
+
+class _Line:
+    """Entries by deadline."""
+
+    __slots__ = ("_entries", "_gone", "first", "last")
 
     def __init__(self) -> None:
-        self._deadlines: list[float] = []
-        self._serials: list[int] = []
-        self._keys: list[K] = []
+        self._entries: list[_Entry] = []
         self._gone = 0
         self.first, self.last = _NEVER, -_NEVER
         """Deadlines of the front and of the end."""
 
     def __len__(self) -> int:
-        return len(self._keys) - self._gone
+        return len(self._entries) - self._gone
 
     @property
-    def key(self) -> K:
-        """Of the front."""
-        return self._keys[self._gone]
+    def front(self) -> _Entry:
+        return self._entries[self._gone]
 
-    @property
-    def serial(self) -> int:
-        return self._serials[self._gone]
-
-    def append(self, deadline: float, serial: int, key: K) -> None:
-        self._deadlines.append(deadline)
-        self._serials.append(serial)
-        self._keys.append(key)
-        self.last = deadline
+    def append(self, entry: _Entry) -> None:
+        self._entries.append(entry)
+        self.last = entry.deadline
         if self.first == _NEVER:
-            self.first = deadline
+            self.first = entry.deadline
 
-    def insert(self, deadline: float, serial: int, key: K) -> None:
+    def insert(self, entry: _Entry) -> None:
         """Between those that are there; behind any of the same moment."""
-        at = bisect_right(self._deadlines, deadline, self._gone)
-        self._deadlines.insert(at, deadline)
-        self._serials.insert(at, serial)
-        self._keys.insert(at, key)
-        self.first, self.last = self._deadlines[self._gone], self._deadlines[-1]
+        entries, low, high = self._entries, self._gone, len(self._entries)
+        while low < high:
+            middle = (low + high) // 2
+            if entry.deadline < entries[middle].deadline:
+                high = middle
+            else:
+                low = middle + 1
+        entries.insert(low, entry)
+        self.first, self.last = entries[self._gone].deadline, entries[-1].deadline
 
     def drop(self) -> None:
-        """The front."""
-        self._gone += 1
-        gone, held = self._gone, len(self._keys)
-        if gone == held or (gone >= _GONE and 2 * gone > held):
-            del self._deadlines[:gone], self._serials[:gone], self._keys[:gone]
+        """The front, and what is dead behind it."""
+        entries = self._entries
+        gone, held = self._gone + 1, len(entries)
+        while gone < held and not entries[gone].lives:
+            gone += 1
+        if gone == held:
+            entries.clear()
             self._gone = 0
-        if self._keys:
-            self.first = self._deadlines[self._gone]
-        else:
             self.first, self.last = _NEVER, -_NEVER
+            return
+        self.first = entries[gone].deadline
+        if gone >= _GONE and 2 * gone > held:
+            del entries[:gone]
+            gone = 0
+        self._gone = gone
 
-    def living(self, live: dict[K, int]) -> _Line[K]:
+    def living(self) -> _Line:
         """The same without what is dead."""
-        line: _Line[K] = _Line()
-        for at in range(self._gone, len(self._keys)):
-            if live.get(self._keys[at]) == self._serials[at]:
-                line.append(self._deadlines[at], self._serials[at], self._keys[at])
+        line = _Line()
+        for at in range(self._gone, len(self._entries)):
+            if self._entries[at].lives:
+                line.append(self._entries[at])
         return line
 
 
-class Timers(Generic[K]):
-    """Deadlines by key; setting a key again moves it. Ties fire in the order they were set."""
+class Timers(Generic[Kind, Key]):
+    """Deadlines by kind and key; setting one again moves it. Ties fire in the order they were set."""
 
     # Timers have few durations, and what is set with one of them comes behind all that was set with it before: each
-    # gets a line of its own by itself. A heap asks a dozen comparisons of each, and a list for each deadline.
+    # gets a line of its own by itself. A heap asks a dozen comparisons of each, and a list for each deadline. Kind and
+    # key apart, and not as a tuple: that would be made and hashed for each look, and the collector would look at it.
     __slots__ = ("_lines", "_live", "_serial")
 
     def __init__(self) -> None:
-        self._lines: list[_Line[K]] = []
-        self._live: dict[K, int] = {}
-        """The number of each key's entry; whoever was cancelled or moved since still has an entry in a line."""
+        self._lines: list[_Line] = []
+        self._live: dict[Kind, dict[Key, _Entry]] = {}
+        """Each timer's entry; whoever was cancelled or moved since still has one in a line."""
         self._serial = 0
 
     def __len__(self) -> int:
-        return len(self._live)
+        return sum([len(live) for live in self._live.values()])
 
-    def __contains__(self, key: K) -> bool:
-        return key in self._live
+    def runs(self, kind: Kind, key: Key) -> bool:
+        """Whether it is set, and has neither fired nor been cancelled."""
+        live = self._live.get(kind)
+        return live is not None and key in live
 
-    def set(self, key: K, deadline: float) -> None:
+    def set(self, kind: Kind, key: Key, deadline: float) -> None:
         self._serial += 1
-        serial = self._serial
-        self._live[key] = serial
-        fitting: _Line[K] | None = None
+        entry = _Entry(deadline, self._serial, kind, key)
+        live = self._live.get(kind)
+        if live is None:
+            self._live[kind] = {key: entry}
+        else:
+            before = live.get(key)
+            if before is not None:
+                before.lives = False
+            live[key] = entry
+        fitting: _Line | None = None
         for line in self._lines:
             if line.last <= deadline and (fitting is None or line.last > fitting.last):
                 fitting = line
         if fitting is not None:
-            fitting.append(deadline, serial, key)
+            fitting.append(entry)
         else:
-            self._open(key, deadline)
-        if not serial % _LOOK:
+            self._open(entry)
+        if not self._serial % _LOOK:
             self._compact()
 
-    def _open(self, key: K, deadline: float) -> None:
+    def _open(self, entry: _Entry) -> None:
         """A line for a deadline that is before the ends of all; there are enough of them."""
         if len(self._lines) < _LINES:
             self._lines.append(_Line())
-            self._lines[-1].append(deadline, self._serial, key)
+            self._lines[-1].append(entry)
         else:
-            min(self._lines, key=len).insert(deadline, self._serial, key)
+            min(self._lines, key=len).insert(entry)
 
-    def cancel(self, key: K) -> None:
-        """Forget `key`; unknown keys are ignored, since a timer may have just fired."""
-        if key in self._live:  # not `pop`, which takes twice as long compiled
-            del self._live[key]
+    def cancel(self, kind: Kind, key: Key) -> None:
+        """Forget it; what is unknown is ignored, since a timer may have just fired."""
+        live = self._live.get(kind)
+        entry = None if live is None else live.get(key)
+        if live is not None and entry is not None:
+            entry.lives = False
+            del live[key]
 
     def next_deadline(self) -> float | None:
-        live = self._live
         while (line := self._front()) is not None:
-            if live.get(line.key) == line.serial:
+            if line.front.lives:
                 return line.first
             line.drop()
         return None
 
-    def expired(self, now: float) -> Iterator[K]:
-        """Yield and remove every key due at `now`, earliest first; keys set meanwhile may be yielded too."""
+    def expired(self, now: float) -> Iterator[tuple[Kind, Key]]:
+        """Yield and remove every timer due at `now`, earliest first; those set meanwhile may be yielded too."""
         while (line := self._front()) is not None and line.first <= now:
-            key, serial = line.key, line.serial
+            entry = line.front
             line.drop()
-            if self._live.get(key) == serial:
-                del self._live[key]
-                yield key
+            if entry.lives:
+                del self._live[entry.kind][entry.key]
+                yield entry.kind, entry.key
 
-    def _front(self) -> _Line[K] | None:
+    def _front(self) -> _Line | None:
         """The line whose front comes first."""
-        found: _Line[K] | None = None
+        found: _Line | None = None
         first = _NEVER
         for line in self._lines:
-            if line.first < first or (found is not None and line.first == first and line.serial < found.serial):
+            if line.first < first or (
+                found is not None and line.first == first and line.front.serial < found.front.serial
+            ):
                 found, first = line, line.first
         return found
 
     def _compact(self) -> None:
-        if sum([len(line) for line in self._lines]) > _DEAD * len(self._live):
-            self._lines = [line.living(self._live) for line in self._lines]
+        if sum([len(line) for line in self._lines]) > _DEAD * len(self):
+            self._lines = [line.living() for line in self._lines]

@@ -19,26 +19,26 @@ class CallTimers:
     __slots__ = ("_timers",)
 
     def __init__(self) -> None:
-        self._timers: Timers[tuple[str, TimerName]] = Timers()
+        self._timers: Timers[TimerName, str] = Timers()
 
     def next_deadline(self) -> float | None:
         return self._timers.next_deadline()
 
     def start(self, call: Call, effect: e.StartTimer, now: float) -> None:
-        self._timers.set((call.id, effect.timer), now + effect.seconds)
+        self._timers.set(effect.timer, call.id, now + effect.seconds)
 
     def stop(self, call: Call, effect: e.StopTimer, now: float) -> None:
-        self._timers.cancel((call.id, effect.timer))
+        self._timers.cancel(effect.timer, call.id)
 
     def stop_all(self, call_id: str) -> None:
         """Of a call that is forgotten."""
         for name in _NAMES:
-            self._timers.cancel((call_id, name))
+            self._timers.cancel(name, call_id)
 
     def runs(self, call_id: str) -> bool:
         """Whether the call waits no longer than one of its timers."""
-        return any((call_id, name) in self._timers for name in _NAMES)
+        return any(self._timers.runs(name, call_id) for name in _NAMES)
 
-    def expired(self, now: float) -> Iterator[tuple[str, TimerName]]:
-        """(call's id, name) of each timer that is due, earliest first; it is gone then."""
+    def expired(self, now: float) -> Iterator[tuple[TimerName, str]]:
+        """(Name, call's id) of each timer that is due, earliest first; it is gone then."""
         return self._timers.expired(now)

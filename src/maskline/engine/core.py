@@ -149,7 +149,7 @@ class EngineCore(Outlets):
     def handle_timer(self, now: float) -> None:
         self.agent.handle_timer(now)
         self._drain(now)
-        for call_id, timer in self._timers.expired(now):
+        for timer, call_id in self._timers.expired(now):
             self._feed(self.calls[call_id], i.TimerFired(timer), now)
 
     def flow_failed(self, flow: sip.Flow, now: float, *, closed: bool = False) -> None:

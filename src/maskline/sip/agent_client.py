@@ -107,7 +107,7 @@ class AgentClient:
         usage.transaction = transaction
         usage.outgoing = outgoing
         if outgoing.try_seconds:
-            self._core.timers.set((SILENCE, transaction.key), now + outgoing.try_seconds)
+            self._core.timers.set(SILENCE, transaction.key, now + outgoing.try_seconds)
 
     def _ask_longer(self, usage: InviteUsage, transaction: ClientTransaction, response: Response, now: float) -> bool:
         """Whether a 422 was answered by the INVITE once more, with the interval it demands (RFC 4028 §7.4)."""

@@ -95,7 +95,7 @@ class GlareKeeper:
             return False
         offer.waits += 1
         delay = self.delay(usage) + (LONGER if offer.waits > SOON else 0.0)
-        self._core.timers.set((AGAIN, usage.local_tag), now + delay)
+        self._core.timers.set(AGAIN, usage.local_tag, now + delay)
         return True
 
     def _report(self, usage: InviteUsage, method: str) -> None:

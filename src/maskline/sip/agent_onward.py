@@ -23,7 +23,7 @@ def go_on(core: Core, transactions: ClientTransactions, key: str, now: float) ->
     if usage is None or usage.state is not UsageState.CALLING:
         return
     if transaction.fallback is not None:  # its connection is not refused yet, after which it begins again
-        core.timers.set((SILENCE, key), now + core.config.t2)
+        core.timers.set(SILENCE, key, now + core.config.t2)
         return
     transactions.rest(transaction)
     core.end(usage, now)

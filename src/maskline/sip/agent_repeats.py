@@ -27,21 +27,21 @@ class Repeats:
 
     def ringing(self, usage: InviteUsage, now: float) -> None:
         """A provisional response went out."""
-        self._core.timers.set((RING, usage.local_tag), now + RINGING_INTERVAL)
+        self._core.timers.set(RING, usage.local_tag, now + RINGING_INTERVAL)
 
     def answered(self, usage: InviteUsage, data: bytes, now: float) -> None:
         """A 2xx went out: repeated from T1 up to T2, over any transport, until the ACK or 64*T1 (§13.3.1.4)."""
         core, tag = self._core, usage.local_tag
         usage.unacked = data
         usage.interval = core.config.t1
-        core.timers.cancel((RING, tag))
-        core.timers.set((REPEAT, tag), now + usage.interval)
-        core.timers.set((GIVE_UP, tag), now + 64 * core.config.t1)
+        core.timers.cancel(RING, tag)
+        core.timers.set(REPEAT, tag, now + usage.interval)
+        core.timers.set(GIVE_UP, tag, now + 64 * core.config.t1)
 
     def settled(self, usage: InviteUsage) -> None:
         """The ACK came, or nobody waits for it any more."""
-        self._core.timers.cancel((REPEAT, usage.local_tag))
-        self._core.timers.cancel((GIVE_UP, usage.local_tag))
+        self._core.timers.cancel(REPEAT, usage.local_tag)
+        self._core.timers.cancel(GIVE_UP, usage.local_tag)
         usage.unacked = usage.request = None
         if usage.state is UsageState.ANSWERED:
             usage.state = UsageState.CONFIRMED
@@ -58,7 +58,7 @@ class Repeats:
             assert usage.unacked is not None
             self._core.resend(usage.unacked, usage.flow)
             usage.interval = min(2 * usage.interval, self._core.config.t2)
-            self._core.timers.set((REPEAT, key), now + usage.interval)
+            self._core.timers.set(REPEAT, key, now + usage.interval)
         else:
             self._ring_again(usage, now)
         return None

@@ -102,11 +102,11 @@ class SessionKeeper:
                 session.by_update = _allows_update(message)
         session.expires_at = now + lapse(terms.seconds)
         timers, tag = self._core.timers, usage.local_tag
-        timers.set((EXPIRE, tag), session.expires_at)
+        timers.set(EXPIRE, tag, session.expires_at)
         if terms.we_refresh:
-            timers.set((RENEW, tag), now + terms.seconds / 2)
+            timers.set(RENEW, tag, now + terms.seconds / 2)
         else:
-            timers.cancel((RENEW, tag))
+            timers.cancel(RENEW, tag)
 
     def _forget_unless_ours(self, usage: InviteUsage, session: Session) -> None:
         """The peer dropped the timer. Who has to renew goes on: it finds out when the peer is gone."""
@@ -116,7 +116,7 @@ class SessionKeeper:
 
     def _stop(self, usage: InviteUsage) -> None:
         for timer in (RENEW, EXPIRE):
-            self._core.timers.cancel((timer, usage.local_tag))
+            self._core.timers.cancel(timer, usage.local_tag)
 
     def resume(self, usage: InviteUsage, kept: KeptSession, now: float) -> None:
         """After a restart. When it was renewed last nobody knows: who has to renew does so soon, and the other side is
@@ -125,10 +125,10 @@ class SessionKeeper:
         session.shortest = kept.shortest
         session.expires_at = now + lapse(kept.seconds)
         timers, tag = self._core.timers, usage.local_tag
-        timers.set((EXPIRE, tag), session.expires_at)
+        timers.set(EXPIRE, tag, session.expires_at)
         if kept.we_refresh:
             spread = int(tag[:4], 16) / 0x10000 if tag else 0.0
-            timers.set((RENEW, tag), now + SOON + SPREAD * spread)
+            timers.set(RENEW, tag, now + SOON + SPREAD * spread)
 
     # ---- renewals of ours
 
@@ -163,7 +163,7 @@ class SessionKeeper:
             self._again(usage, delay if status == 491 else left / 2, now)
 
     def _again(self, usage: InviteUsage, delay: float, now: float) -> None:
-        self._core.timers.set((RENEW, usage.local_tag), now + delay)
+        self._core.timers.set(RENEW, usage.local_tag, now + delay)
 
     def fire(self, timer: str, key: str, now: float) -> None:
         """Time to renew, or to say that nobody has."""

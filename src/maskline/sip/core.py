@@ -22,10 +22,6 @@ REFUSED_SECONDS = 300.0
 costs the caller the seconds a connection may take."""
 MAX_REFUSED = 1024
 
-TimerKey = tuple[str, str]
-"""(kind, transaction key or local tag). Strings only: a cancelled timer stays in the heap until its time, and
-must not keep a finished call alive there."""
-
 
 @dataclass(slots=True)
 class Counters:
@@ -85,7 +81,9 @@ class Core:
         self.config = config
         self.ids = ids
         self.build = Builder(config, stateless_key=ids.token(16))
-        self.timers: Timers[TimerKey] = Timers()
+        self.timers: Timers[str, str] = Timers()
+        """By kind, and by transaction key or local tag. Strings only: a cancelled timer stays in its line until its
+        time, and must not keep a finished call alive there."""
         self.datagrams: list[Datagram] = []
         self.events: list[Event] = []
         self.usages: dict[str, InviteUsage] = {}
@@ -135,9 +133,9 @@ class Core:
         if usage.unanswered:
             self.refuse_unanswered(usage, now)
         for timer in ("1xx", "2xx", "2xx end"):
-            self.timers.cancel((timer, usage.local_tag))
+            self.timers.cancel(timer, usage.local_tag)
         if usage.reliable is not None or usage.session is not None or usage.offer is not None:
             for timer in ("pr", "pe", "er", "ee", "ga"):
-                self.timers.cancel((timer, usage.local_tag))
+                self.timers.cancel(timer, usage.local_tag)
         usage.end()
         self.ended.append(usage)

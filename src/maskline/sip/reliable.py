@@ -121,8 +121,8 @@ class ReliableSender:
         data = core.build.response(what.status, transaction.echo, lines, body, "application/sdp")
         state.unacked, state.has_sdp, state.interval = data, bool(body), core.config.t1
         self._transactions.respond(transaction, what.status, data, now)
-        core.timers.set((REPEAT, usage.local_tag), now + state.interval)
-        core.timers.set((GIVE_UP, usage.local_tag), now + 64 * core.config.t1)
+        core.timers.set(REPEAT, usage.local_tag, now + state.interval)
+        core.timers.set(GIVE_UP, usage.local_tag, now + 64 * core.config.t1)
 
     def refusal(self, usage: InviteUsage) -> tuple[int, bool]:
         """The status that ends an INVITE our user hangs up, and whether the user has answered it: without its PRACK it
@@ -181,12 +181,12 @@ class ReliableSender:
         assert isinstance(usage.transaction, ServerTransaction)
         core.resend(state.unacked, usage.transaction.flow)
         state.interval *= 2  # §3: doubled each time, without a limit but the end
-        core.timers.set((REPEAT, key), now + state.interval)
+        core.timers.set(REPEAT, key, now + state.interval)
         return None
 
     def _stop(self, usage: InviteUsage) -> None:
-        self._core.timers.cancel((REPEAT, usage.local_tag))
-        self._core.timers.cancel((GIVE_UP, usage.local_tag))
+        self._core.timers.cancel(REPEAT, usage.local_tag)
+        self._core.timers.cancel(GIVE_UP, usage.local_tag)
 
 
 class ReliableReader:

@@ -100,8 +100,8 @@ class ClientTransactions:
         self._transactions[key] = transaction
         transaction.interval = core.config.t1
         if core.may_lose(transaction.flow):
-            core.timers.set((RETRANSMIT, key), now + transaction.interval)
-        core.timers.set((TIMEOUT, key), now + 64 * core.config.t1)
+            core.timers.set(RETRANSMIT, key, now + transaction.interval)
+        core.timers.set(TIMEOUT, key, now + 64 * core.config.t1)
         assert transaction.data is not None
         core.send(transaction.data, transaction.flow)
 
@@ -117,16 +117,16 @@ class ClientTransactions:
         transaction.data, transaction.flow = transaction.fallback
         transaction.envelope.way = way_of(transaction.flow)
         transaction.fallback = None
-        core.timers.set((RETRANSMIT, transaction.key), now + transaction.interval)
+        core.timers.set(RETRANSMIT, transaction.key, now + transaction.interval)
         core.send(transaction.data, transaction.flow)
 
     def rest(self, transaction: ClientTransaction) -> None:
         """Send no more copies; an answer may come all the same."""
-        self._core.timers.cancel((RETRANSMIT, transaction.key))
+        self._core.timers.cancel(RETRANSMIT, transaction.key)
 
     def limit(self, transaction: ClientTransaction, now: float) -> None:
         """64*T1 from now the transaction ends, answered or not (§9.1, after CANCEL)."""
-        self._core.timers.set((TIMEOUT, transaction.key), now + 64 * self._core.config.t1)
+        self._core.timers.set(TIMEOUT, transaction.key, now + 64 * self._core.config.t1)
 
     def receive(self, transaction: ClientTransaction, response: Response, now: float) -> bool:
         """Whether the response is for the user."""
@@ -173,13 +173,13 @@ _TIMERS = {RETRANSMIT: Input.RETRANSMIT, TIMEOUT: Input.TIMEOUT, LINGER: Input.L
 
 
 def _stop_retransmit(core: Core, transaction: ClientTransaction, now: float, response: Response | None) -> None:
-    core.timers.cancel((RETRANSMIT, transaction.key))
+    core.timers.cancel(RETRANSMIT, transaction.key)
 
 
 def _stop_timeout(core: Core, transaction: ClientTransaction, now: float, response: Response | None) -> None:
-    core.timers.cancel((TIMEOUT, transaction.key))
+    core.timers.cancel(TIMEOUT, transaction.key)
     if transaction.state is _PROCEEDING and not transaction.is_initial:
-        core.timers.set((TIMEOUT, transaction.key), now + REINVITE_LIMIT)
+        core.timers.set(TIMEOUT, transaction.key, now + REINVITE_LIMIT)
 
 
 def _resend(core: Core, transaction: ClientTransaction, now: float, response: Response | None) -> None:
@@ -192,12 +192,12 @@ def _back_off(core: Core, transaction: ClientTransaction, now: float, response: 
     if transaction.method != "INVITE":
         doubled = min(doubled, core.config.t2)  # timer E is capped, timer A is not (§17.1.1.2)
     transaction.interval = doubled
-    core.timers.set((RETRANSMIT, transaction.key), now + doubled)
+    core.timers.set(RETRANSMIT, transaction.key, now + doubled)
 
 
 def _slow_down(core: Core, transaction: ClientTransaction, now: float, response: Response | None) -> None:
     transaction.interval = core.config.t2
-    core.timers.set((RETRANSMIT, transaction.key), now + core.config.t2)
+    core.timers.set(RETRANSMIT, transaction.key, now + core.config.t2)
 
 
 def _linger_d(core: Core, transaction: ClientTransaction, now: float, response: Response | None) -> None:
@@ -211,12 +211,12 @@ def _linger_k(core: Core, transaction: ClientTransaction, now: float, response: 
 
 def _linger_m(core: Core, transaction: ClientTransaction, now: float, response: Response | None) -> None:
     transaction.data = None
-    core.timers.set((LINGER, transaction.key), now + 64 * core.config.t1)
+    core.timers.set(LINGER, transaction.key, now + 64 * core.config.t1)
 
 
 def _linger(core: Core, transaction: ClientTransaction, until: float) -> None:
     if core.may_lose(transaction.flow):
-        core.timers.set((LINGER, transaction.key), until)
+        core.timers.set(LINGER, transaction.key, until)
     else:
         transaction.state = _TERMINATED  # timers D and K are zero: no copy of a response can come
 

@@ -102,7 +102,7 @@ class ServerTransactions:
         """§13.3.1: an INVITE may say how long it stands without a final response."""
         seconds = request.expires
         if seconds is not None:
-            self._core.timers.set((EXPIRY, transaction.key), now + seconds)
+            self._core.timers.set(EXPIRY, transaction.key, now + seconds)
 
     def respond(self, transaction: ServerTransaction, status: int, data: bytes, now: float) -> bool:
         """Send a response; False when the request has its final response already."""
@@ -113,7 +113,7 @@ class ServerTransactions:
         if status >= 200:
             assert transaction.request is not None, "this is the first final response"
             if "expires" in transaction.request.headers:
-                self._core.timers.cancel((EXPIRY, transaction.key))
+                self._core.timers.cancel(EXPIRY, transaction.key)
             transaction.request = None
             transaction.echo = ""
         self._follow(transaction, row, now)
@@ -122,7 +122,7 @@ class ServerTransactions:
     def drop(self, key: str) -> None:
         """Forget one that has no final response, and never will."""
         transaction = self._transactions[key]
-        self._core.timers.cancel((EXPIRY, key))
+        self._core.timers.cancel(EXPIRY, key)
         self._forget(transaction)
 
     def receive_again(self, transaction: ServerTransaction, now: float) -> None:
@@ -191,19 +191,19 @@ def _back_off(core: Core, transaction: ServerTransaction, now: float) -> None:
     doubled = min(2 * transaction.interval, core.config.t2)
     transaction.interval = doubled or core.config.t1
     if core.may_lose(transaction.flow):
-        core.timers.set((RETRANSMIT, transaction.key), now + transaction.interval)
+        core.timers.set(RETRANSMIT, transaction.key, now + transaction.interval)
 
 
 def _start_timeout(core: Core, transaction: ServerTransaction, now: float) -> None:
-    core.timers.set((TIMEOUT, transaction.key), now + 64 * core.config.t1)
+    core.timers.set(TIMEOUT, transaction.key, now + 64 * core.config.t1)
 
 
 def _stop_retransmit(core: Core, transaction: ServerTransaction, now: float) -> None:
-    core.timers.cancel((RETRANSMIT, transaction.key))
+    core.timers.cancel(RETRANSMIT, transaction.key)
 
 
 def _stop_timeout(core: Core, transaction: ServerTransaction, now: float) -> None:
-    core.timers.cancel((TIMEOUT, transaction.key))
+    core.timers.cancel(TIMEOUT, transaction.key)
 
 
 def _linger_i(core: Core, transaction: ServerTransaction, now: float) -> None:
@@ -217,12 +217,12 @@ def _linger_j(core: Core, transaction: ServerTransaction, now: float) -> None:
 
 def _linger_l(core: Core, transaction: ServerTransaction, now: float) -> None:
     transaction.response = None
-    core.timers.set((LINGER, transaction.key), now + 64 * core.config.t1)
+    core.timers.set(LINGER, transaction.key, now + 64 * core.config.t1)
 
 
 def _linger(core: Core, transaction: ServerTransaction, until: float) -> None:
     if core.may_lose(transaction.flow):
-        core.timers.set((LINGER, transaction.key), until)
+        core.timers.set(LINGER, transaction.key, until)
     else:
         transaction.state = _TERMINATED  # timers I and J are zero: no copy of a request can come
 

@@ -68,7 +68,7 @@ class ClientBench:
             self.all.fail(self.one, 1.0)
             return None
         timer = ("c" + TIMER[signal], self.one.key)
-        self.core.timers.cancel(timer)  # a timer that fires is gone
+        self.core.timers.cancel(*timer)  # a timer that fires is gone
         return self.all.fire(*timer, 1.0)
 
 
@@ -90,7 +90,7 @@ class ServerBench:
         if signal is Input.ACK:
             return self.all.receive_ack(self.one, 1.0)
         timer = ("s" + TIMER[signal], self.one.key)
-        self.core.timers.cancel(timer)
+        self.core.timers.cancel(*timer)
         return self.all.fire(*timer, 1.0)
 
 
@@ -116,7 +116,7 @@ def test_every_client_row_is_walked(method: str, state: State, signal: Input) ->
     if next_state is State.TERMINATED:
         assert len(bench.core.timers) == 0
     if any(action.name.startswith("LINGER") for action in actions):
-        assert ("cl", bench.one.key) in bench.core.timers
+        assert bench.core.timers.runs("cl", bench.one.key)
         assert len(bench.core.timers) == 1
 
 
@@ -138,7 +138,7 @@ def test_every_server_row_is_walked(method: str, state: State, signal: Input) ->
     if next_state is State.TERMINATED:
         assert len(bench.core.timers) == 0
     if any(action.name.startswith("LINGER") for action in actions):
-        assert ("sl", "k") in bench.core.timers
+        assert bench.core.timers.runs("sl", "k")
         assert len(bench.core.timers) == 1
 
 

@@ -69,7 +69,7 @@ class Relay:
         self._wall = wall
         self._spool_folder = spool_folder
         self._calls: dict[str, RelayCall] = {}
-        self._timers: Timers[tuple[str, str]] = Timers()
+        self._timers: Timers[str, str] = Timers()
         self._pace = Pace()
         self._clips = ClipCache()
         self._random = random.Random()
@@ -108,7 +108,7 @@ class Relay:
                 call.attach(name, far)
         if call_id not in self._calls:
             self._calls[call_id] = call
-            self._timers.set((call_id, _IDLE), now + self._timeout)
+            self._timers.set(_IDLE, call_id, now + self._timeout)
         return leg.local
 
     def legs(self, call_id: str) -> tuple[LegName, ...]:
@@ -132,8 +132,8 @@ class Relay:
             return
         call.join(digits=digits)
         call.active_at = now
-        self._timers.set((call_id, _IDLE), now + self._timeout)
-        self._timers.set((call_id, _REPORT), now + self._report_interval() / 2.0)
+        self._timers.set(_IDLE, call_id, now + self._timeout)
+        self._timers.set(_REPORT, call_id, now + self._report_interval() / 2.0)
 
     def unbridge(self, call_id: str) -> None:
         self._call(call_id).part()
@@ -151,7 +151,7 @@ class Relay:
         call = self._call(call_id)
         call.collect(name, on)
         if call.collecting():
-            self._timers.set((call_id, _LISTEN), now + _LISTEN_EVERY)
+            self._timers.set(_LISTEN, call_id, now + _LISTEN_EVERY)
 
     def send_digit(self, call_id: str, name: LegName, digit: str, duration_ms: int, now: float) -> None:
         """Raises `ValueError` for what is no key."""
@@ -160,7 +160,7 @@ class Relay:
     def start_recording(self, call_id: str, recording_id: str, now: float) -> Spool:
         """Raises `UnknownCall`, `SpoolError`."""
         spool = self._call(call_id).start_recording(self._spool_folder, recording_id, now, self._wall())
-        self._timers.set((call_id, _FLUSH), now + FLUSH_EVERY)
+        self._timers.set(_FLUSH, call_id, now + FLUSH_EVERY)
         return spool
 
     def stop_recording(self, call_id: str, now: float) -> None:
@@ -176,7 +176,7 @@ class Relay:
             return {}
         call.end(now)
         for kind in (_IDLE, _REPORT, _FREE, _LISTEN, _FLUSH):
-            self._timers.cancel((call_id, kind))
+            self._timers.cancel(kind, call_id)
         quality = call.quality()
         wall = self._wall()
         for leg in call.legs.values():
@@ -202,7 +202,7 @@ class Relay:
                 self._free_leg(opened, now)
             raise NoPorts from error
         self._calls[call.id] = call
-        self._timers.set((call.id, _IDLE), now + self._timeout)
+        self._timers.set(_IDLE, call.id, now + self._timeout)
         if wanted.bridged:
             self.bridge(call.id, now, digits=wanted.digits)
         for name, leg in wanted.legs.items():
@@ -254,7 +254,7 @@ class Relay:
     def tick(self, now: float) -> None:
         if self._pace.next_beat <= now:
             self._pace.tick(now)
-        for call_id, kind in self._timers.expired(now):
+        for kind, call_id in self._timers.expired(now):
             call = self._calls[call_id]
             if kind == _REPORT:
                 wall = self._wall()
@@ -262,30 +262,30 @@ class Relay:
                     leg.report(now, wall)
                 positions = {name: leg.position() for name, leg in call.legs.items()}
                 self._emit(Stands(call_id, positions, call.quality()))
-                self._timers.set((call_id, _REPORT), now + self._report_interval())
+                self._timers.set(_REPORT, call_id, now + self._report_interval())
             elif kind == _IDLE:
                 self._check_idle(call, now)
             elif kind == _LISTEN:
                 call.expire_digits(now)
                 if call.collecting():
-                    self._timers.set((call_id, _LISTEN), now + _LISTEN_EVERY)
+                    self._timers.set(_LISTEN, call_id, now + _LISTEN_EVERY)
             elif kind == _FLUSH:
                 if call.flush_recording():
-                    self._timers.set((call_id, _FLUSH), now + FLUSH_EVERY)
+                    self._timers.set(_FLUSH, call_id, now + FLUSH_EVERY)
             else:
                 self.close(call_id, now)
 
     def _check_idle(self, call: RelayCall, now: float) -> None:
         silent_since = now if call.is_held and self.controlled else call.last_activity()
         if silent_since + self._timeout > now:
-            self._timers.set((call.id, _IDLE), silent_since + self._timeout)
+            self._timers.set(_IDLE, call.id, silent_since + self._timeout)
         elif not self.controlled:
             self.close(call.id, now)
         elif call.bridged:
             self._emit(MediaTimedOut(call.id))
-            self._timers.set((call.id, _FREE), now + LINGER)
+            self._timers.set(_FREE, call.id, now + LINGER)
         else:  # still ringing: the engine's own timers end it
-            self._timers.set((call.id, _IDLE), now + self._timeout)
+            self._timers.set(_IDLE, call.id, now + self._timeout)
 
     def _report_interval(self) -> float:
         return INTERVAL * self._random.uniform(0.5, 1.5)

@@ -50,7 +50,7 @@ class Supervision:
         self._nodes = nodes
         self._owner = owner
         self._timeout = timeout
-        self._checks: Timers[str] = Timers()
+        self._checks: Timers[None, str] = Timers()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -105,22 +105,22 @@ class Supervision:
     def watch(self, call: CallState) -> None:
         """From here silence counts."""
         call.active_at = asyncio.get_running_loop().time()
-        self._checks.set(call.id, call.active_at + self._check_every)
+        self._checks.set(None, call.id, call.active_at + self._check_every)
 
     def watch_soon(self, call: CallState) -> None:
-        self._checks.set(call.id, asyncio.get_running_loop().time() + PROBE_EVERY)
+        self._checks.set(None, call.id, asyncio.get_running_loop().time() + PROBE_EVERY)
 
     def forget(self, call_id: str) -> None:
-        self._checks.cancel(call_id)
+        self._checks.cancel(None, call_id)
 
     async def _watch_calls(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(min(PROBE_EVERY, self._check_every / 2.0))
-            for call_id in list(self._checks.expired(loop.time())):
+            for _, call_id in list(self._checks.expired(loop.time())):
                 call = self._owner.calls.get(call_id)
                 if call is not None:
-                    self._checks.set(call_id, loop.time() + self._check_every)
+                    self._checks.set(None, call_id, loop.time() + self._check_every)
                     await self._check(call)
 
     async def _check(self, call: CallState) -> bool:
@@ -141,7 +141,7 @@ class Supervision:
         if packets != call.packets or call.is_held:
             call.packets, call.active_at = packets, now
         elif call.bridged and now - call.active_at >= self._timeout:
-            self._checks.cancel(call.id)
+            self._checks.cancel(None, call.id)
             self._owner.tell(MediaTimedOut(call.id))
         return True
 
