@@ -146,7 +146,7 @@ class Call:
             kind = inp.timer  # type: ignore[attr-defined]
         elif isinstance(inp, i.PlayBegun):
             self.voice(inp.leg).begun(inp)
-        row = _ROWS.get((self.state, kind))
+        row = _ROWS[self.state].get(kind)
         if row is not None:
             self.state = row[0]
             row[1](self, inp, now, out)
@@ -233,6 +233,7 @@ _SIGNALS: dict[CallEvent, tuple[Callable[[Any], LegName], LegSignal]] = {
 }
 """Which leg an input is for, and as what; inputs of router, media and timer are for no leg."""
 
-_ROWS: dict[tuple[CallState, CallEvent], tuple[CallState, _Action]] = {
-    key: (state, action_of(name)) for key, (state, name) in CALL.items()
-}
+_ROWS: dict[CallState, dict[CallEvent, tuple[CallState, _Action]]] = {state: {} for state in CallState}
+"""`CALL` with what its rows name, by state and then by event: a pair would be made and hashed for each look."""
+for (_state, _event), (_next, _name) in CALL.items():
+    _ROWS[_state][_event] = (_next, action_of(_name))

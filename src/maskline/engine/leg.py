@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from maskline.engine import effects as e
-from maskline.engine.call_states import LEG_IN, LEG_OUT, LegAction, LegSignal, LegState
+from maskline.engine.call_states import LEG_IN, LEG_OUT, LegAction, LegSignal, LegState, LegTable
 from maskline.masking.facts import LegName
 
 if TYPE_CHECKING:
@@ -25,13 +25,13 @@ _TRYING, _IDLE, _ENDED = LegState.TRYING, LegState.IDLE, LegState.ENDED
 class Leg:
     """Feed it signals, get effects. What an effect carries (body, status) is given with the signal."""
 
-    __slots__ = ("_table", "call", "id", "inbound", "name", "state", "usage")
+    __slots__ = ("_rows", "call", "id", "inbound", "name", "state", "usage")
 
     def __init__(self, name: LegName, leg_id: str, *, inbound: bool) -> None:
         self.name = name
         self.id = leg_id
         self.inbound = inbound
-        self._table = LEG_IN if inbound else LEG_OUT
+        self._rows = _IN if inbound else _OUT
         self.state = _TRYING if inbound else _IDLE
         self.usage: InviteUsage | None = None
         self.call: Call | None = None
@@ -60,21 +60,31 @@ class Leg:
         `carried` is the effect to use where the table says INVITE, PROGRESS, ANSWER or REJECT, since only the
         call knows what to write there.
         """
-        row = self._table.get((self.state, signal))
+        row = self._rows[self.state].get(signal)
         if row is None:
             return
         self.state, actions = row
         for action in actions:
-            own = _OWN.get((action, self.name), carried)
+            own = _OWN[self.name].get(action, carried)
             assert own is not None, (action, "needs an effect to carry")
             out.append(own)
 
 
+Rows = dict[LegState, dict[LegSignal, tuple[LegState, tuple[LegAction, ...]]]]
+
+
+def _by_state(table: LegTable) -> Rows:
+    """A pair of state and signal would be made and hashed for each look."""
+    rows: Rows = {state: {} for state in LegState}
+    for (state, signal), row in table.items():
+        rows[state][signal] = row
+    return rows
+
+
+_IN, _OUT = _by_state(LEG_IN), _by_state(LEG_OUT)
 _UP = (LegState.ANSWERED, LegState.TALKING)
 _ON_ITS_WAY = (LegState.TRYING, LegState.EARLY)
-_OWN: dict[tuple[LegAction, LegName], e.Effect] = {
-    (action, name): effect(name)
-    for name in LegName
-    for action, effect in ((LegAction.ACK, e.Ack), (LegAction.CANCEL, e.Cancel), (LegAction.BYE, e.Bye))
+_OWN: dict[LegName, dict[LegAction, e.Effect]] = {
+    name: {LegAction.ACK: e.Ack(name), LegAction.CANCEL: e.Cancel(name), LegAction.BYE: e.Bye(name)} for name in LegName
 }
 """Effects that say the same each time, made once."""

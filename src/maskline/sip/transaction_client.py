@@ -154,7 +154,7 @@ class ClientTransactions:
         self, transaction: ClientTransaction, signal: Input, now: float, response: Response | None = None
     ) -> Action | None:
         """Follow the table; returns what concerns the user: PASS, TIMED_OUT, FAILED or None."""
-        row = (_INVITE if transaction.method == "INVITE" else _OTHER).get((transaction.state, signal))
+        row = (_INVITE if transaction.method == "INVITE" else _OTHER)[transaction.state].get(signal)
         if row is None:
             return None
         transaction.state, steps, report = row

@@ -243,7 +243,7 @@ _INVITE, _OTHER = resolve(SERVER_INVITE, _STEPS), resolve(SERVER_OTHER, _STEPS)
 
 
 def _row(transaction: ServerTransaction, signal: Input) -> Row[_Step] | None:
-    return (_INVITE if transaction.method == "INVITE" else _OTHER).get((transaction.state, signal))
+    return (_INVITE if transaction.method == "INVITE" else _OTHER)[transaction.state].get(signal)
 
 
 def server_key(request: Request, method: str) -> str:

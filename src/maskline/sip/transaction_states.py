@@ -152,14 +152,16 @@ def input_of_status(status: int) -> Input:
 
 
 Row = tuple[State, tuple[Step, ...], Action | None]
-Steps = dict[tuple[State, Input], Row[Step]]
+Steps = dict[State, dict[Input, Row[Step]]]
+"""By state and then by input: a pair would be made and hashed for each look."""
 
 
 def resolve(table: Table, steps: dict[Action, Step]) -> Steps[Step]:
     """The table with what each action does in its place, and what the row tells the user (the action without a step).
     Done once, at import: to name a member of an `Enum` is a call in Python 3.11, and a masked call did it 116 times."""
-    resolved = {}
-    for row, (state, actions) in table.items():
+    resolved: Steps[Step] = {state: {} for state in State}
+    for (state, signal), (following, actions) in table.items():
         told = [action for action in actions if action not in steps]
-        resolved[row] = (state, tuple([steps[action] for action in actions if action in steps]), (*told, None)[0])
+        done = tuple([steps[action] for action in actions if action in steps])
+        resolved[state][signal] = (following, done, (*told, None)[0])
     return resolved

@@ -28,8 +28,8 @@ def broken(*_: Any, **__: Any) -> None:
 
 
 def run(monkeypatch: pytest.MonkeyPatch, state: CallState, kind: type[i.Input]) -> World:
-    following, _ = call_module._ROWS[state, kind]
-    monkeypatch.setitem(call_module._ROWS, (state, kind), (following, broken))
+    following, _ = call_module._ROWS[state][kind]
+    monkeypatch.setitem(call_module._ROWS[state], kind, (following, broken))
     world = World(1, Scenario()).run()
     world.check_nothing_left()
     return world
