@@ -43,9 +43,10 @@ from maskline.sip.events import Flow
 
 log = structlog.get_logger()
 
-TICK = 0.004
-"""Seconds between two looks at SIP's timers, the shortest of which is 0.5 s. Each costs 0.01 ms, and a timer that is
-due within half a millisecond is none to libuv: it was looked at thousands of times a second."""
+TICK = 0.02
+"""Seconds between two looks at SIP's timers, the shortest of which is 0.5 s. Each is a wake-up of a loop that may have
+nothing else to do, and most timers that were due have been cancelled by then; one that is due within half a millisecond
+is none to libuv: it was looked at thousands of times a second."""
 BATCH = 256
 """Datagrams read in a wake-up: they are told apart but not read, which takes 1 ms."""
 BYE_SECONDS = 2.0
