@@ -139,7 +139,7 @@ def restore(
 def _restore_media(kept: KeptMedia, *, transcodes: bool, encrypts: bool) -> CallMedia:
     media = CallMedia(kept.relay, 0, 0, transcodes=transcodes, encrypts=encrypts)
     media._caller_has, media.offered, media._only_g711, media.late = kept[1:5]
-    media._legs = {A: _restore_leg(kept.a), B: _restore_leg(kept.b)}
+    media._a, media._b = _restore_leg(kept.a), _restore_leg(kept.b)
     media.is_open = kept.relay
     return media
 

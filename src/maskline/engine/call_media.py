@@ -38,11 +38,13 @@ from maskline.sdp.parse import parse
 from maskline.sdp.secure import Secure
 from maskline.sdp.session import AudioDescription, Codec
 from maskline.sdp.write import write
+from maskline.values import leaf
 
 OFFER_TO_HEAR: tuple[Codec, ...] = tuple([codec for codec in OUR_OFFER if codec.name != "G722"])
 """What we offer to somebody who is to hear us before there is another party: what prompts are played in, and what any
 second party can be brought together with."""
 
+_A = LegName.A
 _PACKET_TIMES = frozenset({10, 20, 30, 40, 60})
 
 
@@ -57,6 +59,7 @@ def audible(codecs: tuple[Codec, ...]) -> tuple[Codec, ...]:
     return codecs
 
 
+@leaf
 class LegMedia:
     """One leg's side of it."""
 
@@ -179,11 +182,12 @@ class LegMedia:
         return self.demands_keys or (self.far is not None and self.far.secure is not None)
 
 
+@leaf
 class CallMedia:
     """Both legs. Every `take_*` raises `SdpError`, and then the media stays as it was."""
 
     __slots__ = (
-        "_asked", "_caller_has", "_encrypts", "_greeting", "_legs", "_only_g711", "early_fork", "is_open",
+        "_a", "_asked", "_b", "_caller_has", "_encrypts", "_greeting", "_only_g711", "early_fork", "is_open",
         "late", "offered", "offers_early", "relay", "taken", "transcodes", "untold",
     )  # fmt: skip
 
@@ -195,7 +199,7 @@ class CallMedia:
         self._encrypts = encrypts
         self._caller_has: tuple[Codec, ...] = OUR_OFFER
         """What the caller offered, as far as it may pass; with a late offer what we offer to it."""
-        self._legs = {LegName.A: LegMedia(session_id_a), LegName.B: LegMedia(session_id_b)}
+        self._a, self._b = LegMedia(session_id_a), LegMedia(session_id_b)
         self.offered = OUR_OFFER
         """What we offer to the callee: of the caller's codecs those that may pass."""
         self._asked, self.taken = "sendrecv", b""
@@ -214,15 +218,15 @@ class CallMedia:
         """The driver has been asked for ports."""
 
     def leg(self, name: LegName) -> LegMedia:
-        return self._legs[name]
+        return self._a if name is _A else self._b
 
     def over_ipv6(self, *names: LegName) -> tuple[LegName, ...]:
         """Of these legs those that are."""
-        return tuple([name for name in names if self._legs[name].ipv6])
+        return tuple([name for name in names if self.leg(name).ipv6])
 
     def with_keys(self, name: LegName) -> tuple[LegName, ...]:
         """This leg, if it is one that we offer keys to."""
-        return (name,) if self._legs[name].demands_keys else ()
+        return (name,) if self.leg(name).demands_keys else ()
 
     @property
     def greeted(self) -> bool:
@@ -240,14 +244,14 @@ class CallMedia:
             return
         offer = _audio(body, encrypted=None if self._encrypts else False)
         self.offered = self._caller_has = audible(filter_codecs(offer.codecs))
-        self._legs[LegName.A].far = offer
-        self._legs[LegName.A].wish = offer.direction
-        self._legs[LegName.A].ipv6 = ":" in offer.address
+        self._a.far = offer
+        self._a.wish = offer.direction
+        self._a.ipv6 = ":" in offer.address
         if self.relay:
             self.offered = self.beside(self.offered)
-            self._legs[LegName.A].voice = self._caller_has
+            self._a.voice = self._caller_has
         else:
-            self._legs[LegName.B].local = as_local(offer)
+            self._b.local = as_local(offer)
 
     def keep_to_g711(self) -> None:
         """A recorded call speaks what recordings are made of, if its caller can (docs/decisions/0028)."""
@@ -255,14 +259,14 @@ class CallMedia:
             self._only_g711 = True
             self.offered, self._caller_has = g711_of(self.offered), g711_of(self._caller_has)
             if self.relay:
-                self._legs[LegName.A].voice = self._caller_has
+                self._a.voice = self._caller_has
 
     def recordable(self, codecs: tuple[Codec, ...]) -> tuple[Codec, ...]:
         """Those that a recording can be made of, if there is to be one."""
         return g711_of(codecs) if self._only_g711 else codecs
 
     def caller_far(self) -> FarMedia | None:
-        return None if self.late else self._legs[LegName.A].far_media()
+        return None if self.late else self._a.far_media()
 
     def prepare_early_offer(self) -> None:
         """A caller without offer acknowledges 18x: the first of them has to have ours."""
@@ -271,31 +275,31 @@ class CallMedia:
 
     def prepare_greeting(self) -> None:
         """The caller is to hear us before anybody else: settle the codecs, before ports are opened."""
-        leg = self._legs[LegName.A]
+        leg = self._a
         leg.agreed = leg.voice = OFFER_TO_HEAR if self.late else voice_and_events(self._caller_has, G711)
         self.offered = self.beside(leg.agreed)
 
     def greeting(self) -> bytes:
         """SDP for that caller, once; from then on `sdp_for_caller` says the same, since a 200 has to repeat what a 183
         said (RFC 3261 §13.2.1). With a late offer it is ours, and the ACK brings the answer."""
-        leg = self._legs[LegName.A]
+        leg = self._a
         offer = leg.far
         leg.awaits_answer = self.late
         direction, ptime = (mirror_direction(offer.direction), offer.ptime) if offer else ("sendrecv", None)
         self._greeting = leg.write(leg.agreed, direction, ptime, offer)
-        self._legs[LegName.B].told = "sendrecv"
+        self._b.told = "sendrecv"
         return self._greeting
 
     def offer_to_first(self) -> bytes:
         """For the first party of a call that we start."""
-        leg = self._legs[LegName.A]
+        leg = self._a
         leg.agreed = self.offered = preferred(OFFER_TO_HEAR, leg.prefers)
         self._greeting = leg.write(leg.agreed, "sendrecv", None)
         return self._greeting
 
     def take_first(self, body: bytes) -> None:
         """The first party's answer."""
-        leg = self._legs[LegName.A]
+        leg = self._a
         answer = leg.read_answer(body)
         leg.agreed = leg.voice = audible(answer_codecs(leg.agreed, answer.codecs))
         leg.far = answer
@@ -311,8 +315,8 @@ class CallMedia:
 
     def offer_to_callee(self) -> bytes:
         # What a caller that was greeted says of direction is between it and us.
-        offer = None if self.greeted else self._legs[LegName.A].far
-        leg, caller = self._legs[LegName.B], self._legs[LegName.A]
+        offer = None if self.greeted else self._a.far
+        leg, caller = self._b, self._a
         caller.told, leg.told = caller.wish, "sendrecv" if self.greeted else ""
         self._asked = offer.direction if offer else "sendrecv"
         return leg.write(preferred(self.offered, leg.prefers), self._asked, offer.ptime if offer else None)
@@ -320,7 +324,7 @@ class CallMedia:
     def take_callee(self, body: bytes, *, offered: bool = False) -> None:
         """The callee's SDP in a 18x or 2xx, or what it `offered` since. An empty 2xx stands for the early one (a
         reliable 18x had it)."""
-        leg, caller = self._legs[LegName.B], self._legs[LegName.A]
+        leg, caller = self._b, self._a
         if body in (b"", self.taken) and leg.far is not None:
             return  # a change since then may be on its way to be attached
         answer = leg.read_answer(body)
@@ -343,7 +347,7 @@ class CallMedia:
         once more."""
         if self._greeting is not None:
             return self._greeting
-        leg, callee = self._legs[LegName.A], self._legs[LegName.B]
+        leg, callee = self._a, self._b
         assert callee.far is not None, "written after the callee's SDP"
         leg.awaits_answer = self.late
         callee.told = callee.told or callee.wish
@@ -353,7 +357,7 @@ class CallMedia:
 
     def take_answer(self, name: LegName, body: bytes) -> bool:
         """The answer in an ACK; False when there is nothing new to attach."""
-        leg = self._legs[name]
+        leg = self.leg(name)
         leg.awaits_answer = False
         answer = leg.read_answer(body)
         common(leg.agreed, answer.codecs)
@@ -363,9 +367,9 @@ class CallMedia:
     def take_change(self, name: LegName, offer: AudioDescription, other: LegName | None = None) -> tuple[bytes, bool]:
         """An offer that stays on its leg: our answer, and whether there is something new to attach. `other`: the leg of
         whom it talks to, if it talks to somebody."""
-        leg = self._legs[name]
+        leg = self.leg(name)
         codecs = common(leg.agreed, offer.codecs)
-        theirs = None if other is None else self._legs[other].far
+        theirs = None if other is None else self.leg(other).far
         ours = answered_direction("sendrecv" if theirs is None else theirs.direction, offer.direction)
         answer = leg.write(codecs, ours, offer.ptime, offer)
         leg.wish = offer.direction

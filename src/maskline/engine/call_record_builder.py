@@ -25,15 +25,18 @@ from maskline.masking.facts import Cause, Fact, HungUpBy, LegName, Outcome
 from maskline.masking.prompt import Prompt
 from maskline.masking.session import Role, Session
 from maskline.media.port import Spool
+from maskline.values import leaf
 
 UNAVAILABLE = "media_unavailable"
 """Why something is not heard or not recorded when there is no media driver to do it."""
 
 
+_A = LegName.A
 _OUTCOME, _CAUSE, _PLATFORM = Outcome.ERROR, Cause.INTERNAL_ERROR, HungUpBy.PLATFORM
 """What a leg ends as unless it is told. Named here, since to name a member of an `Enum` is a Python call in 3.11."""
 
 
+@leaf
 class LegTrack:
     """What happened on one leg; wall seconds."""
 
@@ -65,17 +68,18 @@ class LegTrack:
         return track
 
 
+@leaf
 class CallRecordBuilder:
     """One per call. Methods that record something append the fact to `out`."""
 
-    __slots__ = ("_call_id", "_callee", "_caller", "_ended", "_legs", "_offset", "_recording", "_recording_on",
+    __slots__ = ("_a", "_b", "_call_id", "_callee", "_caller", "_ended", "_offset", "_recording", "_recording_on",
                  "_recovered", "_sequence", "_started_at", "_vouched", "context", "finished", "flow")  # fmt: skip
 
     def __init__(self, call_id: str, leg_a_id: str, leg_b_id: str, wall_offset: float) -> None:
         self._call_id = call_id
         self._offset = wall_offset
         self._sequence = 0
-        self._legs = {LegName.A: LegTrack(leg_a_id), LegName.B: LegTrack(leg_b_id)}
+        self._a, self._b = LegTrack(leg_a_id), LegTrack(leg_b_id)
         self._caller: Number | None = None
         self._vouched = UNSAID
         self._callee: Number | None = None
@@ -95,7 +99,7 @@ class CallRecordBuilder:
     ) -> None:  # fmt: skip
         """`caller` is who is on leg A: it dialled us, or else we dial it."""
         self._started_at = now + self._offset
-        leg = self._legs[LegName.A]
+        leg = self._a
         leg.initiated_at = self._started_at
         leg.trunk_id, leg.inbound = trunk_id, inbound
         self._caller = caller
@@ -103,7 +107,7 @@ class CallRecordBuilder:
 
     def came_by(self, trunk_id: str, caller: Number | None) -> None:
         """Which of several trunks the caller's leg came from, and who calls as that one writes it."""
-        self._legs[LegName.A].trunk_id, self._caller = trunk_id, caller
+        self._a.trunk_id, self._caller = trunk_id, caller
 
     def identify(
         self, number: VirtualNumber, session: Session | None, role: Role | None, callee: Number | None,
@@ -111,31 +115,29 @@ class CallRecordBuilder:
     ) -> None:  # fmt: skip
         """The number is ours: from here on there are facts, and a record at the end. A PIN or a call flow may tell more
         later. `shown_label`: of the number that leg B is shown, when that is another one."""
-        legs, known = self._legs, self.context is not None
+        a, known = self._a, self.context is not None
         self._callee = callee
         if shown is None or shown == number.number:
             shown, shown_label = number.number, shown_label or number.reference_id
         self.context = CallContext(
             self._call_id, number.account_id, number.subaccount_id, number, session, role, self._caller, callee,
-            shown, legs[LegName.A].id, legs[LegName.B].id, shown_label,
+            shown, a.id, self._b.id, shown_label,
         )  # fmt: skip
         if known:
             return
-        if legs[LegName.A].inbound:
-            said = (legs[LegName.A].trunk_id, number.number.e164, *self._vouched)
-            self._emit(facts.CallReceived, self._started_at, out, *said)
+        if a.inbound:
+            _received(self, number.number.e164, out)
         else:
             self._emit(facts.CallRequested, self._started_at, out, session.id if session else "", number.number.e164)
 
     def receive_foreign(self, called: Number, out: list[Effect]) -> None:
         """The dialled number is not ours: there are facts, but they belong to no account."""
-        said = (self._legs[LegName.A].trunk_id, called.masked, *self._vouched)
-        self._emit(facts.CallReceived, self._started_at, out, *said)
+        _received(self, called.masked, out)
 
     def routed(self, now: float, decision: Forward, out: list[Effect]) -> None:
+        at, by, role = now + self._offset, decision.matched_by._value_, decision.caller_role
         session_id = decision.session.id if decision.session else ""
-        role = decision.caller_role._value_ if decision.caller_role else ""
-        self._emit(facts.CallRouted, now + self._offset, out, session_id, role, decision.matched_by._value_)
+        out.append(Emit(facts.CallRouted(self._call_id, _next(self), at, session_id, role._value_ if role else "", by)))
 
     def prompt_played(self, leg: LegName, now: float, prompt: Prompt, completed: bool, out: list[Effect]) -> None:
         self._emit(facts.PromptPlayed, now + self._offset, out, leg._value_, prompt.option, completed)
@@ -152,13 +154,16 @@ class CallRecordBuilder:
 
     # -- kept and restored ------------------------------------------------------------------------------------
 
+    def _leg(self, name: LegName) -> LegTrack:
+        return self._a if name is _A else self._b
+
     def wall(self, now: float) -> float:
         """Monotonic seconds as the record tells them."""
         return now + self._offset
 
     def trunk_of(self, name: LegName) -> str:
         """Id of the leg's trunk."""
-        return self._legs[name].trunk_id
+        return self._leg(name).trunk_id
 
     @property
     def recording_id(self) -> str:
@@ -167,7 +172,7 @@ class CallRecordBuilder:
 
     def kept(self) -> KeptRecord:
         """What it says so far."""
-        a, b = self._legs[LegName.A], self._legs[LegName.B]
+        a, b = self._a, self._b
         return KeptRecord(
             self._sequence, self._started_at, self._caller, self._callee, self.flow, self._recording,
             self._recording_on, a.kept(), b.kept(),
@@ -180,25 +185,25 @@ class CallRecordBuilder:
         record._caller, record._callee = kept.caller, kept.callee
         record.flow, record._recording, record._recording_on = kept.flow, kept.recording, kept.recording_on
         record.context = context
-        record._legs = {LegName.A: LegTrack.restored(kept.a), LegName.B: LegTrack.restored(kept.b)}
+        record._a, record._b = LegTrack.restored(kept.a), LegTrack.restored(kept.b)
         return record
 
     def fold(self, past: Fact) -> None:
         """A fact that was written, perhaps after the rest was kept."""
         self._sequence = max(self._sequence, past.sequence)
         if isinstance(past, facts.LegDialed | facts.LegRedialed):
-            leg = self._legs[LegName(past.leg)]
+            leg = self._leg(LegName(past.leg))
             leg.trunk_id, leg.initiated_at = past.trunk_id, leg.initiated_at or past.at
         elif isinstance(past, facts.LegRinging):
-            self._legs[LegName(past.leg)].ringing_at = past.at
+            self._leg(LegName(past.leg)).ringing_at = past.at
         elif isinstance(past, facts.LegAnswered):
-            self._legs[LegName(past.leg)].answered_at = past.at
+            self._leg(LegName(past.leg)).answered_at = past.at
         elif isinstance(past, facts.RecordingStarted):
             self._recording, self._recording_on = past.recording_id, True
         elif isinstance(past, facts.RecordingStopped | facts.RecordingNotStarted):
             self._recording, self._recording_on = None, False
         elif isinstance(past, facts.LegEnded):
-            leg = self._legs[LegName(past.leg)]
+            leg = self._leg(LegName(past.leg))
             leg.ended_at, leg.outcome, leg.cause = past.at, past.outcome, past.cause
             leg.sip_status, leg.hung_up_by = past.sip_status, past.hung_up_by
 
@@ -228,38 +233,38 @@ class CallRecordBuilder:
     # -- legs -------------------------------------------------------------------------------------------------
 
     def dialled(self, name: LegName, now: float, trunk_id: str, out: list[Effect]) -> None:
-        leg = self._legs[name]
+        leg = self._leg(name)
         at = leg.initiated_at = now + self._offset
         leg.trunk_id = trunk_id
         out.append(Emit(facts.LegDialed(self._call_id, _next(self), at, name._value_, trunk_id)))
 
     def redialled(self, name: LegName, now: float, trunk_id: str, status: int, out: list[Effect]) -> None:
         """The place before could not be reached, with this status."""
-        self._legs[name].trunk_id = trunk_id
+        self._leg(name).trunk_id = trunk_id
         self._emit(facts.LegRedialed, now + self._offset, out, name._value_, trunk_id, status)
 
     def has_rung(self, name: LegName) -> bool:
-        return self._legs[name].ringing_at is not None
+        return self._leg(name).ringing_at is not None
 
     def rang(self, name: LegName, now: float, early_media: bool, out: list[Effect]) -> None:
         """An outbound leg rings, and with leg B a caller that we ring; one fact, at the first time."""
-        at, caller = now + self._offset, self._legs[LegName.A]
-        if self._legs[name].ringing_at is None:
-            self._legs[name].ringing_at = at
+        at, caller = now + self._offset, self._a
+        if self._leg(name).ringing_at is None:
+            self._leg(name).ringing_at = at
             if caller.inbound and caller.answered_at is None:
                 caller.ringing_at = at
             out.append(Emit(facts.LegRinging(self._call_id, _next(self), at, name._value_, early_media)))
 
     def answered(self, leg: LegName, now: float, out: list[Effect]) -> None:
-        at = self._legs[leg].answered_at = now + self._offset
+        at = self._leg(leg).answered_at = now + self._offset
         out.append(Emit(facts.LegAnswered(self._call_id, _next(self), at, leg._value_)))
 
     def was_answered(self, leg: LegName) -> bool:
-        return self._legs[leg].answered_at is not None
+        return self._leg(leg).answered_at is not None
 
     def talk_time(self, leg: LegName, now: float) -> float:
         """Seconds since its answer; 0 without one."""
-        answered_at = self._legs[leg].answered_at
+        answered_at = self._leg(leg).answered_at
         return 0.0 if answered_at is None else now + self._offset - answered_at
 
     def changed(self, leg: LegName, now: float, out: list[Effect]) -> None:
@@ -302,7 +307,7 @@ class CallRecordBuilder:
         out: list[Effect],
     ) -> None:  # fmt: skip
         """A leg is over, once; a leg B that was never dialled leaves no trace, nor does a call nobody could route."""
-        leg = self._legs[name]
+        leg = self._leg(name)
         if leg.initiated_at is None or leg.ended_at is not None or not self._sequence:
             return
         at = leg.ended_at = now + self._offset
@@ -336,12 +341,12 @@ class CallRecordBuilder:
         quality: Mapping[LegName, Quality],
     ) -> CallRecord:  # fmt: skip
         number, label = context.virtual_number.number, context.virtual_number.reference_id
-        if self._legs[LegName.A].inbound:
+        if self._a.inbound:
             legs = [self._leg_record(LegName.A, self._caller, number, label, quality)]
         else:
             assert self._caller is not None, "we dialled it"
             legs = [self._leg_record(LegName.A, number, self._caller, label, quality)]
-        if self._callee is not None and self._legs[LegName.B].initiated_at is not None:
+        if self._callee is not None and self._b.initiated_at is not None:
             shown_label = context.shown_reference_id
             legs.append(self._leg_record(LegName.B, context.shown, self._callee, shown_label, quality))
         return CallRecord(
@@ -354,7 +359,7 @@ class CallRecordBuilder:
         self, name: LegName, source: Number | None, destination: Number, label: str,
         quality: Mapping[LegName, Quality],
     ) -> LegRecord:  # fmt: skip
-        leg = self._legs[name]
+        leg = self._leg(name)
         assert leg.initiated_at is not None and leg.ended_at is not None, "a record is made of legs that ended"
         return LegRecord(
             name, leg.id, leg.inbound, source, destination, leg.trunk_id, leg.initiated_at, leg.ringing_at,
@@ -364,6 +369,13 @@ class CallRecordBuilder:
 
     def _emit(self, kind: Callable[..., Fact], at: float, out: list[Effect], *details: Any) -> None:
         out.append(Emit(kind(self._call_id, _next(self), at, *details)))
+
+
+def _received(record: CallRecordBuilder, called: str, out: list[Effect]) -> None:
+    verification, attestation = record._vouched
+    at, trunk_id = record._started_at, record._a.trunk_id
+    fact = facts.CallReceived(record._call_id, _next(record), at, trunk_id, called, verification, attestation)
+    out.append(Emit(fact))
 
 
 # Facts that every call has name their class: compiled, that is made five times as fast as what `_emit` is given.

@@ -30,10 +30,10 @@ def read_by(trunks: tuple[Trunk, ...], request: Request, here: str) -> tuple[Rea
     know it."""
     readings = []
     for trunk in trunks:
-        how = reading_of(trunk, here)
-        called = called_of(request, *how)
+        how, places = reading_of(trunk, here)
+        called = called_of(request, how, places)
         if called is not None:
-            readings.append(Reading(trunk, caller_of(request, *how), called))
+            readings.append(Reading(trunk, caller_of(request, how, places), called))
     return tuple(readings)
 
 
