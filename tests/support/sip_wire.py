@@ -62,7 +62,7 @@ class Bench:
         return [message.status for item in self.put(data) if isinstance(message := parse(item), Response)]
 
     def sent(self) -> list[bytes]:
-        return [datagram.data for datagram in self.agent.datagrams()]
+        return [datagram[0] for datagram in self.agent.datagrams()]
 
     def events(self) -> list[Event]:
         return self.agent.events()

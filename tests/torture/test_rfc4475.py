@@ -129,10 +129,10 @@ def decide(data: bytes) -> int | str:
     if events:
         return type(events[0]).__name__
     if datagrams:
-        assert datagrams[0].flow == SOURCE
-        status = int(datagrams[0].data.split(b" ", 2)[1])
+        assert datagrams[0][1] == SOURCE
+        status = int(datagrams[0][0].split(b" ", 2)[1])
         if status != 400:  # a 400 may have to echo what nobody can parse
-            assert parse(datagrams[0].data).to_tag
+            assert parse(datagrams[0][0]).to_tag
         return status
     counters = agent.counters
     assert counters.stray + counters.malformed == 1

@@ -66,9 +66,9 @@ def test_message_is_decided(case: str) -> None:
     events, datagrams = agent.events(), agent.datagrams()
     if isinstance(decision, str):
         assert [type(event).__name__ for event in events] == [decision]
-        assert all(b"Via: SIP/2.0/UDP [" in sent.data for sent in datagrams)
+        assert all(b"Via: SIP/2.0/UDP [" in sent[0] for sent in datagrams)
         return
     assert not events
     (sent,) = datagrams
-    assert sent.data.startswith(b"SIP/2.0 %d " % decision)
-    assert sent.flow == SOURCE  # whatever Via says of another address
+    assert sent[0].startswith(b"SIP/2.0 %d " % decision)
+    assert sent[1] == SOURCE  # whatever Via says of another address

@@ -244,10 +244,10 @@ class Phone:
         """Hand events to the phone, send what the agent queued, and set the next timer."""
         for event in self._agent.events():
             self._on_event(event)
-        for datagram in self._agent.datagrams():
-            self.trace.append(Traced(time.monotonic(), True, datagram.data))
+        for data, flow in self._agent.datagrams():
+            self.trace.append(Traced(time.monotonic(), True, data))
             if self._wire:
-                self._wire.send(datagram.data, datagram.flow)
+                self._wire.send(data, flow)
         if self._timer:
             self._timer.cancel()
             self._timer = None

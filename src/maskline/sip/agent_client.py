@@ -301,7 +301,7 @@ class AgentClient:
 
     def _dialog(self, transaction: ClientTransaction, response: Response, local_tag: str) -> Dialog:
         """The response's dialog; with a Contact or route nobody can parse, one that goes back the way we came."""
-        flow = transaction.flow if transaction.fallback is None else transaction.fallback.flow
+        flow = transaction.flow if transaction.fallback is None else transaction.fallback[1]
         try:
             if flow is not transaction.flow and hop_transport(response) == transaction.flow.transport:
                 flow = transaction.flow  # it came by a stream for its size alone, and the peer wants more of that

@@ -12,7 +12,7 @@ from maskline.sip.build import Envelope
 from maskline.sip.core import Core
 from maskline.sip.dialog import Dialog
 from maskline.sip.digest_client import DigestClient, rewrite
-from maskline.sip.flow import Datagram, Flow, way_of
+from maskline.sip.flow import Flow, way_of
 from maskline.sip.grammar import has_line_break
 from maskline.sip.headers import MAGIC_COOKIE
 from maskline.sip.invite_usage import InviteUsage
@@ -50,7 +50,7 @@ class OutgoingRequests:
     ) -> ClientTransaction:  # fmt: skip
         fallback = None
         if len(data) > LARGE and flow.transport == "udp" and self._core.takes_stream(flow.host, now):
-            fallback = Datagram(data, flow)
+            fallback = (data, flow)
             data = data.replace(b"Via: SIP/2.0/UDP", b"Via: SIP/2.0/TCP", 1)
             flow = flow._replace(transport="tcp")
             envelope.way = way_of(flow)

@@ -117,11 +117,11 @@ class Core:
         self.no_stream[host] = now + REFUSED_SECONDS
 
     def send(self, data: bytes, flow: Flow) -> None:
-        self.datagrams.append(Datagram(data, flow))
+        self.datagrams.append((data, flow))
 
     def resend(self, data: bytes, flow: Flow) -> None:
         self.counters.retransmits_sent += 1
-        self.datagrams.append(Datagram(data, flow))
+        self.datagrams.append((data, flow))
 
     def emit(self, event: Event) -> None:
         self.events.append(event)

@@ -34,8 +34,5 @@ DEFAULT_PORTS = {"udp": 5060, "tcp": 5060, "tls": 5061}
 """Where a URI or Via without port leads (§19.1.2)."""
 
 
-class Datagram(NamedTuple):
-    """One message to put on the wire."""
-
-    data: bytes
-    flow: Flow
+Datagram = tuple[bytes, Flow]
+"""One message to put on the wire, and where it goes."""

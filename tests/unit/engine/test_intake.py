@@ -197,7 +197,7 @@ def test_the_ack_of_a_refusal_is_swallowed() -> None:
     gate.intake.put(data, CARRIER, now)
     gate.intake.admission.serve(gate.clock.now, lambda data, flow: None, 1.0)
     (answer,) = gate.core.datagrams()
-    tag = parse(answer.data).to_tag
+    tag = parse(answer[0]).to_tag
     received = gate.core.agent.counters.received
     assert gate.put(request("ACK", branch="b2", call_id="c2", to_tag=tag)) == []
     assert (gate.core.counters.acks_absorbed, gate.core.agent.counters.received) == (1, received)

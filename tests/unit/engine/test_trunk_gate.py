@@ -35,7 +35,7 @@ class World:
     def call_of(self, flow: Flow):
         made = OutgoingInvite(flow, "sip:+65@x", "sip:a@x", "sip:b@x", b"", "application/sdp")
         usage = self.agent.invite(made, 0.0)
-        return usage, self.agent.datagrams()[-1].data
+        return usage, self.agent.datagrams()[-1][0]
 
     def answer(self, request: bytes, flow: Flow, status: int, *lines: str, now: float = 1.0) -> None:
         head = request.decode().split("\r\n")
@@ -142,9 +142,9 @@ def test_health_is_asked_for_by_options_and_any_answer_but_503_is_good(world: Wo
     def ask(now: float) -> bytes:
         world.gate.watch([FREE, ASKED], now)
         (sent,) = world.agent.datagrams()
-        assert sent.flow == FLOW_3
-        assert sent.data.startswith(b"OPTIONS sip:192.0.2.3:5060 SIP/2.0\r\n")
-        return sent.data
+        assert sent[1] == FLOW_3
+        assert sent[0].startswith(b"OPTIONS sip:192.0.2.3:5060 SIP/2.0\r\n")
+        return sent[0]
 
     for now, status, health in ((0.0, 503, Health.UP), (10.0, 503, Health.DOWN), (20.0, 405, Health.UP)):
         world.answer(ask(now), FLOW_3, status, now=now + 1)

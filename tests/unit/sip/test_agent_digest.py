@@ -196,10 +196,10 @@ def test_a_callee_at_an_address_of_its_own_gets_no_answer(method: str, status: i
     else:
         bench.agent.request(usage, method, bench.now, SDP)
     (datagram,) = bench.agent.datagrams()
-    assert datagram.flow.host == ELSEWHERE.host
-    assert b"uthorization" not in datagram.data  # nor anything of its own accord
+    assert datagram[1].host == ELSEWHERE.host
+    assert b"uthorization" not in datagram[0]  # nor anything of its own accord
     lines = asked("n9") + asked("n9").replace("WWW", "Proxy")
-    sent = bench.put(response(datagram.data, status, "b1", lines), ELSEWHERE)
+    sent = bench.put(response(datagram[0], status, "b1", lines), ELSEWHERE)
     assert all(data.startswith(b"ACK ") and b"uthorization" not in data for data in sent)
     assert [type(event) for event in bench.events()] == [ByeFinished if method == "BYE" else RequestFinished]
 
@@ -214,10 +214,10 @@ def test_a_callee_at_the_trunks_address_behind_another_port_gets_no_answer(metho
     else:
         bench.agent.request(usage, method, bench.now, SDP)
     (datagram,) = bench.agent.datagrams()
-    assert (datagram.flow.host, datagram.flow.port) == (PEER.host, PEER.port + 1)
-    assert b"uthorization" not in datagram.data
+    assert (datagram[1].host, datagram[1].port) == (PEER.host, PEER.port + 1)
+    assert b"uthorization" not in datagram[0]
     lines = asked("n9") + asked("n9").replace("WWW", "Proxy")
-    sent = bench.put(response(datagram.data, status, "b1", lines), datagram.flow)
+    sent = bench.put(response(datagram[0], status, "b1", lines), datagram[1])
     assert all(data.startswith(b"ACK ") and b"uthorization" not in data for data in sent)
     assert [type(event) for event in bench.events()] == [ByeFinished if method == "BYE" else RequestFinished]
 
@@ -374,9 +374,9 @@ def test_two_agents_understand_each_other() -> None:
     def talk(now: float = 0.0) -> None:
         for _ in range(6):
             for datagram in caller.datagrams():
-                callee.receive(datagram.data, here, now)
+                callee.receive(datagram[0], here, now)
             for datagram in callee.datagrams():
-                caller.receive(datagram.data, PEER, now)
+                caller.receive(datagram[0], PEER, now)
 
     talk()
     (received,) = callee.events()

@@ -8,7 +8,6 @@ from maskline.ids import SeededIds
 from maskline.sip.agent import AgentConfig, OutgoingInvite
 from maskline.sip.core import MAX_REFUSED, REFUSED_SECONDS, Core
 from maskline.sip.events import ByeFinished, Flow, InviteFailed, RequestFinished
-from maskline.sip.flow import Datagram
 from maskline.sip.message import Request
 from maskline.sip.parser import parse
 from tests.support.sip_wire import PEER, SDP, Bench, request, response
@@ -133,14 +132,14 @@ def test_the_end_of_another_connection_concerns_nobody() -> None:
 def calling(bench: Bench, flow: Flow = LISTENS, body: bytes = SDP) -> tuple[object, bytes]:
     usage = bench.agent.invite(OutgoingInvite(flow, "sip:b@192.0.2.7", "sip:vn@x", "sip:b@192.0.2.7", body), bench.now)
     (datagram,) = bench.agent.datagrams()
-    return usage, datagram.data
+    return usage, datagram[0]
 
 
 def test_a_request_nobody_answered_is_sent_once_more_on_a_new_connection() -> None:
     bench = Bench()
     usage, invite = calling(bench)
     bench.agent.flow_closed(LISTENS, 0.1)
-    assert bench.agent.datagrams() == [Datagram(invite, LISTENS)]
+    assert bench.agent.datagrams() == [(invite, LISTENS)]
     bench.agent.flow_closed(LISTENS, 0.2)
     assert bench.agent.events() == [InviteFailed(usage, 503, None)]  # type: ignore[arg-type]
     assert bench.agent.datagrams() == []
@@ -216,7 +215,7 @@ def test_who_was_never_heard_over_tcp_is_asked_there_once_and_again_after_some_m
     assert parse(invite).via.transport == "tcp"
     bench.agent.flow_failed(LISTENS, 0.1)
     (first,) = bench.agent.datagrams()
-    assert first.flow == PEER and parse(first.data).via.transport == "udp"
+    assert first[1] == PEER and parse(first[0]).via.transport == "udp"
     bench.now = REFUSED_SECONDS
     assert parse(calling(bench, PEER, LARGE)[1]).via.transport == "udp"
     elsewhere = PEER._replace(host="192.0.2.77")
@@ -252,13 +251,13 @@ def test_where_tcp_is_refused_udp_has_to_do() -> None:
     usage, _ = calling(bench, PEER, LARGE)
     bench.agent.flow_failed(LISTENS, 0.1)
     (first,) = bench.agent.datagrams()
-    assert first.flow == PEER and parse(first.data).via.transport == "udp"
+    assert first[1] == PEER and parse(first[0]).via.transport == "udp"
     bench.agent.handle_timer(0.7)
     assert bench.agent.datagrams() == [first]
-    bench.put(response(first.data, 180, "b1"))
+    bench.put(response(first[0], 180, "b1"))
     bench.agent.cancel(usage, 1.0)  # type: ignore[arg-type]
     (cancel,) = bench.agent.datagrams()
-    assert cancel.flow == PEER and parse(cancel.data).via.transport == "udp"
+    assert cancel[1] == PEER and parse(cancel[0]).via.transport == "udp"
     assert parse(calling(bench, PEER, LARGE)[1]).via.transport == "udp"
 
 
@@ -277,7 +276,7 @@ def test_a_cancel_follows_its_invite_to_tcp() -> None:
     bench.put(response(invite, 180, "b1"), LISTENS)
     bench.agent.cancel(usage, 0.1)  # type: ignore[arg-type]
     (cancel,) = bench.agent.datagrams()
-    assert cancel.flow == LISTENS and parse(cancel.data).via.text == parse(invite).via.text
+    assert cancel[1] == LISTENS and parse(cancel[0]).via.text == parse(invite).via.text
 
 
 # ---- a length on a stream (§18.3)
@@ -334,7 +333,7 @@ def test_a_request_whose_via_nobody_can_read_is_answered_where_it_came_from() ->
     data = request("OPTIONS", branch="o").replace(b"Via: SIP/2.0/UDP 192.0.2.7:5060", b"Via: nonsense")
     bench.agent.receive(data, PEER._replace(port=40000), 0.0)
     (reply,) = bench.agent.datagrams()
-    assert reply.flow.port == 40000 and isinstance(parse_status(reply.data), int)
+    assert reply[1].port == 40000 and isinstance(parse_status(reply[0]), int)
 
 
 def parse_status(data: bytes) -> int:
@@ -361,11 +360,11 @@ def test_behind_a_proxy_what_goes_to_a_connection_is_repeated_like_a_datagram() 
     bench.agent.invite(OutgoingInvite(OVER_TLS, uri, "sip:a@192.0.2.1", uri, LARGE), bench.now)
     first = bench.agent.datagrams()
     assert [flow for _, flow in first] == [OVER_TLS]
-    assert b"\r\nContact: <sip:e1@192.0.2.1:5061;transport=tls>\r\n" in first[0].data
+    assert b"\r\nContact: <sip:e1@192.0.2.1:5061;transport=tls>\r\n" in first[0][0]
     bench.now += 0.6
     bench.agent.handle_timer(bench.now)
     assert bench.agent.datagrams() == first, "the proxy's datagram may have been lost"
-    bench.agent.receive(response(first[0].data, 404, "x"), Flow("udp", "10.0.0.5", 5070), bench.now)
+    bench.agent.receive(response(first[0][0], 404, "x"), Flow("udp", "10.0.0.5", 5070), bench.now)
     assert bench.agent.sizes()["client_transactions"] == 1, "copies of the response may come"
 
 

@@ -103,8 +103,8 @@ def test_responses_go_to_the_source_with_received_and_rport() -> None:
     source = Flow("udp", "198.51.100.4", 31000)
     bench.agent.receive(request("INVITE", branch="a", body=SDP, rport=True), source, 0.0)
     datagram = bench.agent.datagrams()[0]
-    assert datagram.flow == source
-    via = parse(datagram.data).via
+    assert datagram[1] == source
+    via = parse(datagram[0]).via
     assert (via.parameters["rport"], via.parameters["received"]) == ("31000", "198.51.100.4")
 
 
@@ -616,8 +616,8 @@ def test_a_re_invite_is_answered_with_contact_and_repeated_until_its_ack() -> No
     assert bench.kinds() == ["InviteAcked"]
     bench.agent.bye(usage, bench.now)
     (bye,) = bench.agent.datagrams()
-    assert bye.flow == Flow("udp", "192.0.2.7", 5080)
-    assert bye.data.startswith(b"BYE sip:moved@192.0.2.7:5080;transport=UDP ")
+    assert bye[1] == Flow("udp", "192.0.2.7", 5080)
+    assert bye[0].startswith(b"BYE sip:moved@192.0.2.7:5080;transport=UDP ")
 
 
 def test_a_refused_re_invite_leaves_the_call_up() -> None:

@@ -215,7 +215,7 @@ def test_a_refusal_is_repeated_at_intervals_up_to_t2_until_timer_h() -> None:
 def test_the_ack_of_a_refusal_repeats_branch_and_number_and_takes_the_refusals_to() -> None:
     bench = ClientBench("INVITE")
     bench.feed(Input.FAILURE)
-    ack = parse(bench.core.datagrams[0].data)
+    ack = parse(bench.core.datagrams[0][0])
     assert isinstance(ack, Request)
     assert (ack.method, ack.via.branch, ack.cseq, ack.to_tag) == ("ACK", "z9hG4bKb", 1, "2")
 
