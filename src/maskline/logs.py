@@ -42,7 +42,7 @@ EVENTS: dict[str, str] = {
     "unknown_number": "Calls to a number that the trunk's account has not in this form got a 404; one line in 10 s.",
     "route_failed": "A call was refused because the store could not be asked whose it is.",
     "no_route": "No trunk may call a party of this account; the call was refused with 404; at most one line a minute.",
-    "trunks_full": "All trunks that may call a party of this account are full (503); at most one line a minute.",
+    "trunks_full": "All trunks that may call a party of this account are full (500); at most one line a minute.",
     "trunks_down": "No trunk that may call a party of this account answers (500); at most one line a minute.",
     "trunk_not_looked_up": "Name servers did not answer for a trunk's host; it keeps its addresses. Once per outage.",
     "trunk_not_found": "DNS says that a trunk's host has no such server: nothing is sent there.",

@@ -30,7 +30,9 @@ LONGEST_NOTHING = 300.0
 RETRY_SECONDS = 15.0
 """After name servers did not answer."""
 MOST_ANSWERS = 1_024
-MOST_SERVERS, MOST_ADDRESSES = 16, 8
+MOST_SERVERS, MOST_ADDRESSES = 16, 32
+"""Of a service, and of each server. Calls come from all of them; name servers turn them round, so that of too many
+others would be left out at each look."""
 _RANKS = 65_536
 """Priorities of SRV within one transport."""
 
@@ -102,7 +104,7 @@ class Resolver:
         naptr = await self._records(host, "NAPTR", asked) if transport == AUTO else ()
         places, any_record = [], False
         for preferred, (chosen, name) in enumerate(srv_questions(host, transport, naptr)):
-            for srv in (await self._records(name, "SRV", asked))[:MOST_SERVERS]:
+            for srv in sorted(await self._records(name, "SRV", asked))[:MOST_SERVERS]:
                 any_record = True
                 addresses = await self._addresses(srv.host, asked) if srv.host else ()
                 if addresses:

@@ -8,7 +8,7 @@ import pytest
 
 from maskline.clock import VirtualClock
 from maskline.net import resolve
-from maskline.net.resolve import LONGEST, RETRY_SECONDS, ResolveError, Resolver, reachable
+from maskline.net.resolve import LONGEST, MOST_SERVERS, RETRY_SECONDS, ResolveError, Resolver, reachable
 from maskline.sip.locate import Place
 from tests.support.name_server import NameServer
 
@@ -71,6 +71,20 @@ async def test_a_server_without_an_address_is_left_out(server: NameServer, clock
     server.add(f"_sip._udp.{DOMAIN}", "SRV", "1 1 5060 gone.test.", "2 1 5060 one.test.")
     found = await resolver(server, clock).locate(DOMAIN, 0, "udp")
     assert [place.addresses for place in found.places] == [("192.0.2.1",)]
+
+
+async def test_of_too_many_servers_the_ones_tried_first_are_taken(server: NameServer, clock: VirtualClock) -> None:
+    server.add(f"_sip._udp.{DOMAIN}", "SRV", *[f"{priority} 1 5060 one.test." for priority in range(30, 0, -1)])
+    found = await resolver(server, clock).locate(DOMAIN, 0, "udp")
+    assert [place.rank for place in found.places] == list(range(1, MOST_SERVERS + 1))
+
+
+async def test_a_server_has_all_its_addresses_of_both_families(server: NameServer, clock: VirtualClock) -> None:
+    """Its calls may come from each."""
+    server.add("big.test", "AAAA", *[f"2001:db8::{last}" for last in range(1, 13)])
+    server.add("big.test", "A", *[f"192.0.2.{last}" for last in range(1, 13)])
+    (place,) = (await resolver(server, clock, "AAAA", "A").locate("big.test", 5060, "udp")).places
+    assert len(place.addresses) == 24
 
 
 async def test_answers_are_kept_as_long_as_they_say(server: NameServer, clock: VirtualClock) -> None:
