@@ -137,7 +137,7 @@ class EngineRunner:
 
     def watch_trunks(self) -> None:
         """Ask trunks that are due, end calls that are stuck or out of minutes, have floods dropped; once a second."""
-        self._feed(self.core.gate.watch, self.core.trunks.all())
+        self._feed(self.core.gate.watch, self.core.trunks.all(), self.core.calls)
         self._feed(self.core.reaper.look)
         self._feed(self.core.accounts.look, self.core.deliver)
         self._arm()

@@ -7,7 +7,7 @@ choice of a trunk, or failover. Who uses it: `core.py`. A trunk without limits c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -28,13 +28,15 @@ _SILENCE, _UNAVAILABLE = 408, 503
 
 
 class TrunkGate:
-    __slots__ = ("_agent", "_places", "_state", "notes")
+    __slots__ = ("_agent", "_limited", "_places", "_state", "notes")
 
     def __init__(self, state: TrunkState, agent: Agent) -> None:
         self._state = state
         self._agent = agent
         self._places: dict[str, dict[LegName, str]] = {}
         """By call: which of its legs has a place on which trunk with limits."""
+        self._limited: frozenset[str] = frozenset()
+        """Ids of trunks with limits, all of whose calls have places."""
         self.notes: dict[type, Callable[[Any, float], None]] = {
             sip.InviteFailed: self._failed,
             sip.InviteAnswered: self._answered,
@@ -101,8 +103,9 @@ class TrunkGate:
 
     # -- health checks ------------------------------------------------------------------------------------------
 
-    def watch(self, trunks: Iterable[Trunk], now: float) -> None:
-        """Send the OPTIONS that are due; call it about once a second."""
+    def watch(self, trunks: Sequence[Trunk], calls: Mapping[str, Call], now: float) -> None:
+        """Send the OPTIONS that are due, and count calls on trunks that have limits now; about once a second."""
+        self._count_in(trunks, calls)
         watched = [trunk for trunk in trunks if trunk.options_seconds]
         for trunk in watched:
             for target in self._state.due(trunk, now):
@@ -112,6 +115,18 @@ class TrunkGate:
                 here = f"sip:{bracketed(self._agent.host_for(target))}"
                 self._agent.options(target, far, here, far, now)
         self._state.check_only(watched, now)
+
+    def _count_in(self, trunks: Iterable[Trunk], calls: Mapping[str, Call]) -> None:
+        """Calls that were there before their trunk had a limit get their places."""
+        limited = {trunk.id: trunk for trunk in trunks if trunk.limits.concurrent or trunk.limits.calls_per_second}
+        new, self._limited = limited.keys() - self._limited, frozenset(limited)
+        if not new:
+            return
+        for call in calls.values():
+            for leg in (call.leg_a, call.leg_b):
+                trunk_id = call.record.trunk_of(leg.name)
+                if trunk_id in new and leg.name not in self._places.get(call.id, {}):
+                    self.restore(call.id, leg.name, limited[trunk_id])
 
     def _checked(self, event: sip.RequestFinished, now: float) -> None:
         """What came back to OPTIONS. Any answer but 503 tells that somebody is there, also one that refuses them."""

@@ -374,6 +374,31 @@ def test_a_trunk_carries_as_many_calls_as_its_limits_allow() -> None:
     assert (bench.core.counters.calls, bench.core.counters.trunk_full) == (1, 1)
 
 
+def test_calls_that_were_there_before_their_trunk_had_limits_count() -> None:
+    bench = Bench("192.0.2.10", "192.0.2.11")
+    gate, calls = bench.core.gate, bench.core.calls
+    gate.watch(bench.trunks, calls, 0.0)
+    for last in (1, 2):
+        assert bench.send("INVITE", to=f"+653159000{last}") and bench.statuses() == [100]
+    free, other = bench.trunks
+    bench.trunks = (replace(free, limits=TrunkLimits(calls_per_second=1.0, concurrent=3)), other)
+    assert gate.has_room(bench.trunks[0], 0.0)
+    for now in (1.0, 2.0):
+        gate.watch(bench.trunks, calls, now)
+    assert bench.send("INVITE", to="+6531590003") and bench.statuses() == [100], "the third"
+    assert not gate.has_room(bench.trunks[0], 10.0)
+    bench.trunks = (free, other)
+    gate.watch(bench.trunks, calls, 11.0)
+    bench.trunks = (replace(free, limits=TrunkLimits(concurrent=4)), other)
+    gate.watch(bench.trunks, calls, 12.0)
+    assert gate.has_room(bench.trunks[0], 12.0), "each has one place, however often the limit changes"
+    for call_id in tuple(calls):
+        bench.core.deliver(call_id, i.MediaFailed(), 13.0)
+        bench.core.deliver(call_id, i.MediaClosed({}), 13.0)
+        gate.leave(call_id)
+    assert gate._state.calls(free.id) == 0
+
+
 def limited(bench: Bench, **limits: Any) -> UsageBook:
     book = UsageBook()
     book.usage("MA1", Limits(**limits), 0.0, VirtualClock().wall())

@@ -140,7 +140,7 @@ def test_an_answered_call_ends_that(world: World) -> None:
 
 def test_health_is_asked_for_by_options_and_any_answer_but_503_is_good(world: World) -> None:
     def ask(now: float) -> bytes:
-        world.gate.watch([FREE, ASKED], now)
+        world.gate.watch([FREE, ASKED], {}, now)
         (sent,) = world.agent.datagrams()
         assert sent[1] == FLOW_3
         assert sent[0].startswith(b"OPTIONS sip:192.0.2.3:5060 SIP/2.0\r\n")
@@ -155,14 +155,14 @@ def test_health_is_asked_for_by_options_and_any_answer_but_503_is_good(world: Wo
 def test_a_name_is_asked_by_its_name(world: World, port: int, uri: bytes) -> None:
     named = replace(ASKED, host="carrier.example", port=port)
     world.state.locate(named.id, (Place("udp", 0, 0, FLOW_3.port, (FLOW_3.host,)),))
-    world.gate.watch([named], 0.0)
+    world.gate.watch([named], {}, 0.0)
     ((data, flow),) = world.agent.datagrams()
     assert (data.split(b"\r\n")[0], flow) == (b"OPTIONS %b SIP/2.0" % uri, FLOW_3)
 
 
 def test_what_is_asked_no_more_is_forgotten(world: World) -> None:
-    world.gate.watch([ASKED], 0.0)
-    world.gate.watch([FREE], 1.0)
+    world.gate.watch([ASKED], {}, 0.0)
+    world.gate.watch([FREE], {}, 1.0)
     assert not world.state._checked
 
 
