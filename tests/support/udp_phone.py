@@ -18,7 +18,7 @@ E = TypeVar("E")
 class UdpPhone:
     def __init__(self, on_event: Callable[[UdpPhone, Event, float], None] | None = None) -> None:
         self._clock = SystemClock()
-        self._socket = UdpSocket(self._on_datagram, self._pump, lambda host, port: None)
+        self._socket = UdpSocket(self._on_datagram, self._pump, lambda *_: None)
         self._timer: asyncio.TimerHandle | None = None
         self._on_event = on_event
         self._changed = asyncio.Event()

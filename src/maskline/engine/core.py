@@ -152,10 +152,11 @@ class EngineCore(Outlets):
         for timer, call_id in self._timers.expired(now):
             self._feed(self.calls[call_id], i.TimerFired(timer), now)
 
-    def flow_failed(self, flow: sip.Flow, now: float, *, closed: bool = False) -> None:
-        """The network says that nobody is there; `closed`: that a connection ended, as no call has to for that."""
+    def flow_failed(self, flow: sip.Flow, now: float, *, closed: bool = False, quoted: bytes | None = None) -> None:
+        """The network says that nobody is there, for a datagram if it is `quoted`; `closed`: that a connection ended,
+        as no call has to for that."""
         self.counters.unreachable += not closed
-        (self.agent.flow_closed if closed else self.agent.flow_failed)(flow, now)
+        self.agent.flow_closed(flow, now) if closed else self.agent.flow_failed(flow, now, quoted)
         self._drain(now)
 
     def deliver(self, call_id: str, inp: i.Input, now: float) -> None:

@@ -14,6 +14,7 @@ import asyncio
 import gc
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import structlog
@@ -269,9 +270,9 @@ class EngineRunner:
         else:
             self._serve()
 
-    def _on_unreachable(self, host: str, port: int) -> None:
+    def _on_unreachable(self, host: str, port: int, quoted: bytes) -> None:
         if self._core is not None:
-            self._feed(self._core.flow_failed, Flow("udp", host, port))
+            self._feed(partial(self._core.flow_failed, quoted=quoted), Flow("udp", host, port))
 
     def _on_timer(self) -> None:
         self._timer = None

@@ -27,6 +27,8 @@ from maskline.net import udp_filter
 
 RECEIVE_BUFFER = 4 * 1024 * 1024
 MAX_DATAGRAM = 65_535
+MAX_QUOTED = 1_280
+"""Bytes that an ICMP message has at most (RFC 4443 §2.4 c); of IPv4 576."""
 BATCH = 64
 """Datagrams read per wake-up unless told otherwise, so that timers and other sockets get their turn under load."""
 SEND_QUEUE = 10_000
@@ -36,6 +38,10 @@ _SO_RCVBUFFORCE = 33
 SO_TIMESTAMPNS = 35
 _TIMESPEC = struct.Struct("@ll")
 _IP_RECVERR, _IPV6_RECVERR = 11, 25
+_ERRORS = frozenset(((socket.IPPROTO_IP, _IP_RECVERR), (socket.IPPROTO_IPV6, _IPV6_RECVERR)))
+_ERROR = struct.Struct("@IBBB")
+"""The beginning of `struct sock_extended_err`: errno, who says it, type and code of the ICMP message."""
+_BY_ICMP, _BY_ICMP6 = 2, 3
 _MSG_ERRQUEUE = getattr(socket, "MSG_ERRQUEUE", 0x2000)
 _LINUX = sys.platform == "linux"
 _WALL = SystemClock().wall
@@ -45,13 +51,13 @@ Address = tuple[str, int]
 
 class UdpSocket:
     """Bound UDP socket. `on_datagram(data, host, port)` for each, `on_batch()` after each wake-up,
-    `on_unreachable(host, port)` when ICMP says that a datagram of ours found nobody."""
+    `on_unreachable(host, port, quoted)` when ICMP says that a datagram of ours found nobody, with its beginning."""
 
     def __init__(
         self,
         on_datagram: Callable[[bytes, str, int], None],
         on_batch: Callable[[], None],
-        on_unreachable: Callable[[str, int], None],
+        on_unreachable: Callable[[str, int, bytes], None],
         wall: Callable[[], float] = _WALL,
         batch: int = BATCH,
     ) -> None:
@@ -206,13 +212,14 @@ class UdpSocket:
         return age_of(stamps, self._wall)
 
     def _read_errors(self, sock: socket.socket) -> None:
-        """Take every queued ICMP error; each names the address our datagram was sent to."""
+        """Take every queued ICMP error; each names the address our datagram was sent to, and quotes it."""
         while True:
             try:
-                _, _, _, address = sock.recvmsg(0, 512, _MSG_ERRQUEUE)
+                quoted, said, _, address = sock.recvmsg(MAX_QUOTED, 512, _MSG_ERRQUEUE)
             except OSError:
                 return
-            self._on_unreachable(address[0], address[1])
+            if is_unreachable(said):
+                self._on_unreachable(address[0], address[1], quoted)
 
     def _write(self) -> None:
         sock = self._socket
@@ -252,6 +259,18 @@ def age_of(stamps: list[tuple[int, int, bytes]], wall: Callable[[], float]) -> f
             stamp: float = seconds + nanoseconds * 1e-9
             return max(0.0, wall() - stamp)
     return 0.0
+
+
+def is_unreachable(said: list[tuple[int, int, bytes]]) -> bool:
+    """Whether an error of the queue says that nobody is there. The kernel reports more: of a datagram that has to be
+    cut (type 3, code 4 and its like of IPv6) the next copy gets through, and TTL is nobody's fault (RFC 3261 §18.4)."""
+    for level, kind, value in said:
+        if (level, kind) in _ERRORS and len(value) >= _ERROR.size:
+            _, origin, kind_of_icmp, code = _ERROR.unpack_from(value)
+            if origin == _BY_ICMP:
+                return bool(kind_of_icmp == 3 and code != 4)
+            return bool(origin == _BY_ICMP6 and kind_of_icmp == 1)
+    return False
 
 
 def _deepen(sock: socket.socket) -> None:

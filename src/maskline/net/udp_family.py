@@ -23,7 +23,7 @@ class UdpFamilies:
         self,
         on_datagram: Callable[[bytes, str, int], None],
         on_batch: Callable[[], None],
-        on_unreachable: Callable[[str, int], None],
+        on_unreachable: Callable[[str, int, bytes], None],
         wall: Callable[[], float],
         batch: int = BATCH,
     ) -> None:
@@ -73,7 +73,7 @@ class UdpFamilies:
         elif self._sockets:
             self._refused += 1
             # Not at once: whoever sends is in the middle of something.
-            asyncio.get_running_loop().call_soon(self._on_unreachable, host, port)
+            asyncio.get_running_loop().call_soon(self._on_unreachable, host, port, data)
 
     def read(self) -> None:
         for sock in self._sockets:

@@ -142,9 +142,10 @@ class Agent:
         """How many are held."""
         return len(self._client.transactions) + len(self._server.transactions)
 
-    def flow_failed(self, flow: Flow, now: float) -> None:
-        """The transport says that `flow` cannot be reached: requests waiting for it end with 503."""
-        self._client.flow_failed(flow, now)
+    def flow_failed(self, flow: Flow, now: float, quoted: bytes | None = None) -> None:
+        """The transport says that `flow` cannot be reached: requests waiting for it end with 503; with `quoted`, the
+        beginning of a datagram, that one's alone."""
+        self._client.flow_failed(flow, now, quoted)
 
     def flow_closed(self, flow: Flow, now: float) -> None:
         """The transport says that the connection `flow` names is gone, which is no failure of what it carried: either

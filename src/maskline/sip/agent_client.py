@@ -183,9 +183,9 @@ class AgentClient:
         if transaction is not None:
             self._give_up(transaction, 408, now)
 
-    def flow_failed(self, flow: Flow, now: float) -> None:
+    def flow_failed(self, flow: Flow, now: float, quoted: bytes | None) -> None:
         """Nobody can be reached there: what went that way for its size alone goes by UDP, the rest has failed."""
-        for transaction in self.transactions.on_flow(flow):
+        for transaction in self.transactions.on_flow(flow, quoted):
             if transaction.fallback is not None and transaction.state is not State.PROCEEDING:
                 self._core.note_refused_stream(flow.host, now)
                 self.transactions.fall_back(transaction, now)

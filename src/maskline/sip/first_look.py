@@ -16,6 +16,8 @@ from maskline.sip.message import Request
 from maskline.sip.uri import bare_host
 
 _TAGGED_TO = re.compile(rb"\r\n(?:to|t)[ \t]*:[^\r\n]*;[ \t]*tag[ \t]*=", re.IGNORECASE)
+_OURS = re.compile(rb"([A-Z]+) [^\r\n]+ SIP/2\.0\r\nVia: SIP/2\.0/UDP [^\r\n;]+;branch=(z9hG4bK[0-9a-f]+);")
+"""The beginning of a request of ours, as `Builder.request` writes it."""
 _ECHOED = {
     b"Via": "via", b"v": "via", b"From": "from", b"f": "from", b"To": "to", b"t": "to", b"Call-ID": "call-id",
     b"i": "call-id", b"CSeq": "cseq",
@@ -97,6 +99,13 @@ def transaction_in(data: bytes) -> str:
         return "" if method is None else branch + method[1].decode()
     name = data[: data.find(b" ", 0, _FRONT)].decode("latin-1")
     return f"{branch}|{bare_host(via[1].decode())}|{int(via[2]) if via[2] else None}|{name}"
+
+
+def sent_in(data: bytes) -> str:
+    """The name of the transaction of a request of ours, of which this is the beginning; empty: it is none, or too
+    little of it."""
+    found = _OURS.match(data)
+    return "" if found is None else (found[2] + found[1]).decode()
 
 
 def _end_of_line(data: bytes, start: int) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from maskline.sip.build import Envelope
 from maskline.sip.core import Core
 from maskline.sip.digest_client import DigestClient
+from maskline.sip.first_look import sent_in
 from maskline.sip.flow import Datagram, Flow, way_of
 from maskline.sip.headers import Via
 from maskline.sip.invite_usage import InviteUsage
@@ -90,8 +91,13 @@ class ClientTransactions:
             found = self._transactions.get(Via(line).branch + response.cseq_method)
         return None if found is None or others or found.envelope.call_id != response.call_id else found
 
-    def on_flow(self, flow: Flow) -> list[ClientTransaction]:
-        """Those still waiting for an answer from `flow`. A scan: a dead flow is rare and ends them all."""
+    def on_flow(self, flow: Flow, quoted: bytes | None = None) -> list[ClientTransaction]:
+        """Those still waiting for an answer from `flow`. A scan: a dead flow is rare and ends them all. `quoted`: what
+        ICMP says that nobody took, which concerns that request alone, if nobody has answered it. Anybody can write such
+        a message (RFC 5927), but nobody else knows our branches."""
+        if quoted is not None:
+            one = self._transactions.get(sent_in(quoted))
+            return [one] if one is not None and one.flow == flow and one.state in (_CALLING, _TRYING) else []
         waiting = (_CALLING, _TRYING, _PROCEEDING)
         return [tx for tx in self._transactions.values() if tx.flow == flow and tx.state in waiting]
 

@@ -304,7 +304,7 @@ async def test_a_bug_in_one_input_is_counted_and_the_engine_goes_on(monkeypatch:
             runner._on_batch()
             runner._on_timer()
             runner._deliver("call", None)  # type: ignore[arg-type]
-            runner._on_unreachable("127.0.0.1", 9)
+            runner._on_unreachable("127.0.0.1", 9, b"")
             runner._on_media_event(MediaLost("call"))
         assert [line["event"] for line in lines] == ["engine_fault"] * 5
         assert runner.metrics()["faults"] == 5
@@ -420,7 +420,7 @@ async def test_nothing_is_read_before_the_start() -> None:
     office = Office()
     office.runner._on_datagram(b"x", "127.0.0.1", 9)
     office.runner._on_batch()
-    office.runner._on_unreachable("127.0.0.1", 9)
+    office.runner._on_unreachable("127.0.0.1", 9, b"")
     office.runner._on_media_event(MediaLost("x"))
     office.runner.session_ended("session-1")
     assert office.runner.sessions_on_request() == []

@@ -1,5 +1,6 @@
 import asyncio
 import socket
+import struct
 import time
 from collections.abc import Callable
 
@@ -15,7 +16,7 @@ class Ears:
 
     def __init__(self) -> None:
         self.datagrams: list[tuple[bytes, str, int]] = []
-        self.unreachable: list[tuple[str, int]] = []
+        self.unreachable: list[tuple[str, int, bytes]] = []
         self.batches = 0
         self.heard = asyncio.Event()
         self.socket = UdpSocket(self.on_datagram, self.on_batch, self.on_unreachable)
@@ -27,8 +28,8 @@ class Ears:
         self.batches += 1
         self.heard.set()
 
-    def on_unreachable(self, host: str, port: int) -> None:
-        self.unreachable.append((host, port))
+    def on_unreachable(self, host: str, port: int, quoted: bytes) -> None:
+        self.unreachable.append((host, port, quoted))
         self.heard.set()
 
     async def until(self, enough: int, of: list) -> None:
@@ -53,16 +54,39 @@ async def test_many_datagrams_make_few_batches() -> None:
 
 
 @pytest.mark.skipif(not udp._LINUX, reason="error queues are a Linux thing")
-async def test_a_port_nobody_listens_on_is_reported_by_its_address() -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as unused:
-        unused.bind(("127.0.0.1", 0))
-        dead = unused.getsockname()
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+async def test_a_port_nobody_listens_on_is_reported_by_its_address_and_what_was_sent(host: str) -> None:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as unused:
+        unused.bind((host, 0))
+        dead = unused.getsockname()[:2]
     ears = Ears()
-    ears.socket.bind("127.0.0.1", 0)
+    ears.socket.bind(host, 0)
     ears.socket.send(b"anybody?", *dead)
     await ears.until(1, ears.unreachable)
-    assert ears.unreachable[0] == dead
+    assert ears.unreachable[0] == (*dead, b"anybody?")
     ears.socket.close()
+
+
+@pytest.mark.parametrize(
+    ("level", "kind", "origin", "icmp", "code", "nobody"),
+    [
+        (socket.IPPROTO_IP, 11, 2, 3, 3, True),  # port
+        (socket.IPPROTO_IP, 11, 2, 3, 1, True),  # host
+        (socket.IPPROTO_IP, 11, 2, 3, 4, False),  # has to be cut
+        (socket.IPPROTO_IP, 11, 2, 11, 0, False),  # TTL
+        (socket.IPPROTO_IP, 11, 1, 3, 3, False),  # no ICMP
+        (socket.IPPROTO_IPV6, 25, 3, 1, 4, True),  # port
+        (socket.IPPROTO_IPV6, 25, 3, 2, 0, False),  # too big
+        (socket.IPPROTO_IPV6, 11, 3, 1, 4, False),  # another report
+    ],
+)
+def test_what_icmp_may_say_besides_is_no_end(
+    level: int, kind: int, origin: int, icmp: int, code: int, nobody: bool
+) -> None:
+    """RFC 3261 §18.4; each of them ended the request, and a call over a narrow path with it."""
+    report = struct.pack("@IBBBBII", 111, origin, icmp, code, 0, 1280, 0)
+    assert udp.is_unreachable([(level, kind, report)]) is nobody
+    assert not udp.is_unreachable([(level, kind, report[:4])]) and not udp.is_unreachable([])
 
 
 async def test_the_buffer_is_deeper_than_the_kernels_default_and_drops_are_readable() -> None:

@@ -50,7 +50,7 @@ async def test_a_family_we_have_no_address_of_is_unreachable() -> None:
     pair.udp.bind((V4,), 0)
     pair.udp.send(b"x", V6, 5060)
     assert pair.gone == []
-    await until(lambda: pair.gone == [(V6, 5060)])
+    await until(lambda: pair.gone == [(V6, 5060, b"x")])
     assert pair.udp.dropped_sends == 1
     pair.udp.close()
     assert (pair.udp.age, pair.udp.behind) == (0.0, 0.0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from maskline.ids import SeededIds
@@ -339,6 +341,51 @@ def test_a_dead_flow_finishes_our_bye() -> None:
     (event,) = bench.events()
     assert isinstance(event, ByeFinished)
     assert event.status == 503
+
+
+@pytest.mark.parametrize("length", [4096, 200])
+def test_icmp_that_quotes_an_invite_fails_it_at_once(length: int) -> None:
+    bench = Bench()
+    usage, invite = bench.inviting()
+    bench.agent.flow_failed(PEER, bench.now, invite[:length])
+    (event,) = bench.events()
+    assert isinstance(event, InviteFailed)
+    assert (event.usage, event.status, event.response) == (usage, 503, None)
+    bench.agent.flow_failed(PEER, bench.now, invite)
+    assert bench.kinds() == []
+
+
+@pytest.mark.parametrize("heard", [100, 180])
+def test_icmp_says_nothing_of_an_invite_that_was_heard(heard: int) -> None:
+    bench = Bench()
+    _, invite = bench.inviting()
+    bench.put(response(invite, heard, "b1"))
+    bench.events()
+    bench.agent.flow_failed(PEER, bench.now, invite)
+    assert bench.kinds() == []
+
+
+@pytest.mark.parametrize(
+    "quote",
+    [lambda invite: b"", lambda invite: invite[:60], lambda invite: invite.replace(b"z9hG4bK", b"z9hG4bKa", 1),
+     lambda invite: invite.replace(b"INVITE", b"OPTIONS", 1), lambda invite: b"SIP/2.0 200 OK\r\n" + invite],
+)  # fmt: skip
+def test_icmp_that_quotes_nothing_of_ours_is_anybodys(quote: Callable[[bytes], bytes]) -> None:
+    """RFC 5927: who knows two addresses can write it; ringing calls ended by it, and the carrier was avoided."""
+    bench = Bench()
+    _, invite = bench.inviting()
+    bench.agent.flow_failed(PEER, bench.now, quote(invite))
+    bench.agent.flow_failed(PEER._replace(port=5070), bench.now, invite)
+    assert bench.kinds() == []
+    assert bench.pass_time(0.5) == [invite], "it goes on"
+
+
+def test_icmp_finishes_our_bye() -> None:
+    bench = Bench()
+    usage, _ = bench.connected()
+    bench.agent.bye(usage, bench.now)
+    bench.agent.flow_failed(PEER, bench.now, bench.sent()[0])
+    assert bench.kinds() == ["ByeFinished"]
 
 
 def test_a_bye_of_a_lost_fork_that_gets_no_answer_is_forgotten() -> None:
