@@ -151,6 +151,10 @@ bench: setup ## calls/s, CPU, added latency and memory, without and with records
 bench-overload: setup ## calls offered against calls completed, from half to three times what a core can do (4 minutes; needs sipp)
 	@$(PY) tools/bench_overload.py
 
+.PHONY: bench-peer
+bench-peer: setup ## CPU of a call and the highest rate beside Debian's Kamailio as a masking proxy, in turns (25 minutes; needs sipp, kamailio)
+	@$(PY) tools/bench_peer.py --searches 3
+
 .PHONY: bench-fleet
 bench-fleet: setup ## CPU of a call in engines, Kamailio and PostgreSQL, with one engine and with two (2 minutes; needs sipp, kamailio)
 	@$(PY) tools/bench_fleet.py
