@@ -163,17 +163,30 @@ def find_highest(servers: dict[str, Server], options: argparse.Namespace) -> Non
     print(f"highest rates, medians: {' '.join(servers)}: {peer:.0f} and {ours:.0f} calls/s; ratio {ours / peer:.2f}")
 
 
-def bench(folder: Path, options: argparse.Namespace) -> None:
+@contextmanager
+def maskline(folder: Path, options: argparse.Namespace, package: Path | None = None) -> Iterator[Server]:
+    """The row's server with its sessions; `package`: as another folder has it."""
     program, environment = PROGRAMS[options.row]
     settings = {**environment, "MASKLINE_EGRESS_ALLOW": "127.0.0.0/8"}
-    with serving(folder / "maskline", pin=True, program=(str(ROOT / "tools" / program),), **settings) as ours:
-        account = provision(ours, options.sessions)
-        ours.command("webhook", "set", SUMMARY, NOWHERE, "--account", account["auth_id"])
-        with kamailio(folder / "kamailio", ours.parties) as peer:
-            servers = {"Kamailio": peer, f"Maskline ({options.row})": ours}
+    if package is not None:
+        settings["PYTHONPATH"] = str(package)
+    with serving(folder, pin=True, program=(str(ROOT / "tools" / program),), **settings) as server:
+        account = provision(server, options.sessions)
+        server.command("webhook", "set", SUMMARY, NOWHERE, "--account", account["auth_id"])
+        yield server
+
+
+def bench(folder: Path, options: argparse.Namespace) -> None:
+    with maskline(folder / "ours", options) as ours:
+        if options.against is None:
+            name, other = "Kamailio", kamailio(folder / "peer", ours.parties)
+        else:
+            name, other = str(options.against), maskline(folder / "peer", options, options.against.resolve())
+        with other as peer:
+            servers = {name: peer, f"Maskline ({options.row})": ours}
             for name, server in servers.items():
                 first = drive(server, 100, 500, keep_messages=True)  # pays for imports and first pages, too
-                seen = leaks((party.caller for party in ours.parties), first.messages.read_bytes())
+                seen = leaks((party.caller for party in server.parties), first.messages.read_bytes())
                 print(
                     f"{name}: {len(seen)} callers of {first.calls} calls can be read in what the callee got", flush=True
                 )
@@ -188,6 +201,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     usual = "compiled" if Path(PROGRAMS["compiled"][1]["PYTHONPATH"]).exists() else "records"
     parser.add_argument("--row", choices=list(PROGRAMS), default=usual, help="which row of make bench")
+    parser.add_argument(
+        "--against", type=Path, help="another build/compiled in place of Kamailio: code before a change"
+    )
     parser.add_argument("--rates", type=lambda text: [int(one) for one in text.split(",")], default=[500])
     parser.add_argument("--seconds", type=int, default=10, help="of each run")
     parser.add_argument("--turns", type=int, default=5)
