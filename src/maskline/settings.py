@@ -146,8 +146,8 @@ SIGHUP. Empty: nobody can connect by TLS; trunks over TLS can be called all the 
 0: all. A call takes six to ten."""
     sip_vain_rate: float = Field(default=500.0, ge=0.0, le=1_000_000.0)
     """UDP datagrams a second from one trunk's address that may come to nothing (malformed, refused, not proved, to \
-numbers that are not ours), twice as many at once; above, what comes from there is dropped. Good calls are never \
-charged. 0: no limit."""
+numbers that are not ours), twice as many at once, new calls and all else counted apart; above, what comes from there \
+and belongs to no call in progress is dropped. Good calls are never charged. 0: no limit."""
     sip_ban_time: float = Field(default=300.0, ge=0.0, le=604_800.0)
     """Seconds for which an address of no trunk is banned after 20 datagrams or connections in a minute: the log has a \
 line for fail2ban, and its connections are closed unread; silence it gets anyway. 0: never."""

@@ -29,8 +29,8 @@ class Guard:
     """Buckets, counts, bans. Times are of one monotonic clock."""
 
     __slots__ = (
-        "_banned", "_buckets", "_knocks", "_lines", "_lines_since", "_loud", "_strangers", "_vain", "ban_seconds",
-        "banned", "rate", "told", "vain_rate",
+        "_banned", "_buckets", "_knocks", "_lines", "_lines_since", "_loud", "_strangers", "_vain", "_vain_calls",
+        "ban_seconds", "banned", "rate", "told", "vain_rate",
     )  # fmt: skip
 
     def __init__(self, rate: float = 0.0, ban_seconds: float = 300.0, vain_rate: float = 0.0) -> None:
@@ -40,6 +40,8 @@ class Guard:
         self.vain_rate = vain_rate
         self._vain: OrderedDict[str, tuple[float, float]] = OrderedDict()
         """As `_buckets`, of addresses that have sent such."""
+        self._vain_calls: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        """The same of new calls alone, so that garbage costs nobody a call."""
         self.ban_seconds = ban_seconds
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
         """Tokens and when they were counted, by address of a trunk."""
@@ -72,20 +74,21 @@ class Guard:
         buckets[host] = (tokens, now)
         return True
 
-    def is_in_vain(self, host: str, now: float) -> bool:
-        """Whether so much of this trunk's address came to nothing that no more of it is read at this moment."""
-        held = self._vain.get(host)
+    def is_in_vain(self, host: str, now: float, new: bool) -> bool:
+        """Whether so much of this trunk's address came to nothing that no more of it is read at this moment. `new`: of
+        new calls, which are counted apart."""
+        held = (self._vain_calls if new else self._vain).get(host)
         return held is not None and held[0] + (now - held[1]) * self.vain_rate < 1.0
 
-    def charge(self, host: str, now: float, cost: float = 1.0) -> None:
+    def charge(self, host: str, now: float, new: bool, cost: float = 1.0) -> None:
         """What came from there came to nothing; with a negative `cost`, it did come to something after all."""
-        most = 2.0 * self.vain_rate
-        held = self._vain.get(host)
+        vain, most = self._vain_calls if new else self._vain, 2.0 * self.vain_rate
+        held = vain.get(host)
         if held is None:
-            _make_room(self._vain)
+            _make_room(vain)
             held = most, now
         tokens = min(most, min(most, held[0] + (now - held[1]) * self.vain_rate) - cost)
-        self._vain[host] = (tokens, now)
+        vain[host] = (tokens, now)
 
     def is_banned(self, host: str, now: float) -> bool:
         until = self._banned.get(host)
@@ -127,7 +130,7 @@ class Guard:
         return {
             "strangers": len(self._strangers), "banned": len(self._banned), "buckets": len(self._buckets),
             "knocks": len(self._knocks), "loud": len(self._loud),
-            "vain": len(self._vain),
+            "vain": len(self._vain) + len(self._vain_calls),
         }  # fmt: skip
 
     def _ban(self, host: str, now: float) -> None:

@@ -58,10 +58,11 @@ class Intake:
             core.counters.strangers += 1
             guard.stranger(flow.host, now)
             return False
-        if self._is_capped(flow, now):
+        new = is_new_call(data)
+        if self._is_capped(data, flow, now, new):
             core.counters.capped += 1
             return False
-        if is_new_call(data) or (self.admission.waiting and data.startswith(b"CANCEL ")):
+        if new or (self.admission.waiting and data.startswith(b"CANCEL ")):
             self.admission.put(data, flow, now - age)
             return False
         if data.startswith(b"ACK ") and data.find(self._mark) >= 0:
@@ -69,14 +70,17 @@ class Intake:
             return False
         return True
 
-    def _is_capped(self, flow: Flow, now: float) -> bool:
+    def _is_capped(self, data: bytes, flow: Flow, now: float, new: bool) -> bool:
         guard = self.guard
         if flow == self._core.trunks.front:
             return False
         if guard.rate and not guard.spend(flow.host, now):
             return True
         # Only datagrams can be forged, and what is dropped of a connection nobody sends again.
-        return bool(guard.vain_rate) and flow.transport == "udp" and guard.is_in_vain(flow.host, now)
+        if not guard.vain_rate or flow.transport != "udp" or not guard.is_in_vain(flow.host, now, new):
+            return False
+        # Whoever sends under the trunk's address must not take its calls away, only its place to send nonsense.
+        return not self._core.agent.belongs(data)
 
     def read(self, data: bytes, flow: Flow, now: float) -> None:
         """Give the core what `put` let through, and charge the address of what came to nothing: malformed,
@@ -92,13 +96,13 @@ class Intake:
         self._core.receive(data, flow, now)
         if counters.malformed + counters.unproven + counters.stray + counters.refused != before:
             if self._core.trunks.knows(flow):
-                guard.charge(flow.host, now)
+                guard.charge(flow.host, now, is_new_call(data))
         elif counters.proved != proved:
-            guard.charge(flow.host, now, -1.0)
+            guard.charge(flow.host, now, is_new_call(data), -1.0)
 
     def _charge_nowhere(self, flow: Flow, now: float) -> None:
         if flow.transport == "udp":
-            self.guard.charge(flow.host, now)
+            self.guard.charge(flow.host, now, True)
 
     def _is_full(self) -> bool:
         most = self._max_calls

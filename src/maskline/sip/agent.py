@@ -128,6 +128,17 @@ class Agent:
         theirs = self._server.transactions.get(transaction_in(data))
         return theirs is not None and theirs.flow.host == flow.host
 
+    def belongs(self, data: bytes) -> bool:
+        """Whether this message is of a dialog or transaction that we have, as nobody can forge who has not seen one."""
+        name = transaction_in(data)
+        if data.startswith(b"SIP/2.0 "):
+            return self._client.transactions.get(name) is not None
+        if tag_in(data) in self._core.usages:
+            return True
+        if data.startswith((b"ACK ", b"CANCEL ")):
+            name = name.rpartition("|")[0] + "|INVITE"
+        return self._server.transactions.get(name) is not None
+
     def host_for(self, flow: Flow) -> str:
         """Our own address, as a peer on this flow reaches it."""
         return self._core.config.host_for(flow)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from maskline.engine.guard import (
     LINES_WINDOW,
     LOUD,
@@ -83,28 +85,31 @@ def test_a_trunks_address_has_its_rate() -> None:
     assert sum(guard.spend(WHO, 500.0) for _ in range(100)) == 20
 
 
-def test_what_comes_to_nothing_has_a_rate_of_its_own() -> None:
+@pytest.mark.parametrize("new", [False, True])
+def test_what_comes_to_nothing_has_a_rate_of_its_own(new: bool) -> None:
     guard = Guard(vain_rate=10.0)
-    assert not guard.is_in_vain(WHO, 5.0)
+    assert not guard.is_in_vain(WHO, 5.0, new)
     for _ in range(20):
-        assert not guard.is_in_vain(WHO, 5.0)
-        guard.charge(WHO, 5.0)
-    assert guard.is_in_vain(WHO, 5.0) and not guard.is_in_vain(OTHER, 5.0)
-    assert not guard.is_in_vain(WHO, 5.125)
-    guard.charge(WHO, 5.125)
-    assert guard.is_in_vain(WHO, 5.125)
-    guard.charge(WHO, 5.125, -1.0)
-    assert not guard.is_in_vain(WHO, 5.125)
-    guard.charge(WHO, 500.0, -1.0)
+        assert not guard.is_in_vain(WHO, 5.0, new)
+        guard.charge(WHO, 5.0, new)
+    assert guard.is_in_vain(WHO, 5.0, new) and not guard.is_in_vain(OTHER, 5.0, new)
+    assert not guard.is_in_vain(WHO, 5.125, new)
+    guard.charge(WHO, 5.125, new)
+    assert guard.is_in_vain(WHO, 5.125, new)
+    guard.charge(WHO, 5.125, new, -1.0)
+    assert not guard.is_in_vain(WHO, 5.125, new)
+    guard.charge(WHO, 500.0, new, -1.0)
     assert guard.sizes()["vain"] == 1
     for _ in range(20):
-        guard.charge(WHO, 500.0)
-    assert guard.is_in_vain(WHO, 500.0), "nothing is saved up"
+        guard.charge(WHO, 500.0, new)
+    assert guard.is_in_vain(WHO, 500.0, new), "nothing is saved up"
+    assert not guard.is_in_vain(WHO, 500.0, not new), "new calls and the rest are counted apart"
 
 
 def test_forged_addresses_of_a_trunks_network_fill_no_memory() -> None:
     guard = Guard(rate=10.0, vain_rate=10.0)
     for number in range(MAX_STRANGERS + 500):
         assert guard.spend(f"host-{number}", 0.0)
-        guard.charge(f"host-{number}", 0.0)
-    assert (guard.sizes()["buckets"], guard.sizes()["vain"]) == (MAX_STRANGERS, MAX_STRANGERS)
+        for new in (False, True):
+            guard.charge(f"host-{number}", 0.0, new)
+    assert (guard.sizes()["buckets"], guard.sizes()["vain"]) == (MAX_STRANGERS, 2 * MAX_STRANGERS)

@@ -149,8 +149,42 @@ def test_a_trunk_that_sends_in_vain_above_the_rate_is_not_read_for_a_moment(data
     gate.clock.advance(0.2)
     assert gate.put(request("OPTIONS", branch="o")) == [200]
     over_tcp = CARRIER._replace(transport="tcp")
-    assert gate.put(b"junk") == [] and not gate.intake.put(b"junk", CARRIER, gate.clock.now())
+    for _ in range(11):
+        assert gate.put(b"junk") == []
+    assert not gate.intake.put(b"junk", CARRIER, gate.clock.now())
     assert gate.intake.put(b"junk", over_tcp, gate.clock.now()), "a connection cannot be forged"
+
+
+def test_who_forges_a_trunks_address_takes_none_of_its_calls() -> None:
+    """600 datagrams of garbage a second were enough to cut a carrier off."""
+    gate = Gate(vain_rate=5.0)
+    gate.put(request("INVITE", branch="up", body=SDP))
+    gate.put(request("INVITE", branch="rings", call_id="c2", body=SDP))
+    talking, ringing = [call.leg_a.usage for call in gate.core.calls.values()]
+    assert talking is not None and ringing is not None
+    agent, now = gate.core.agent, gate.clock.now()
+    agent.answer(talking, now, SDP)
+    agent.datagrams()
+    for number in range(20):
+        gate.put(b"junk %d" % number)
+    capped = gate.core.counters.capped
+    assert gate.put(request("INFO", branch="x", to_tag="0" * 16)) == [] and gate.core.counters.capped == capped + 1
+    assert gate.put(request("ACK", branch="ack", to_tag=talking.id)) == [] and talking.state is UsageState.CONFIRMED
+    assert gate.put(request("INFO", branch="i", cseq=2, to_tag=talking.id)) == [200]
+    assert gate.put(request("INFO", branch="i", cseq=2, to_tag=talking.id)) == [200], "its copy, too"
+    assert gate.put(request("INVITE", branch="third", call_id="c3", body=SDP)) == [100], "and new calls"
+    agent.bye(talking, now)
+    ((bye, _),) = agent.datagrams()
+    gate.put(response(bye, 200))
+    assert talking.is_over
+    nobodys = request("INVITE", branch="BRANCH", call_id="CALL").replace(b"sip:+15550100@", b"sip:nobody@")
+    for number in range(20):
+        gate.put(nobodys.replace(b"BRANCH", b"n%d" % number).replace(b"CALL", b"n%d" % number))
+    assert gate.put(request("INVITE", branch="fourth", call_id="c4", body=SDP)) == [], "nobody knows good from bad"
+    assert gate.put(request("CANCEL", branch="rings", call_id="c2", cseq_method="CANCEL")) == [200, 487]
+    assert gate.put(request("ACK", branch="rings", call_id="c2", to_tag=ringing.id)) == []
+    assert gate.core.counters.capped == capped + 12
+    assert not gate.put(response(bye, 200)), "that is over, and is nobody's now"
 
 
 def test_requests_without_proof_are_charged_and_those_that_prove_themselves_get_it_back() -> None:
