@@ -28,6 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from tests.support.hypervisor import StolenTime  # noqa: E402
+from tools import perf_stacks  # noqa: E402
 from tools.flame_graph import write_flame_graph  # noqa: E402
 from tools.sip_load import Load, LoadError, Server, drive, exit_on_sigterm, provision, serving  # noqa: E402
 from tools.sip_wire import can_capture, forwarding_delays, leaks, percentile  # noqa: E402
@@ -135,7 +136,11 @@ def read_options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--aged", type=int, default=50_000, help="calls before the delay is measured")
     parser.add_argument("--calls", type=int, default=200_000, help="calls after which memory is looked at again")
     parser.add_argument("--brief", action="store_true", help="a tenth of these calls and 20 s: to see that it works")
-    parser.add_argument("--profile", type=Path, help="flame graph (SVG) of the last row's server; needs py-spy")
+    parser.add_argument(
+        "--profile",
+        type=Path,
+        help="flame graph (SVG) of the last row's server; needs py-spy, or perf where it is compiled",
+    )
     parser.add_argument("--trace", action="store_true", help="a line a second of what the server was at")
     parser.add_argument("--keep", action="store_true", help="keep the folders with logs and captures")
     options = parser.parse_args(arguments)
@@ -198,7 +203,8 @@ def measure(name: str, process: Process, options: argparse.Namespace) -> Row:
     measure_delay(row, process)
     row.taken = taken.share
     if options.profile is not None and name == options.rows[-1]:
-        profile(process, EASY * best.rate, options.profile)
+        draw = profile_compiled if name == "compiled" and perf_stacks.can_trace() else profile
+        draw(process, EASY * best.rate, options.profile)
     process.age(EASY * best.rate, options.calls)
     row.old_mb, row.all_calls = process.server.memory_kb() / 1024, process.calls
     return row
@@ -266,6 +272,16 @@ def profile(process: Process, rate: float, path: Path) -> None:
     process.drive(rate, round(rate * (PROFILE_SECONDS + 2)))
     watching.wait(60)
     write_flame_graph(raw.read_text(), path, "MainThread")
+    say(f"  {path}")
+
+
+def profile_compiled(process: Process, rate: float, path: Path) -> None:
+    """py-spy sees no compiled function."""
+    samples = process.server.folder / "perf.data"
+    watching = perf_stacks.record(process.server.process.pid, PROFILE_SECONDS, samples)
+    process.drive(rate, round(rate * (PROFILE_SECONDS + 2)))
+    watching.wait(60)
+    write_flame_graph(perf_stacks.read(samples), path, perf_stacks.THREAD)
     say(f"  {path}")
 
 

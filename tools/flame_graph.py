@@ -1,7 +1,7 @@
-"""Stacks counted by py-spy as a flame graph small enough for a page of the documentation.
+"""Stacks counted by py-spy or perf as a flame graph small enough for a page of the documentation.
 
-What it is: one thread of the raw format as a plain SVG, without what is hardly seen and without the frames that all
-stacks begin with; a tooltip tells each part's share. What it is not: a profiler, or interactive. Called by
+What it is: one thread of py-spy's raw format as a plain SVG, without what is hardly seen and without the frames that
+all stacks begin with; a tooltip tells each part's share. What it is not: a profiler, or interactive. Called by
 tools/bench_sip.py.
 """
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import bench_sip, flame_graph, sip_load, sip_wire
+from tools import bench_sip, flame_graph, perf_stacks, sip_load, sip_wire
 
 SIP_PORT, UAC_PORT, UAS_PORT, WEB_PORT = 5060, 6000, 7000, 8000
 CALLER, CALLEE = "447700900001", "919900000001"
@@ -118,3 +118,27 @@ def test_a_flame_graph_holds_one_thread_from_where_its_stacks_part(tmp_path: Pat
 def test_a_thread_that_was_not_seen_has_no_flame_graph(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no stack of Loop"):
         flame_graph.write_flame_graph(STACKS, tmp_path / "flame.svg", "Loop")
+
+
+SAMPLES = """python
+\t           98f5e cfree@GLIBC_2.2.5
+\t           f339e sqlite3_step
+\t          1c279b CPyDef_routing_answers___answered_gen_____mypyc_generator_helper__
+\t          1bca04 CPyPy_route_call___route_RouteCall_gen___send
+\t          5bd8f8 CPyDef_engine___core___EngineCore____feed
+\t          5bd8f8 CPyDef_engine___core___EngineCore____feed
+
+python
+\t          198f5e __x64_sys_sendto
+\t           98f5e do_syscall_64
+\t          5bd8f8 CPyDef_udp___UdpSocket___send
+
+"""
+
+
+def test_stacks_of_a_compiled_server_have_the_names_of_their_sources() -> None:
+    answered = "answered (maskline/workflows/routing_answers.py)"
+    assert perf_stacks.fold(SAMPLES).splitlines() == [
+        f"main thread;EngineCore._feed (maskline/engine/core.py);{answered};SQLite 1",
+        "main thread;UdpSocket.send (maskline/net/udp.py);kernel: sendto 1",
+    ]
