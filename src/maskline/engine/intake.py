@@ -80,7 +80,7 @@ class Intake:
         if not guard.vain_rate or flow.transport != "udp" or not guard.is_in_vain(flow.host, now, new):
             return False
         # Whoever sends under the trunk's address must not take its calls away, only its place to send nonsense.
-        return not self._core.agent.belongs(data)
+        return new or not self._core.agent.belongs(data)
 
     def read(self, data: bytes, flow: Flow, now: float) -> None:
         """Give the core what `put` let through, and charge the address of what came to nothing: malformed,

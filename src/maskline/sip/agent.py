@@ -129,13 +129,15 @@ class Agent:
         return theirs is not None and theirs.flow.host == flow.host
 
     def belongs(self, data: bytes) -> bool:
-        """Whether this message is of a dialog or transaction that we have, as nobody can forge who has not seen one."""
-        name = transaction_in(data)
+        """Whether this message, which begins nothing, is of a dialog or transaction that we have. Nobody can forge that
+        who has not seen one."""
         if data.startswith(b"SIP/2.0 "):
-            return self._client.transactions.get(name) is not None
-        if tag_in(data) in self._core.usages:
-            return True
-        if data.startswith((b"ACK ", b"CANCEL ")):
+            return self._client.transactions.get(transaction_in(data)) is not None
+        is_cancel, tag = data.startswith(b"CANCEL "), tag_in(data)
+        if tag in self._core.usages or not (tag or is_cancel):
+            return bool(tag)
+        name = transaction_in(data)
+        if is_cancel or data.startswith(b"ACK "):
             name = name.rpartition("|")[0] + "|INVITE"
         return self._server.transactions.get(name) is not None
 
