@@ -117,6 +117,22 @@ async def test_who_has_lost_a_call_writes_nothing_of_it(store: Store, held: Tenu
     assert (await store.session(ACCOUNT.id, "session-1")).calls_in_progress == 1
 
 
+@pytest.mark.parametrize("held", [Tenure("e1", 0), Tenure("e2", 0), Tenure("e1", 1)])
+async def test_the_end_of_a_lost_call_is_not_written_and_those_beside_it_are(store: Store, held: Tenure) -> None:
+    await store.create_session(new_session())
+    await store.commit_calls([begun(), begun("call-2"), begun("call-3")])
+    await store.take_live_calls("e2", now=await clock_of(store), limit=1)
+    ours = Tenure("e1", 0)
+    beside = [ended(ours, "call-2"), RecordedCall((), ACCOUNT.id, live=live("call-3", state=b"later"), held=ours)]
+    assert await store.commit_calls([beside[0], ended(held), beside[1]]) == ["call-1"]
+    assert [fact.sequence for fact in await store.facts("call-1")] == [1, 2]
+    assert [one.state for one in await store.live_calls("e2")] == [b"state"]
+    assert [one.state for one in await store.live_calls("e1")] == [b"later"]
+    assert [one.id for one in await store.calls(ACCOUNT.id)] == ["call-2"]
+    assert len(await store.facts("call-2")) == 3
+    assert (await store.session(ACCOUNT.id, "session-1")).calls_in_progress == 2
+
+
 async def test_who_took_a_call_writes_on(store: Store) -> None:
     await store.create_session(new_session())
     await store.commit_calls([begun()])

@@ -657,6 +657,12 @@ ON CONFLICT (call_id) DO UPDATE SET session_id = excluded.session_id, kept_at = 
 WITH done (id) AS (VALUES (CAST($1 AS TEXT)))
 DELETE FROM live_calls WHERE call_id IN (SELECT id FROM done)
 
+-- name: drop_held_call
+-- The call is over, if it is still the engine's ($1, $2: taken). SQLite would look through all calls of the engine; the
+-- empty text keeps it from that.
+DELETE FROM live_calls
+WHERE call_id IN (VALUES (CAST($3 AS TEXT))) AND engine_id || '' = $1 AND taken = $2
+
 -- name: ask_call_end
 -- By whose it is: an account ($2), or a subaccount alone ($3). The first wish counts ($4: now).
 UPDATE live_calls SET end_asked_at = COALESCE(end_asked_at, $4)

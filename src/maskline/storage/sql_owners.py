@@ -12,7 +12,11 @@ from maskline.storage import rows_kept, topics
 from maskline.storage.kept import Owner
 from maskline.storage.live_store import REMEMBERED, Renewal
 from maskline.storage.rows import Row
-from maskline.storage.sql import SqlConnection, fetch_all, run
+from maskline.storage.sql import SqlConnection, fetch_all, run, run_all
+
+
+class NotOurs(Exception):
+    """A call that is over is another engine's, or was over before."""
 
 
 def renew(connection: SqlConnection, owner: Owner, ours: float) -> Renewal:
@@ -98,3 +102,14 @@ def ask_end(connection: SqlConnection, account_id: str, subaccount_id: str | Non
 def lost_calls(connection: SqlConnection, held: Sequence[Row]) -> list[str]:
     """`held`: (call, engine, taken)."""
     return [row[0] for row in fetch_all(connection, "lost_calls", held)]
+
+
+def end_held(connection: SqlConnection, held: Sequence[Row]) -> None:
+    """Delete what is kept of calls that are over; `held` as there. Raises `NotOurs` when one of them was not its
+    engine's any more: which is not known then, and nothing of the transaction may stay."""
+    by_tenure: dict[tuple[str, int], list[Row]] = {}
+    for call_id, engine_id, taken in held:
+        by_tenure.setdefault((engine_id, taken), []).append((call_id,))
+    for tenure, calls in by_tenure.items():
+        if run_all(connection, "drop_held_call", calls, *tenure) < len(calls):
+            raise NotOurs

@@ -184,7 +184,10 @@ class SqlStore(SqlUsages):
             prepared.append(sql_units.call_rows(call, self._sealer))
             if position % at_once == 0:
                 await asyncio.sleep(0)
-        return await self._write(sql_units.commit_calls, prepared)
+        try:
+            return await self._write(sql_units.commit_calls, prepared)
+        except sql_owners.NotOurs:
+            return await self._write(sql_units.commit_calls, prepared, looked_up=True)
 
     async def live_calls(self, engine_id: str) -> list[LiveCall]:
         found = await self._list(lambda connection: run(connection, "live_calls", engine_id).fetchall())

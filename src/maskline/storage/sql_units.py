@@ -163,9 +163,14 @@ def _one_move_per_session(moves: Iterable[SessionMove]) -> list[SessionMove]:
     return list(summed.values())
 
 
-def commit_calls(connection: SqlConnection, calls: Iterable[CallRows]) -> list[str]:
-    """The ids of calls that were not written, since their engine has them no more."""
-    calls, lost = _without_lost(connection, list(calls))
+def commit_calls(connection: SqlConnection, calls: Iterable[CallRows], *, looked_up: bool = False) -> list[str]:
+    """The ids of calls that were not written, since their engine has them no more. Whose a call is that is over tells
+    the deletion of what was kept of it; `looked_up`: it is looked up before, like that of others. Raises
+    `sql_owners.NotOurs`: then that has to be."""
+    calls, lost = _without_lost(connection, list(calls), looked_up)
+    ended = {call.over: call.held for call in calls if call.over and call.held is not None}
+    if ended:
+        sql_owners.end_held(connection, [*ended.values()])
     facts = [row for call in calls for row in call.facts]
     before, added = add_facts(connection, facts)
     if added < len(facts):
@@ -193,10 +198,11 @@ def _finish_flow(connection: SqlConnection, call_id: str) -> None:
         connection.tell(topics.CALL, call_id)
 
 
-def _without_lost(connection: SqlConnection, calls: list[CallRows]) -> tuple[list[CallRows], list[str]]:
-    """No other writer is between this look and the commit. What was written already, by a commit whose answer was
-    lost, is over and not there: to write it again does nothing, so it is left out as well."""
-    held = {call.held[0]: call.held for call in calls if call.held is not None}
+def _without_lost(connection: SqlConnection, calls: list[CallRows], ended: bool) -> tuple[list[CallRows], list[str]]:
+    """`ended`: those that are over are looked up too. No other writer is between this look and the commit. What was
+    written already, by a commit whose answer was lost, is over and not there: to write it again does nothing, so it is
+    left out as well."""
+    held = {call.held[0]: call.held for call in calls if call.held is not None and (ended or not call.over)}
     lost = frozenset(sql_owners.lost_calls(connection, [*held.values()])) if held else frozenset()
     if not lost:
         return calls, []
@@ -221,7 +227,8 @@ def keep_live_calls(connection: SqlConnection, calls: Iterable[CallRows]) -> Non
             kept[call.live[0]] = call.live
         if call.over:
             kept.pop(call.over, None)
-            over.append((call.over,))
+            if call.held is None:
+                over.append((call.over,))
     run_all(connection, "keep_live_call", [*kept.values()])
     run_all(connection, "drop_live_call", over)
 
