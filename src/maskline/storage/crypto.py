@@ -66,7 +66,9 @@ class Sealer:
     is moved to another row or column does not open.
     """
 
-    __slots__ = ("_counter", "_hashes", "_inner", "_master", "_outer", "_prefix", "_process", "_run_cipher", "key_id")
+    __slots__ = (
+        "_counter", "_hashes", "_inner", "_master", "_opened", "_outer", "_prefix", "_process", "_run_cipher", "key_id",
+    )  # fmt: skip
 
     def __init__(self, master: bytes) -> None:
         if len(master) != KEY_BYTES:
@@ -77,6 +79,8 @@ class Sealer:
         self.key_id = _derive(master, b"maskline key id")[:_KEY_ID_BYTES]
         """Names the key in each sealed value; says nothing about the key."""
         self._start_run()
+        self._opened = (self._prefix, self._run_cipher)
+        """How what was opened last begins, and its run's cipher: what is opened is mostly of few runs."""
 
     def _start_run(self) -> None:
         run = secrets.token_bytes(_RUN_BYTES)
@@ -100,14 +104,20 @@ class Sealer:
 
     def unseal(self, sealed: bytes, context: str) -> bytes:
         """Raises `SealBroken`."""
-        if sealed[:_RUN_START] != _VERSION + self.key_id:
-            raise SealBroken
-        cipher = _run_cipher(self._master, sealed[_RUN_START:_COUNTER_START])
+        opened = self._opened
+        if not sealed.startswith(opened[0]):
+            opened = self._opened = self._run_of(sealed)
+        cipher = opened[1]
         nonce = _NONCE_PADDING + sealed[_COUNTER_START:_CIPHERTEXT_START]
         try:
             return cipher.decrypt(nonce, sealed[_CIPHERTEXT_START:], context.encode())
         except (InvalidTag, ValueError):
             raise SealBroken from None
+
+    def _run_of(self, sealed: bytes) -> tuple[bytes, AESGCM]:
+        if not sealed.startswith(_VERSION + self.key_id) or len(sealed) < _CIPHERTEXT_START:
+            raise SealBroken
+        return sealed[:_COUNTER_START], _run_cipher(self._master, sealed[_RUN_START:_COUNTER_START])
 
     def number_hash(self, number: Number) -> bytes:
         """What a party's number is looked up by: 16 bytes, equal for equal numbers, useless without the key."""

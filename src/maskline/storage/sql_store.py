@@ -13,7 +13,7 @@ from typing import Any
 
 from maskline.errors import NotFound
 from maskline.masking.call_record import CallParties, CallRecord
-from maskline.masking.claims import ANYONE, Key, party_key, pin_key
+from maskline.masking.claims import ANYONE, Key, pin_key
 from maskline.masking.e164 import Number
 from maskline.masking.facts import CallEnded, CallNotStarted, Fact
 from maskline.masking.match import NO_ENTRIES, Entries
@@ -121,7 +121,9 @@ class SqlStore(SqlUsages):
         return due
 
     async def session_for_call(self, caller: Number, virtual_number: Number) -> Session | None:
-        return await self._session_of(party_key(caller), virtual_number)
+        # As `_session_of(party_key(caller), …)` would, in fewer steps: each call asks this.
+        found = await self._rows("session_for_call", self._sealer.number_hash(caller), virtual_number.e164)
+        return rows.session_from_row(found[0], self._sealer) if found else None
 
     async def session_for_pin(self, pin: str, virtual_number: Number) -> Session | None:
         return await self._session_of(pin_key(pin), virtual_number)
