@@ -5,9 +5,6 @@ What it is: a fold over a call's facts. What it is not: webhooks, or the price t
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from maskline.engine.ports import CallContext
 from maskline.masking.call_record import CallRecord, LegRecord
 from maskline.masking.facts import (
@@ -76,27 +73,22 @@ class CallProgress:
 
     def take(self, fact: Fact, context: CallContext, prices: PriceTable) -> None:
         """Move on by one fact."""
-        kind = type(fact)
-        if kind in _MOVES:
-            _MOVES[kind](self, fact, context, prices)
-
-    def _received(self, fact: CallReceived, context: CallContext, prices: PriceTable) -> None:
-        self.trunks[LegName.A] = fact.trunk_id
-
-    def _requested(self, fact: CallRequested, context: CallContext, prices: PriceTable) -> None:
-        self.requested = True
-
-    def _routed(self, fact: CallRouted, context: CallContext, prices: PriceTable) -> None:
-        self.routed = True
-
-    def _dialed(self, fact: LegDialed, context: CallContext, prices: PriceTable) -> None:
-        self.trunks[fact.leg] = fact.trunk_id
-        self.dialed = True
-
-    def _answered(self, fact: LegAnswered, context: CallContext, prices: PriceTable) -> None:
-        self.answered[fact.leg] = fact.at
-        if context.session is None and fact.leg == LegName.A:
-            self.answer_untold = fact
+        # By hand: a function looked up in a table is called by way of Python's objects, in compiled code too.
+        if isinstance(fact, LegEnded):
+            self._ended(fact, context, prices)
+        elif isinstance(fact, LegAnswered):
+            self.answered[fact.leg] = fact.at
+            if context.session is None and fact.leg == LegName.A:
+                self.answer_untold = fact
+        elif isinstance(fact, LegDialed):
+            self.trunks[fact.leg] = fact.trunk_id
+            self.dialed = True
+        elif isinstance(fact, CallReceived):
+            self.trunks[LegName.A] = fact.trunk_id
+        elif isinstance(fact, CallRouted):
+            self.routed = True
+        elif isinstance(fact, CallRequested):
+            self.requested = True
 
     def _ended(self, fact: LegEnded, context: CallContext, prices: PriceTable) -> None:
         answered_at = self.answered.get(fact.leg)
@@ -105,16 +97,6 @@ class CallProgress:
         cost = _charge(fact.leg, inbound, answered_at, fact.at, trunk, context, prices)
         seconds, answered = plivo.whole_seconds(answered_at, fact.at), answered_at is not None
         self.ended[fact.leg] = plivo.Ended(seconds, cost, fact.cause, answered)
-
-
-_MOVES: dict[type[Fact], Callable[[CallProgress, Any, CallContext, PriceTable], None]] = {
-    CallReceived: CallProgress._received,
-    CallRequested: CallProgress._requested,
-    CallRouted: CallProgress._routed,
-    LegDialed: CallProgress._dialed,
-    LegAnswered: CallProgress._answered,
-    LegEnded: CallProgress._ended,
-}
 
 
 def _charge(

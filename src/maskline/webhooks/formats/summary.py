@@ -206,8 +206,11 @@ def rounded(seconds: float) -> int:
 
 def session_times(record: CallRecord) -> tuple[str, str]:
     """Start of the session = leg A initiated (C1), end = last disconnect (C2)."""
-    start = record.legs[0].initiated_at
-    return iso_seconds(start), iso_seconds(max(start, *(leg.ended_at for leg in record.legs)))
+    start = end = record.legs[0].initiated_at
+    for leg in record.legs:
+        if leg.ended_at > end:
+            end = leg.ended_at
+    return iso_seconds(start), iso_seconds(end)
 
 
 def iso_seconds(at: float) -> str:
