@@ -24,6 +24,23 @@ _PLAIN = re.compile(
 # What nearly every peer writes, in one match; anything else takes the long way, with the same result.
 _HOST_PORT = re.compile(_HOST + r"[ \t]*(?::[ \t]*([0-9]{1,5}))?")
 _SUBSCRIBER = re.compile(r"[+0-9*#]")
+_MAX_PLACE = 128
+MAX_REMEMBERED = 1_024
+
+
+class _Place:
+    """What of a URI is behind its user."""
+
+    __slots__ = ("host", "parameters", "port")
+
+    def __init__(self, host: str, port: int | None, parameters: str) -> None:
+        self.host = host
+        self.port = port
+        self.parameters = parameters
+
+
+_places: dict[str, _Place] = {}
+"""By their text, as `_PLAIN` has read them: peers have few."""
 
 
 class Uri:
@@ -46,17 +63,24 @@ class Uri:
 
     def __init__(self, text: str) -> None:
         """Raises `ParseError` (400)."""
-        match = _PLAIN.fullmatch(text)
-        if match is None:
-            self._read_any(text)
-            return
+        at = _user_end(text)
+        place = _places.get(text[at + 1 :]) if at else None
         self.text = text
         self.headers = ""
         self._parameters: dict[str, str] | None = None
-        self.scheme, user, host, port, parameters = match.groups()
-        self.user, self._raw_parameters = user or "", parameters
-        self.host = host.lower()
-        self.port = None if port is None else int(port)
+        if place is not None:
+            self.scheme, self.user = "sip", text[4:at]
+        else:
+            match = _PLAIN.fullmatch(text)
+            if match is None:
+                self._read_any(text)
+                return
+            self.scheme, user, host, port, parameters = match.groups()
+            self.user = user or ""
+            place = _Place(host.lower(), None if port is None else int(port), parameters)
+            if at:
+                _remember(text[at + 1 :], place)
+        self.host, self.port, self._raw_parameters = place.host, place.port, place.parameters
 
     def _read_any(self, text: str) -> None:
         scheme, colon, rest = text.partition(":")
@@ -64,11 +88,9 @@ class Uri:
             raise ParseError(400, "Malformed URI")
         if "%" in rest and _BAD_ESCAPE.search(rest):
             raise ParseError(400, "Malformed escape in URI")
-        self.text = text
         self.scheme = scheme.lower()
-        self.user = self.host = self.headers = self._raw_parameters = ""
+        self.user = self.host = self._raw_parameters = ""
         self.port = None
-        self._parameters = None
         if self.scheme in ("sip", "sips"):
             self._parse_sip(rest)
         elif self.scheme == "tel":
@@ -132,7 +154,24 @@ class Uri:
 def is_plain(text: str) -> bool:
     """Whether `text` is a SIP URI without headers that needs no closer look: what requests inside a dialog have,
     where nobody reads it."""
-    return _PLAIN.fullmatch(text) is not None
+    at = _user_end(text)
+    return (at > 0 and _places.get(text[at + 1 :]) is not None) or _PLAIN.fullmatch(text) is not None
+
+
+def _user_end(text: str) -> int:
+    """Where the user part of a SIP URI ends, if it is letters and digits, perhaps behind a plus; 0: it is not."""
+    at = text.find("@")
+    if at < 6 or not text.startswith("sip:"):
+        return 0
+    return at if text[5:at].isalnum() and (text[4:5].isalnum() or text[4] == "+") and text.isascii() else 0
+
+
+def _remember(text: str, place: _Place) -> None:
+    if len(text) > _MAX_PLACE:
+        return
+    if len(_places) >= MAX_REMEMBERED:
+        _places.clear()
+    _places[text] = place
 
 
 def _unescape(text: str) -> str:

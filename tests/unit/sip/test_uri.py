@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from maskline.sip import uri as room
 from maskline.sip.grammar import ParseError
-from maskline.sip.uri import Uri, bracketed, parse_host_port
+from maskline.sip.uri import Uri, bracketed, is_plain, parse_host_port
 
 
 def test_all_parts_of_a_sip_uri_are_read() -> None:
@@ -110,3 +111,32 @@ def test_host_and_port_of_a_via_may_have_spaces_around_the_colon() -> None:
     assert parse_host_port("[::1]") == ("::1", None)
     with pytest.raises(ParseError):
         parse_host_port("a b")
+
+
+@pytest.mark.parametrize("user", ["bob", "+15550100", "15550100", "b.ob", "b+1", "+", "b", "1٣3", "ä1234", "a b1", ""])
+@pytest.mark.parametrize("place", ["Host.Example:5070;lr", "h", "h:0", "h:99999", "h ", "h?x=1", "[::1]", "h@h", ""])
+@pytest.mark.parametrize("scheme", ["sip", "SIP", "sips"])
+def test_a_uri_means_the_same_whether_its_place_was_met_before_or_not(user: str, place: str, scheme: str) -> None:
+    def read(text: str) -> object:
+        try:
+            uri = Uri(text)
+        except ParseError as error:
+            return error.reason
+        return uri.text, uri.scheme, uri.user, uri.host, uri.port, uri.headers, uri.parameters, uri.transport
+
+    text = f"{scheme}:{user}@{place}"
+    room._places.clear()
+    plain, new = is_plain(text), read(text)
+    for known in ("sip:1234@Host.Example:5070;lr", "sip:1234@h", "sip:1234@h@h"):
+        read(known)
+    assert (is_plain(text), read(text)) == (plain, new)
+
+
+def test_places_that_are_remembered_are_few_and_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "MAX_REMEMBERED", 3)
+    room._places.clear()
+    assert Uri(f"sip:12345@{'h' * 200}").host == "h" * 200
+    assert not room._places
+    for number in range(9):
+        assert Uri(f"sip:12345@h{number}").host == f"h{number}"
+        assert 0 < len(room._places) <= 3
