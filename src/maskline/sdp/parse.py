@@ -48,7 +48,7 @@ _PORT = re.compile(r"([0-9]{1,5})(?: .*)?")
 # carrier, so `_stream` remembers what it means. Anything else takes the long way, with the same result.
 _USUAL = re.compile(
     rb"v=0\r\no=.*\r\ns=.*\r\nc=IN IP4 ([0-9.]{7,15})\r\nt=.*\r\n"
-    rb"m=audio ([0-9]{1,5}) (RTP/AVP [^\x00]*+)",
+    rb"m=audio ([0-9]{1,5}) (RTP/AVP (?s:.*+))",
 )
 _USUAL_STREAM = re.compile(
     r"RTP/AVP(?: [0-9]{1,3})++(?:\r\na=(?:rtpmap:[0-9]{1,3} [A-Za-z0-9\-]{1,20}/[0-9]{1,6}(?:/[0-9])?"
