@@ -31,6 +31,7 @@ from maskline.sip.invite_usage import InviteUsage, UsageState, leave_connection
 from maskline.sip.kept_usage import KeptInvite, KeptUsage, restore_usage
 from maskline.sip.message import Request, Response
 from maskline.sip.parser import parse
+from maskline.sip.recall import Memory
 from maskline.sip.transaction_server import server_key
 
 __all__ = ["Agent", "AgentConfig", "OutgoingInvite"]
@@ -42,12 +43,13 @@ _BLANKS = frozenset((b"", b"\r", b"\n", b"\x00", b" ", b"\t"))
 class Agent:
     """One endpoint."""
 
-    __slots__ = ("_client", "_core", "_released", "_server")
+    __slots__ = ("_client", "_core", "_memory", "_released", "_server")
 
     def __init__(self, config: AgentConfig, ids: Ids) -> None:
         self._core = Core(config, ids)
         self._client = AgentClient(self._core)
         self._server = AgentServer(self._core, self._client)
+        self._memory = Memory(self._client.transactions.by_key, self._core.usages, self._core.build)
         self._released: list[InviteUsage] = []
 
     # ---- inputs
@@ -60,7 +62,7 @@ class Agent:
             counters.keepalives += 1
             return
         try:
-            message = parse(data)
+            message = parse(data, self._memory)
             if flow.transport in RELIABLE:
                 self._check_stream(message, flow)
             if isinstance(message, Request):

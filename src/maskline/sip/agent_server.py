@@ -39,6 +39,7 @@ from maskline.sip.first_look import Plain
 from maskline.sip.grammar import ParseError
 from maskline.sip.invite_usage import InviteUsage, UsageState
 from maskline.sip.message import Request
+from maskline.sip.recall import dialogue_of
 from maskline.sip.reliable import ReliableSender
 from maskline.sip.transaction_server import (
     EXPIRY,
@@ -127,6 +128,8 @@ class AgentServer:
             return
         usage = InviteUsage(local_tag, flow, is_client=False, request=request)
         usage.dialog = dialog
+        if request.is_usual:
+            usage.known = dialogue_of(request, local_tag)
         core.usages[local_tag] = usage
         if "require" in request.headers:
             self._reliable.open(usage, "require")
@@ -150,6 +153,8 @@ class AgentServer:
         if refusal is not None:
             self.refuse(request, flow, refusal)
             return
+        if usage.known is None and request.is_usual:
+            usage.known = dialogue_of(request, "")
         transaction = self._start(request, flow, usage.local_tag, usage, now)
         if request.method == "BYE":
             self._receive_bye(usage, dialog, transaction, request, now)

@@ -83,10 +83,10 @@ class Envelope:
 class Builder:
     """Writes messages for one endpoint."""
 
-    __slots__ = ("_key", "_server", "_vias", "accept", "allow", "contacts", "stateless_mark", "supported", "user_agent")
+    __slots__ = ("_key", "_server", "accept", "allow", "contacts", "stateless_mark", "supported", "user_agent", "vias")
 
     def __init__(self, config: AgentConfig, stateless_key: str) -> None:
-        self._vias: dict[str, str] = {}
+        self.vias: dict[str, str] = {}
         self.contacts: dict[str, str] = {}
         """By the way of the flow they go out on. `transport=tls` instead of `sips`: what carriers write, and no promise
         for the whole way, which a B2BUA could not keep. `contact` has the other one."""
@@ -95,7 +95,7 @@ class Builder:
             here = f"{config.name}@{host}" if config.name else host
             for transport, port in (("udp", config.port), ("tcp", config.port), ("tls", config.tls_port)):
                 named = "" if transport == "udp" else f";transport={transport}"
-                self._vias[transport + family] = f"SIP/2.0/{transport.upper()} {host}:{port};branch="
+                self.vias[transport + family] = f"SIP/2.0/{transport.upper()} {host}:{port};branch="
                 self.contacts[transport + family] = f"Contact: <sip:{here}:{port}{named}>\r\n"
         self.allow = f"Allow: {', '.join(config.allow)}\r\n"
         self.supported = f"Supported: {', '.join(config.supported)}\r\n" if config.supported else ""
@@ -119,7 +119,7 @@ class Builder:
         max_forwards: int = 70,
     ) -> bytes:  # fmt: skip
         """`extra` are complete header lines."""
-        via = self._vias[envelope.way]
+        via = self.vias[envelope.way]
         return (
             f"{method} {envelope.uri} SIP/2.0\r\nVia: {via}{envelope.branch};rport\r\n{envelope.routes}"
             f"Max-Forwards: {max_forwards}\r\nFrom: {envelope.from_value}\r\nTo: {envelope.to_value}\r\n"

@@ -44,6 +44,7 @@ _USUAL_NAMES = (
 )  # fmt: skip
 HEADER_KEYS: dict[str, str] = {name: name.lower() for name in _USUAL_NAMES} | _COMPACT
 """Header names as peers usually write them -> our lower-case key. Never grows: names come from the wire."""
+_SINGLE = frozenset(("from", "to", "call-id", "cseq", "content-length", "max-forwards", "content-type"))
 
 
 class ParseError(Exception):
@@ -68,6 +69,23 @@ def header_key(name: str) -> str:
         raise ParseError(400, "Malformed header name")
     name = name.lower()
     return _COMPACT.get(name, name)
+
+
+def add_header(headers: dict[str, str], line: str) -> None:
+    """A header line, whatever way it is written, to the headers by key. Raises `ParseError`."""
+    name, colon, value = line.partition(":")
+    key = header_key(name)
+    if not colon:
+        raise ParseError(400, "Header without colon")
+    if len(line) > MAX_LINE:
+        raise ParseError(400, "Header line too long")
+    value = value.strip(" \t")
+    if key not in headers:
+        headers[key] = value
+    elif key in _SINGLE:
+        raise ParseError(400, f"Repeated {key} header")
+    else:
+        headers[key] += "\n" + value
 
 
 def unfold(text: str) -> str:

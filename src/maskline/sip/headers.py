@@ -89,9 +89,13 @@ class Address:
     uri_text: str
     tag: str
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, tag: str | None = None) -> None:
+        """`tag`: its own or empty, if it is known to be as nearly every peer writes it."""
         self._uri: Uri | None = None
         self._parameters: dict[str, str] | None = None
+        if tag is not None:
+            self._cut(text, tag)
+            return
         self.uri_text = _bare(text)
         if self.uri_text:
             self.display = self.tag = ""
@@ -103,6 +107,14 @@ class Address:
             self.tag = tag or ""
         else:
             self._read_any(text)
+
+    def _cut(self, text: str, tag: str) -> None:
+        """What `_PLAIN_ADDRESS` would find."""
+        quote = text.find('"', 1) if text.startswith('"') else -1
+        begin = text.find("<", quote + 1)
+        self.uri_text = text[begin + 1 : text.find(">", begin)]
+        self.display = text[1:quote] if quote > 0 else text[:begin].strip()
+        self.tag = tag
 
     def _read_any(self, text: str) -> None:
         quoted, rest = split_quoted(text) if text.startswith('"') else ("", text)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from maskline.sip.agent_sessions import Session
     from maskline.sip.digest_client import DigestClient
     from maskline.sip.message import Request
+    from maskline.sip.recall import Dialogue
     from maskline.sip.reliable import ReliableProgress
     from maskline.sip.transaction_client import ClientTransaction
     from maskline.sip.transaction_server import ServerTransaction
@@ -60,7 +61,7 @@ class InviteUsage:
 
     __slots__ = (
         "ack_due", "bye_headers", "dialog", "digest", "early", "early_acks", "flow", "id", "interval", "is_client",
-        "local_tag", "offer", "outgoing", "owner", "pending", "provisional_seen", "reliable", "remote_pending",
+        "known", "local_tag", "offer", "outgoing", "owner", "pending", "provisional_seen", "reliable", "remote_pending",
         "request", "session", "state", "transaction", "unacked", "unacked_cseq", "unanswered",
     )  # fmt: skip
 
@@ -87,6 +88,8 @@ class InviteUsage:
         self.flow = flow
         self.owner = None
         # From here on the agent's own.
+        self.known: Dialogue | None = None
+        """What the far side's requests inside the dialog have said, or the INVITE will have them say."""
         self.digest: DigestClient | None = None
         """Answers challenges to our requests, where the peer is one we have credentials for."""
         self.transaction: ClientTransaction | ServerTransaction | None = None
@@ -149,7 +152,7 @@ class InviteUsage:
         if transaction is not None and transaction.usage is self:
             transaction.usage = None
         self.transaction = self.ack_due = self.outgoing = self.offer = None
-        self.reliable = self.early_acks = self.session = None
+        self.reliable = self.early_acks = self.session = self.known = None
         self.request = self.early = self.unacked = self.remote_pending = self.unanswered = None
 
 

@@ -15,7 +15,7 @@ from maskline.sip.headers import Address, Via, parse_q850_cause
 from maskline.sip.uri import Uri
 
 _OPTIONAL = re.compile(r";\s*handling\s*=\s*\"?optional\b", re.IGNORECASE)
-_HOPS = {str(hops): hops for hops in range(256)}
+HOPS = {str(hops): hops for hops in range(256)}
 """Max-Forwards as everybody writes it."""
 
 
@@ -45,11 +45,12 @@ class Message:
         self._contact: Address | None = None
         self._branch: str | None = None
         self._sent_by = self._via_host = ""
-        self._from_tag = self._to_tag = ""
+        self._from_tag: str | None = None
+        self._to_tag: str | None = None
 
-    def note_usual(self, branch: str, via_host: str, from_tag: str, to_tag: str) -> None:
-        """What the parser read in one go; without it each is read from its header at first use. `via_host`: with its
-        port, as it is written."""
+    def note_usual(self, branch: str, via_host: str, from_tag: str | None, to_tag: str | None) -> None:
+        """What the parser read in one go; without it, or where it is None or empty, each is read from its header at
+        first use. `via_host`: with its port, as it is written."""
         self._branch, self._via_host, self._from_tag, self._to_tag = branch, via_host, from_tag, to_tag
 
     @property
@@ -97,7 +98,7 @@ class Message:
     def sent_by(self) -> str:
         """Host and port of the topmost Via, in one form whatever way they are written."""
         if not self._sent_by:
-            if self._branch is not None:
+            if self._via_host:
                 host, _, port = self._via_host.partition(":")
                 self._sent_by = f"{host.lower()}|{port or None}"
             else:
@@ -115,13 +116,15 @@ class Message:
     @property
     def from_address(self) -> Address:
         if self._from is None:
-            self._from = Address(self.headers.get("from", ""))
+            usual = self._from_tag if self._branch is not None else None
+            self._from = Address(self.headers.get("from", ""), usual)
         return self._from
 
     @property
     def to_address(self) -> Address:
         if self._to is None:
-            self._to = Address(self.headers.get("to", ""))
+            usual = self._to_tag if self._branch is not None else None
+            self._to = Address(self.headers.get("to", ""), usual)
         return self._to
 
     @property
@@ -134,11 +137,15 @@ class Message:
 
     @property
     def from_tag(self) -> str:
-        return self.from_address.tag if self._branch is None else self._from_tag
+        if self._from_tag is None:
+            self._from_tag = self.from_address.tag
+        return self._from_tag
 
     @property
     def to_tag(self) -> str:
-        return self.to_address.tag if self._branch is None else self._to_tag
+        if self._to_tag is None:
+            self._to_tag = self.to_address.tag
+        return self._to_tag
 
     @property
     def contact(self) -> Address | None:
@@ -204,7 +211,7 @@ class Request(Message):
         value = self.headers.get("max-forwards")
         if value is None:
             return None
-        hops = _HOPS.get(value)
+        hops = HOPS.get(value)
         return parse_number(value, 255, "Max-Forwards") if hops is None else hops
 
     @property

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from maskline.sip.grammar import (
     HEADER_KEYS,
@@ -19,7 +20,7 @@ from maskline.sip.grammar import (
     MAX_LINE,
     MAX_MESSAGE,
     ParseError,
-    header_key,
+    add_header,
     is_token,
     parse_number,
     unfold,
@@ -28,6 +29,9 @@ from maskline.sip.headers import parse_cseq
 from maskline.sip.message import Message, Request, Response
 from maskline.sip.multipart import sdp_of_parts
 from maskline.sip.uri import is_plain
+
+if TYPE_CHECKING:
+    from maskline.sip.recall import Memory
 
 __all__ = ["ParseError", "parse"]
 
@@ -49,18 +53,23 @@ _FOLDS = (" ", "\t")
 _is_plain_target = lru_cache(maxsize=64)(is_plain)
 """Remembered, since inside a dialog it is one of our own Contacts."""
 _MANDATORY = ("call-id", "cseq", "via", "from", "to")
-_SINGLE = frozenset(("from", "to", "call-id", "cseq", "content-length", "max-forwards", "content-type"))
 
 
-def parse(data: bytes) -> Request | Response:
-    """Parse one datagram. Bytes after Content-Length are ignored (§18.3). Raises `ParseError`."""
+def parse(data: bytes, memory: Memory | None = None) -> Request | Response:
+    """Parse one datagram, except for what `memory` knows. Bytes after Content-Length are ignored (§18.3). Raises
+    `ParseError`."""
     if len(data) > MAX_MESSAGE:
         raise ParseError(513, "Message Too Large")
     if data[:1] in (b"\r", b"\n"):
         data = data.lstrip(b"\r\n")  # §7.5: line breaks before the start line are ignored
-    head, blank_line, body = data.partition(b"\r\n\r\n")
+    start, blank_line, body = data.partition(b"\r\n\r\n")
+    head = start.decode("utf-8", "surrogateescape")
+    if memory is not None and blank_line and len(start) <= MAX_LINE:
+        message = memory.recall(head, body)
+        if message is not None:
+            return message
     lines = _lines(head)
-    headers, fault = _headers(lines, HEADER_KEYS if len(head) <= MAX_LINE else {})
+    headers, fault = _headers(lines, HEADER_KEYS if len(start) <= MAX_LINE else {})
     if not blank_line and fault is None:
         fault = ParseError(400, "Message ends inside its headers")
     if lines[0][:4].upper() == "SIP/":
@@ -68,8 +77,8 @@ def parse(data: bytes) -> Request | Response:
     return _request(lines[0], headers, body, fault)
 
 
-def _lines(head: bytes) -> list[str]:
-    lines = head.decode("utf-8", "surrogateescape").split("\r\n")
+def _lines(head: str) -> list[str]:
+    lines = head.split("\r\n")
     rest = "".join(lines)  # to look for a character is a search of words; to count it in the whole is one by one
     if "\n" in rest or "\r" in rest:
         # A lone CR or LF is how one header is smuggled into another; nothing of this is worth an answer.
@@ -95,7 +104,7 @@ def _headers(lines: list[str], keys: dict[str, str]) -> tuple[dict[str, str], Pa
             _unfold(lines)
             return _headers(lines, keys)
         try:
-            _add_header(headers, line)
+            add_header(headers, line)
         except ParseError as error:
             fault = fault or error
     return headers, fault
@@ -111,23 +120,6 @@ def _too_many(lines: list[str], keys: dict[str, str]) -> tuple[dict[str, str], P
 
 def _unfold(lines: list[str]) -> None:
     lines[:] = unfold("\r\n".join(lines)).split("\r\n")
-
-
-def _add_header(headers: dict[str, str], line: str) -> None:
-    """The long way: unusual names, repeated headers, faults."""
-    name, colon, value = line.partition(":")
-    key = header_key(name)
-    if not colon:
-        raise ParseError(400, "Header without colon")
-    if len(line) > MAX_LINE:
-        raise ParseError(400, "Header line too long")
-    value = value.strip(" \t")
-    if key not in headers:
-        headers[key] = value
-    elif key in _SINGLE:
-        raise ParseError(400, f"Repeated {key} header")
-    else:
-        headers[key] += "\n" + value
 
 
 def _request(start: str, headers: dict[str, str], body: bytes, fault: ParseError | None) -> Request:

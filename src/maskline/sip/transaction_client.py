@@ -78,6 +78,11 @@ class ClientTransactions:
     def __len__(self) -> int:
         return len(self._transactions)
 
+    @property
+    def by_key(self) -> dict[str, ClientTransaction]:
+        """All of them, as they come and go."""
+        return self._transactions
+
     def get(self, key: str) -> ClientTransaction | None:
         return self._transactions.get(key)
 
