@@ -54,7 +54,8 @@ ROOMS = (
     "engine/announcer.py", "engine/attestation.py", "engine/capture.py", "engine/causes.py", "engine/core.py",
     "engine/effects.py", "engine/identity.py", "engine/inputs.py", "engine/leg.py", "engine/account_gate.py",
     "engine/admission.py", "engine/counters.py", "engine/guard.py", "engine/intake.py", "engine/media_inputs.py",
-    "engine/media_work.py", "engine/outlets.py", "engine/outside.py", "engine/revival.py", "engine/rounds.py",
+    "engine/far_ends.py", "engine/media_work.py", "engine/outlets.py", "engine/outside.py", "engine/revival.py",
+    "engine/rounds.py",
     "engine/runner.py", "engine/strangers.py", "engine/pin_prompt.py", "engine/ports.py", "engine/presentation.py",
     "engine/sip_*.py", "engine/trunk_*.py",
 )  # fmt: skip

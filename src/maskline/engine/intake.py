@@ -100,6 +100,14 @@ class Intake:
         elif counters.proved != proved:
             guard.charge(flow.host, now, is_new_call(data), -1.0)
 
+    def try_to_read(self, data: bytes, flow: Flow, now: float) -> Exception | None:
+        """The same; returns what went wrong, which is a bug, and which other messages must not suffer from."""
+        try:
+            self.read(data, flow, now)
+        except Exception as fault:  # noqa: BLE001 - as above
+            return fault
+        return None
+
     def _charge_nowhere(self, flow: Flow, now: float) -> None:
         if flow.transport == "udp":
             self.guard.charge(flow.host, now, True)

@@ -23,6 +23,7 @@ from maskline.clock import Clock
 from maskline.engine import inputs as i
 from maskline.engine.call import USUAL, CallPolicy
 from maskline.engine.core import EngineConfig, EngineCore
+from maskline.engine.far_ends import FarEnds
 from maskline.engine.figures import engine_figures
 from maskline.engine.front import Front
 from maskline.engine.intake import USUAL_LIMITS, Intake, IntakeLimits
@@ -60,10 +61,9 @@ class EngineRunner:
     def __init__(
         self, *, router: CallRouter, recorder: CallRecorder, media: MediaDriver | None, clock: Clock, ids: Ids,
         hosts: tuple[str, ...], port: int, loop_token: str = "", advertised: tuple[str, ...] = (),
-        advertised_port: int = 0,
-        prompter: Prompter | None = None, policy: CallPolicy = USUAL, shared: Shared | None = None,
-        limits: IntakeLimits = USUAL_LIMITS, unwritten: Callable[[], int] = lambda: 0, streams: StreamSettings = NO_TLS,
-        front: Front | None = None,
+        advertised_port: int = 0, prompter: Prompter | None = None, policy: CallPolicy = USUAL,
+        shared: Shared | None = None, limits: IntakeLimits = USUAL_LIMITS, unwritten: Callable[[], int] = lambda: 0,
+        streams: StreamSettings = NO_TLS, front: Front | None = None,
     ) -> None:  # fmt: skip
         """`media` None means signalling only (`MASKLINE_MEDIA=none`). `hosts`: one, or one a family; `advertised`:
         those in our messages, where they differ. `loop_token` names the installation; by default a new one at each
@@ -77,6 +77,7 @@ class EngineRunner:
         self._loop_token, self._policy = loop_token or ids.token(8), policy
         self._shared = shared
         self._limits, self._unwritten = limits, unwritten
+        self._ends = FarEnds()
         self._heard = 0
         """Messages of calls in progress since the socket was read last."""
         self._again: asyncio.Handle | None = None
@@ -220,7 +221,7 @@ class EngineRunner:
 
     def _on_datagram(self, data: bytes, host: str, port: int) -> None:
         if self._core is not None:
-            flow = Flow("udp", host, port) if self._front is None else self._front.peer(data, host, port)
+            flow = self._ends.of(host, port) if self._front is None else self._front.peer(data, host, port)
             if flow is None:
                 self._core.counters.strangers += 1
                 self._strangers.tell(host)
@@ -240,7 +241,8 @@ class EngineRunner:
             self._strangers.tell(flow.host)
 
     def _read(self, data: bytes, flow: Flow) -> None:
-        self._give(self._intake.read, data, flow)
+        if (fault := self._intake.try_to_read(data, flow, self._clock.now())) is not None:
+            _note_fault(self.core, fault)
 
     def _is_banned(self, host: str) -> bool:
         return self._intake.guard.is_banned(host, self._clock.now())
@@ -272,7 +274,7 @@ class EngineRunner:
 
     def _on_unreachable(self, host: str, port: int, quoted: bytes) -> None:
         if self._core is not None:
-            self._feed(partial(self._core.flow_failed, quoted=quoted), Flow("udp", host, port))
+            self._feed(partial(self._core.flow_failed, quoted=quoted), self._ends.of(host, port))
 
     def _on_timer(self) -> None:
         self._timer = None
@@ -311,10 +313,9 @@ class EngineRunner:
         and is counted."""
         try:
             return take(*what, self._clock.now())
-        except Exception as error:
-            self.core.counters.faults += 1
-            log.error("engine_fault", exc_info=error)
-        return None
+        except Exception as error:  # noqa: BLE001 - the process edge
+            _note_fault(self.core, error)
+            return None
 
     # -- what goes out ----------------------------------------------------------------------------------------
 
@@ -370,6 +371,11 @@ def _config(host: str, loop_token: str, policy: CallPolicy, driver: MediaDriver 
     return EngineConfig(
         host, loop_token, relay=True, policy=policy, transcodes=driver.transcodes, encrypts=driver.encrypts
     )
+
+
+def _note_fault(core: EngineCore, error: Exception) -> None:
+    core.counters.faults += 1
+    log.error("engine_fault", exc_info=error)
 
 
 def _shut_out_by_proxy(hosts: Sequence[str]) -> bool:

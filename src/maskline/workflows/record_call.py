@@ -129,8 +129,9 @@ class CallRecording:
             self._drop(commit.call_id, "the store has been away for too long")
             return
         self._queue.append(commit)
-        self._idle.clear()
-        self._wake.set()
+        if len(self._queue) == 1:  # else somebody has said so already
+            self._idle.clear()
+            self._wake.set()
 
     def tenures(self) -> dict[str, Tenure]:
         """Of all calls of which something is kept, by what we believe to have them."""
