@@ -20,9 +20,10 @@ def trunks_for(trunks: Iterable[Trunk], account_id: str, destination: Number, ch
     """Those that may call `destination` for this account, best first: its own before shared ones, the longer prefix,
     the lower priority, and among equals by their weights."""
     found: list[tuple[_Rank, Trunk]] = []
+    number = destination.e164
     for trunk in trunks:
         if trunk.account_id is None or trunk.account_id == account_id:
-            length = _prefix_length(trunk, destination)
+            length = _prefix_length(trunk, number)
             if length is not None:
                 found.append(((trunk.account_id is None, -length, trunk.priority), trunk))
     if len(found) < 2:
@@ -39,8 +40,12 @@ def _rank(found: tuple[_Rank, Trunk]) -> _Rank:
     return found[0]
 
 
-def _prefix_length(trunk: Trunk, destination: Number) -> int | None:
+def _prefix_length(trunk: Trunk, number: str) -> int | None:
+    """Of the longest that fits; None: none does."""
     if not trunk.prefixes:
         return 0
-    matching = [len(p) for p in trunk.prefixes if destination.e164.startswith(p)]
-    return max(matching, default=None)
+    longest = -1
+    for prefix in trunk.prefixes:
+        if len(prefix) > longest and number.startswith(prefix):
+            longest = len(prefix)
+    return None if longest < 0 else longest

@@ -89,8 +89,12 @@ def fetch_all(connection: SqlConnection, name: str, rows: Sequence[Values]) -> l
 class SqlBase(ABC):
     """How reads and writes of a store run; all of them raise `StoreUnavailable`."""
 
+    _version: int | None
+    """Of the configuration, where it is known at this moment without a look."""
+
     def __init__(self, sealer: Sealer) -> None:
         self._sealer = sealer
+        self._version = None
 
     @abstractmethod
     async def open(self) -> None:

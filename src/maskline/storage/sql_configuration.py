@@ -132,7 +132,9 @@ class SqlConfiguration(SqlBase):
     async def number(self, number: Number) -> VirtualNumber | None:
         # A call asks for its number and whether its parties have one. Parties are mostly people whom nobody has met
         # before: they are looked for in memory.
-        version = await self._version_now()
+        version = self._version
+        if version is None:
+            version = await self._version_now()
         if version != self._numbers_version:
             await self._learn_numbers(version)
         kept, digits = self._numbers, number.digits

@@ -40,8 +40,6 @@ class SqliteStore(SqlStore):
         self.path = path or Path(self._temporary.name if self._temporary else "") / "maskline.db"
         self._patience = patience
         self._writer = GroupWriter(lambda: connect(self.path, patience))
-        self._version: int | None = None
-        """Of the configuration; None: not read in this turn of the event loop."""
         self._read: Connection | None = None
         self._lists: Connection | None = None
         self._list_thread: ThreadPoolExecutor | None = None

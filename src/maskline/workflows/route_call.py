@@ -152,6 +152,10 @@ class RouteCall:
         """Whose number was dialled, and who calls. Each trunk reads for itself: what is one tenant's number as its own
         carrier writes may be another's as that of the other does. None: nobody's, or two readings fit, of which one
         would connect with a stranger. One tenant's carrier must not be able to ring another tenant's numbers."""
+        if not others:
+            virtual = await self._store.number(first.called)
+            ours = virtual is not None and of_account((first.trunk,), virtual.account_id) is not None
+            return (virtual, first.caller) if virtual is not None and ours else None
         found: tuple[VirtualNumber, Number | None] | None = None
         read: dict[tuple[Number | None, Number], list[Trunk]] = {}
         for one in (first, *others):
