@@ -81,14 +81,15 @@ class Guard:
         return held is not None and held[0] + (now - held[1]) * self.vain_rate < 1.0
 
     def charge(self, host: str, now: float, new: bool, cost: float = 1.0) -> None:
-        """What came from there came to nothing; with a negative `cost`, it did come to something after all."""
+        """What came from there came to nothing; with a negative `cost`, it did come to something after all. What was
+        let in before it was charged is a debt, of two seconds at most."""
         vain, most = self._vain_calls if new else self._vain, 2.0 * self.vain_rate
         held = vain.get(host)
         if held is None:
             _make_room(vain)
             held = most, now
         tokens = min(most, min(most, held[0] + (now - held[1]) * self.vain_rate) - cost)
-        vain[host] = (tokens, now)
+        vain[host] = (max(-most, tokens), now)
 
     def is_banned(self, host: str, now: float) -> bool:
         until = self._banned.get(host)

@@ -77,15 +77,23 @@ class Intake:
         if guard.rate and not guard.spend(flow.host, now):
             return True
         # Only datagrams can be forged, and what is dropped of a connection nobody sends again.
-        if not guard.vain_rate or flow.transport != "udp" or not guard.is_in_vain(flow.host, now, new):
+        if not guard.vain_rate or flow.transport != "udp":
             return False
         # Whoever sends under the trunk's address must not take its calls away, only its place to send nonsense.
-        return new or not self._core.agent.belongs(data)
+        if not guard.is_in_vain(flow.host, now, False):
+            return new and guard.is_in_vain(flow.host, now, True)
+        if not new:
+            return not self._core.agent.belongs(data)
+        if guard.is_in_vain(flow.host, now, True):
+            return True
+        # New calls may be part of it. Each is charged before it waits for its turn, until it has come to something.
+        guard.charge(flow.host, now, True)
+        return False
 
     def read(self, data: bytes, flow: Flow, now: float) -> None:
         """Give the core what `put` let through, and charge the address of what came to nothing: malformed,
         refused without state, not proved, or belonging to nothing. Who proves itself gets back
-        what its first 401 was charged."""
+        what its first 401 was charged, and a new call what it was charged before it had its turn."""
         guard = self.guard
         if not guard.vain_rate or flow.transport != "udp" or flow == self._core.trunks.front:
             self._core.receive(data, flow, now)
@@ -94,11 +102,13 @@ class Intake:
         before = counters.malformed + counters.unproven + counters.stray + counters.refused
         proved = counters.proved
         self._core.receive(data, flow, now)
-        if counters.malformed + counters.unproven + counters.stray + counters.refused != before:
+        in_vain = counters.malformed + counters.unproven + counters.stray + counters.refused != before
+        was_charged = guard.is_in_vain(flow.host, now, False) and is_new_call(data)
+        if in_vain and not was_charged:
             if self._core.trunks.knows(flow):
                 guard.charge(flow.host, now, is_new_call(data))
-        elif counters.proved != proved:
-            guard.charge(flow.host, now, is_new_call(data), -1.0)
+        elif not in_vain and (was_charged or counters.proved != proved):
+            guard.charge(flow.host, now, is_new_call(data), -float(was_charged) - float(counters.proved != proved))
 
     def try_to_read(self, data: bytes, flow: Flow, now: float) -> Exception | None:
         """The same; returns what went wrong, which is a bug, and which other messages must not suffer from."""

@@ -103,6 +103,9 @@ def test_what_comes_to_nothing_has_a_rate_of_its_own(new: bool) -> None:
     for _ in range(20):
         guard.charge(WHO, 500.0, new)
     assert guard.is_in_vain(WHO, 500.0, new), "nothing is saved up"
+    for _ in range(10_000):
+        guard.charge(WHO, 500.0, new)
+    assert guard.is_in_vain(WHO, 502.0, new) and not guard.is_in_vain(WHO, 502.125, new), "nor owed for long"
     assert not guard.is_in_vain(WHO, 500.0, not new), "new calls and the rest are counted apart"
 
 

@@ -187,6 +187,38 @@ def test_who_forges_a_trunks_address_takes_none_of_its_calls() -> None:
     assert not gate.put(response(bye, 200)), "that is over, and is nobody's now"
 
 
+def test_beside_garbage_new_calls_are_charged_before_they_wait_and_good_ones_get_it_back() -> None:
+    """Those that overload refuses unread would never be, and a flood of both would fill the queue of good calls."""
+    gate = Gate(vain_rate=5.0)
+    for number in range(20):
+        gate.put(b"junk %d" % number)
+    now, waiting = gate.clock.now(), gate.intake.admission.waiting
+    for number in range(50):
+        gate.intake.put(request("INVITE", branch=f"w{number}", call_id=f"w{number}", body=SDP), CARRIER, now)
+    assert len(waiting) == 10
+    waiting.clear()
+    gate.clock.advance(3.0)
+    for number in range(20):
+        gate.put(b"junk %d" % number)
+    answers = [gate.put(request("INVITE", branch=f"g{n}", call_id=f"g{n}", body=SDP)) for n in range(50)]
+    assert answers == [[100]] * 50
+
+
+def test_beside_garbage_calls_that_prove_themselves_are_charged_nothing() -> None:
+    gate = Gate(challenge=True, vain_rate=5.0)
+    for number in range(20):
+        gate.put(b"junk %d" % number)
+    for number in range(50):
+        (refusal,) = gate.messages(request("INVITE", branch=f"a{number}", call_id=f"c{number}", body=SDP))
+        assert refusal.status == 401
+        challenge = parse_challenges(refusal.headers["www-authenticate"])[0]
+        value = authorization(
+            Credentials("u", "p"), challenge, method="INVITE", uri="sip:+15550100@192.0.2.1", nc=1, cnonce="c"
+        )
+        proof = f"Authorization: {value}\r\n"
+        assert gate.put(request("INVITE", branch=f"b{number}", call_id=f"c{number}", body=SDP, headers=proof)) == [100]
+
+
 def test_requests_without_proof_are_charged_and_those_that_prove_themselves_get_it_back() -> None:
     gate = Gate(challenge=True, vain_rate=5.0)
     who = Credentials("u", "p")
