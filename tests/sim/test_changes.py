@@ -23,8 +23,9 @@ from tests.support.sim_seeds import blocks
 
 BLOCK = 50
 BLOCKS = blocks(6, BLOCK)
-KNOWN = 890 // BLOCK
-"""Of seed 890: a side that was asked for an offer was offered again what the other one had dropped."""
+KNOWN = (890 // BLOCK, 3330 // BLOCK)
+"""Of seed 890: a side that was asked for an offer was offered again what the other one had dropped; of 3330: a callee
+dropped what its 183 had named, after a 200 that named more."""
 WISHES = (
     "sendonly", "sendonly", "inactive", "sendrecv", "sendrecv", "0.0.0.0", "+sendonly", "+sendrecv", "-inactive", "9",
     "-9", "8", "asked", "recvonly",
@@ -84,7 +85,7 @@ def test_every_call_with_changes_ends_once_and_leaves_nothing(block: int) -> Non
             raise AssertionError(f"seed {seed}: {scenario_of(seed)}") from error
 
 
-@pytest.mark.parametrize("block", [*range(BLOCKS), KNOWN])
+@pytest.mark.parametrize("block", [*range(BLOCKS), *KNOWN])
 def test_every_call_with_more_codecs_ends_once_and_leaves_nothing(block: int) -> None:
     for seed in range(block * BLOCK, (block + 1) * BLOCK):
         try:
@@ -167,6 +168,16 @@ def test_a_caller_speaks_what_its_callee_answered_in_the_end(
     assert world.compared == 1
     # Nothing of it is the callee's business.
     assert sum(data.startswith(b"INVITE ") for data in world.to_bob) == 1
+
+
+@pytest.mark.parametrize(("relay", "name"), [(False, "G722"), (True, "PCMA")])
+def test_a_callee_that_drops_later_what_its_18x_named_has_its_caller_asked(relay: bool, name: str) -> None:
+    """Whether the caller goes by the 183 or by the 200 is not known, so that both count. It goes on with G722 and PCMU,
+    of which a relay makes PCMA."""
+    rings, presses = ((1.0, 183, b_sdp("8 101")),), ((1.5, "bob", "9"),)
+    world = clean(Scenario(rings=rings, offer=WIDE, answer=b_sdp("9 8 101"), presses=presses, relay=relay))
+    assert spoken(first_counts(world.to_alice))[-1].name == name
+    assert world.compared == 1
 
 
 @pytest.mark.parametrize("method", ["", "+"])

@@ -54,7 +54,6 @@ from maskline.engine.ports import CallContext
 from maskline.masking.decision import AskPin, Forward, Refuse, StartCall
 from maskline.masking.facts import Cause, HungUpBy, LegName
 from maskline.masking.prompt import Prompt
-from maskline.sdp.session import Codec
 from maskline.values import dataclass
 
 A = LegName.A
@@ -79,7 +78,7 @@ class Call:
 
     __slots__ = ("asked", "callee_prompts", "caller_prompts", "capture", "change", "decision", "early_media_ready",
                  "ends_at", "first", "flow", "hops", "id", "kept", "kept_ringing", "leg_a", "leg_b", "media",
-                 "new_id", "offer_taken", "parting", "pin", "policy", "promised", "rang", "record", "records",
+                 "new_id", "offer_taken", "parting", "pin", "policy", "rang", "record", "records",
                  "refusal", "request", "state", "talked", "tries", "voices")  # fmt: skip
 
     def __init__(
@@ -112,8 +111,6 @@ class Call:
         self.rang = False
         """The leg on its way sent a 180."""
         self.early_media_ready = False
-        self.promised: tuple[Codec, ...] = ()
-        """Codecs that our answer before the 200 named to the caller."""
         self.talked = False
         """The two were connected."""
         self.records = False

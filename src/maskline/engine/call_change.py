@@ -29,6 +29,7 @@ from maskline.engine.call_media_change import (
     OTHER,
     MediaChange,
     agree,
+    promised_voice,
     propose_offer,
     restore,
     tell,
@@ -36,7 +37,7 @@ from maskline.engine.call_media_change import (
 )
 from maskline.masking.facts import Cause, HungUpBy, LegName
 from maskline.sdp.errors import SdpError
-from maskline.sdp.negotiate import has_audio, shared_codecs
+from maskline.sdp.negotiate import shared_codecs
 from maskline.sdp.session import AudioDescription, Codec
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ def tell_rest(call: Call, out: list[e.Effect]) -> None:
         media.untold = tuple(rest)
         switches = name is LegName.B and is_promise_broken(call)
         if switches:
-            call.promised = ()
+            media.promised = ()
         _tell(call, Change(name, None, tell(media, name, switches=switches), ChangeState.TOLD), out)
 
 
@@ -146,12 +147,8 @@ def is_promise_broken(call: Call) -> bool:
     """The caller speaks what our answer before the 200 named first, and its callee does not take that after all: it
     answered otherwise than its 18x said, or another fork did. Of the answers to an INVITE only the first one counts
     (RFC 3261 §13.2.1), so that it takes an offer of ours to tell."""
-    caller = call.media.leg(LegName.A)
-    if not call.promised:
-        return False
-    assert caller.far is not None, "what was answered was an offer of its own"
-    spoken = [codec for codec in shared_codecs(call.promised, caller.far.codecs) if has_audio((codec,))]
-    return not shared_codecs(tuple(spoken[:1]), caller.agreed)
+    media = call.media
+    return bool(media.promised) and not shared_codecs(promised_voice(media), media.leg(LegName.A).agreed)
 
 
 def _tell(call: Call, change: Change, out: list[e.Effect]) -> None:

@@ -104,7 +104,7 @@ def pass_early_media(call: Call, inp: i.Input, now: float, out: list[e.Effect]) 
             body = media.greeting()
         else:
             body = media.sdp_for_caller()
-            call.promised = call.promised or media.leg(A).agreed
+            media.promised = media.promised or media.leg(A).agreed
         call.leg_a.step(LegSignal.RING, out, e.Progress(183, body))
 
 

@@ -188,7 +188,7 @@ class CallMedia:
 
     __slots__ = (
         "_a", "_asked", "_b", "_caller_has", "_encrypts", "_greeting", "_only_g711", "early_fork", "is_open",
-        "late", "offered", "offers_early", "relay", "taken", "transcodes", "untold",
+        "late", "offered", "offers_early", "promised", "relay", "taken", "transcodes", "untold",
     )  # fmt: skip
 
     def __init__(
@@ -212,6 +212,9 @@ class CallMedia:
         """The caller gets our offer in the first 18x, and its PRACK brings the answer."""
         self.untold: tuple[LegName, ...] = ()
         """Legs that asked for another direction before the bridge, of which the other has still to be told."""
+        self.promised: tuple[Codec, ...] = ()
+        """What our first answer to the caller named, or one that was reliable since. Until it has answered an offer of
+        ours it speaks the first of these, or that of the 200 (RFC 3261 §13.2.1): who knows which."""
         self.early_fork: str | None = None
         """The fork whose early media the caller hears; first come, until the 200."""
         self.is_open = False
@@ -373,6 +376,8 @@ class CallMedia:
         ours = answered_direction("sendrecv" if theirs is None else theirs.direction, offer.direction)
         answer = leg.write(codecs, ours, offer.ptime, offer)
         leg.wish = offer.direction
+        if name is _A and self.promised:
+            self.promised = codecs
         return answer, self.move(leg, offer)
 
     def move(self, leg: LegMedia, said: AudioDescription, speaking: tuple[Codec, ...] = ()) -> bool:

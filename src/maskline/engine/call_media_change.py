@@ -71,8 +71,26 @@ def _switches(media: CallMedia, name: LegName, said: AudioDescription) -> bool:
 def is_lost(media: CallMedia, name: LegName, before: AudioDescription, said: AudioDescription) -> bool:
     """Whether what the other side speaks was understood on this one `before`, and is not any more as it is `said` now.
     A relay makes one law of G.711 of the other."""
-    spoken = next(codec for codec in media.leg(OTHER[name]).agreed if has_audio((codec,)))
-    return bool(shared_codecs((spoken,), before.codecs)) and not _understands(media, said, spoken)
+    return any(
+        bool(shared_codecs((codec,), before.codecs)) and not _understands(media, said, codec)
+        for codec in _spoken(media, OTHER[name])
+    )
+
+
+def _spoken(media: CallMedia, name: LegName) -> tuple[Codec, ...]:
+    """What this one speaks, as far as it can be known."""
+    leg = media.leg(name)
+    now = next(codec for codec in leg.agreed if has_audio((codec,)))
+    return (now,) if name is LegName.B else (now, *promised_voice(media))
+
+
+def promised_voice(media: CallMedia) -> tuple[Codec, ...]:
+    """The codec that the caller speaks if it goes by our answer before the 200."""
+    caller = media.leg(LegName.A)
+    if not media.promised:
+        return ()
+    assert caller.far is not None, "what was answered was an offer of its own"
+    return tuple([codec for codec in shared_codecs(media.promised, caller.far.codecs) if has_audio((codec,))][:1])
 
 
 def _understands(media: CallMedia, said: AudioDescription, codec: Codec) -> bool:
@@ -186,6 +204,8 @@ def agree(media: CallMedia, name: LegName, change: MediaChange, body: bytes) -> 
     answer = other.read_answer(body)
     agreed = audible(answer_codecs(change.offered, answer.codecs))
     other.note_answer(answer)
+    if name is LegName.B:
+        media.promised = ()
     moved = {OTHER[name]: media.move(other, answer, agreed if change.switches else ())}
     ours, said = b"", change.said
     if said is not None:

@@ -356,7 +356,7 @@ def test_what_a_caller_was_answered_first_and_its_callee_does_not_take_is_change
     agreed = call.feed(i.OfferAnswered(A, 200, sdp(codecs="8 101")))
     (attach,) = [effect for effect in agreed if isinstance(effect, e.AttachMedia)]
     assert attach.leg is A and [codec.name for codec in attach.far.codecs] == ["PCMA", "telephone-event"]
-    assert call.call.change is None and call.call.promised == ()
+    assert call.call.change is None and call.call.media.promised == ()
     # Once is enough.
     call.feed(i.LateMediaReady(first=False))
     assert favourites(call.feed(i.Offered(A, "k", sdp(codecs="8 101", direction="sendonly")))) == [(B, 8)]
