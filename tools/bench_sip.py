@@ -97,7 +97,9 @@ class Process:
         missing = wanted - self.calls
         if missing > 0:
             say(f"{missing} more calls at {rate:.0f} a second …")
-            self.drive(rate, missing)
+            load = self.drive(rate, missing)
+            if load.failed:
+                say(f"  {load.failed} of them failed")
 
 
 def main(arguments: list[str] | None = None) -> int:
