@@ -213,8 +213,7 @@ class CallMedia:
         self.untold: tuple[LegName, ...] = ()
         """Legs that asked for another direction before the bridge, of which the other has still to be told."""
         self.promised: tuple[Codec, ...] = ()
-        """What our first answer to the caller named, or one that was reliable since. Until it has answered an offer of
-        ours it speaks the first of these, or that of the 200 (RFC 3261 §13.2.1): who knows which."""
+        """What our first answer named: the caller speaks that, or what the 200 names, until it answers an offer."""
         self.early_fork: str | None = None
         """The fork whose early media the caller hears; first come, until the 200."""
         self.is_open = False
@@ -376,8 +375,7 @@ class CallMedia:
         ours = answered_direction("sendrecv" if theirs is None else theirs.direction, offer.direction)
         answer = leg.write(codecs, ours, offer.ptime, offer)
         leg.wish = offer.direction
-        if name is _A and self.promised:
-            self.promised = codecs
+        self.promised = codecs if name is _A and self.promised else self.promised
         return answer, self.move(leg, offer)
 
     def move(self, leg: LegMedia, said: AudioDescription, speaking: tuple[Codec, ...] = ()) -> bool:
