@@ -367,7 +367,7 @@ class CallMedia:
         return self.move(leg, answer)
 
     def take_change(self, name: LegName, offer: AudioDescription, other: LegName | None = None) -> tuple[bytes, bool]:
-        """An offer that stays on its leg: our answer, and whether something is new to attach; `other`: whom it talks to."""
+        """An offer that stays on its leg: our answer, and whether to attach something. `other`: whom it talks to."""
         leg = self.leg(name)
         codecs = common(leg.agreed, offer.codecs)
         theirs = None if other is None else self.leg(other).far
