@@ -345,13 +345,16 @@ class EngineRunner:
 
     def _arm(self) -> None:
         """Keep one loop timer near the next deadline. One that is too early finds nothing due and arms again, which
-        costs less than moving it at each of a call's dozen timers."""
+        costs less than moving it at each of a call's dozen timers. For a deadline that is over it stays where it is:
+        put off in each round, it would never come while rounds are less than `TICK` apart."""
         deadline = self.core.next_deadline()
         if deadline is None or (self._timer is not None and self._timer_at <= deadline + TICK):
             return
-        if self._timer is not None:
-            self._timer.cancel()
         now = self._clock.now()
+        if self._timer is not None:
+            if self._timer_at <= now + TICK:
+                return
+            self._timer.cancel()
         delay = max(TICK, deadline - now)
         self._timer_at = now + delay
         self._timer = asyncio.get_running_loop().call_later(delay, self._on_timer)
