@@ -53,6 +53,7 @@ ROOMS = (
     "workflows/route_call.py", "workflows/routing_answers.py", "engine/route_work.py", "engine/call*.py",
     "engine/announcer.py", "engine/attestation.py", "engine/capture.py", "engine/causes.py", "engine/core.py",
     "engine/effects.py", "engine/identity.py", "engine/inputs.py", "engine/leg.py", "engine/account_gate.py",
+    "engine/alarm.py",
     "engine/admission.py", "engine/counters.py", "engine/guard.py", "engine/intake.py", "engine/media_inputs.py",
     "engine/far_ends.py", "engine/media_work.py", "engine/outlets.py", "engine/outside.py", "engine/revival.py",
     "engine/rounds.py",

@@ -21,6 +21,7 @@ import structlog
 
 from maskline.clock import Clock
 from maskline.engine import inputs as i
+from maskline.engine.alarm import Alarm
 from maskline.engine.call import USUAL, CallPolicy
 from maskline.engine.core import EngineConfig, EngineCore
 from maskline.engine.far_ends import FarEnds
@@ -45,10 +46,6 @@ from maskline.sip.events import Flow
 
 log = structlog.get_logger()
 
-TICK = 0.02
-"""Seconds between two looks at SIP's timers, the shortest of which is 0.5 s. Each is a wake-up of a loop that may have
-nothing else to do, and most timers that were due have been cancelled by then; one that is due within half a millisecond
-is none to libuv: it was looked at thousands of times a second."""
 BATCH = 256
 """Datagrams read in a wake-up: they are told apart but not read, which takes 1 ms."""
 BYE_SECONDS = 2.0
@@ -92,8 +89,7 @@ class EngineRunner:
         """Of this engine among others, by which the proxy finds it; set before `start`."""
         self._bound: tuple[str, int] | None = None
         self._core: EngineCore | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_at = 0.0
+        self._alarm = Alarm(self._on_timer, clock.now)
         self._idle = asyncio.Event()
         self._flushing = False
         self._outside = OutsideWork(
@@ -160,8 +156,7 @@ class EngineRunner:
             self._feed(core.stop_calls, keep)
             self._arm()
             await _until_idle(core, self._idle, BYE_SECONDS)
-        if self._timer is not None:
-            self._timer.cancel()
+        self._alarm.cancel()
         self.close()
         await self._outside.stop()
         if self._driver is not None:
@@ -277,7 +272,6 @@ class EngineRunner:
             self._feed(partial(self._core.flow_failed, quoted=quoted), self._ends.of(host, port))
 
     def _on_timer(self) -> None:
-        self._timer = None
         self._feed(self.core.handle_timer)
         self._arm()
 
@@ -344,20 +338,7 @@ class EngineRunner:
             self._idle.set()
 
     def _arm(self) -> None:
-        """Keep one loop timer near the next deadline. One that is too early finds nothing due and arms again, which
-        costs less than moving it at each of a call's dozen timers. For a deadline that is over it stays where it is:
-        put off in each round, it would never come while rounds are less than `TICK` apart."""
-        deadline = self.core.next_deadline()
-        if deadline is None or (self._timer is not None and self._timer_at <= deadline + TICK):
-            return
-        now = self._clock.now()
-        if self._timer is not None:
-            if self._timer_at <= now + TICK:
-                return
-            self._timer.cancel()
-        delay = max(TICK, deadline - now)
-        self._timer_at = now + delay
-        self._timer = asyncio.get_running_loop().call_later(delay, self._on_timer)
+        self._alarm.set(self.core.next_deadline())
 
 
 async def _until_idle(core: EngineCore, idle: asyncio.Event, seconds: float) -> None:

@@ -311,20 +311,6 @@ async def test_a_bug_in_one_input_is_counted_and_the_engine_goes_on(monkeypatch:
         await office.call()
 
 
-async def test_what_is_due_is_not_put_off_by_every_round(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Under load rounds follow one another faster than timers are looked at: transactions were never forgotten then."""
-    async with Office() as office:
-        runner = office.runner
-        over = runner._clock.now() - 1.0
-        monkeypatch.setattr(runner.core, "next_deadline", lambda: over)
-        runner._arm()
-        due = runner._timer
-        assert due is not None
-        runner._arm()
-        assert runner._timer is due
-        monkeypatch.setattr(runner.core, "next_deadline", lambda: None)
-
-
 async def test_datagrams_of_one_wake_up_are_answered_together_and_more_than_a_moments_work_waits_for_the_next_round(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
