@@ -43,6 +43,9 @@ from tools.sip_load import (  # noqa: E402
 FACTORS = (0.5, 0.8, 1.25, 1.5, 2.0, 2.0, 2.0, 3.0)
 """Each behind one of 1.0."""
 HOLD = 1.0
+CLIMBS, HOLDS = 5, 15
+"""Seconds of a run that looks for the limit, and of one that confirms it: what is not yet on the disk carries a rate
+for some seconds that the core does not carry for longer."""
 WIDTH = 50
 PROMISE = 0.9
 """Share of the limit that has to be completed at twice the limit."""
@@ -81,13 +84,13 @@ def find_limit(server: Server) -> int:
     """The highest clean rate, exact to a tenth."""
     first = drive(server, 100, 300)
     rate = round(800 / max(first.cpu_ms_per_call, 0.1))
-    while not drive(server, rate, rate * 5).clean:
+    while drive(server, higher := round(rate * 1.1), higher * CLIMBS).clean:
+        rate = higher
+    while not drive(server, rate, rate * HOLDS).clean:
         rate = round(rate / 1.1)
         if rate < 20:
             raise LoadError("no rate is clean")
-    while drive(server, higher := round(rate * 1.1), higher * 5).clean:
-        rate = higher
-    print(f"limit: {rate} calls/s without a failed call", flush=True)
+    print(f"limit: {rate} calls/s for {HOLDS} s without a failed call", flush=True)
     return rate
 
 

@@ -26,6 +26,9 @@ MAX_BYTES = 8 * 1024 * 1024
 MAX_UNWRITTEN = 3_000
 """Commits waiting for the disk above which no new call is taken, about a second of a full core's work. The writer is a
 thread that gets its turn only when the loop has none: measured at twice the limit, it fell behind by 1,500 a second."""
+UNWRITTEN_WHEN_REFUSING = MAX_UNWRITTEN // 2
+"""The same while calls are refused: what is left of the room takes the usual load that comes after a peak, when the
+disk has the peak still to write and a busy core writes little more than what is new."""
 PAUSE = 0.005
 """Seconds to leave to the writer then."""
 REFUSALS = 4_000.0
@@ -88,7 +91,7 @@ class Admission:
             if late:
                 self._judge(now)
             refuse = (late and self.refusing) or self._full()
-            if not refuse and self._unwritten() > MAX_UNWRITTEN:
+            if not refuse and self._unwritten() > (UNWRITTEN_WHEN_REFUSING if self.refusing else MAX_UNWRITTEN):
                 return PAUSE
             waiting.popleft()
             self._bytes -= len(data)

@@ -10,6 +10,7 @@ from maskline.engine.admission import (
     PAUSE,
     REFUSALS,
     TARGET,
+    UNWRITTEN_WHEN_REFUSING,
     Admission,
 )
 from maskline.engine.counters import EngineCounters
@@ -163,6 +164,19 @@ def test_with_a_slow_disk_new_calls_wait_for_it_and_are_refused_when_late() -> N
         assert desk.serve() and desk.refused == []
         desk.now += 0.09
     assert not desk.serve() and desk.refused == [b"b"]
+
+
+def test_a_peak_leaves_room_for_what_comes_after_it() -> None:
+    desk = Desk(cost=0.0)
+    desk.unwritten = UNWRITTEN_WHEN_REFUSING + 1
+    desk.admission.refusing = True
+    desk.put(b"a")
+    assert desk.serve() and desk.pause == PAUSE and desk.taken == []
+    desk.unwritten -= 1
+    assert not desk.serve() and desk.taken == [b"a"]
+    desk.unwritten = MAX_UNWRITTEN
+    desk.put(b"b")  # the peak is over
+    assert not desk.serve() and desk.taken == [b"a", b"b"]
 
 
 def test_a_flood_is_dropped_and_bounded() -> None:
