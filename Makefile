@@ -148,7 +148,7 @@ bench: setup ## calls/s, CPU, added latency and memory, without and with records
 	@$(PY) tools/bench_media.py --brief
 
 .PHONY: bench-overload
-bench-overload: setup ## calls offered against calls completed, from half to three times what a core can do (4 minutes; needs sipp)
+bench-overload: setup ## calls offered against calls completed, from half to three times what a core can do (6 minutes; needs sipp)
 	@$(PY) tools/bench_overload.py
 
 .PHONY: bench-peer
