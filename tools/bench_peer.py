@@ -29,7 +29,7 @@ sys.path.insert(0, str(ROOT))
 
 from maskline.lab.ports import free_port  # noqa: E402
 from tests.support.hypervisor import StolenTime  # noqa: E402
-from tools.bench_sip import NOWHERE, PROGRAMS, SUMMARY  # noqa: E402
+from tools.bench_sip import COMPILED, NOWHERE, PROGRAMS, SUMMARY, has_compiled  # noqa: E402
 from tools.sip_load import (  # noqa: E402
     HOST,
     SCENARIOS,
@@ -197,9 +197,8 @@ def bench(folder: Path, options: argparse.Namespace) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    exit_on_sigterm()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    usual = "compiled" if Path(PROGRAMS["compiled"][1]["PYTHONPATH"]).exists() else "records"
+    usual = "compiled" if has_compiled(COMPILED) else "records"
     parser.add_argument("--row", choices=list(PROGRAMS), default=usual, help="which row of make bench")
     parser.add_argument(
         "--against", type=Path, help="another build/compiled in place of Kamailio: code before a change"
@@ -212,7 +211,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--confirm", type=int, default=20, help="seconds for which the highest rate has to hold")
     parser.add_argument("--sessions", type=int, default=5000, help="each carries one call at a time")
     options = parser.parse_args(arguments)
-    for program in ("sipp", "kamailio"):
+    if options.row == "compiled" and not has_compiled(COMPILED):
+        parser.error("--row compiled: run 'make compile' with this Python first")
+    if options.against is not None and not has_compiled(options.against):
+        parser.error(f"--against: this Python finds nothing compiled in {options.against}")
+    if options.turns < 1:
+        parser.error("--turns: 1 at least")
+    exit_on_sigterm()
+    for program in ("sipp", "kamailio") if options.against is None else ("sipp",):
         if not shutil.which(program):
             print(f"bench: {program} is missing; 'make setup' as root installs it.", file=sys.stderr)
             return 1

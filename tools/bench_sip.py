@@ -18,6 +18,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from collections.abc import Sequence
 from contextlib import closing
@@ -126,7 +127,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def read_options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    usual = [name for name in PROGRAMS if name != "compiled" or COMPILED.exists()]
+    usual = [name for name in PROGRAMS if name != "compiled" or has_compiled(COMPILED)]
     parser.add_argument("--rows", type=lambda text: text.split(","), default=usual, help=", ".join(PROGRAMS))
     parser.add_argument("--start", type=float, default=400, help="calls per second at which the search begins")
     parser.add_argument("--rate", type=float, help="this rate alone, instead of a search")
@@ -146,9 +147,19 @@ def read_options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--trace", action="store_true", help="a line a second of what the server was at")
     parser.add_argument("--keep", action="store_true", help="keep the folders with logs and captures")
     options = parser.parse_args(arguments)
+    if unknown := [name for name in options.rows if name not in PROGRAMS]:
+        parser.error(f"--rows: there is no row {', '.join(unknown)!r}; there are: {', '.join(PROGRAMS)}")
+    if "compiled" in options.rows and not has_compiled(COMPILED):
+        parser.error("--rows compiled: run 'make compile' with this Python first")
     if options.brief:
         options.aged, options.calls, options.confirm = options.aged // 10, options.calls // 10, 20
     return options
+
+
+def has_compiled(folder: Path) -> bool:
+    """Whether this Python finds a compiled package there. Else it takes the sources beside it, or those that are
+    installed, and a row would say what it is not: after `make compile` failed, or by another version of Python."""
+    return (folder / "maskline" / "sip" / f"parser{sysconfig.get_config_var('EXT_SUFFIX')}").exists()
 
 
 def bench(name: str, options: argparse.Namespace) -> Row:
@@ -206,7 +217,10 @@ def measure(name: str, process: Process, options: argparse.Namespace) -> Row:
     row.taken = taken.share
     if options.profile is not None and name == options.rows[-1]:
         draw = profile_compiled if name == "compiled" and perf_stacks.can_trace() else profile
-        draw(process, EASY * best.rate, options.profile)
+        try:
+            draw(process, EASY * best.rate, options.profile)
+        except (OSError, ValueError, subprocess.SubprocessError) as error:
+            say(f"  no flame graph: {error}")  # the rest of the row is measured all the same
     process.age(EASY * best.rate, options.calls)
     row.old_mb, row.all_calls = process.server.memory_kb() / 1024, process.calls
     return row
@@ -260,7 +274,10 @@ def measure_delay(row: Row, process: Process) -> None:
     if not delays:
         raise LoadError("the capture holds no forwarded INVITE")
     row.p50_ms, row.p99_ms = percentile(delays, 0.5), percentile(delays, 0.99)
-    say(f"  added at {half} calls/s: p50 {row.p50_ms:.2f} ms, p99 {row.p99_ms:.2f} ms, longest {delays[-1]:.1f} ms")
+    say(
+        f"  added at {half} calls/s: p50 {row.p50_ms:.2f} ms, p99 {row.p99_ms:.2f} ms, longest {delays[-1]:.1f} ms; "
+        f"{run.failed} of {run.calls} calls failed"
+    )
 
 
 def profile(process: Process, rate: float, path: Path) -> None:

@@ -67,6 +67,7 @@ def write_flame_graph(text: str, path: Path, thread: str) -> None:
     boxes: list[str] = []
     depth = _draw(root, 0.0, 0, root.samples, boxes)
     height = depth * HEIGHT
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" '
         f'viewBox="0 0 {WIDTH} {height}" font-family="monospace" font-size="10">\n' + "\n".join(boxes) + "\n</svg>\n"

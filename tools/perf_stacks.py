@@ -86,10 +86,13 @@ def _function(mangled: str) -> str:
 
 @cache
 def _files() -> dict[str, str]:
-    """Paths below the package, by every end of them."""
+    """Paths below the package of what is compiled, by every end of them: mypyc tells a module from those it compiles
+    with it, and not from the package's others."""
+    from tools.compile import modules  # brings mypyc, which takes a second
+
     found: dict[str, str] = {}
-    for file in sorted(_PACKAGE.rglob("*.py")):
-        path = file.relative_to(_PACKAGE).as_posix()
+    for module in modules(_PACKAGE):
+        path = module.partition("/")[2]
         names = path.removesuffix(".py").split("/")
         for start in range(len(names)):
             found.setdefault("/".join(names[start:]), path)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import bench_sip, flame_graph, perf_stacks, sip_load, sip_wire
+from tools import bench_peer, bench_sip, flame_graph, perf_stacks, sip_load, sip_wire
 
 SIP_PORT, UAC_PORT, UAS_PORT, WEB_PORT = 5060, 6000, 7000, 8000
 CALLER, CALLEE = "447700900001", "919900000001"
@@ -87,6 +87,28 @@ def test_a_run_is_clean_without_failures_and_with_one_repeat_in_a_thousand() -> 
     assert not load(failed=1).clean
 
 
+@pytest.mark.parametrize(
+    ("rows", "said"), [("record", "there is no row 'record'"), ("records,compiled", "'make compile'")]
+)
+def test_a_row_that_is_not_there_is_refused_before_anything_is_measured(
+    rows: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Python would find the package's sources in place of what is not compiled, and the row would be theirs."""
+    (tmp_path / "maskline" / "sip").mkdir(parents=True)
+    (tmp_path / "maskline" / "sip" / "parser.py").write_text("")
+    monkeypatch.setattr(bench_sip, "COMPILED", tmp_path)
+    assert bench_sip.read_options([]).rows == ["no records", "records"]
+    with pytest.raises(SystemExit):
+        bench_sip.read_options(["--rows", rows])
+    assert said in capsys.readouterr().err
+
+
+def test_a_peer_that_is_not_compiled_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        bench_peer.main(["--row", "records", "--against", str(tmp_path)])
+    assert "finds nothing compiled" in capsys.readouterr().err
+
+
 def test_a_rate_counts_only_when_it_was_really_driven() -> None:
     assert bench_sip.passes(load())
     assert not bench_sip.passes(load(achieved=189))
@@ -113,6 +135,12 @@ def test_a_flame_graph_holds_one_thread_from_where_its_stacks_part(tmp_path: Pat
     assert "&lt;lambda&gt;" in text
     assert "rare" not in text
     assert "run (c.py)" not in text
+
+
+def test_a_flame_graph_makes_its_folder(tmp_path: Path) -> None:
+    """`make bench PROFILE=1` draws it into `out`, which nothing else has made in a fresh clone."""
+    flame_graph.write_flame_graph(STACKS, tmp_path / "out" / "flame.svg", "MainThread")
+    assert (tmp_path / "out" / "flame.svg").read_text().startswith("<svg")
 
 
 def test_a_thread_that_was_not_seen_has_no_flame_graph(tmp_path: Path) -> None:
@@ -142,3 +170,9 @@ def test_stacks_of_a_compiled_server_have_the_names_of_their_sources() -> None:
         f"main thread;EngineCore._feed (maskline/engine/core.py);{answered};SQLite 1",
         "main thread;UdpSocket.send (maskline/net/udp.py);kernel: sendto 1",
     ]
+
+
+def test_a_compiled_module_is_not_taken_for_another_of_its_name() -> None:
+    """The terminal has a `call.py` too, which is not compiled."""
+    stack = "python\n\t 5bd8f8 CPyDef_call___Call___handle\n"
+    assert perf_stacks.fold(stack) == "main thread;Call.handle (maskline/engine/call.py) 1\n"
