@@ -29,8 +29,13 @@ def answer_challenge(
     if not digest.takes(response, transaction.flow, transaction.tries, in_dialog=in_dialog):
         return False
     cseq = transaction.envelope.cseq + 1
-    if in_dialog and usage is not None and usage.dialog is not None:
-        cseq = usage.dialog.next_cseq()
+    if in_dialog and usage is not None:
+        # Of several forks that ring each has numbers of its own.
+        dialog = usage.dialog_with(transaction.envelope.to_value.rpartition(";tag=")[2])
+        if dialog is not None:
+            cseq = dialog.next_cseq()
+            if isinstance(usage.transaction, ClientTransaction):
+                usage.transaction.last_cseq = max(usage.transaction.last_cseq, cseq)
     again = requests.again(transaction, sent, cseq, now)
     if usage is not None and usage.transaction is transaction:
         usage.transaction = again

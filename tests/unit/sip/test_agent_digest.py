@@ -318,6 +318,36 @@ def test_what_rang_before_the_challenge_is_forgotten() -> None:
     assert (read_request(cancel).method, read_request(cancel).cseq) == ("CANCEL", 2)
 
 
+def ringing(n: int) -> str:
+    return f"Require: 100rel\r\nRSeq: {n}\r\n"
+
+
+def test_a_fork_that_challenges_its_prack_is_answered_with_a_number_of_its_own() -> None:
+    bench = Caller()
+    _, invite = bench.call()
+    for number in (1, 2):
+        (prack,) = bench.put(response(invite, 180, "one", ringing(number)))
+        bench.put(response(prack, 200))
+    (prack,) = bench.put(response(invite, 180, "one", ringing(3)))
+    (other,) = bench.put(response(invite, 180, "two", ringing(1)))
+    (again,) = (read_request(data) for data in bench.put(response(prack, 401, "", asked())))
+    assert [read_request(data).cseq for data in (prack, other)] == [4, 2]
+    assert (again.cseq, again.to_tag, again.headers["rack"]) == (5, "one", "3 1 INVITE")
+    # The BYE of a fork that answers too late goes on from there.
+    bench.put(response(invite, 200, "two", body=SDP))
+    _, bye = bench.put(response(invite, 200, "one", body=SDP))
+    assert (read_request(bye).method, read_request(bye).to_tag, read_request(bye).cseq) == ("BYE", "one", 6)
+
+
+def test_a_fork_that_has_lost_may_challenge_its_prack_too() -> None:
+    bench = Caller()
+    _, invite = bench.call()
+    (prack,) = bench.put(response(invite, 180, "one", ringing(1)))
+    bench.put(response(invite, 200, "two", body=SDP))
+    (again,) = bench.put(response(prack, 401, "", asked()))
+    assert (read_request(again).cseq, read_request(again).to_tag) == (3, "one")
+
+
 def test_a_challenge_after_the_call_is_over_is_nobodys() -> None:
     bench = Caller()
     usage = bench.talking()
