@@ -39,6 +39,8 @@ _SILENT = ("CANCEL", "PRACK")
 """Requests of the agent's own, whose final response says nothing: the INVITE's will."""
 MAX_FORKS = 16
 """Early dialogs, and 2xx of other forks, that one INVITE may make."""
+MAX_TRIES = 8
+"""INVITEs of one Call-ID: each proxy on the way may want another interval (RFC 4028 §13 has two of them)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,7 @@ class AgentClient:
     def _ask_longer(self, usage: InviteUsage, transaction: ClientTransaction, response: Response, now: float) -> bool:
         """Whether a 422 was answered by the INVITE once more, with the interval it demands (RFC 4028 §7.4)."""
         outgoing = usage.outgoing
-        if outgoing is None or usage.state is not UsageState.CALLING or outgoing.shortest_session > SHORTEST:
+        if outgoing is None or usage.state is not UsageState.CALLING or transaction.envelope.cseq >= MAX_TRIES:
             return False
         longer = longer_wish(response, outgoing.session_seconds)
         if longer is None or not outgoing.session_seconds:
@@ -270,7 +272,7 @@ class AgentClient:
         usage.ack_due = transaction
         if "session-expires" in response.headers:
             assert usage.outgoing is not None
-            self.sessions.accepted(usage, response, usage.outgoing.body, now)
+            self.sessions.accepted(usage, response, usage.outgoing.body, now, usage.outgoing.shortest_session)
         described = (b"", False) if usage.early_acks is None else _still_described(usage.early_acks, response)
         usage.outgoing = usage.early_acks = None
         self._core.emit(InviteAnswered(usage, response, *described))

@@ -16,7 +16,15 @@ from maskline.sip.invite_usage import InviteUsage, UsageState
 from maskline.sip.kept_usage import KeptSession, terms_of
 from maskline.sip.message import Message, Request, Response
 from maskline.sip.option_tags import SHORTEST
-from maskline.sip.session_timer import Terms, agree_as_client, agree_as_server, lapse, longer_wish, renewal_lines
+from maskline.sip.session_timer import (
+    Terms,
+    agree_as_client,
+    agree_as_server,
+    lapse,
+    longer_wish,
+    read_shortest,
+    renewal_lines,
+)  # fmt: skip
 
 RENEW, EXPIRE = "er", "ee"
 GONE = (408, 481)
@@ -66,18 +74,20 @@ class SessionKeeper:
         held = None if session is None else session.terms
         agreed = agree_as_server(request, ours if held is None else held.seconds, held)
         if agreed is not None:
-            self._start(usage, agreed[0], request, body, now)
+            self._start(usage, agreed[0], request, body, now, read_shortest(request))
             return agreed[1]
         if session is not None:
             self._forget_unless_ours(usage, session)
         return ""
 
-    def accepted(self, usage: InviteUsage, response: Response, body: bytes, now: float) -> None:
-        """A 2xx to an INVITE or UPDATE of ours, whose SDP was `body`."""
+    def accepted(
+        self, usage: InviteUsage, response: Response, body: bytes, now: float, shortest: int = SHORTEST
+    ) -> None:
+        """A 2xx to an INVITE or UPDATE of ours, whose SDP was `body`; `shortest`: the Min-SE that the INVITE had."""
         session = usage.session
         terms = agree_as_client(response, None if session is None else session.terms)
         if terms is not None:
-            self._start(usage, terms, response, body, now)
+            self._start(usage, terms, response, body, now, shortest)
         elif session is not None:
             self._forget_unless_ours(usage, session)
 
@@ -91,7 +101,9 @@ class SessionKeeper:
         if usage.session is not None and body:
             usage.session.sdp = body
 
-    def _start(self, usage: InviteUsage, terms: Terms, message: Message, body: bytes, now: float) -> None:
+    def _start(
+        self, usage: InviteUsage, terms: Terms, message: Message, body: bytes, now: float, shortest: int
+    ) -> None:  # fmt: skip
         session = usage.session
         if session is None:
             session = usage.session = Session(terms, body, by_update=_allows_update(message))
@@ -100,6 +112,8 @@ class SessionKeeper:
             session.sdp = body or session.sdp
             if "allow" in message.headers:
                 session.by_update = _allows_update(message)
+        # §7.4: the most that was heard of in the dialog is said in each renewal; more than the interval is nonsense.
+        session.shortest = min(max(session.shortest, shortest), terms.seconds)
         session.expires_at = now + lapse(terms.seconds)
         timers, tag = self._core.timers, usage.local_tag
         timers.set(EXPIRE, tag, session.expires_at)

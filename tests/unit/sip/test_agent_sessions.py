@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from maskline.sip.agent import OutgoingInvite
+from maskline.sip.agent_client import MAX_TRIES
 from maskline.sip.events import InviteFailed, RequestReceived, SessionExpired
 from maskline.sip.invite_usage import InviteUsage
 from maskline.sip.message import Request, Response
@@ -316,10 +317,35 @@ def test_an_invite_is_sent_once_more_with_the_interval_a_422_demands() -> None:
     assert second.via.branch != first.via.branch
     assert usage.dialog is None
     assert bench.kinds() == []
-    bench.put(response(again, 422, "b1", "Min-SE: 2400\r\n"))
-    (event,) = bench.events()
-    assert isinstance(event, InviteFailed)
-    assert event.status == 422
+
+
+def test_each_proxy_on_the_way_may_demand_another_interval() -> None:
+    """As in the example of RFC 4028 §13: the first one wants an hour, the next one more than that."""
+    bench = Bench()
+    usage, invite = asking(bench)
+    again = bench.put(response(invite, 422, "b1", "Min-SE: 3600\r\n"))[-1]
+    third = bench.put(response(again, 422, "b2", "Min-SE: 4000\r\n"))[-1]
+    asked = read_request(third)
+    assert (asked.header("session-expires"), asked.header("min-se"), asked.cseq) == ("4000", "4000", 3)
+    assert bench.kinds() == []
+    bench.put(response(third, 200, "b3", "Session-Expires: 4000;refresher=uac\r\n" + ALLOW, SDP))
+    bench.agent.ack(usage, bench.now)
+    bench.sent()
+    (update, *_) = bench.pass_time(2001)
+    renewal = read_request(update)
+    assert (renewal.header("session-expires"), renewal.header("min-se")) == ("4000;refresher=uac", "4000")
+
+
+def test_a_peer_that_demands_more_each_time_is_left() -> None:
+    bench = Bench()
+    _, invite = asking(bench)
+    seconds, tries = 600, 0
+    while not (events := bench.events()):
+        tries, seconds = tries + 1, seconds + 1
+        invite = bench.put(response(invite, 422, "b1", f"Min-SE: {seconds}\r\n"))[-1]
+    (event,) = events
+    assert isinstance(event, InviteFailed) and event.status == 422
+    assert tries == MAX_TRIES
 
 
 @pytest.mark.parametrize(
@@ -341,6 +367,18 @@ def test_a_422_after_cancel_is_the_end() -> None:
 
 
 # ---- they called
+
+
+@pytest.mark.parametrize(("said", "repeated"), [("", "90"), ("Min-SE: 600\r\n", "600"), ("Min-SE: 601\r\n", "600")])
+def test_our_renewals_say_the_least_that_the_peer_would_have(said: str, repeated: str) -> None:
+    bench = Bench()
+    usage = bench.invited(headers=f"Supported: timer\r\nSession-Expires: 600;refresher=uas\r\n{said}{ALLOW}")
+    bench.agent.answer(usage, bench.now, SDP)
+    bench.put(request("ACK", branch="ack", to_tag=usage.id))
+    bench.events()
+    (update, *_) = bench.pass_time(301)
+    assert read_request(update).header("min-se") == repeated
+    assert read_request(update).header("session-expires") == "600;refresher=uac"
 
 
 @pytest.mark.parametrize(
