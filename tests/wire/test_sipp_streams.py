@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 
 import pytest
@@ -12,6 +13,7 @@ from tests.wire.test_sipp_changes import answered, asked
 from tests.wire.test_sipp_reliable import DEMANDED, hear_reliably, ring_reliably
 
 pytestmark = pytest.mark.wire
+SILENT_SLOT = 3
 NewCall = Callable[..., FieldCall]
 
 
@@ -47,14 +49,7 @@ def test_a_callee_over_tcp_hangs_up_a_caller_over_tcp(new_call: NewCall) -> None
 def test_an_invite_too_large_for_udp_takes_tcp_where_it_is_spoken(field: Field, new_call: NewCall, there: str) -> None:
     """RFC 3261 §18.1.1, at a trunk over UDP: a long domain in four headers makes 1,300 bytes of any INVITE."""
     call = new_call(TCP_SLOT if there == "tcp" else 0)
-    where = ("--host", callee_host(call.slot), "--port", str(field.ports[call.slot]), "--transport", "udp")
-    headers = (word for name in ("from", "pai", "rpid", "diversion") for word in ("--header", name))
-    domain = ".".join(["customers-of-masked-calls"] * 8 + ["example"])
-    name = f"large {there}"
-    field.cli(
-        "trunk", "add", name, *where, "--prefix", f"+{call.callee_number}", *headers, "--from-domain", domain
-    )  # fmt: skip
-    until(lambda: field.cli("trunk", "show", name)["addresses"], what="the engine's look at the trunk")
+    domain, name = add_trunk_of_large_invites(field, call, there)
     call.caller.invite().expect(180).answered().pause(0.1).hang_up()
     call.callee.invited().progress().answer().let_go()
     if there == "tcp":  # what it says of itself, or the rest of the call would take UDP
@@ -65,6 +60,42 @@ def test_an_invite_too_large_for_udp_takes_tcp_where_it_is_spoken(field: Field, 
     invite = call.called.got("INVITE")
     assert len(invite.text) > 1_300 and invite.header("Via").startswith(f"SIP/2.0/{there.upper()} ")
     assert invite.header("From").startswith(f"<sip:+{field.virtual}@{domain}>")
+    assert call.called.heard == ["INVITE", "ACK", "BYE"]
+    assert call.ended_as() == ("completed", "normal", "caller")
+
+
+def add_trunk_of_large_invites(field: Field, call: FieldCall, there: str) -> tuple[str, str]:
+    """Its domain and name."""
+    where = ("--host", callee_host(call.slot), "--port", str(field.ports[call.slot]), "--transport", "udp")
+    headers = (word for name in ("from", "pai", "rpid", "diversion") for word in ("--header", name))
+    domain, name = ".".join(["customers-of-masked-calls"] * 8 + ["example"]), f"large {there}"
+    field.cli(
+        "trunk", "add", name, *where, "--prefix", f"+{call.callee_number}", *headers, "--from-domain", domain
+    )  # fmt: skip
+    until(lambda: field.cli("trunk", "show", name)["addresses"], what="the engine's look at the trunk")
+    return domain, name
+
+
+def test_an_invite_too_large_for_udp_takes_udp_where_tcp_is_taken_and_nothing_is_said(
+    field: Field, new_call: NewCall
+) -> None:
+    """As behind a firewall that accepts connections for everybody: the kernel does here, and nobody reads."""
+    call = new_call(SILENT_SLOT)
+    _, name = add_trunk_of_large_invites(field, call, "silent")
+    call.caller.invite().expect(180).answered().pause(0.1).hang_up()
+    call.callee.invited().progress().answer().let_go()
+    with socket.create_server((callee_host(call.slot), field.ports[call.slot])) as listener:
+        call.run()
+        listener.settimeout(5.0)
+        connection, _ = listener.accept()
+        with connection:
+            first = connection.recv(65_536).decode()
+    field.cli("trunk", "remove", name)
+    invite = call.called.got("INVITE")
+    assert len(invite.text) > 1_300 and invite.header("Via").startswith("SIP/2.0/UDP ")
+    assert first.startswith("INVITE ") and "Via: SIP/2.0/TCP " in first
+    assert invite.header("Call-ID") in first
+    assert invite.at - call.calling.messages[0].at > 7.5
     assert call.called.heard == ["INVITE", "ACK", "BYE"]
     assert call.ended_as() == ("completed", "normal", "caller")
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from maskline.sip.agent_auth import answer_challenge
 from maskline.sip.agent_inside import RequestsInside
-from maskline.sip.agent_onward import go_on
+from maskline.sip.agent_onward import go_on, leave_stream, leave_unheard, take_another
 from maskline.sip.agent_requests import OutgoingRequests
 from maskline.sip.build import Envelope, Headers, header_lines
 from maskline.sip.core import Core
@@ -31,7 +31,7 @@ from maskline.sip.message import Response
 from maskline.sip.option_tags import OFF, SHORTEST, invite_lines
 from maskline.sip.reliable import ReliableReader
 from maskline.sip.session_timer import longer_wish
-from maskline.sip.transaction_client import SILENCE, ClientTransaction, ClientTransactions
+from maskline.sip.transaction_client import SILENCE, UNHEARD, ClientTransaction, ClientTransactions
 from maskline.sip.transaction_states import State
 from maskline.values import dataclass
 
@@ -122,7 +122,7 @@ class AgentClient:
         transaction.usage = usage.early = usage.dialog = usage.early_acks = None
         usage.provisional_seen = False
         again = replace(outgoing, session_seconds=longer, shortest_session=longer)
-        self._start_initial(usage, again, self._requests.next_envelope(transaction.envelope), now)
+        self._start_initial(usage, again, self._requests.next_envelope(transaction.envelope, outgoing.flow), now)
         return True
 
     def cancel(self, usage: InviteUsage, now: float) -> None:
@@ -181,6 +181,9 @@ class AgentClient:
         if timer == SILENCE:
             go_on(self._core, self.transactions, key, now)
             return
+        if timer == UNHEARD:
+            leave_unheard(self._core, self.transactions, key, now)
+            return
         transaction = self.transactions.fire(timer, key, now)
         if transaction is not None:
             self._give_up(transaction, 408, now)
@@ -189,8 +192,7 @@ class AgentClient:
         """Nobody can be reached there: what went that way for its size alone goes by UDP, the rest has failed."""
         for transaction in self.transactions.on_flow(flow, quoted):
             if transaction.fallback is not None and transaction.state is not State.PROCEEDING:
-                self._core.note_refused_stream(flow.host, now)
-                self.transactions.fall_back(transaction, now)
+                leave_stream(self._core, self.transactions, transaction, now)
             else:
                 self.transactions.fail(transaction, now)
                 self._give_up(transaction, 503, now)
@@ -201,16 +203,11 @@ class AgentClient:
         for transaction in self.transactions.on_flow(flow):
             if transaction.state is State.PROCEEDING:
                 continue
-            if transaction.again:
+            if transaction.again and transaction.fallback is None:
                 self.transactions.fail(transaction, now)
                 self._give_up(transaction, 503, now)
             else:
-                transaction.again = True
-                usage = transaction.usage
-                if usage is not None and usage.dialog is not None and not transaction.is_initial:
-                    transaction.flow = usage.dialog.hop  # who connected to us does not listen where that came from
-                assert transaction.data is not None
-                self._core.resend(transaction.data, transaction.flow)
+                take_another(self._core, self.transactions, transaction, now)
 
     # ---- the initial INVITE
 

@@ -17,11 +17,12 @@ from maskline.sip.grammar import has_line_break
 from maskline.sip.headers import MAGIC_COOKIE
 from maskline.sip.invite_usage import InviteUsage
 from maskline.sip.kept_usage import KeptInvite, envelope_of
-from maskline.sip.transaction_client import ClientTransaction, ClientTransactions
+from maskline.sip.transaction_client import UNHEARD, ClientTransaction, ClientTransactions
 
 LARGE = 1300
 """Bytes above which a request of UDP has to take TCP (§18.1.1): in fragments it would be lost at the first firewall.
-Where TCP is refused it goes by UDP after all, and so does what follows for some minutes."""
+Where TCP is refused, or nobody says anything there, it goes by UDP after all, and so does what follows for some
+minutes."""
 
 
 class OutgoingRequests:
@@ -40,9 +41,9 @@ class OutgoingRequests:
         call_id = self._core.ids.token(12)
         return Envelope(request_uri, "", from_value, f"<{to_uri}>", call_id, 1, self._branch(), way)
 
-    def next_envelope(self, envelope: Envelope) -> Envelope:
+    def next_envelope(self, envelope: Envelope, flow: Flow) -> Envelope:
         """The addressing of the same request, sent again otherwise."""
-        return replace(envelope, branch=self._branch(), cseq=envelope.cseq + 1)
+        return replace(envelope, branch=self._branch(), cseq=envelope.cseq + 1, way=way_of(flow))
 
     def start(
         self, method: str, envelope: Envelope, data: bytes, flow: Flow, usage: InviteUsage | None, now: float, *,
@@ -59,6 +60,8 @@ class OutgoingRequests:
         if digest is not None:
             transaction.digest, transaction.authorization = digest, authorization
         self._transactions.start(transaction, now)
+        if fallback is not None:
+            self._core.timers.set(UNHEARD, transaction.key, now + 2 * self._core.config.t2)
         return transaction
 
     def in_dialog(
@@ -75,14 +78,17 @@ class OutgoingRequests:
 
     def again(self, old: ClientTransaction, sent: bytes, cseq: int, now: float) -> ClientTransaction:
         """The request of `old`, whose bytes were `sent`, once more: answering a challenge, under `cseq` (§22.2)."""
-        digest, usage, envelope = old.digest, old.usage, replace(old.envelope, branch=self._branch(), cseq=cseq)
+        digest, usage, flow = old.digest, old.usage, old.flow
+        if old.fallback is not None:
+            sent, flow = old.fallback  # it took a stream for its size alone, and does so again
+        envelope = replace(old.envelope, branch=self._branch(), cseq=cseq, way=way_of(flow))
         assert digest is not None
-        lines = digest.lines(old.method, envelope.uri, sent.partition(b"\r\n\r\n")[2], old.flow)
+        lines = digest.lines(old.method, envelope.uri, sent.partition(b"\r\n\r\n")[2], flow)
         data = rewrite(
             sent, (old.envelope.branch, envelope.branch), (old.envelope.cseq, cseq), old.method, lines
         )  # fmt: skip
         transaction = self.start(
-            old.method, envelope, data, old.flow, usage, now, is_initial=old.is_initial, digest=digest,
+            old.method, envelope, data, flow, usage, now, is_initial=old.is_initial, digest=digest,
             authorization=lines,
         )  # fmt: skip
         transaction.tries, transaction.carries_offer, old.usage = old.tries, old.carries_offer, None

@@ -20,6 +20,8 @@ from maskline.sip.transaction_states import CLIENT_INVITE, CLIENT_OTHER, Action,
 RETRANSMIT, TIMEOUT, LINGER = "cr", "ct", "cl"
 SILENCE = "cs"
 """Not of the transaction: its user waits no longer for a first response."""
+UNHEARD = "cu"
+"""Nor this: what took a stream for its size alone has had no response there, though it must stand by now."""
 REINVITE_LIMIT = 180.0
 """Seconds a re-INVITE may stay provisional, as a proxy's timer C (§16.6). Without a limit it would wait for ever
 when the dialog ends by BYE and the final response is lost: nobody repeats that any more."""

@@ -7,6 +7,7 @@ import pytest
 from maskline.ids import SeededIds
 from maskline.sip.agent import AgentConfig, OutgoingInvite
 from maskline.sip.core import MAX_REFUSED, REFUSED_SECONDS, Core
+from maskline.sip.digest import Credentials
 from maskline.sip.events import ByeFinished, Flow, InviteFailed, RequestFinished
 from maskline.sip.message import Request
 from maskline.sip.parser import parse
@@ -259,6 +260,60 @@ def test_where_tcp_is_refused_udp_has_to_do() -> None:
     (cancel,) = bench.agent.datagrams()
     assert cancel[1] == PEER and parse(cancel[0]).via.transport == "udp"
     assert parse(calling(bench, PEER, LARGE)[1]).via.transport == "udp"
+
+
+def test_what_takes_a_stream_for_its_size_takes_it_again_with_its_proof_and_is_as_free_as_before() -> None:
+    bench = knowing_tcp()
+    uri = "sip:b@192.0.2.7"
+    who = Credentials("bob", "zanzibar", "biloxi.com", (PEER,))
+    outgoing = OutgoingInvite(PEER, uri, "sip:a@192.0.2.1", uri, LARGE, credentials=who)
+    for answer in ("200", "refused"):
+        usage = bench.agent.invite(outgoing, 0.0)
+        (invite,) = bench.sent()
+        asked = 'WWW-Authenticate: Digest realm="biloxi.com", nonce="n1", qop="auth"\r\n'
+        bench.agent.receive(response(invite, 401, "t0", asked), LISTENS, 0.0)
+        (_, at), (again, flow) = bench.agent.datagrams()
+        assert at == flow == LISTENS and parse(again).via.transport == "tcp"
+        if answer == "200":
+            bench.put(response(again, 200, "b1", body=SDP, contact="<sip:b@192.0.2.99>"), LISTENS)
+            bench.agent.ack(usage, 0.0)
+            assert sent(bench) == [("ACK", PEER._replace(host="192.0.2.99"))]
+        else:
+            bench.agent.flow_failed(LISTENS, 0.1)
+            ((copy, flow),) = bench.agent.datagrams()
+            assert flow == PEER and parse(copy).via.transport == "udp"
+            assert parse(copy).headers["authorization"] == parse(again).headers["authorization"]
+
+
+def test_an_invite_that_a_422_sends_again_goes_by_udp_as_it_should() -> None:
+    bench = knowing_tcp()
+    uri = "sip:b@192.0.2.7"
+    bench.agent.invite(OutgoingInvite(PEER, uri, "sip:a@192.0.2.1", uri, LARGE, session_seconds=600), 0.0)
+    (invite,) = bench.sent()
+    again = bench.put(response(invite, 422, "b1", "Min-SE: 1200\r\n"), LISTENS)[-1]
+    assert parse(again).via.transport == "tcp"
+    bench.agent.flow_failed(LISTENS, 0.1)
+    ((copy, flow),) = bench.agent.datagrams()
+    assert flow == PEER and parse(copy).via.transport == "udp"
+
+
+def test_a_connection_that_is_closed_twice_on_what_is_too_large_is_left_for_udp() -> None:
+    bench = knowing_tcp()
+    calling(bench, PEER, LARGE)
+    bench.agent.flow_closed(LISTENS, 0.1)
+    assert sent(bench) == [("INVITE", LISTENS)]
+    bench.agent.flow_closed(LISTENS, 0.2)
+    assert sent(bench) == [("INVITE", PEER)] and bench.agent.events() == []
+
+
+def test_an_offer_that_is_too_large_is_sent_again_on_a_connection() -> None:
+    bench = Bench()
+    usage, _ = bench.connected()
+    bench.agent.request(usage, "UPDATE", 0.0, LARGE)
+    bench.sent()
+    bench.agent.flow_closed(LISTENS, 0.1)
+    ((copy, flow),) = bench.agent.datagrams()
+    assert flow == LISTENS and parse(copy).via.transport == "tcp"
 
 
 def test_one_that_rings_over_tcp_is_not_asked_again_by_udp() -> None:

@@ -8,11 +8,13 @@ import pytest
 
 from maskline.sip.agent import OutgoingInvite
 from maskline.sip.events import Flow, InviteFailed
+from maskline.sip.parser import parse
 from tests.support.sip_wire import PEER, SDP, Bench, response
 
 WISH = OutgoingInvite(
     PEER, "sip:+15550101@192.0.2.7", "sip:+15550100@192.0.2.1", "sip:+15550101@192.0.2.7", SDP, try_seconds=4.0
 )
+LARGE = SDP + b"a=x\r\n" * 300
 
 
 def silent(wish: OutgoingInvite = WISH) -> tuple[Bench, bytes]:
@@ -86,7 +88,7 @@ def test_a_call_that_is_cancelled_meanwhile_has_its_own_end() -> None:
 
 def test_what_waits_for_a_connection_because_of_its_size_is_tried_by_udp_first() -> None:
     bench = Bench()
-    bench.agent.invite(replace(WISH, body=SDP + b"a=x\r\n" * 300), 0.0)
+    bench.agent.invite(replace(WISH, body=LARGE), 0.0)
     bench.pass_time(5.0)
     assert bench.events() == []
     bench.agent.flow_failed(PEER._replace(transport="tcp"), 5.0)
@@ -94,6 +96,45 @@ def test_what_waits_for_a_connection_because_of_its_size_is_tried_by_udp_first()
     assert copy.startswith(b"INVITE ") and bench.events() == []
     bench.pass_time(4.0)
     assert [type(event) for event in bench.events()] == [InviteFailed]
+
+
+@pytest.mark.parametrize("seconds", [0.0, 4.0])
+def test_a_connection_that_nobody_says_anything_on_is_left_for_udp(seconds: float) -> None:
+    """As of a firewall that accepts for a server without TCP: it stands, and so never fails."""
+    bench = Bench()
+    usage = bench.agent.invite(replace(WISH, body=LARGE, try_seconds=seconds), 0.0)
+    ((first, flow),) = bench.agent.datagrams()
+    assert flow == PEER._replace(transport="tcp")
+    assert bench.pass_time(7.9) == [] and bench.events() == []
+    bench.now = 8.0
+    bench.agent.handle_timer(8.0)
+    ((copy, flow),) = bench.agent.datagrams()
+    assert flow == PEER and parse(copy).branch == parse(first).branch
+    bench.agent.invite(replace(WISH, body=LARGE), bench.now)
+    assert [flow for _, flow in bench.agent.datagrams()] == [PEER], "nor is it asked there again soon"
+    bench.pass_time(3.9)
+    assert bench.events() == []
+    bench.pass_time(0.2)
+    assert [event.usage is usage for event in bench.events()][:1] == ([True] if seconds else [False])  # type: ignore[union-attr]
+
+
+def test_a_connection_on_which_it_rings_is_not_left() -> None:
+    bench = Bench()
+    bench.agent.invite(replace(WISH, body=LARGE), 0.0)
+    (invite,) = bench.sent()
+    bench.put(response(invite, 100))
+    assert bench.pass_time(20.0) == [] and bench.events() == []
+
+
+def test_an_offer_inside_a_call_is_left_no_more_alone_than_an_invite() -> None:
+    bench = Bench()
+    usage, _ = bench.connected()
+    bench.agent.request(usage, "UPDATE", 0.0, LARGE)
+    bench.pass_time(7.9)
+    bench.agent.datagrams()
+    bench.now = 8.0
+    bench.agent.handle_timer(8.0)
+    assert [flow for _, flow in bench.agent.datagrams()] == [PEER]
 
 
 def test_where_there_is_nowhere_to_go_timer_b_decides() -> None:
