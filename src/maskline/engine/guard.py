@@ -25,11 +25,16 @@ LOUD = 500
 that they cost less than a filter: its drops cannot be told from those of a full buffer."""
 
 
+CHECKS = 10.0
+"""OPTIONS a second that are read of a trunk's address, twice as many at once, while it sends too much that comes to
+nothing: whose health checks are not answered takes us for down and sends us no calls. Their answers keep nothing."""
+
+
 class Guard:
     """Buckets, counts, bans. Times are of one monotonic clock."""
 
     __slots__ = (
-        "_banned", "_buckets", "_knocks", "_lines", "_lines_since", "_loud", "_strangers", "_vain", "_vain_calls",
+        "_banned", "_buckets", "_checks", "_knocks", "_lines", "_lines_since", "_loud", "_strangers", "_vain", "_vain_calls",
         "ban_seconds", "banned", "rate", "told", "vain_rate",
     )  # fmt: skip
 
@@ -45,6 +50,8 @@ class Guard:
         self.ban_seconds = ban_seconds
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
         """Tokens and when they were counted, by address of a trunk."""
+        self._checks: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        """The same of OPTIONS."""
         # The first of a plain dict is found by walking over those deleted before it: 8.6 us for each new one, now 1.0.
         self._strangers: OrderedDict[str, tuple[int, float]] = OrderedDict()
         """Datagrams, and since when they are counted."""
@@ -62,17 +69,11 @@ class Guard:
 
     def spend(self, host: str, now: float) -> bool:
         """Whether another datagram of this trunk's address may be read."""
-        buckets = self._buckets
-        held = buckets.get(host)
-        if held is None:
-            _make_room(buckets)
-            held = 2.0 * self.rate, now
-        tokens = min(2.0 * self.rate, held[0] + (now - held[1]) * self.rate) - 1.0
-        if tokens < 0.0:
-            buckets[host] = (tokens + 1.0, now)
-            return False
-        buckets[host] = (tokens, now)
-        return True
+        return _spend(self._buckets, host, self.rate, now)
+
+    def spend_check(self, host: str, now: float) -> bool:
+        """Whether OPTIONS of this trunk's address are read beside what comes to nothing."""
+        return _spend(self._checks, host, CHECKS, now)
 
     def is_in_vain(self, host: str, now: float, new: bool) -> bool:
         """Whether so much of this trunk's address came to nothing that no more of it is read at this moment. `new`: of
@@ -129,7 +130,8 @@ class Guard:
 
     def sizes(self) -> dict[str, int]:
         return {
-            "strangers": len(self._strangers), "banned": len(self._banned), "buckets": len(self._buckets),
+            "strangers": len(self._strangers), "banned": len(self._banned),
+            "buckets": len(self._buckets) + len(self._checks),
             "knocks": len(self._knocks), "loud": len(self._loud),
             "vain": len(self._vain) + len(self._vain_calls),
         }  # fmt: skip
@@ -150,3 +152,17 @@ def _make_room(buckets: OrderedDict[str, tuple[float, float]]) -> None:
     """For one more address. Whoever is forgotten begins with a full bucket."""
     if len(buckets) >= MAX_STRANGERS:
         buckets.popitem(last=False)
+
+
+def _spend(buckets: OrderedDict[str, tuple[float, float]], host: str, rate: float, now: float) -> bool:
+    """Take one of this address's tokens, of which a second's worth twice over is there at most; False: it has none."""
+    held = buckets.get(host)
+    if held is None:
+        _make_room(buckets)
+        held = 2.0 * rate, now
+    tokens = min(2.0 * rate, held[0] + (now - held[1]) * rate) - 1.0
+    if tokens < 0.0:
+        buckets[host] = (tokens + 1.0, now)
+        return False
+    buckets[host] = (tokens, now)
+    return True

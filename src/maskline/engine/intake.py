@@ -83,7 +83,8 @@ class Intake:
         if not guard.is_in_vain(flow.host, now, False):
             return new and guard.is_in_vain(flow.host, now, True)
         if not new:
-            return not self._core.agent.belongs(data)
+            is_check = data.startswith(b"OPTIONS ") and guard.spend_check(flow.host, now)
+            return not (is_check or self._core.agent.belongs(data))
         if guard.is_in_vain(flow.host, now, True):
             return True
         # New calls may be part of it. Each is charged before it waits for its turn, until it has come to something.

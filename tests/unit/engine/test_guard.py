@@ -112,7 +112,7 @@ def test_what_comes_to_nothing_has_a_rate_of_its_own(new: bool) -> None:
 def test_forged_addresses_of_a_trunks_network_fill_no_memory() -> None:
     guard = Guard(rate=10.0, vain_rate=10.0)
     for number in range(MAX_STRANGERS + 500):
-        assert guard.spend(f"host-{number}", 0.0)
+        assert guard.spend(f"host-{number}", 0.0) and guard.spend_check(f"host-{number}", 0.0)
         for new in (False, True):
             guard.charge(f"host-{number}", 0.0, new)
-    assert (guard.sizes()["buckets"], guard.sizes()["vain"]) == (MAX_STRANGERS, 2 * MAX_STRANGERS)
+    assert (guard.sizes()["buckets"], guard.sizes()["vain"]) == (2 * MAX_STRANGERS, 2 * MAX_STRANGERS)

@@ -187,6 +187,20 @@ def test_who_forges_a_trunks_address_takes_none_of_its_calls() -> None:
     assert not gate.put(response(bye, 200)), "that is over, and is nobody's now"
 
 
+def test_beside_garbage_a_carriers_health_checks_are_answered() -> None:
+    """Without an answer it takes us for down, and sends no calls: that would be what whoever forges is after."""
+    gate = Gate(vain_rate=5.0)
+    for number in range(20):
+        gate.put(b"junk %d" % number)
+    answers = [gate.put(request("OPTIONS", branch=f"o{number}", call_id=f"o{number}")) for number in range(30)]
+    assert answers == [[200]] * 20 + [[]] * 10
+    gate.clock.advance(0.1)
+    for number in range(20):
+        gate.put(b"more junk %d" % number)
+    assert gate.put(request("OPTIONS", branch="p")) == [200]
+    assert gate.put(request("REGISTER", branch="r")) == []
+
+
 def test_beside_garbage_new_calls_are_charged_before_they_wait_and_good_ones_get_it_back() -> None:
     """Those that overload refuses unread would never be, and a flood of both would fill the queue of good calls."""
     gate = Gate(vain_rate=5.0)
