@@ -34,8 +34,8 @@ class Guard:
     """Buckets, counts, bans. Times are of one monotonic clock."""
 
     __slots__ = (
-        "_banned", "_buckets", "_checks", "_knocks", "_lines", "_lines_since", "_loud", "_strangers", "_vain", "_vain_calls",
-        "ban_seconds", "banned", "rate", "told", "vain_rate",
+        "_banned", "_buckets", "_checks", "_knocks", "_lines", "_lines_since", "_loud", "_strangers", "_vain",
+        "_vain_calls", "ban_seconds", "banned", "rate", "told", "vain_rate",
     )  # fmt: skip
 
     def __init__(self, rate: float = 0.0, ban_seconds: float = 300.0, vain_rate: float = 0.0) -> None:
