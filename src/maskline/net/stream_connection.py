@@ -40,7 +40,8 @@ class StreamConnection(asyncio.Protocol):
         self.heard = ours
         """Whether it may be quiet: a message came, or we opened it."""
         self.active_at = now
-        """When something last came or went, keep-alive left out: that alone keeps no connection."""
+        """When something last came or went, our own keep-alive left out: that alone keeps no connection. A peer's does,
+        for it is how a telephone behind a NAT stays where it can be reached."""
         self.began_at = now
         """When the message that is on its way began; before the first one, when the connection did."""
         self.why = ""
@@ -77,14 +78,14 @@ class StreamConnection(asyncio.Protocol):
         was_partial = framer.is_partial
         found = framer.feed(data)
         now = self.active_at = owner.now()
-        if found or not was_partial:
-            self.began_at = now
         for message in found:
             if message == PING:
                 self.send(PONG)
             else:
                 self.heard = True
                 owner.on_message(message, self.flow)
+        if self.heard and (found or not was_partial):
+            self.began_at = now
         owner.on_batch()
         if framer.fault:
             self.end("malformed")

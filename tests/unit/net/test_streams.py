@@ -313,6 +313,39 @@ async def test_a_connection_of_a_peer_is_its_own_to_keep(made: Made, monkeypatch
     writer.close()
 
 
+async def test_a_peer_that_keeps_its_connection_alive_has_it(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a telephone behind a NAT does, which nobody could call otherwise."""
+    monkeypatch.setattr(streams, "_SWEEP_SECONDS", 0.01)
+    station = made(StreamLimits(idle_seconds=2.0))
+    reader, writer = await plain(station)
+    writer.write(MESSAGE)
+    await station.until(lambda: station.messages)
+    connection = next(iter(station.streams._table.values()))
+    connection.active_at -= 1.99
+    writer.write(PING)
+    assert await reader.readexactly(len(PONG)) == PONG
+    assert station.streams.now() - connection.active_at < 1.9
+    assert connection.overdue(station.streams.now()) == ""
+    writer.close()
+
+
+async def test_a_peer_that_says_nothing_but_that_is_closed(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "_SWEEP_SECONDS", 0.01)
+    station = made(StreamLimits(message_seconds=0.2))
+    reader, writer = await plain(station)
+
+    async def ping() -> None:
+        while not writer.is_closing():
+            writer.write(PING)
+            await asyncio.sleep(0.02)
+
+    pinging = asyncio.ensure_future(ping())
+    await gone(reader)
+    assert station.streams.figures().closed == {"slow": 1}
+    pinging.cancel()
+    writer.close()
+
+
 async def test_an_idle_connection_is_closed(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streams, "_SWEEP_SECONDS", 0.02)
     station = made(StreamLimits(idle_seconds=0.05))
