@@ -59,9 +59,12 @@ def take_another(core: Core, transactions: ClientTransactions, transaction: Clie
 
 
 def leave_unheard(core: Core, transactions: ClientTransactions, key: str, now: float) -> None:
-    """The stream stands, or would have failed by now."""
+    """The stream stands, or would have failed by now. For a caller that gave up meanwhile no telephone has to ring."""
     transaction = transactions.get(key)
-    if transaction is not None and transaction.fallback is not None and transaction.state in _WAITING:
+    if transaction is None or transaction.fallback is None or transaction.state not in _WAITING:
+        return
+    usage = transaction.usage
+    if not transaction.is_initial or (usage is not None and usage.state is UsageState.CALLING):
         leave_stream(core, transactions, transaction, now)
 
 

@@ -118,6 +118,17 @@ def test_a_connection_that_nobody_says_anything_on_is_left_for_udp(seconds: floa
     assert [event.usage is usage for event in bench.events()][:1] == ([True] if seconds else [False])  # type: ignore[union-attr]
 
 
+def test_for_a_caller_that_gave_up_nobody_is_asked_by_udp() -> None:
+    bench = Bench()
+    usage = bench.agent.invite(replace(WISH, body=LARGE), 0.0)
+    bench.sent()
+    bench.pass_time(3.0)
+    bench.agent.cancel(usage, bench.now)
+    assert bench.pass_time(40.0) == []
+    assert bench.kinds() == ["InviteFailed"]
+    assert not any(bench.agent.sizes().values())
+
+
 def test_a_connection_on_which_it_rings_is_not_left() -> None:
     bench = Bench()
     bench.agent.invite(replace(WISH, body=LARGE), 0.0)
