@@ -100,6 +100,8 @@ class Poster:
                 connection.keep(loop.call_later(_KEEP, connection.abort, broken()))
             else:
                 connection.abort(broken())
+            # An error's traceback holds this frame: by it the error would hold itself, until the collector looks.
+            del answer, connection
 
     # -- connections ---------------------------------------------------------------------------------------------------
 

@@ -46,7 +46,9 @@ class PostConnection(asyncio.Protocol):
     def __init__(self, lost: Callable[[PostConnection], None]) -> None:
         self._lost = lost
         self._transport: asyncio.Transport | None = None
-        self._parser = httptools.HttpResponseParser(self)
+        self._parser: httptools.HttpResponseParser
+        """From a request to the end of the connection. It and we hold each other, which only the collector of cycles
+        would end, and of what is older than a moment that looks while no call is in progress alone."""
         self._answer: asyncio.Future[Posted] | None = None
         self._keep: asyncio.TimerHandle | None = None
         self._parts: list[bytes] = []
@@ -112,6 +114,8 @@ class PostConnection(asyncio.Protocol):
         if is_whole and answer is not None and not answer.done():
             answer.set_result(self._whole())
         self.abort(broken())
+        if answer is not None:
+            del self._parser
         self._lost(self)
 
     # -- from llhttp ---------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gc
 import socket
 import ssl
 import threading
@@ -18,6 +19,7 @@ from maskline.net import post as post_module
 from maskline.net.egress import EgressError, Failure
 from maskline.net.names import ThreadedNames
 from maskline.net.post import Poster
+from maskline.net.post_connection import PostConnection
 from tests.support.scripted_server import Answer, scripted
 from tests.support.waiting import until
 from tests.support.web_receiver import LOOPBACK, Names
@@ -339,6 +341,34 @@ async def test_a_refused_and_a_slow_connection_are_told_apart(poster, monkeypatc
 
     monkeypatch.setattr(posting, "_connect", never)
     assert await fails(posting, f"http://127.0.0.1:{port}", connect=0.05) is Failure.CONNECT_TIMEOUT
+
+
+@pytest.mark.parametrize("loop_factory", [None, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def test_a_connection_that_is_over_is_freed_without_the_collector(loop_factory):
+    """A full collection comes in an idle moment alone: what a connection left would stay as long as there are calls."""
+
+    async def run():
+        poster = Poster(LOOPBACK)
+        await poster.open()
+        closing = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+        async with RawServer(closing, b"nonsense\r\n\r\n", hang_up=True) as server:
+            await post(poster, server.url)
+            await fails(poster, server.url)
+        await fails(poster, f"http://127.0.0.1:{free_port()}")
+        await poster.close()
+        await until(lambda: not kept_connections())
+
+    gc.collect()
+    gc.disable()
+    try:
+        with asyncio.Runner(loop_factory=loop_factory) as runner:
+            runner.run(run())
+    finally:
+        gc.enable()
+
+
+def kept_connections():
+    return [one for one in gc.get_objects() if isinstance(one, PostConnection)]
 
 
 # -- requests ------------------------------------------------------------------------------------------------------
