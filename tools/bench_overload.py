@@ -52,7 +52,6 @@ PROMISE = 0.9
 
 
 def main(arguments: list[str] | None = None) -> int:
-    exit_on_sigterm()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--limit", type=int, default=0, help="calls/s of one core; 0: find it")
     parser.add_argument("--seconds", type=int, default=8, help="length of each run, 6 at least")
@@ -62,6 +61,11 @@ def main(arguments: list[str] | None = None) -> int:
         help="multiples of the limit that are offered",
     )  # fmt: skip
     options = parser.parse_args(arguments)
+    if options.seconds < 6:
+        parser.error("--seconds: 6 at least, since the first three count for nothing")
+    if 2.0 not in options.factors:
+        parser.error("--factors: 2 has to be among them, by which the promise is judged")
+    exit_on_sigterm()
     if not shutil.which("sipp"):
         print("bench: sipp is missing; 'make setup' as root installs it.", file=sys.stderr)
         return 1
@@ -112,7 +116,7 @@ def measure(server: Server, limit: int, seconds: int, factors: Sequence[float]) 
         f"one second after three times the limit: {after['completed_calls']} of {after['calls']} calls at 0.8 completed"
     )
     shares = [row["share"] for row in rows if row["factor"] == 2.0]
-    twice = statistics.median(shares) if shares else 1.0
+    twice = statistics.median(shares)
     kept = bool(twice >= PROMISE and after["completed_calls"] == after["calls"])
     print(
         f"promise (>= {PROMISE} at twice the limit, no call lost after): {'kept' if kept else 'NOT KEPT'}, {twice:.2f}"

@@ -151,6 +151,8 @@ def read_options(arguments: list[str] | None) -> argparse.Namespace:
         parser.error(f"--rows: there is no row {', '.join(unknown)!r}; there are: {', '.join(PROGRAMS)}")
     if "compiled" in options.rows and not has_compiled(COMPILED):
         parser.error("--rows compiled: run 'make compile' with this Python first")
+    if options.profile is not None and not can_profile(options.rows[-1]):
+        parser.error("--profile: py-spy is missing ('.venv/bin/pip install py-spy')")
     if options.brief:
         options.aged, options.calls, options.confirm = options.aged // 10, options.calls // 10, 20
     return options
@@ -280,11 +282,21 @@ def measure_delay(row: Row, process: Process) -> None:
     )
 
 
+def py_spy() -> str:
+    """Empty: it is not there. It is no package of ours."""
+    beside = str(Path(sys.executable).with_name("py-spy"))
+    return shutil.which("py-spy") or shutil.which(beside) or ""
+
+
+def can_profile(row: str) -> bool:
+    """Whether what would draw that row's time is there."""
+    return bool(py_spy()) or (row == "compiled" and perf_stacks.can_trace())
+
+
 def profile(process: Process, rate: float, path: Path) -> None:
-    py_spy = shutil.which("py-spy") or str(Path(sys.executable).with_name("py-spy"))
     raw = process.server.folder / "stacks.txt"
     command = [
-        py_spy, "record", "--pid", str(process.server.process.pid), "--rate", "150", "--nonblocking", "--function",
+        py_spy(), "record", "--pid", str(process.server.process.pid), "--rate", "150", "--nonblocking", "--function",
         "--duration", str(PROFILE_SECONDS), "--format", "raw", "--output", str(raw), "--threads",
     ]  # fmt: skip
     watching = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

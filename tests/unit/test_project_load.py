@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import bench_peer, bench_sip, flame_graph, perf_stacks, sip_load, sip_wire
+from tools import bench_overload, bench_peer, bench_sip, flame_graph, perf_stacks, sip_load, sip_wire
 
 SIP_PORT, UAC_PORT, UAS_PORT, WEB_PORT = 5060, 6000, 7000, 8000
 CALLER, CALLEE = "447700900001", "919900000001"
@@ -101,6 +101,24 @@ def test_a_row_that_is_not_there_is_refused_before_anything_is_measured(
     with pytest.raises(SystemExit):
         bench_sip.read_options(["--rows", rows])
     assert said in capsys.readouterr().err
+
+
+def test_a_profiler_that_is_missing_is_said_before_anything_is_measured(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(bench_sip, "py_spy", lambda: "")
+    with pytest.raises(SystemExit):
+        bench_sip.read_options(["--rows", "records", "--profile", "out/flame.svg"])
+    assert "py-spy is missing" in capsys.readouterr().err
+    monkeypatch.setattr(bench_sip, "py_spy", lambda: "/usr/bin/py-spy")
+    assert bench_sip.read_options(["--rows", "records", "--profile", "out/flame.svg"]).profile
+
+
+def test_a_curve_needs_seconds_and_its_promise_twice_the_limit(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments, said in ((["--seconds", "5"], "6 at least"), (["--factors", "1.5,3"], "2 has to be among them")):
+        with pytest.raises(SystemExit):
+            bench_overload.main(arguments)
+        assert said in capsys.readouterr().err
 
 
 def test_a_peer_that_is_not_compiled_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
