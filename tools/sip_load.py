@@ -76,11 +76,18 @@ class Server:
 
     def counted(self, metric: str, labels: str) -> int:
         """Sum of a counter over the series whose labels, as /metrics writes them, match `labels`."""
+        return self._sum(rf"{metric}\{{{labels}\}}")
+
+    def held(self, metric: str) -> int:
+        """A gauge without labels."""
+        return self._sum(metric)
+
+    def _sum(self, series: str) -> int:
         connection = http.client.HTTPConnection(HOST, self.http_port, timeout=30)
         connection.request("GET", "/metrics")
         text = connection.getresponse().read().decode()
         connection.close()
-        return sum(int(float(n)) for n in re.findall(rf"^{metric}\{{{labels}\}} (\S+)", text, re.M))
+        return sum(int(float(n)) for n in re.findall(rf"^{series} (\S+)", text, re.M))
 
     def command(self, *arguments: str) -> Any:
         """Run `maskline … --json` as an operator would; the parsed answer."""

@@ -104,6 +104,13 @@ async def test_garbage_is_collected_only_while_no_call_is_in_progress(monkeypatc
     assert bool(collected) is not busy
 
 
+async def test_a_server_that_is_never_without_calls_collects_now_and_then(monkeypatch: pytest.MonkeyPatch):
+    collected: list[bool] = []
+    monkeypatch.setattr(chores_module.gc, "collect", lambda: collected.append(True))
+    monkeypatch.setattr(chores_module, "COLLECT_AT_LATEST", 0.001)
+    await run(chores(is_busy=lambda: True).collect_garbage(), lambda: len(collected) > 1)
+
+
 class Renewals:
     """Certificates that change at each look; the first renewal is broken."""
 

@@ -376,8 +376,8 @@ NEVER = 1_000_000
 
 def settle_memory() -> None:
     """Once, when everything is built: what exists now will live for ever. A call leaves no cycles behind, so only what
-    is new is looked through, little at a time, and everything when no call is in progress (`chores.py`). A collection
-    over a grown heap cost Sippy 50 ms and more (peers.md, 3)."""
+    is new is looked through, little at a time, and everything when no call is in progress, or after an hour of calls
+    (`chores.py`). A collection over a grown heap cost Sippy 50 ms and more (peers.md, 3)."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG, NEVER, NEVER)
