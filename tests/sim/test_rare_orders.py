@@ -90,6 +90,7 @@ HELD_A, MOVED_A = sdp(port=4010, direction="sendonly"), sdp(port=4010)
 HELD_B = sdp("198.51.100.99", 6000, "0 101", "sendonly")
 HOLDS_A, HOLDS_B, MOVES_A = i.Offered(A, "k", HELD_A), i.Offered(B, "k", HELD_B), i.Offered(A, "k", MOVED_A)
 ASKS_A = i.Offered(A, "k", b"")
+RENEWED_A, MOVED_B = i.Renewed(A, sdp(port=4010, codecs="0 101")), sdp("198.51.100.99", 6020, "0 101")
 A_AGREES, B_AGREES = i.OfferAnswered(A, 200, sdp(codecs="0 101")), i.OfferAnswered(B, 200, B_SDP)
 A_CANCELS, B_CANCELS = i.OfferWithdrawn(A, "k"), i.OfferWithdrawn(B, "k")
 A_HEARS, NO_ACK = i.Acked(A), i.AckMissing(A)
@@ -148,6 +149,21 @@ ORDERS: tuple[tuple[CallState, tuple[Next, ...], Next], ...] = (
     (_S.CAPTURING, (*CAPTURES, MOVES_A), A_CANCELS),
     (_S.ASKING_NEXT, (*ASKS_NEXT, MOVES_A), A_CANCELS),
     (_S.ENDING, (*DIALLED, i.Progressed(180, "x"), i.Cancelled()), i.Offered(B, "k", b"", update=True)),
+    # An answer to a renewal of ours that moves the media of a leg.
+    (_S.ASKING, ASKED, RENEWED_A),
+    (_S.ANNOUNCING, (*ANNOUNCED, A_HEARS), RENEWED_A),
+    (_S.REFUSING, TOLD, RENEWED_A),
+    (_S.DIALING, (*ANNOUNCED, A_HEARS, heard), RENEWED_A),
+    (_S.RINGING, (*ANNOUNCED, A_HEARS, heard, i.Progressed(180, "x")), RENEWED_A),
+    (_S.ANSWERING, (*talks()[:3], B_ANSWERS), i.Renewed(B, MOVED_B)),
+    (_S.INFORMING, (*ANNOUNCED, A_HEARS, heard, B_ANSWERS, ready), RENEWED_A),
+    (_S.BRIDGING, (*ANNOUNCED, A_HEARS, heard, B_ANSWERS, ready, heard), RENEWED_A),
+    (_S.TALKING, talks(), RENEWED_A),
+    (_S.TALKING, (*talks(), HOLDS_A), i.Renewed(B, MOVED_B)),
+    (_S.SAYING, SAYS, RENEWED_A),
+    (_S.CAPTURING, CAPTURES, RENEWED_A),
+    (_S.ASKING_NEXT, ASKS_NEXT, RENEWED_A),
+    (_S.PARTING, (*MET, ready, ready, i.Failed(486)), RENEWED_A),
     # Somebody whom we called hangs up before its answer.
     (_S.CALLING_FIRST, (*CALLED, i.Progressed(180, "x", leg=A)), i.HungUp(A)),
     (_S.DIALING, DIALLED, B_LEAVES),

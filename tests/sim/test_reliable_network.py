@@ -7,13 +7,15 @@ from dataclasses import replace
 
 import pytest
 
+from maskline.ids import SeededIds
 from maskline.masking.decision import Forward
-from maskline.masking.facts import Cause, Outcome
+from maskline.masking.facts import Cause, LegChanged, Outcome
 from maskline.masking.trunk import Reliable
+from maskline.sip.agent import Agent, AgentConfig
 from maskline.sip.events import Flow
 from tests.sim.test_bad_network import scenario_of
 from tests.support.engine_world import World, clean
-from tests.support.sim_scenario import ALICE, B_SDP, Scenario
+from tests.support.sim_scenario import ALICE, B_SDP, BOB, Scenario
 from tests.support.sim_seeds import blocks
 
 BLOCK, FIRST = 30, 30_000
@@ -179,3 +181,21 @@ def test_a_party_that_vanishes_ends_the_call_by_its_timer() -> None:
     assert world.record.outcome is Outcome.COMPLETED
     assert count(world.to_alice, b"BYE ") == 1
     assert [str(fault) for fault in world.core.faults()] == []
+
+
+@pytest.mark.parametrize("relay", [True, False])
+def test_a_party_without_update_that_moves_when_we_renew_is_heard_where_it_is(relay: bool) -> None:
+    world = LongWorld(1, Scenario(relay=relay, alice_bye=3000.0, bob_bye=4000.0))
+    world.trunks = tuple(replace(trunk, session_seconds=600) for trunk in world.trunks)
+    allow = ("INVITE", "ACK", "CANCEL", "BYE")
+    world.bob.agent = Agent(AgentConfig(BOB.host, BOB.port, allow=allow), SeededIds(13))
+    world.schedule(1000.0, lambda now: setattr(world.bob.handset, "port", 6010))
+    world.run(until=5000.0).check()
+    assert world.record.cause is Cause.NORMAL
+    # We asked Bob for 600 s: a renewal each 300 s, with what we said first, and the fourth finds Bob moved.
+    asked = [data for data in world.to_bob if data.startswith(b"INVITE ")]
+    assert len(asked) > 9 and len({data.partition(b"\r\n\r\n")[2] for data in asked}) == 1
+    # Alice hears of it only where she has to send to Bob herself, and once.
+    told = [data for data in world.to_alice if data.startswith(b"INVITE ")]
+    assert [data.count(b"m=audio 6010 ") for data in told] == ([] if relay else [1])
+    assert sum(isinstance(fact, LegChanged) for fact in world.facts) == 1

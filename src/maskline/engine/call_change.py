@@ -131,8 +131,16 @@ def tell_other_side(call: Call, name: LegName, out: list[e.Effect], *, switches:
         _tell(call, Change(name, None, tell(call.media, name, switches=switches), ChangeState.TOLD), out)
 
 
+def tell_later(call: Call, name: LegName) -> None:
+    """The same of something that a change under way does not tell, or not if it is refused."""
+    media = call.media
+    if name not in media.untold:
+        media.untold = (*media.untold, name)
+
+
 def tell_rest(call: Call, out: list[e.Effect]) -> None:
-    """What either side asked for, or took, before the bridge and the other has not heard of, one after the other."""
+    """What either side asked for, or took, before the bridge or in a renewal, and the other has not heard of, one after
+    the other."""
     media = call.media
     if media.untold and call.bridged and not call.record.closed:
         name, *rest = media.untold

@@ -211,7 +211,7 @@ class CallMedia:
         self.offers_early = False
         """The caller gets our offer in the first 18x, and its PRACK brings the answer."""
         self.untold: tuple[LegName, ...] = ()
-        """Legs that asked for another direction before the bridge, of which the other has still to be told."""
+        """Legs that the other has still to be told of: they hold since before the bridge, or moved during a change."""
         self.promised: tuple[Codec, ...] = ()
         """What our first answer named: the caller speaks that, or what the 200 names, until it answers an offer."""
         self.early_fork: str | None = None

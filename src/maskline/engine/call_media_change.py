@@ -24,6 +24,7 @@ from maskline.engine.call_media import (
 from maskline.masking.facts import LegName
 from maskline.media.port import LocalMedia
 from maskline.sdp.negotiate import answer_codecs, answered_direction, filter_codecs, has_audio, shared_codecs
+from maskline.sdp.secure import Secure
 from maskline.sdp.session import AudioDescription, Codec
 
 _G711 = ("PCMU", "PCMA")
@@ -190,6 +191,40 @@ def take_early(media: CallMedia, name: LegName, offer: AudioDescription, fork: s
         return answer, False
     leg.wish = offer.direction
     return answer, media.move(leg, offer)
+
+
+def is_as_before(leg: LegMedia, answer: AudioDescription) -> bool:
+    """Whether its answer to what we said before is in place, direction, keys and what is spoken what its far side said
+    last. That may have been an offer, with more codecs and more keys than any answer to us has."""
+    far = leg.far
+    assert far is not None, "a session that is renewed had media"
+    return (
+        (as_local(far), far.direction) == (as_local(answer), answer.direction)
+        and _of_those(far.codecs, leg.agreed) == _of_those(answer.codecs, leg.agreed)
+        and _has_same_keys(far.secure, answer.secure)
+    )
+
+
+def _of_those(codecs: tuple[Codec, ...], agreed: tuple[Codec, ...]) -> set[Codec]:
+    return {codec._replace(fmtp="") for codec in shared_codecs(codecs, agreed)}
+
+
+def _has_same_keys(before: Secure | None, now: Secure | None) -> bool:
+    if before is None or now is None:
+        return before is now
+    known = (before.fingerprint, before.ice) == (now.fingerprint, now.ice)
+    return known and set(now.cryptos) <= set(before.cryptos)
+
+
+def renew(media: CallMedia, name: LegName, answer: AudioDescription, *, is_free: bool) -> bool:
+    """An answer to what we had said before, of a far side that is elsewhere now or speaks otherwise: whether to attach
+    it. Not `is_free`: what we wrote last is another offer, which waits for this answer. Raises `SdpError`."""
+    leg = media.leg(name)
+    assert leg.written is not None, "that was repeated"
+    codecs = audible(answer_codecs(leg.written.codecs, answer.codecs))
+    if is_free:
+        leg.note_answer(answer)
+    return media.move(leg, answer, () if has_audio(shared_codecs(leg.agreed, answer.codecs)) else codecs)
 
 
 def withdraw(media: CallMedia, name: LegName, change: MediaChange) -> None:

@@ -186,6 +186,8 @@ _INVITED_US = (_S.OPENING, _S.OPENING_CALLER, _S.ANNOUNCING, _S.REFUSING, *_TO_C
 """The caller may still wait for its answer."""
 _UNANSWERED = (_S.OPENING_CALLER, _S.OPENING_FIRST, _S.CALLING_FIRST)
 """The first leg has neither our 200 nor a reliable 18x of ours."""
+_AT_ONCE = (_S.OPENING, _S.MEETING, _S.ACCEPTING)
+"""Who is answered at all, has been so just now: no session is old enough to be renewed."""
 _OF_A_SESSION = (
     _S.OPENING, _S.OPENING_FIRST, _S.CALLING_FIRST, _S.MEETING, _S.ACCEPTING, _S.ANNOUNCING, *_TO_CALLEE
 )  # fmt: skip
@@ -206,6 +208,7 @@ _BEFORE: tuple[tuple[CallEvent, CallState | None, str, tuple[CallState, ...]], .
     (i.AckMissing, _S.ENDING, "miss_ack", _but(*_UNANSWERED)),
     (i.Acked, None, "take_ack", _but(*_UNANSWERED)),
     # The driver takes one step after the other, so that a change of the one whom we called is ready after its answer.
+    (i.Renewed, None, "take_renewal", _but(*_UNANSWERED, *_AT_ONCE)),
     (i.ChangeReady, None, "confirm_change", _but(*_UNANSWERED, _S.MEETING)),
     (i.MediaFailed, None, "lose_media", _but(_S.CALLING_FIRST)),
     (i.SessionEnded, None, "withdraw", _OF_A_SESSION),
@@ -299,6 +302,7 @@ CALL: CallTable = {
     (_S.INFORMING, i.TimerName.PIN): (_S.INFORMING, "cut_information"),
     (_S.BRIDGING, i.Bridged): (_S.TALKING, "answer"),
     (_S.TALKING, i.Acked): (_S.TALKING, "take_ack"),
+    (_S.TALKING, i.Renewed): (_S.TALKING, "take_renewal"),
     (_S.TALKING, i.AckMissing): (_S.ENDING, "miss_ack"),
     (_S.TALKING, i.HungUp): (_S.ENDING, "part_company"),
     (_S.TALKING, i.TimerName.CALL): (_S.ENDING, "reach_limit"),
@@ -321,6 +325,7 @@ CALL: CallTable = {
     (_S.PARTING, i.MediaFailed): (_S.PARTING, "lose_media"),
     (_S.PARTING, i.Offered): (_S.PARTING, "change"),
     (_S.PARTING, i.Acked): (_S.PARTING, "take_ack"),
+    (_S.PARTING, i.Renewed): (_S.PARTING, "take_renewal"),
     (_S.PARTING, i.ChangeReady): (_S.PARTING, "confirm_change"),
     (_S.ENDING, i.Offered): (_S.ENDING, "refuse_late_change"),
     (_S.ENDING, i.ChangeReady): (_S.ENDING, "refuse_late_change"),

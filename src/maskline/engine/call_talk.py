@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 from maskline.engine import effects as e
 from maskline.engine import inputs as i
-from maskline.engine.call_change import change_over, is_refused, propose, tell_other_side
+from maskline.engine.call_change import change_over, is_refused, propose, tell_later, tell_other_side
 from maskline.engine.call_change_here import answer_early, answer_here
 from maskline.engine.call_end import end
-from maskline.engine.call_media_change import crosses, is_lost, offer_again
+from maskline.engine.call_media_change import crosses, is_as_before, is_lost, offer_again, renew
 from maskline.engine.call_record_builder import UNAVAILABLE
 from maskline.engine.call_states import CallState
 from maskline.masking.facts import Cause, HungUpBy, LegName
@@ -51,6 +51,30 @@ def take_ack(call: Call, inp: i.Acked, now: float, out: list[e.Effect]) -> None:
     switches = call.bridged and is_lost(call.media, inp.leg, could, leg.far)
     if leg.wish != wish or switches or not (call.media.relay or leg.far == before):
         tell_other_side(call, inp.leg, out, switches=switches)
+
+
+def take_renewal(call: Call, inp: i.Renewed, now: float, out: list[e.Effect]) -> None:
+    """A peer without UPDATE has to describe itself in each renewal, and may do it anew: it is elsewhere, say."""
+    leg, media = call.media.leg(inp.leg), call.media
+    before, wish = leg.far, leg.wish
+    try:
+        answer = leg.read_answer(inp.body)
+        if is_as_before(leg, answer):
+            return
+        moved = renew(media, inp.leg, answer, is_free=call.change is None)
+    except SdpError:
+        return  # the old media goes on, as after a re-INVITE without offer
+    assert before is not None, "a session that is renewed had media"
+    call.record.changed(inp.leg, now, out)
+    if moved:
+        out.append(e.AttachMedia(inp.leg, leg.far_media(), _joins(call), i.LateMediaReady(first=False)))
+    switches = call.bridged and is_lost(media, inp.leg, before, answer)
+    if media.relay and leg.wish == wish and not switches:
+        return
+    if call.change is None:
+        tell_other_side(call, inp.leg, out, switches=switches)
+    else:
+        tell_later(call, inp.leg)
 
 
 def _joins(call: Call) -> bool:

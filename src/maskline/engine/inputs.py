@@ -306,6 +306,14 @@ class Acked(Input):
 
 
 @dataclass(frozen=True, slots=True)
+class Renewed(Input):
+    """The far side answered a renewal of its session, which repeats what we said last, otherwise than before."""
+
+    leg: LegName
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class AckMissing(Input):
     """64*T1 without an ACK for a 2xx of ours."""
 

@@ -54,6 +54,7 @@ LEG_INPUTS: dict[type, Callable[[Any, Leg], i.Input]] = {
     sip.ProgressAcked: lambda event, leg: i.Acked(leg.name, event.body),
     sip.AckMissing: lambda event, leg: i.AckMissing(leg.name),
     sip.SessionExpired: lambda event, leg: i.Stopped(Cause.SESSION_NOT_RENEWED),
+    sip.SessionDescribed: lambda event, leg: i.Renewed(leg.name, event.body),
     sip.ByeReceived: lambda event, leg: i.HungUp(leg.name),
     sip.OfferCancelled: lambda event, leg: i.OfferWithdrawn(leg.name, event.key),
     sip.RequestFinished: _finished,

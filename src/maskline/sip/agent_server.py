@@ -267,7 +267,9 @@ class AgentServer:
         if usage.bye_headers is not None:
             self._send_waiting_bye(usage, now)
             return
-        self._core.emit(InviteAcked(usage, request.sdp))
+        body = request.sdp
+        self._client.sessions.heard(usage, body)
+        self._core.emit(InviteAcked(usage, body))
 
     # ---- our user's way out
 

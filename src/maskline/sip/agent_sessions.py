@@ -1,9 +1,9 @@
 """The session timers of the dialogs of one agent: renew in time, or say that a session was not renewed.
 
 What it is: `SessionKeeper`, the clocks on what `session_timer` makes of the headers, in both roles and for both ends of
-a dialog. A renewal of ours is an UPDATE without SDP if the peer allows UPDATE, else a re-INVITE with our last SDP. What
-it is not: the end of a call: `SessionExpired` asks the agent's user for a BYE. Who uses it: both halves of the agent.
-Dialogs without a timer have nothing here.
+a dialog. A renewal of ours is an UPDATE without SDP if the peer allows UPDATE, else a re-INVITE with our last SDP. Its
+answer may move the peer's media: `SessionDescribed`. What it is not: the end of a call: `SessionExpired` asks the
+agent's user for a BYE. Who uses it: both halves of the agent. Dialogs without a timer have nothing here.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from maskline.sip.core import Core
-from maskline.sip.events import SessionExpired
+from maskline.sip.events import SessionDescribed, SessionExpired
 from maskline.sip.invite_usage import InviteUsage, UsageState
 from maskline.sip.kept_usage import KeptSession, terms_of
 from maskline.sip.message import Message, Request, Response
@@ -39,13 +39,15 @@ SOON, SPREAD = 1.0, 10.0
 class Session:
     """The timer of one dialog. `usage.session`."""
 
-    __slots__ = ("by_update", "expires_at", "is_over", "renewing", "sdp", "shortest", "terms")
+    __slots__ = ("by_update", "expires_at", "heard", "is_over", "renewing", "sdp", "shortest", "terms")
 
     def __init__(self, terms: Terms, sdp: bytes, *, by_update: bool) -> None:
         self.terms = terms
         self.by_update = by_update
         self.sdp = sdp
         """What we said last, for a renewal by re-INVITE."""
+        self.heard = 0
+        """A hash of the peer's last SDP, which is some 300 bytes; 0: not known."""
         self.shortest = SHORTEST
         self.renewing: str | None = None
         """Method of our renewal under way."""
@@ -75,10 +77,10 @@ class SessionKeeper:
         agreed = agree_as_server(request, ours if held is None else held.seconds, held)
         if agreed is not None:
             self._start(usage, agreed[0], request, body, now, read_shortest(request))
-            return agreed[1]
-        if session is not None:
+        elif session is not None:
             self._forget_unless_ours(usage, session)
-        return ""
+        self.heard(usage, request.sdp)
+        return "" if agreed is None else agreed[1]
 
     def accepted(
         self, usage: InviteUsage, response: Response, body: bytes, now: float, shortest: int = SHORTEST
@@ -90,6 +92,8 @@ class SessionKeeper:
             self._start(usage, terms, response, body, now, shortest)
         elif session is not None:
             self._forget_unless_ours(usage, session)
+        self.described(usage, body)
+        self.heard(usage, response.sdp)
 
     def lines(self, usage: InviteUsage) -> str:
         """Header lines of an INVITE or UPDATE of ours inside the dialog."""
@@ -100,6 +104,14 @@ class SessionKeeper:
         """We said another SDP."""
         if usage.session is not None and body:
             usage.session.sdp = body
+
+    def heard(self, usage: InviteUsage, sdp: bytes) -> None:
+        """The peer said another SDP."""
+        session = usage.session
+        if session is not None and sdp:
+            # Before the answer another may have taken its place, by PRACK or UPDATE; INVITE and 2xx know the first.
+            is_incoming = usage.state is UsageState.INCOMING and usage.reliable is not None
+            session.heard = 0 if is_incoming or usage.early_acks is not None else hash(sdp)
 
     def _start(
         self, usage: InviteUsage, terms: Terms, message: Message, body: bytes, now: float, shortest: int
@@ -164,7 +176,7 @@ class SessionKeeper:
         if session.is_over:
             return
         if response is not None and status < 300:
-            self.accepted(usage, response, b"", now)
+            self._take_renewal(usage, session, method, response, now)
         elif status in GONE:
             self._expire(usage, session)
         elif status == 422 and response is not None and self.lengthen(usage, response):
@@ -175,6 +187,15 @@ class SessionKeeper:
         else:
             left = session.expires_at - now
             self._again(usage, delay if status == 491 else left / 2, now)
+
+    def _take_renewal(
+        self, usage: InviteUsage, session: Session, method: str | None, response: Response, now: float
+    ) -> None:  # fmt: skip
+        before = session.heard
+        self.accepted(usage, response, b"", now)
+        sdp = response.sdp
+        if method == "INVITE" and sdp and hash(sdp) != before:
+            self._core.emit(SessionDescribed(usage, sdp))
 
     def _again(self, usage: InviteUsage, delay: float, now: float) -> None:
         self._core.timers.set(RENEW, usage.local_tag, now + delay)

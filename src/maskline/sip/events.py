@@ -66,6 +66,15 @@ class SessionExpired:
 
 
 @dataclass(frozen=True, slots=True)
+class SessionDescribed:
+    """The answer to a renewal of the agent's own is other SDP than the far side's last, and holds: the re-INVITE
+    repeated what the user had said last, and has its ACK."""
+
+    usage: InviteUsage
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class InviteProgress:
     """A 101-199 response to our INVITE; `response.to_tag` tells forks apart. A reliable one has its PRACK already, and
     comes once; only if it makes an offer, since our INVITE made none, the user owes `agent.prack`."""
@@ -155,5 +164,5 @@ class ProofRefused:
 Event = (
     InviteReceived | InviteCancelled | InviteAcked | AckMissing | InviteProgress | InviteAnswered | InviteFailed
     | ByeReceived | ByeFinished | RequestReceived | OfferCancelled | RequestFinished | ProofRefused | ProgressAcked
-    | SessionExpired
+    | SessionExpired | SessionDescribed
 )  # fmt: skip

@@ -6,6 +6,7 @@ BEFORE_THE_BRIDGE = set(CallState) - {
     CallState.NEW, CallState.ROUTING, CallState.ABANDONED, CallState.TALKING, CallState.PARTING, CallState.ENDING,
     CallState.ENDED,
 }  # fmt: skip
+UNANSWERED = {CallState.OPENING_FIRST, CallState.OPENING_CALLER, CallState.CALLING_FIRST}
 IN_FLOW = {CallState.SAYING, CallState.CAPTURING, CallState.ASKING_NEXT}
 """Also after a bridge."""
 
@@ -48,8 +49,9 @@ def test_media_that_fails_and_changes_inside_a_leg_are_noticed_wherever_there_is
     somewhere = BEFORE_THE_BRIDGE | {CallState.TALKING, CallState.PARTING, CallState.ENDING}
     assert with_row(i.MediaFailed) == somewhere - {CallState.CALLING_FIRST}
     assert with_row(i.Offered) == somewhere - {CallState.OPENING_FIRST} | {CallState.ROUTING}
-    unanswered = {CallState.OPENING_FIRST, CallState.OPENING_CALLER, CallState.CALLING_FIRST}
-    assert with_row(i.ChangeReady) == somewhere - unanswered - {CallState.MEETING}
+    moments = {CallState.OPENING, CallState.ACCEPTING, CallState.MEETING, CallState.ENDING}
+    assert with_row(i.Renewed) == somewhere - {*moments, *UNANSWERED}
+    assert with_row(i.ChangeReady) == somewhere - UNANSWERED - {CallState.MEETING}
 
 
 def test_a_prompt_that_never_ends_is_noticed_wherever_one_is_heard() -> None:

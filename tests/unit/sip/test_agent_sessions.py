@@ -8,7 +8,7 @@ import pytest
 
 from maskline.sip.agent import OutgoingInvite
 from maskline.sip.agent_client import MAX_TRIES
-from maskline.sip.events import InviteFailed, RequestReceived, SessionExpired
+from maskline.sip.events import InviteFailed, RequestReceived, SessionDescribed, SessionExpired
 from maskline.sip.invite_usage import InviteUsage
 from maskline.sip.message import Request, Response
 from maskline.sip.parser import parse
@@ -93,6 +93,90 @@ def test_a_peer_that_knows_no_update_gets_a_re_invite_with_our_last_sdp() -> Non
     bench.events()
     (data,) = bench.pass_time(300)
     assert read_request(data).body == SDP + b"a=x\r\n"
+
+
+MOVED = SDP.replace(b"4000", b"4010")
+
+
+def renewal(bench: Bench) -> bytes:
+    (sent,) = bench.pass_time(300)
+    assert read_request(sent).method == "INVITE"
+    return sent
+
+
+def test_a_peer_that_moves_when_we_renew_is_told_of_once() -> None:
+    bench = Bench()
+    usage = agreed(bench, "600;refresher=uac", headers="")
+    for body, told in ((SDP, []), (MOVED, [SessionDescribed(usage, MOVED)]), (MOVED, []), (b"", []), (MOVED, [])):
+        assert words(bench.put(renewed(renewal(bench), body=body))) == ["ACK"]
+        assert bench.events() == told
+    bench.put(renewed(renewal(bench), body=SDP))
+    assert bench.events() == [SessionDescribed(usage, SDP)]
+
+
+def test_what_the_peer_said_last_may_be_an_offer_an_answer_to_ours_or_an_ack() -> None:
+    bench = Bench()
+    usage = agreed(bench, "600;refresher=uac", headers="")
+    bench.put(inside(usage, "INVITE", 1, MOVED))
+    (event,) = bench.events()
+    assert isinstance(event, RequestReceived)
+    bench.agent.respond(event.key, 200, bench.now, SDP)
+    bench.put(inside(usage, "ACK", 1))
+    bench.events()
+    bench.put(renewed(renewal(bench), body=MOVED))
+    assert bench.kinds() == []
+    bench.agent.request(usage, "INVITE", bench.now, SDP, "application/sdp")
+    bench.put(response(bench.sent()[-1], 200, body=SDP))
+    bench.events()
+    bench.put(renewed(renewal(bench), body=SDP))
+    assert bench.kinds() == []
+    bench.put(inside(usage, "INVITE", 2))
+    (event,) = bench.events()
+    assert isinstance(event, RequestReceived)
+    bench.agent.respond(event.key, 200, bench.now, SDP)
+    bench.put(inside(usage, "ACK", 2, MOVED))
+    bench.events()
+    bench.put(renewed(renewal(bench), body=MOVED))
+    assert bench.kinds() == []
+    # What we refused does not count.
+    bench.put(inside(usage, "INVITE", 3, SDP))
+    (event,) = bench.events()
+    assert isinstance(event, RequestReceived)
+    bench.agent.respond(event.key, 488, bench.now)
+    bench.put(inside(usage, "ACK", 3))
+    bench.put(renewed(renewal(bench), body=MOVED))
+    assert bench.kinds() == []
+
+
+def test_an_offer_of_ours_is_what_we_said_last_whatever_its_answer_says_of_the_timer() -> None:
+    bench = Bench()
+    usage = agreed(bench, "600;refresher=uac", headers="")
+    bench.agent.request(usage, "INVITE", bench.now, SDP + b"a=x\r\n", "application/sdp")
+    bench.put(response(bench.sent()[-1], 200, body=SDP))
+    assert read_request(renewal(bench)).body == SDP + b"a=x\r\n"
+
+
+def test_what_was_said_before_the_answer_may_not_be_the_last_of_it() -> None:
+    bench = Bench()
+    usage, invite = asking(bench)
+    reliable = "Require: 100rel\r\nRSeq: 1\r\n"
+    (prack,) = bench.put(response(invite, 183, "b1", reliable, MOVED))
+    bench.put(response(prack, 200))
+    bench.put(response(invite, 200, "b1", "Session-Expires: 600;refresher=uac\r\n", SDP))
+    bench.agent.ack(usage, bench.now)
+    bench.sent()
+    bench.events()
+    bench.put(renewed(renewal(bench), body=SDP))
+    assert bench.events() == [SessionDescribed(usage, SDP)]
+    bench.put(renewed(renewal(bench), body=SDP))
+    assert bench.events() == []
+
+
+def inside(usage: InviteUsage, method: str, cseq: int, body: bytes = b"") -> bytes:
+    """A request of the peer's; the ACK of a refusal has the branch of its INVITE."""
+    return request(
+        method, branch=f"r{cseq}", cseq=cseq, to_tag=usage.id, from_tag="b1", body=body, call_id=call_id(usage)
+    )
 
 
 def call_id(usage: InviteUsage) -> str:
