@@ -11,7 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from tests.support.call_machine import A_SDP, B_SDP, sdp
-from tests.support.fuzz_targets import CUT
+from tests.support.fuzz_live import CUT
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = ROOT / "tests" / "torture" / "corpus"
@@ -95,6 +95,33 @@ def _descriptions() -> list[bytes]:
     ]  # fmt: skip
 
 
+def _proofs() -> list[bytes]:
+    """Right, wrong and old answers, by each algorithm and for each door (`fuzz_doors.prove`)."""
+    forged = b'Digest username="carrier", realm="realm", nonce="$nonce", uri="sip:x@203.0.113.1", response="%b"'
+    lines = [
+        b"$proof", b"$wrong", b"Basic x\n$proof", b"$proof, realm=x", forged % (b"0" * 64), forged % b"",
+        forged % b"$response" + b", algorithm=SHA-256", b'Digest username="", realm="", nonce="$nonce", response=""',
+    ]  # fmt: skip
+    alone = [bytes([door, manner]) + line for door, manner in ((0, 0), (1, 4), (2, 8), (3, 12)) for line in lines]
+    again = [
+        bytes([door]) + CUT.join([b"\x00$proof", b"\x80$proof", b"\x90$proof", b"\xe0$proof"]) for door in range(4)
+    ]
+    return [*alone, *again]
+
+
+def _knocks(requests: list[bytes], answers: list[bytes]) -> list[bytes]:
+    """Each message once from a trunk, one that must prove itself and a stranger; floods of some."""
+    lone = [bytes([limits, source]) + one for limits, source in ((0, 0), (0x1F, 1), (0, 2)) for one in requests]
+    floods = [
+        bytes([limits])
+        + CUT.join([b"\x60junk $i", b"\x60" + one.replace(b"seed", b"s$i"), b"\x02" + one, b"\x08" + one])
+        for limits in (0x05, 0x1F, 0x3A) for one in (*requests[:4], *requests[9:12])
+    ]  # fmt: skip
+    talks = [b"\x00" + CUT.join([b"\x10" + requests[0], b"\x00" + one, b"\x02" + one, b"\x0c" + one])
+             for one in (*requests[-3:], *answers[:3])]  # fmt: skip
+    return [*lone, *floods, *talks]
+
+
 def seeds(target: str) -> list[bytes]:
     """Inputs for `target`, never empty."""
     answers, requests = _answers(), _requests()
@@ -111,6 +138,10 @@ def seeds(target: str) -> list[bytes]:
             + b'", algorithm=SHA-256, cnonce="c", qop=auth, nc=00000001',
             b'Digest realm="a, \\"b", nonce=n\nDigest realm=r, nonce="n", algorithm=MD5-sess', b"Basic x", b"Digest ",
         ]  # fmt: skip
+    if target == "proof":
+        return _proofs()
+    if target == "intake":
+        return _knocks(requests, answers)
     if target == "agent":
         lone = [bytes([manner]) + message for manner in (0, 2, 3) for message in (*requests, *answers)]
         talks = [CUT.join(b"\x03" + message for message in answers[begin : begin + 4]) for begin in range(0, 12, 3)]

@@ -6,12 +6,12 @@ one party is in bytes to the other. What it is not: a fuzzer (`tools/fuzz.py`) o
 Who uses it: `tools/fuzz.py`, tests/fuzz.
 
 A target that plays a conversation takes several messages, set apart by `CUT`; the byte before each says what happens
-beside it. In them a `$word` stands for a live value, so that a blind change of bytes still reaches a dialog.
+beside it. In them a `$word` stands for a live value (`fuzz_live`), so that a blind change of bytes still
+reaches a dialog. What reads bytes before the parser, or refuses what it has read, is in `fuzz_doors`.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 from maskline.engine import effects as e
@@ -31,15 +31,15 @@ from maskline.sip.digest import SUPPORTED, Credentials, is_right, parse_answer, 
 from maskline.sip.framer import MAX_HEAD, Framer
 from maskline.sip.grammar import MAX_MESSAGE, ParseError
 from maskline.sip.invite_usage import InviteUsage
-from maskline.sip.message import Message, Request
+from maskline.sip.message import Message
 from maskline.sip.parser import parse
 from tests.support.call_machine import A_SDP, B_SDP, CALLEE, CALLER
 from tests.support.engine_world import World
+from tests.support.fuzz_doors import knock, prove
+from tests.support.fuzz_live import CUT, MOST_MESSAGES, Live, check_sent
 from tests.support.hiding_places import traces
 from tests.support.sim_scenario import ALICE, BOB, ENGINE, Scenario
 
-CUT = b"\n%%\n"
-MOST_MESSAGES = 12
 MOST_DEADLINES = 4000
 """A conversation of twelve messages ends long before; more would be a timer that sets itself for ever."""
 PEER = sip.Flow("udp", "192.0.2.7", 5060)
@@ -93,37 +93,6 @@ def read_description(data: bytes) -> None:
     assert filter_codecs(again.codecs) == offered
     assert not answer_codecs(offered, again.codecs) or answer_codecs(offered, again.codecs) == offered
     assert CALLER.digits.encode() not in body
-
-
-_LIVE = re.compile(rb"\$(via|from|to|callid|cseq|n|method|ltag|rtag|branch|me|host)\b")
-
-
-class Live:
-    """What `$words` stand for: values of the last message that we sent to this side."""
-
-    def __init__(self, me: bytes, host: bytes) -> None:
-        self._values = {b"me": me, b"host": host}
-
-    def note(self, data: bytes) -> None:
-        try:
-            message = parse(data)
-            to_tag, from_tag = message.to_tag, message.from_tag
-        except ParseError:
-            return
-        request = isinstance(message, Request)
-        ours, theirs = (from_tag, to_tag) if request else (to_tag, from_tag)
-        words = {
-            "via": message.headers.get("via", ""), "from": message.headers.get("from", ""),
-            "to": message.headers.get("to", ""), "callid": message.call_id, "n": str(message.cseq),
-            "cseq": f"{message.cseq} {message.cseq_method}", "method": message.cseq_method, "ltag": ours,
-            "rtag": theirs, "branch": message.via.branch,
-        }  # fmt: skip
-        self._values |= {
-            key.encode(): value.replace("\n", "\r\nx: ").encode("utf-8", "replace") for key, value in words.items()
-        }
-
-    def fill(self, text: bytes) -> bytes:
-        return _LIVE.sub(lambda found: self._values.get(found[1], b"x"), text)
 
 
 class Conversation:
@@ -204,19 +173,6 @@ class Conversation:
             self.drain(0)
         self.agent.events()
         assert not any(self.agent.sizes().values()), self.agent.sizes()
-
-
-def check_sent(data: bytes, *, answers_nonsense: bool) -> None:
-    """Our own parser takes what we send. An error answers with the words it was asked with (§8.2.6.2), so of an answer
-    to nonsense only the frame is ours."""
-    try:
-        message = parse(data)
-        read = [message.via, message.from_address, message.to_address, message.contact]
-        assert len(read) == 4
-        declared = message.headers.get("content-length")
-        assert declared is None or int(declared) == len(message.body)
-    except ParseError:
-        assert answers_nonsense and data.startswith((b"SIP/2.0 4", b"SIP/2.0 5")), data
 
 
 def converse(data: bytes) -> None:
@@ -321,5 +277,5 @@ def read_credentials(data: bytes) -> None:
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "parser": read_message, "sdp": read_description, "framer": cut_stream, "digest": read_credentials,
-    "agent": converse, "call": call,
+    "proof": prove, "intake": knock, "agent": converse, "call": call,
 }  # fmt: skip
