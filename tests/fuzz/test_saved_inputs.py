@@ -62,3 +62,15 @@ def test_the_live_words_reach_a_dialog() -> None:
     answers = [data[1:] for data in seeds("agent") if data[1:].startswith(b"SIP/2.0 486") and CUT not in data]
     conversation.hear(b"\x00" + answers[0])
     assert conversation.usages[0].is_over
+
+
+def test_the_proof_target_notices_an_answer_made_without_the_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("maskline.sip.digest_server.is_right", lambda *_: True)
+    with pytest.raises(AssertionError, match="without the secret"):
+        TARGETS["proof"](b"\x00\x00$wrong")
+
+
+def test_the_intake_target_notices_a_stranger_who_is_let_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("maskline.sip.agent.Agent.expects", lambda *_: True)
+    with pytest.raises(AssertionError, match="nobody named that place"):
+        TARGETS["intake"](b"\x00\x02junk")
