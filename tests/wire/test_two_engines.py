@@ -79,6 +79,7 @@ async def test_calls_over_tcp_and_tls_go_through_the_proxy_both_ways(field: Fiel
     over_tcp = await field.own_phone("127.0.0.67", "tcp")
     over_tls = await field.own_phone("127.0.0.68", "tls", "two.example")
     proxy = field.fleet.proxy
+    await field.records()  # what a first try of the test has left
     await field.pair(over_tcp, over_tls)
     for caller, callee, port in (
         (over_tcp, over_tls, proxy.outside[1]), (over_tls, over_tcp, proxy.tls_port),
@@ -92,7 +93,8 @@ async def test_calls_over_tcp_and_tls_go_through_the_proxy_both_ways(field: Fiel
         assert b"SIP/2.0/TCP" in seen(over_tcp)
         for phone in (caller, callee):
             await phone.reset(phone.behaviour)
-    assert causes(await field.records())["normal"] == 2  # a first try of the test may have left one more
+        # The other engine says busy until this one's record is in the database, some hundredths of a second.
+        assert causes(await field.records()) == {"normal": 1}
 
 
 def seen(phone: Phone) -> bytes:
