@@ -53,12 +53,10 @@ ROOMS = (
     "workflows/route_call.py", "workflows/routing_answers.py", "engine/route_work.py", "engine/call*.py",
     "engine/announcer.py", "engine/attestation.py", "engine/capture.py", "engine/causes.py", "engine/core.py",
     "engine/effects.py", "engine/identity.py", "engine/inputs.py", "engine/leg.py", "engine/account_gate.py",
-    "engine/alarm.py",
-    "engine/admission.py", "engine/counters.py", "engine/guard.py", "engine/intake.py", "engine/media_inputs.py",
-    "engine/far_ends.py", "engine/media_work.py", "engine/outlets.py", "engine/outside.py", "engine/revival.py",
-    "engine/rounds.py",
-    "engine/runner.py", "engine/strangers.py", "engine/pin_prompt.py", "engine/ports.py", "engine/presentation.py",
-    "engine/sip_*.py", "engine/trunk_*.py",
+    "engine/admission.py", "engine/alarm.py", "engine/counters.py", "engine/guard.py", "engine/intake.py",
+    "engine/media_inputs.py", "engine/far_ends.py", "engine/media_work.py", "engine/outlets.py", "engine/outside.py",
+    "engine/revival.py", "engine/rounds.py", "engine/runner.py", "engine/strangers.py", "engine/pin_prompt.py",
+    "engine/ports.py", "engine/presentation.py", "engine/sip_*.py", "engine/trunk_*.py",
 )  # fmt: skip
 """What a masked call spends its time in, as patterns below src/maskline: all in one group, since only within it a
 function is called directly. Not `ids.py`: tests inherit from its seeded source, and no class of Python's can inherit

@@ -73,7 +73,7 @@ def is_lost(media: CallMedia, name: LegName, before: AudioDescription, said: Aud
     """Whether what the other side speaks was understood on this one `before`, and is not any more as it is `said` now.
     A relay makes one law of G.711 of the other."""
     return any(
-        bool(shared_codecs((codec,), before.codecs)) and not _understands(media, said, codec)
+        shared_codecs((codec,), before.codecs) and not _understands(media, said, codec)
         for codec in _spoken(media, OTHER[name])
     )
 

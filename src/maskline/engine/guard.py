@@ -23,8 +23,6 @@ LINES_WINDOW = 1.0
 LOUD = 500
 """Datagrams of a banned source between two looks, a second apart, from which on the kernel is asked to drop them. Below
 that they cost less than a filter: its drops cannot be told from those of a full buffer."""
-
-
 CHECKS = 10.0
 """OPTIONS a second that are read of a trunk's address, twice as many at once, while it sends too much that comes to
 nothing: whose health checks are not answered takes us for down and sends us no calls. Their answers keep nothing."""
