@@ -6,7 +6,8 @@ destinations (`destinations.py`), a clock, or a store: at the start of a process
 
 Times: `now` is monotonic, `wall` seconds UTC. Calls a second, durations and money go by `now`, so that a wall clock
 that jumps makes no second longer. Only which day it is goes by `wall`. The last days are kept, so that a clock that
-jumps ahead and back finds the day's counts again: no jump gives back what was used.
+jumps ahead and back finds the day's counts again: no jump gives back what was used, but for the calls of sessions when
+it was wrong for an hour (`usage_day.Days`).
 """
 
 from __future__ import annotations
@@ -17,9 +18,8 @@ from maskline.masking.facts import Cause
 from maskline.masking.limits import HOUR, MINUTE, Alarm, Day, Limits, day_of
 from maskline.masking.meter import Bucket, Meter
 from maskline.masking.permit import Permit
-from maskline.masking.usage_day import HeldCall, Past, Raised, Spoken, Talk, UsageDay
+from maskline.masking.usage_day import Days, HeldCall, Past, Raised, Spoken, Talk
 
-_DAYS_KEPT = 4
 _DUST = 1e-6
 """Of floats: a limit that is reached but for this is reached."""
 _UNBOUNDED = float("inf")
@@ -39,9 +39,9 @@ class Usage:
         self._on_number: dict[str, int] = {}
         self._calls: dict[str, HeldCall] = {}
         self._countries: set[str | None] = set()
-        self._days: dict[int, UsageDay] = {}
+        self._days = Days()
         self._today = day_of(wall, limits.time_zone)
-        self._day = self._days[self._today.key] = UsageDay()
+        self._day = self._days.use(self._today.key, 0.0)
         self.raised: list[Raised] = []
         """Alarms since the last time; whoever takes them clears it."""
         self._hold_to(limits)
@@ -148,7 +148,7 @@ class Usage:
         self._see(now, wall)
         today = self._today.start
         if today <= past.started:
-            self._day.note(self._hour(past.started), permit.session_id)
+            self._note(self._hour(past.started), permit.session_id)
         call = self._hold(call_id, permit)
         for talk in call.talks:
             at = past.answered.get(talk.dialled.leg)
@@ -245,13 +245,12 @@ class Usage:
         if started >= today.end:
             return
         if started >= today.start:
-            self._day.note(self._hour(started), session_id)
+            self._note(self._hour(started), session_id)
         for leg in legs:
-            share = 1.0 if started >= today.start else max(0.0, leg.ended - today.start) / max(leg.seconds, _DUST)
+            share = 1.0 if started >= today.start else min((leg.ended - today.start) / max(leg.seconds, _DUST), 1.0)
             if share <= 0:
                 continue
-            seconds = leg.seconds * min(share, 1.0)
-            self._day.spend(leg.dialled, seconds, leg.amount * min(share, 1.0))
+            self._day.spend(leg.dialled, leg.seconds * share, leg.amount * share)
             if leg.seconds:
                 self._day.note_talk(max(0, self._hour(leg.ended)), leg.seconds < self.limits.watch.short_seconds)
             self._countries.add(leg.dialled.country)
@@ -262,6 +261,8 @@ class Usage:
         """A day that has begun meanwhile, or that the clock was set back to."""
         if not self._today.start <= wall < self._today.end:
             self._turn(now, day_of(wall, self.limits.time_zone))
+        elif now >= self._days.forgets_at:
+            self._days.forget()
 
     def _turn(self, now: float, today: Day) -> None:
         """Calls go on at the cost of the other day."""
@@ -273,10 +274,7 @@ class Usage:
                 self._day.drop(talk)
                 if talk.begun is not None:
                     self._day.book(talk, now)
-        self._day = self._days.pop(today.key) if today.key in self._days else UsageDay()
-        self._days[today.key] = self._day  # the one in use is the last
-        while len(self._days) > _DAYS_KEPT:
-            del self._days[next(iter(self._days))]
+        self._day = self._days.use(today.key, now)
         for call in self._calls.values():
             for talk in call.talks:
                 if talk.begun is not None:
@@ -287,6 +285,9 @@ class Usage:
 
     def _hour(self, wall: float) -> int:
         return int((wall - self._today.start) // HOUR)
+
+    def _note(self, hour: int, session_id: str) -> None:
+        self._day.note(hour, session_id if self.limits.attempts_per_session else "")
 
     def _finish(self, talk: Talk, now: float, wall: float) -> None:
         self._day.drop(talk)
@@ -304,7 +305,7 @@ class Usage:
 
     def _attempt(self, session_id: str, wall: float) -> None:
         day, watch, hour = self._day, self.limits.watch, self._hour(wall)
-        day.note(hour, session_id)
+        self._note(hour, session_id)
         if watch.night_calls and day.hours.get(hour, 0) > watch.night_calls and watch.is_night(hour):
             self._raise(Alarm.NIGHT_PEAK)
 

@@ -10,10 +10,16 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from maskline.masking.facts import LegName
-from maskline.masking.limits import Alarm
+from maskline.masking.limits import HOUR, Alarm
 from maskline.masking.meter import Meter
 from maskline.masking.permit import Dialled, Permit
 from maskline.masking.price import charge
+
+_DAYS_KEPT = 4
+_SET_RIGHT_WITHIN = HOUR
+"""Seconds by the monotonic clock for which a day that was left still knows how often each session was called. It is
+asked for that only when a clock was wrong and is set back, and a million sessions a day are 120 MB."""
+_NEVER = float("inf")
 
 
 class Raised(NamedTuple):
@@ -89,7 +95,7 @@ class UsageDay:
         """Millionths."""
         self.prefixes: dict[str, Meter] = {}
         self.attempts: dict[str, int] = {}
-        """By session."""
+        """By session, where that is limited."""
         self.hours: dict[int, int] = {}
         """Calls by hour of the day."""
         self.talks: dict[int, int] = {}
@@ -157,3 +163,30 @@ class UsageDay:
         if meter is None:
             meter = self.prefixes[prefix] = Meter()
         return meter
+
+
+class Days:
+    """The last days' counts: a clock that jumps ahead and back finds them again. The one in use is the last."""
+
+    __slots__ = ("_days", "forgets_at")
+
+    def __init__(self) -> None:
+        self._days: dict[int, UsageDay] = {}
+        self.forgets_at = _NEVER
+        """When `forget` is to be called, by the monotonic clock."""
+
+    def use(self, key: int, now: float) -> UsageDay:
+        """The day in use from now on."""
+        day = self._days.pop(key) if key in self._days else UsageDay()
+        self._days[key] = day
+        while len(self._days) > _DAYS_KEPT:
+            del self._days[next(iter(self._days))]
+        self.forgets_at = now + _SET_RIGHT_WITHIN if len(self._days) > 1 else _NEVER
+        return day
+
+    def forget(self) -> None:
+        """Of the days that are not in use: how often each session was called. Minutes and money stay."""
+        *others, _ = self._days.values()
+        for day in others:
+            day.attempts = {}
+        self.forgets_at = _NEVER

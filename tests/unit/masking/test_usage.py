@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections import Counter, defaultdict, deque
 from dataclasses import replace
 
@@ -192,6 +193,54 @@ def test_a_clock_that_jumps_ahead_and_back_gives_nothing_back() -> None:
     for day in range(3, 9):
         usage.look(permit(), 5, NOON + day * DAY)
     assert usage.enter("c", permit(), 9, NOON) is None, "a day long ago is forgotten"
+
+
+class Watched(str):
+    """A session's id of which can be told whether anything has it still."""
+
+
+def test_how_often_sessions_of_a_day_were_called_is_forgotten_an_hour_after_it() -> None:
+    """A million of them are 120 MB."""
+    usage = opened(Limits(attempts_per_session=1, minutes_per_day=1))
+    session = Watched("s")
+    held = weakref.ref(session)
+    usage.enter("a", permit(session=session), 0, NOON)
+    usage.answered("a", B, 0, NOON)
+    usage.leave("a", 60, NOON + 60)
+    del session
+    assert usage.enter("b", permit(session="t"), 100, NOON + DAY) is None
+    usage.look(permit(), 3_699, NOON + DAY + 3_599)
+    assert held() is not None, "a clock may be set back yet"
+    usage.look(permit(), 3_700, NOON + DAY + 3_600)
+    assert held() is None
+    assert usage.look(permit(session="t"), 3_700, NOON + DAY + 3_600) is Cause.ACCOUNT_SPENT, "of today"
+    usage.look(permit(), 3_701, NOON + 3_601)
+    assert usage.seconds(3_701) == 60, "minutes of each day stay"
+
+
+def test_a_jump_back_within_the_hour_starts_another_hour() -> None:
+    usage = opened(Limits(attempts_per_session=1))
+    usage.enter("a", permit(), 0, NOON)
+    usage.look(permit(), 10, NOON + DAY)
+    usage.look(permit(), 3_600, NOON)
+    usage.look(permit(), 5_000, NOON + DAY)
+    usage.look(permit(), 8_599, NOON + DAY)
+    assert usage.look(permit(), 8_599, NOON) is Cause.ACCOUNT_SPENT
+
+
+def test_sessions_are_not_counted_where_their_calls_are_not_limited() -> None:
+    usage = opened(Limits(concurrent=5))
+    sessions = [Watched("s"), Watched("t"), Watched("u")]
+    held = [weakref.ref(one) for one in sessions]
+    usage.enter("a", permit(session=sessions[0]), 0, NOON)
+    usage.leave("a", 1, NOON)
+    usage.restore("b", permit(session=sessions[1]), Past(NOON, {}), 1, NOON)
+    usage.leave("b", 1, NOON)
+    usage.recall(NOON, sessions[2], [])
+    sessions.clear()
+    assert [one() for one in held] == [None, None, None]
+    usage.change(Limits(attempts_per_session=1), 2, NOON)
+    assert [usage.enter(name, permit(), 2, NOON) for name in "cd"] == [None, Cause.ACCOUNT_SPENT], "from now on"
 
 
 def test_other_limits_hold_at_once_and_what_was_used_stays_used() -> None:
