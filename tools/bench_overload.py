@@ -27,6 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from tests.support.hypervisor import StolenTime  # noqa: E402
+from tools.option_types import multiples, whole  # noqa: E402
 from tools.sip_load import (  # noqa: E402
     HOST,
     LoadError,
@@ -54,10 +55,10 @@ PROMISE = 0.9
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--limit", type=int, default=0, help="calls/s of one core; 0: find it")
-    parser.add_argument("--seconds", type=int, default=8, help="length of each run, 6 at least")
-    parser.add_argument("--sessions", type=int, default=9000)
+    parser.add_argument("--seconds", type=whole, default=8, help="length of each run, 6 at least")
+    parser.add_argument("--sessions", type=whole, default=9000)
     parser.add_argument(
-        "--factors", type=lambda text: [float(one) for one in text.split(",")], default=FACTORS,
+        "--factors", type=multiples, default=FACTORS,
         help="multiples of the limit that are offered",
     )  # fmt: skip
     options = parser.parse_args(arguments)

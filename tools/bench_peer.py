@@ -29,7 +29,8 @@ sys.path.insert(0, str(ROOT))
 
 from maskline.lab.ports import free_port  # noqa: E402
 from tests.support.hypervisor import StolenTime  # noqa: E402
-from tools.bench_sip import COMPILED, NOWHERE, PROGRAMS, SUMMARY, has_compiled  # noqa: E402
+from tools.bench_sip import COMPILED, NOWHERE, PROGRAMS, SUMMARY, has_compiled, lower  # noqa: E402
+from tools.option_types import whole, wholes  # noqa: E402
 from tools.sip_load import (  # noqa: E402
     HOST,
     SCENARIOS,
@@ -138,9 +139,9 @@ def highest(server: Server, options: argparse.Namespace) -> int:
     """Calls a second: climb until a short run does not hold, then step down until a long one does."""
     rate: int = options.start
     while holds(drive(server, rate, rate * options.seconds)):
-        rate = round(rate * STEP)
+        rate = max(rate + 1, round(rate * STEP))
     while rate > 1:
-        rate = round(rate / STEP)
+        rate = lower(rate, STEP)
         time.sleep(SETTLES)
         if holds(drive(server, rate, rate * options.confirm)):
             break
@@ -203,20 +204,18 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--against", type=Path, help="another build/compiled in place of Kamailio: code before a change"
     )
-    parser.add_argument("--rates", type=lambda text: [int(one) for one in text.split(",")], default=[500])
-    parser.add_argument("--seconds", type=int, default=10, help="of each run")
-    parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--rates", type=wholes, default=[500])
+    parser.add_argument("--seconds", type=whole, default=10, help="of each run")
+    parser.add_argument("--turns", type=whole, default=5)
     parser.add_argument("--searches", type=int, default=0, help="how often the highest rate of each is looked for")
-    parser.add_argument("--start", type=int, default=400, help="calls per second at which a search begins")
-    parser.add_argument("--confirm", type=int, default=20, help="seconds for which the highest rate has to hold")
-    parser.add_argument("--sessions", type=int, default=5000, help="each carries one call at a time")
+    parser.add_argument("--start", type=whole, default=400, help="calls per second at which a search begins")
+    parser.add_argument("--confirm", type=whole, default=20, help="seconds that the highest rate has to hold")
+    parser.add_argument("--sessions", type=whole, default=5000, help="each carries one call at a time")
     options = parser.parse_args(arguments)
     if options.row == "compiled" and not has_compiled(COMPILED):
         parser.error("--row compiled: run 'make compile' with this Python first")
     if options.against is not None and not has_compiled(options.against):
         parser.error(f"--against: this Python finds nothing compiled in {options.against}")
-    if options.turns < 1:
-        parser.error("--turns: 1 at least")
     exit_on_sigterm()
     for program in ("sipp", "kamailio") if options.against is None else ("sipp",):
         if not shutil.which(program):

@@ -31,6 +31,7 @@ sys.path.insert(0, str(ROOT))
 from tests.support.hypervisor import StolenTime  # noqa: E402
 from tools import perf_stacks  # noqa: E402
 from tools.flame_graph import write_flame_graph  # noqa: E402
+from tools.option_types import amount, climb, names, whole  # noqa: E402
 from tools.sip_load import Load, LoadError, Server, drive, exit_on_sigterm, provision, serving  # noqa: E402
 from tools.sip_wire import can_capture, forwarding_delays, leaks, percentile  # noqa: E402
 
@@ -128,16 +129,16 @@ def main(arguments: list[str] | None = None) -> int:
 def read_options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     usual = [name for name in PROGRAMS if name != "compiled" or has_compiled(COMPILED)]
-    parser.add_argument("--rows", type=lambda text: text.split(","), default=usual, help=", ".join(PROGRAMS))
-    parser.add_argument("--start", type=float, default=400, help="calls per second at which the search begins")
-    parser.add_argument("--rate", type=float, help="this rate alone, instead of a search")
-    parser.add_argument("--step", type=float, default=1.12, help="how far the search climbs at a time")
-    parser.add_argument("--seconds", type=float, default=6, help="length of a step of the search")
-    parser.add_argument("--confirm", type=float, default=60, help="seconds for which the highest rate has to hold")
-    parser.add_argument("--sessions", type=int, default=5000, help="each carries one call at a time")
-    parser.add_argument("--held", type=int, default=1000, help="calls held at once for the memory figure")
-    parser.add_argument("--aged", type=int, default=50_000, help="calls before the delay is measured")
-    parser.add_argument("--calls", type=int, default=200_000, help="calls after which memory is looked at again")
+    parser.add_argument("--rows", type=names, default=usual, help=", ".join(PROGRAMS))
+    parser.add_argument("--start", type=amount, default=400, help="calls per second at which the search begins")
+    parser.add_argument("--rate", type=amount, help="this rate alone, instead of a search")
+    parser.add_argument("--step", type=climb, default=1.12, help="how far the search climbs at a time")
+    parser.add_argument("--seconds", type=amount, default=6, help="length of a step of the search")
+    parser.add_argument("--confirm", type=amount, default=60, help="seconds that the highest rate has to hold")
+    parser.add_argument("--sessions", type=whole, default=5000, help="each carries one call at a time")
+    parser.add_argument("--held", type=whole, default=1000, help="calls held at once for the memory figure")
+    parser.add_argument("--aged", type=whole, default=50_000, help="calls before the delay is measured")
+    parser.add_argument("--calls", type=whole, default=200_000, help="calls after which memory is looked at again")
     parser.add_argument("--brief", action="store_true", help="a tenth of these calls and 20 s: to see that it works")
     parser.add_argument(
         "--profile",
@@ -240,14 +241,19 @@ def find_rate(process: Process, options: argparse.Namespace) -> Load | None:
     rate = round(options.rate or options.start)
     if options.rate is None:
         while passes(tell(process.drive(rate, round(rate * options.seconds)))):
-            rate = round(rate * options.step)
-        rate = round(rate / options.step)
-    while rate > 1:
+            rate = max(rate + 1, round(rate * options.step))
+        rate = lower(rate, options.step)
+    while rate > 0:
         load = tell(process.drive(rate, round(rate * options.confirm)))
         if passes(load):
             return load
-        rate = round(rate / options.step)
+        rate = lower(rate, options.step)
     return None
+
+
+def lower(rate: int, step: float) -> int:
+    """The next whole rate below, also where a small step would round to the same."""
+    return min(rate - 1, round(rate / step))
 
 
 def passes(run: Load) -> bool:

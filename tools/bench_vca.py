@@ -28,6 +28,7 @@ sys.path.insert(0, str(ROOT))
 
 from maskline.lab.ports import free_port  # noqa: E402
 from tests.support.hypervisor import StolenTime  # noqa: E402
+from tools.option_types import amount, amounts, whole  # noqa: E402
 from tools.sip_load import (  # noqa: E402
     CALLEE,
     CALLER,
@@ -200,11 +201,9 @@ def show_latency(server: Server, receiver: Receiver, one: Run) -> None:
 def read_options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--from", dest="source", choices=("application", "sessions"), default="application")
-    parser.add_argument(
-        "--rates", type=lambda text: [float(one) for one in text.split(",")], default=[200, 300, 400, 500]
-    )
-    parser.add_argument("--seconds", type=float, default=10, help="length of each run")
-    parser.add_argument("--parties", type=int, default=2000)
+    parser.add_argument("--rates", type=amounts, default=[200, 300, 400, 500])
+    parser.add_argument("--seconds", type=amount, default=10, help="length of each run")
+    parser.add_argument("--parties", type=whole, default=2000)
     parser.add_argument(
         "--latency", action="store_true", help="capture packets too (needs root); costs CPU of the load"
     )

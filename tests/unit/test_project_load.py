@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tools import bench_overload, bench_peer, bench_sip, flame_graph, perf_stacks, sip_load, sip_wire
+from tools import bench_overload, bench_peer, bench_sip, bench_vca, flame_graph, perf_stacks, sip_load, sip_wire
 
 SIP_PORT, UAC_PORT, UAS_PORT, WEB_PORT = 5060, 6000, 7000, 8000
 CALLER, CALLEE = "447700900001", "919900000001"
@@ -119,6 +120,48 @@ def test_a_curve_needs_seconds_and_its_promise_twice_the_limit(capsys: pytest.Ca
         with pytest.raises(SystemExit):
             bench_overload.main(arguments)
         assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("program", "arguments", "said"),
+    [
+        (bench_sip.read_options, "--step 1", "'1' is not above 1, so a search would never climb"),
+        (bench_sip.read_options, "--step wide", "'wide' is not above 1"),
+        (bench_sip.read_options, "--rate 0", "--rate: '0' is not a number of 1 or more"),
+        (bench_sip.read_options, "--seconds nan", "--seconds: 'nan' is not a number of 1 or more"),
+        (bench_sip.read_options, "--confirm -1", "--confirm: '-1' is not a number of 1 or more"),
+        (bench_sip.read_options, "--sessions 1.5", "--sessions: '1.5' is not a whole number"),
+        (bench_overload.main, "--factors 2,much", "'2,much' is no list of numbers above 0"),
+        (bench_overload.main, "--factors 0,2", "'0,2' is no list of numbers above 0"),
+        (bench_peer.main, "--rates 500,fast", "--rates: 'fast' is not a number of 1 or more"),
+        (bench_peer.main, "--turns 0", "--turns: '0' is not a number of 1 or more"),
+        (bench_vca.read_options, "--rates 200,,300", "--rates: '' is not a number of 1 or more"),
+    ],
+)
+def test_what_nothing_can_be_measured_with_is_refused_in_one_sentence(
+    program: Callable[[list[str]], object], arguments: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        program(arguments.split())
+    assert ended.value.code == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert said in last
+    assert "lambda" not in last
+
+
+def test_a_search_ends_whatever_its_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By so small a step a rate of 400 rounds to itself."""
+    options = bench_sip.read_options(["--step", "1.001", "--start", "400"])
+    driven: list[int] = []
+
+    class Carries403:
+        def drive(self, rate: int, calls: int) -> sip_load.Load:
+            driven.append(rate)
+            return load(failed=int(rate > 403 or (rate > 401 and calls == 60 * rate)), achieved=rate)
+
+    best = bench_sip.find_rate(Carries403(), options)  # type: ignore[arg-type]
+    assert best is not None
+    assert driven == [400, 401, 402, 403, 404, 403, 402, 401]
 
 
 def test_a_peer_that_is_not_compiled_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
