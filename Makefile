@@ -143,7 +143,7 @@ cover: core ## table of what the core suites leave uncovered
 	$(BIN)/coverage report --skip-covered --show-missing
 
 .PHONY: bench
-bench: setup ## calls/s, CPU, added latency and memory, without and with records, by SIPp (25 min; PROFILE=1: flame graph); then the media relay
+bench: setup ## calls/s, CPU, added latency and memory, without and with records, by SIPp (25 min, 35 and more with the row of 'make compile'; PROFILE=1: flame graph); then the media relay
 	@$(PY) tools/bench_sip.py $(if $(PROFILE),--profile out/flame.svg)
 	@$(PY) tools/bench_media.py --brief
 
