@@ -11,6 +11,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.support.sipp_field import OVER_BOTH, FieldCall
+from tests.support.sipp_script import sdp
 
 pytestmark = pytest.mark.wire
 NewCall = Callable[..., FieldCall]
@@ -56,4 +57,30 @@ def test_an_invite_follows_a_422(new_call: NewCall) -> None:
     first, again = call.called.got("INVITE"), call.called.got("INVITE", 1)
     assert (again.header("Session-Expires"), again.header("Min-SE")) == ("3600", "3600")
     assert again.header("Call-ID") == first.header("Call-ID")
+    assert call.ended_as() == ("completed", "normal", "caller")
+
+
+@OVER_BOTH
+def test_a_hold_follows_a_422(new_call: NewCall) -> None:
+    """The callee's side wants a longer timer than ours when we hand on the caller's hold, who hears nothing of it."""
+    call = new_call()
+    caller, callee = call.caller, call.callee
+    caller.invite().expect(180).answered().pause(0.1)
+    caller.request("INVITE", body=sdp("sendonly", version=2, owner=caller.number)).expect(100, optional=True)
+    caller.expect(200).ack().hang_up()
+    callee.invited().progress().answer(headers=["Require: timer", "Session-Expires: 1800;refresher=uas"])
+    callee.expect("INVITE").reply("422 Session Interval Too Small", headers=["Min-SE: 3600"]).expect("ACK")
+    held = sdp("recvonly", version=2, codecs=(0, 101), owner=callee.number)
+    lines = [f"Contact: {callee.contact}", "Require: timer", "Session-Expires: 3600;refresher=uas"]
+    callee.expect("INVITE").reply("200 OK", body=held, headers=lines).expect("ACK").let_go()
+    call.run()
+    assert "a=recvonly" in call.calling.got("200 INVITE", 1).body
+    assert "422 INVITE" not in call.calling.heard
+    # Over UDP copies may be among them.
+    first, again = list({seen.header("CSeq"): seen for seen in call.called.received if seen.word == "INVITE"}.values())[
+        -2:
+    ]
+    assert (first.header("Session-Expires"), first.header("Min-SE")) == ("1800;refresher=uas", "90")
+    assert (again.header("Session-Expires"), again.header("Min-SE")) == ("3600;refresher=uas", "3600")
+    assert (first.body, "a=sendonly" in again.body) == (again.body, True)
     assert call.ended_as() == ("completed", "normal", "caller")

@@ -1,8 +1,9 @@
-"""Offers of ours inside a dialog, one at a time: they wait for theirs, and for what a 491 asks for.
+"""Offers of ours inside a dialog, one at a time: they wait for theirs, and for what a 491 or 422 asks for.
 
 What it is: `GlareKeeper`, which sends an offer when nothing else is open, and sends it again after the chance delay of
-RFC 3261 §14.1 when the two sides' offers crossed, so that the agent's user hears of the last answer only. What it is
-not: the rule which offers of theirs are refused (`agent_checks.check_glare`). An offer is sent again as it was written;
+RFC 3261 §14.1 when the two sides' offers crossed, or at once when the peer demands a longer session timer, so that the
+agent's user hears of the last answer only. What it is not: the rule which offers of theirs are refused
+(`agent_checks.check_glare`), or how long a timer may be (`agent_sessions`). An offer is sent again as it was written;
 a user that writes another SDP for the same dialog meanwhile must not do so before this one is done. Who uses it:
 `agent_client`.
 """
@@ -21,18 +22,24 @@ SOON = 5
 """Chance delays of §14.1; two sides that cross more often than that do not do it by chance, and wait longer."""
 LONGER = 2.0
 """Seconds more."""
+MAX_ASKED = 8
+"""Times that one offer asks for a longer session timer: each proxy on the way may want another (RFC 4028 §13)."""
 
 
 class Offer:
     """A re-INVITE of ours, or an UPDATE with SDP, until its last answer."""
 
-    __slots__ = ("body", "content_type", "headers", "method", "until", "waits")
+    __slots__ = ("asked", "asks", "body", "content_type", "headers", "method", "until", "waits")
 
     def __init__(self, method: str, body: bytes, content_type: str, headers: Headers) -> None:
         self.method = method
         self.body = body
         self.content_type = content_type
         self.headers = headers
+        self.asked = 0
+        """Seconds of the session timer that it was sent with last; 0: it said nothing of one."""
+        self.asks = 0
+        """How often a 422 demanded more."""
         self.waits = 0
         self.until = 0.0
         """Then the user hears 491. Who does not get our ACK has an offer open, and refuses ours, for 64*T1 and no
@@ -65,6 +72,14 @@ class GlareKeeper:
             return True
         usage.offer = None
         return False
+
+    def ask_longer(self, usage: InviteUsage, offer: Offer, now: float) -> bool:
+        """Send it again: its session timer is longer now. Not too often, as some peer may demand more each time."""
+        if offer.asks >= MAX_ASKED or usage.state is UsageState.ENDING:
+            return False
+        offer.asks += 1
+        self._try(usage, offer, now)
+        return True
 
     def fire(self, timer: str, key: str, now: float) -> None:
         """The delay of an offer is over."""

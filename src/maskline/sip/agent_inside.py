@@ -48,6 +48,7 @@ class RequestsInside:
             self._requests.in_dialog(method, dialog, usage, now, extra + header_lines(headers), body, content_type)
 
     def _send(self, usage: InviteUsage, offer: Offer, now: float) -> None:
+        offer.asked = 0 if usage.session is None else usage.session.terms.seconds
         self._offer(usage, offer.method, offer.body, offer.content_type, header_lines(offer.headers), now)
 
     def _offer(
@@ -98,12 +99,17 @@ class RequestsInside:
     def _renews(
         self, usage: InviteUsage, method: str, status: int, response: Response | None, now: float
     ) -> bool:  # fmt: skip
-        """What a final response means to the session timer; whether it was to a renewal of the agent's own."""
+        """What a final response means to the session timer; whether the agent's user need not hear of it: it was to a
+        renewal of the agent's own, or to an offer that was sent again with a longer timer."""
         session = usage.session
         assert session is not None
         if session.renewing == method:
             self.sessions.finished(usage, session, status, response, self.glare.delay(usage), now)
             return True
+        offer = usage.offer
         if response is not None and status < 300:
-            self.sessions.accepted(usage, response, b"" if usage.offer is None else usage.offer.body, now)
+            self.sessions.accepted(usage, response, b"" if offer is None else offer.body, now)
+        elif response is not None and status == 422 and offer is not None and offer.method == method:
+            # Our timer is none of the other party's, so that its hold must not fail by it (RFC 4028 §7.4).
+            return self.sessions.lengthen(session, response, offer.asked) and self.glare.ask_longer(usage, offer, now)
         return False

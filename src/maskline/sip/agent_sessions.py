@@ -158,14 +158,15 @@ class SessionKeeper:
 
     # ---- renewals of ours
 
-    def lengthen(self, usage: InviteUsage, response: Response) -> bool:
-        """Whether a 422 asks for an interval that we can go up to; then the next request asks for it."""
-        session = usage.session
-        longer = None if session is None else longer_wish(response, session.terms.seconds)
-        if session is None or longer is None:
+    @staticmethod
+    def lengthen(session: Session, response: Response, asked: int) -> bool:
+        """Whether a 422 to a request that `asked` for so many seconds demands an interval that we can go up to; then
+        the next request asks for it. What another request was told meanwhile is no less true."""
+        longer = longer_wish(response, asked) if asked else None
+        if longer is None:
             return False
-        session.terms = session.terms._replace(seconds=longer)
-        session.shortest = longer
+        session.terms = session.terms._replace(seconds=max(session.terms.seconds, longer))
+        session.shortest = max(session.shortest, longer)
         return True
 
     def finished(
@@ -179,7 +180,7 @@ class SessionKeeper:
             self._take_renewal(usage, session, method, response, now)
         elif status in GONE:
             self._expire(usage, session)
-        elif status == 422 and response is not None and self.lengthen(usage, response):
+        elif status == 422 and response is not None and self.lengthen(session, response, session.terms.seconds):
             self._again(usage, 0.0, now)
         elif status in UNKNOWN and method == "UPDATE":
             session.by_update = False

@@ -8,7 +8,8 @@ import pytest
 
 from maskline.sip.agent import OutgoingInvite
 from maskline.sip.agent_client import MAX_TRIES
-from maskline.sip.events import InviteFailed, RequestReceived, SessionDescribed, SessionExpired
+from maskline.sip.agent_glare import MAX_ASKED
+from maskline.sip.events import InviteFailed, RequestFinished, RequestReceived, SessionDescribed, SessionExpired
 from maskline.sip.invite_usage import InviteUsage
 from maskline.sip.message import Request, Response
 from maskline.sip.parser import parse
@@ -307,14 +308,6 @@ def test_an_update_of_our_users_without_sdp_renews_too() -> None:
     assert usage.session is not None
 
 
-def test_a_422_to_an_offer_of_our_users_is_told() -> None:
-    bench = Bench()
-    usage = agreed(bench, "600;refresher=uac")
-    bench.agent.request(usage, "UPDATE", bench.now, SDP)
-    bench.put(response(bench.sent()[0], 422, headers="Min-SE: 1200\r\n"))
-    assert bench.kinds() == ["RequestFinished"]
-
-
 @pytest.mark.parametrize(("session", "kept"), [("600;refresher=uac", True), ("600;refresher=uas", False)])
 def test_a_peer_that_drops_the_timer_is_free_of_it_unless_we_renew(session: str, kept: bool) -> None:
     bench = Bench()
@@ -448,6 +441,143 @@ def test_a_422_after_cancel_is_the_end() -> None:
     bench.agent.cancel(usage, bench.now)
     bench.put(response(invite, 422, "b1", "Min-SE: 1200\r\n"))
     assert bench.kinds() == ["InviteFailed"]
+
+
+# ---- §7.4: 422 to an offer of our user's inside the call
+
+
+def too_small(bench: Bench, sent: bytes, seconds: object) -> list[bytes]:
+    return bench.put(response(sent, 422, headers=f"Min-SE: {seconds}\r\n"))
+
+
+def offering(bench: Bench, usage: InviteUsage, method: str = "INVITE", body: bytes = SDP) -> bytes:
+    bench.agent.request(usage, method, bench.now, body, headers=(("X-Why", "hold"),))
+    (sent,) = bench.sent()
+    return sent
+
+
+@pytest.mark.parametrize("refresher", ["uac", "uas"])
+@pytest.mark.parametrize(("method", "body"), [("INVITE", SDP), ("INVITE", b""), ("UPDATE", SDP)])
+def test_an_offer_is_sent_once_more_with_the_interval_a_422_demands(method: str, body: bytes, refresher: str) -> None:
+    bench = Bench()
+    usage = agreed(bench, f"600;refresher={refresher}")
+    sent = offering(bench, usage, method, body)
+    *acks, again = too_small(bench, sent, 1200)
+    first, second = read_request(sent), read_request(again)
+    assert words(acks) == (["ACK"] if method == "INVITE" else [])
+    assert bench.kinds() == []
+    assert (second.method, second.body, second.header("x-why")) == (method, body, "hold")
+    assert (second.cseq, second.header("content-type")) == (first.cseq + 1, first.header("content-type"))
+    assert second.via.branch != first.via.branch
+    assert (second.header("session-expires"), second.header("min-se")) == (f"1200;refresher={refresher}", "1200")
+    bench.put(renewed(again, f"1200;refresher={refresher}", ALLOW, MOVED))
+    (event,) = bench.events()
+    assert isinstance(event, RequestFinished) and event.response is not None
+    assert (event.status, event.response.body, usage.offer, usage.pending) == (200, MOVED, None, None)
+    bench.agent.ack(usage, bench.now, b"" if body else SDP)
+    bench.sent()
+    # What was agreed is kept to, and said again.
+    renewals = bench.pass_time(605)
+    assert words(renewals)[:1] == (["UPDATE"] if refresher == "uac" else [])
+    assert all(read_request(data).header("min-se") == "1200" for data in renewals)
+
+
+@pytest.mark.parametrize("min_se", ["600", "90", "x", "99999999", ""])
+def test_a_422_to_an_offer_that_makes_no_sense_is_told(min_se: str) -> None:
+    bench = Bench()
+    usage = agreed(bench, "600;refresher=uac")
+    assert words(too_small(bench, offering(bench, usage), min_se)) == ["ACK"]
+    (event,) = bench.events()
+    assert isinstance(event, RequestFinished)
+    assert (event.status, usage.offer, usage.pending) == (422, None, None)
+    assert usage.session is not None and usage.session.terms.seconds == 600
+
+
+def test_a_422_to_an_offer_that_said_nothing_of_a_timer_is_told() -> None:
+    bench = Bench()
+    usage = agreed(bench, "")
+    assert words(too_small(bench, offering(bench, usage), 1200)) == ["ACK"]
+    assert bench.kinds() == ["RequestFinished"]
+
+
+def test_a_422_to_an_offer_sent_before_there_was_a_timer_is_told() -> None:
+    bench = Bench()
+    usage = agreed(bench, "", ALLOW)
+    sent = offering(bench, usage)
+    headers = "Supported: timer\r\nSession-Expires: 600\r\n"
+    names = {"to_tag": usage.id, "from_tag": "b1", "call_id": call_id(usage)}
+    bench.put(request("UPDATE", branch="u", headers=headers, **names))
+    (event,) = bench.events()
+    assert isinstance(event, RequestReceived)
+    bench.agent.respond(event.key, 200, bench.now)
+    bench.sent()
+    assert usage.session is not None
+    assert words(too_small(bench, sent, 1200)) == ["ACK"]
+    assert bench.kinds() == ["RequestFinished"]
+
+
+def test_an_offer_asks_for_more_as_often_as_proxies_on_the_way_demand_it_but_not_for_ever() -> None:
+    bench = Bench()
+    usage = agreed(bench, "600;refresher=uac")
+    sent, seconds = offering(bench, usage), 600
+    while not (events := bench.events()):
+        seconds += 1
+        *_, sent = too_small(bench, sent, seconds)
+    (event,) = events
+    assert isinstance(event, RequestFinished) and event.status == 422
+    assert seconds == 601 + MAX_ASKED
+    assert usage.offer is None
+
+
+def test_a_422_that_crosses_one_to_a_renewal_demands_no_less() -> None:
+    """Both were asked for ten minutes: that the first answer was heeded does not make the second one wrong."""
+    bench = Bench()
+    usage = agreed(bench, "600;refresher=uac")
+    (update,) = bench.pass_time(300)
+    sent = offering(bench, usage)
+    assert too_small(bench, update, 1800) == []
+    *_, again = too_small(bench, sent, 1200)
+    assert (read_request(again).header("session-expires"), read_request(again).header("min-se")) == (
+        "1800;refresher=uac", "1800",
+    )  # fmt: skip
+    assert bench.kinds() == []
+
+
+def test_a_422_and_a_491_may_follow_each_other() -> None:
+    bench = Bench()
+    usage = agreed(bench, "600;refresher=uac")
+    *_, again = too_small(bench, offering(bench, usage), 1200)
+    assert words(bench.put(response(again, 491))) == ["ACK"]
+    (third, *_) = bench.pass_time(4.1)
+    assert read_request(third).header("session-expires") == "1200;refresher=uac"
+    *_, fourth = too_small(bench, third, 1300)
+    assert read_request(fourth).cseq == read_request(third).cseq + 1
+    bench.put(response(fourth, 488))
+    (event,) = bench.events()
+    assert isinstance(event, RequestFinished) and event.status == 488
+
+
+def test_a_422_behind_our_bye_is_the_last_answer() -> None:
+    bench = Bench()
+    usage = agreed(bench, "600;refresher=uac")
+    sent = offering(bench, usage)
+    bench.agent.bye(usage, bench.now)
+    bench.sent()
+    assert words(too_small(bench, sent, 1200)) == ["ACK"]
+    assert bench.kinds() == ["RequestFinished"]
+
+
+def test_a_422_behind_their_bye_is_nothing() -> None:
+    bench = Bench()
+    usage = agreed(bench, "600;refresher=uac")
+    sent = offering(bench, usage)
+    bench.put(inside(usage, "BYE", 1))
+    assert bench.kinds() == ["ByeReceived"]
+    assert words(too_small(bench, sent, 1200)) == ["ACK"]
+    (event,) = bench.events()
+    assert isinstance(event, RequestFinished) and event.usage is None
+    bench.pass_time(40)
+    assert not any(bench.agent.sizes().values())
 
 
 # ---- they called
