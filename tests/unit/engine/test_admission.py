@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from maskline.engine.admission import (
     INTERVAL,
+    LATEST,
     MAX_BYTES,
     MAX_UNWRITTEN,
     MAX_WAITING,
@@ -27,6 +28,8 @@ class Desk:
         self.pause: float | None = None
         self.cost = cost
         self.taken: list[bytes] = []
+        self.longest = 0.0
+        """That one which was taken had waited."""
         self.refused: list[bytes] = []
         self.known: set[bytes] = set()
         self.no_room = False
@@ -53,14 +56,20 @@ class Desk:
         self.pause = self.admission.serve(lambda: self.now, self.take, seconds, most)
         return self.pause is not None
 
-    def offer(self, rate: float, seconds: float) -> None:
-        """Calls come at `rate` while the desk does nothing else."""
+    def offer(self, rate: float, seconds: float, stalled: float = 0.0) -> None:
+        """Calls come at `rate` while the desk does nothing else, but in the first `stalled` seconds nothing at all."""
         end, come, first = self.now + seconds, 0, self.now
+        self.now += stalled
         while self.now < end:
             while come < (self.now - first) * rate:
                 self.put(b"%d" % come, first + come / rate)
                 come += 1
-            if not self.serve():
+            waited = self.now - (self.admission.waiting[0][2] if self.admission.waiting else self.now)
+            before = len(self.refused)
+            busy = self.serve()
+            if len(self.refused) == before:
+                self.longest = max(self.longest, waited)
+            if not busy:
                 self.now = max(self.now, first + come / rate + 1e-6)
 
 
@@ -110,6 +119,28 @@ def test_below_the_limit_nobody_is_refused() -> None:
     desk = Desk()
     desk.offer(rate=900, seconds=3.0)
     assert desk.refused == [] and len(desk.taken) >= 2690
+
+
+def test_the_backlog_of_a_stall_gets_less_and_refuses_nobody() -> None:
+    desk = Desk()
+    desk.offer(rate=920, seconds=8.0, stalled=0.38)
+    assert desk.refused == [] and desk.longest > TARGET
+    assert not desk.serve() and desk.admission.above is None
+
+
+def test_one_stall_after_another_refuses_nobody_as_long_as_there_is_time_between() -> None:
+    desk = Desk()
+    for _ in range(4):
+        desk.offer(rate=920, seconds=2.0, stalled=0.22)
+    assert desk.refused == []
+
+
+def test_a_backlog_that_does_not_get_less_is_refused_before_calls_are_sent_again() -> None:
+    desk = Desk()
+    desk.offer(rate=1050, seconds=12.0)
+    assert desk.admission.refusing and desk.longest <= LATEST
+    assert len(desk.taken) >= 11_900
+    assert len(desk.refused) < 12 * 50
 
 
 def test_at_three_times_the_limit_the_desk_is_busy_with_calls_that_waited_little() -> None:
