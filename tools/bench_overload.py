@@ -40,6 +40,7 @@ from tools.sip_load import (  # noqa: E402
     sipp,
     wait_until_bound,
 )
+from tools.sip_load import seconds as elapsed  # noqa: E402
 
 FACTORS = (0.5, 0.8, 1.25, 1.5, 2.0, 2.0, 2.0, 3.0)
 """Each behind one of 1.0."""
@@ -114,7 +115,9 @@ def measure(server: Server, limit: int, seconds: int, factors: Sequence[float]) 
         print(f"{row['factor']:4.2f} |{bar}{' ' * (WIDTH - len(bar))}| {row['share']:.2f}")
     after = recover(server, limit, seconds)
     print(
-        f"one second after three times the limit: {after['completed_calls']} of {after['calls']} calls at 0.8 completed"
+        f"one second after three times the limit: {after['completed_calls']} of {after['calls']} calls at 0.8 "
+        f"completed; {after['refused']} refused, {after['refused_at_once']} of them in the first second; "
+        f"{after['lost']} lost; {after['again']} messages sent again"
     )
     shares = [row["share"] for row in rows if row["factor"] == 2.0]
     twice = statistics.median(shares)
@@ -162,10 +165,19 @@ def recover(server: Server, limit: int, seconds: int) -> dict[str, Any]:
     finish(calm, seconds + 45)
     finish(caller, 45)
     finish_callee(callee)
-    last = rows_of(server.folder / "calm.csv")[-1]
+    return read_calm(server.folder / "calm.csv")
+
+
+def read_calm(path: Path) -> dict[str, int]:
+    """What became of the calls of a usual load. Refused and lost as in `read_seconds`; a refusal comes at once, so
+    those of the first second stand in the rows until then, of which SIPp may write the last a little late."""
+    rows = rows_of(path)
+    first, last = [row for row in rows if elapsed(row["ElapsedTime(C)"]) < 1.5][-1:], rows[-1]
+    refused = "FailedUnexpectedMessage(C)"
     return {
         "calls": int(last["TotalCallCreated"]), "completed_calls": int(last["SuccessfulCall(C)"]),
-        "again": int(last["Retransmissions(C)"]),
+        "refused": int(last[refused]), "refused_at_once": sum(int(row[refused]) for row in first),
+        "lost": int(last["FailedCall(C)"]) - int(last[refused]), "again": int(last["Retransmissions(C)"]),
     }  # fmt: skip
 
 

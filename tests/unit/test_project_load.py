@@ -149,6 +149,19 @@ def test_what_nothing_can_be_measured_with_is_refused_in_one_sentence(
     assert "lambda" not in last
 
 
+def test_of_the_load_after_a_peak_is_told_what_became_of_each_call(tmp_path: Path) -> None:
+    (tmp_path / "calm.csv").write_text(
+        "ElapsedTime(C);TotalCallCreated;SuccessfulCall(C);FailedCall(C);FailedUnexpectedMessage(C);Retransmissions(C)\n"
+        "00:00:00:000000;0;0;0;0;0\n"
+        "00:00:01:003000;100;0;4;3;0\n"
+        "00:00:02:001000;200;90;6;5;1\n"
+        "00:00:09:000000;800;791;9;7;2\n"
+    )
+    assert bench_overload.read_calm(tmp_path / "calm.csv") == {
+        "calls": 800, "completed_calls": 791, "refused": 7, "refused_at_once": 3, "lost": 2, "again": 2,
+    }  # fmt: skip
+
+
 def test_a_search_ends_whatever_its_step(monkeypatch: pytest.MonkeyPatch) -> None:
     """By so small a step a rate of 400 rounds to itself."""
     options = bench_sip.read_options(["--step", "1.001", "--start", "400"])
