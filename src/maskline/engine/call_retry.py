@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 MOST_REDIRECTS = 2
 _FOLLOWED = frozenset({300, 301, 302})
 """305 names a proxy and 380 another service."""
+_CLEAR = frozenset({"udp", "tcp"})
+"""A Contact may ask for the other one of these (RFC 3263 §4.1). From TLS to one of them a call would go on in clear,
+and the other way to an address that no certificate is held to."""
 
 
 @dataclass(slots=True)
@@ -113,7 +116,10 @@ def _redirect(call: Call, tries: Tries, inp: i.Failed) -> Way | None:
     there = tries.now_at
     at = there.target
     for contact in inp.contacts:
-        target = at._replace(host=contact.host, port=contact.port or DEFAULT_PORTS[at.transport])
+        transport = contact.transport or at.transport
+        if transport != at.transport and not {transport, at.transport} <= _CLEAR:
+            continue
+        target = Flow(transport, contact.host, contact.port or DEFAULT_PORTS[transport])
         if not _is_of(tries, trunk, target.host) or target in tries.tried or not _fits(call, Way(trunk, target), there):
             continue
         if means(contact.user, _called(call, inp.leg), trunk.presentation):

@@ -156,7 +156,7 @@ def elsewhere(response: Response) -> tuple[Elsewhere, ...]:
         except ParseError:
             continue
         if user and uri.scheme == "sip":
-            found.append((_preference(address), Elsewhere(user, uri.host, uri.port or 0)))
+            found.append((_preference(address), Elsewhere(user, uri.host, uri.port or 0, uri.transport)))
     found.sort(key=lambda one: one[0], reverse=True)
     return tuple(place for _, place in found)
 

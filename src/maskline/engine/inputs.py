@@ -277,6 +277,8 @@ class Elsewhere:
     host: str
     port: int
     """0: the usual one."""
+    transport: str = ""
+    """That it asks for, in lower case; empty: none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -195,6 +195,22 @@ def test_a_contact_in_the_trunks_own_way_of_writing_is_followed(user: str, trans
     assert (again.callee, again.target) == (CALLEE, Flow("tcp", "203.0.113.70", 5060))
 
 
+@pytest.mark.parametrize(
+    ("here", "asked", "expected"),
+    [
+        ("udp", "tcp", Flow("tcp", "203.0.113.70", 5060)), ("tcp", "udp", Flow("udp", "203.0.113.70", 5060)),
+        ("tls", "tls", Flow("tls", "203.0.113.70", 5061)), ("tls", "", Flow("tls", "203.0.113.70", 5061)),
+        ("udp", "tls", None), ("tls", "tcp", None), ("tls", "udp", None), ("udp", "sctp", None), ("tcp", "ws", None),
+    ],
+)  # fmt: skip
+def test_the_transport_that_a_contact_asks_for_is_used_unless_it_gives_up_tls(
+    here: str, asked: str, expected: Flow | None
+) -> None:
+    decision = replace(forward(FOLLOWING), ways=(Way(FOLLOWING, Flow(here, "192.0.2.21", 5060)),))
+    sent = redirected(replace(THERE, port=0, transport=asked), decision=decision)
+    assert [again.target for again in sent] == ([expected] if expected else [])
+
+
 @pytest.mark.parametrize("status", [305, 380])
 def test_a_proxy_or_another_service_is_not_followed(status: int) -> None:
     assert redirected(THERE, status=status) == []
@@ -258,11 +274,11 @@ def test_contacts_of_a_3xx_are_tried_in_the_order_of_their_q() -> None:
 
 def test_contacts_of_a_3xx_are_read_as_numbers_and_addresses() -> None:
     response = moved(
-        "<sip:+6583334444@192.0.2.20:5099>;q=1.0, <sip:bob@192.0.2.20>",
+        "<sip:+6583334444@192.0.2.20:5099;transport=TCP>;q=1.0, <sip:bob@192.0.2.20>",
         "<tel:+6583334444>, <<>, <sip:6583334444@192.0.2.21>",
     )
     assert elsewhere(response) == (
-        i.Elsewhere("+6583334444", "192.0.2.20", 5099), i.Elsewhere("bob", "192.0.2.20", 0),
+        i.Elsewhere("+6583334444", "192.0.2.20", 5099, "tcp"), i.Elsewhere("bob", "192.0.2.20", 0),
         i.Elsewhere("6583334444", "192.0.2.21", 0),
     )  # fmt: skip
     assert "6583334444" not in repr(elsewhere(response))
