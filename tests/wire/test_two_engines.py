@@ -47,8 +47,9 @@ async def opened(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Fiel
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def field(opened: Field) -> AsyncIterator[Field]:
-    """With both engines, and a look at what the phones have seen."""
+    """With both engines and the records of a test that failed, and a look at what the phones have seen."""
     await opened.whole()
+    await opened.records()
     before = len(opened.phones)
     yield opened
     for phone in opened.phones[before:]:
