@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from tests.support.hypervisor import StolenTime  # noqa: E402
-from tools.option_types import multiples, whole  # noqa: E402
+from tools.option_types import count, multiples, whole  # noqa: E402
 from tools.sip_load import (  # noqa: E402
     HOST,
     LoadError,
@@ -55,7 +55,7 @@ PROMISE = 0.9
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--limit", type=int, default=0, help="calls/s of one core; 0: find it")
+    parser.add_argument("--limit", type=count, default=0, help="calls/s of one core; 0: find it")
     parser.add_argument("--seconds", type=whole, default=8, help="length of each run, 6 at least")
     parser.add_argument("--sessions", type=whole, default=9000)
     parser.add_argument(

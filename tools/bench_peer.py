@@ -30,7 +30,7 @@ sys.path.insert(0, str(ROOT))
 from maskline.lab.ports import free_port  # noqa: E402
 from tests.support.hypervisor import StolenTime  # noqa: E402
 from tools.bench_sip import COMPILED, NOWHERE, PROGRAMS, SUMMARY, has_compiled, lower  # noqa: E402
-from tools.option_types import whole, wholes  # noqa: E402
+from tools.option_types import count, whole, wholes  # noqa: E402
 from tools.sip_load import (  # noqa: E402
     HOST,
     SCENARIOS,
@@ -207,7 +207,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--rates", type=wholes, default=[500])
     parser.add_argument("--seconds", type=whole, default=10, help="of each run")
     parser.add_argument("--turns", type=whole, default=5)
-    parser.add_argument("--searches", type=int, default=0, help="how often the highest rate of each is looked for")
+    parser.add_argument("--searches", type=count, default=0, help="how often the highest rate of each is looked for")
     parser.add_argument("--start", type=whole, default=400, help="calls per second at which a search begins")
     parser.add_argument("--confirm", type=whole, default=20, help="seconds that the highest rate has to hold")
     parser.add_argument("--sessions", type=whole, default=5000, help="each carries one call at a time")

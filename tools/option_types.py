@@ -29,6 +29,17 @@ def whole(text: str) -> int:
     return int(value)
 
 
+def count(text: str) -> int:
+    """0 or more; what 0 stands for is said by the option."""
+    try:
+        value = int(text)
+    except ValueError:
+        value = -1
+    if value < 0:
+        raise ArgumentTypeError(f"{text!r} is not a whole number of 0 or more")
+    return value
+
+
 def climb(text: str) -> float:
     """By what a rate is multiplied at a time."""
     try:

@@ -134,6 +134,8 @@ def test_a_curve_needs_seconds_and_its_promise_twice_the_limit(capsys: pytest.Ca
         (bench_overload.main, "--factors 2,much", "'2,much' is no list of numbers above 0"),
         (bench_overload.main, "--factors 0,2", "'0,2' is no list of numbers above 0"),
         (bench_peer.main, "--rates 500,fast", "--rates: 'fast' is not a number of 1 or more"),
+        (bench_overload.main, "--limit -5", "--limit: '-5' is not a whole number of 0 or more"),
+        (bench_peer.main, "--searches one", "--searches: 'one' is not a whole number of 0 or more"),
         (bench_peer.main, "--turns 0", "--turns: '0' is not a number of 1 or more"),
         (bench_vca.read_options, "--rates 200,,300", "--rates: '' is not a number of 1 or more"),
     ],
